@@ -20,9 +20,42 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 LONGEST_ID_BYTES = 1000
 
 _OLD_ARCHIVES = frozenset(
-    "acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs "
-    "dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-ex nucl-th patt-sol "
-    "physics plasm-ph q-alg q-bio quant-ph solv-int supr-con".split()
+    [
+        "acc-phys",
+        "adap-org",
+        "alg-geom",
+        "ao-sci",
+        "astro-ph",
+        "atom-ph",
+        "bayes-an",
+        "chao-dyn",
+        "chem-ph",
+        "cmp-lg",
+        "comp-gas",
+        "cond-mat",
+        "cs",
+        "dg-ga",
+        "funct-an",
+        "gr-qc",
+        "hep-ex",
+        "hep-lat",
+        "hep-ph",
+        "hep-th",
+        "math",
+        "math-ph",
+        "mtrl-th",
+        "nlin",
+        "nucl-ex",
+        "nucl-th",
+        "patt-sol",
+        "physics",
+        "plasm-ph",
+        "q-alg",
+        "q-bio",
+        "quant-ph",
+        "solv-int",
+        "supr-con",
+    ]
 )
 _NEW = re.compile(r"(?P<yymm>\d{4})\.(?P<number>\d{4,5})(?:v(?P<version>\d+))?", re.ASCII)
 _OLD = re.compile(
@@ -37,7 +70,7 @@ _ARXIV_URL = re.compile(
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-class InvalidId(ValueError):
+class InvalidIdError(ValueError):
     """The text names no paper; the message says why, in a few words."""
 
 
@@ -78,18 +111,18 @@ class PaperId:
 def parse(text: str, base_folder: Path | None = None) -> PaperId:
     """The paper that `text` names; relative paths of PDFs count from `base_folder` (the working folder).
 
-    Raises InvalidId with the reason.
+    Raises InvalidIdError with the reason.
     """
     text = text.strip()
     if not text:
-        raise InvalidId("empty")
+        raise InvalidIdError("empty")
     if len(text.encode("utf-8", "replace")) > LONGEST_ID_BYTES:
-        raise InvalidId(f"longer than {LONGEST_ID_BYTES} bytes")
+        raise InvalidIdError(f"longer than {LONGEST_ID_BYTES} bytes")
     if not text.isprintable():
-        raise InvalidId("has control characters")
+        raise InvalidIdError("has control characters")
     paper = _parse_any(text, base_folder)
     if len(paper.canonical.encode()) > LONGEST_ID_BYTES:
-        raise InvalidId(f"longer than {LONGEST_ID_BYTES} bytes")
+        raise InvalidIdError(f"longer than {LONGEST_ID_BYTES} bytes")
     return paper
 
 
@@ -103,7 +136,7 @@ def _parse_any(text: str, base_folder: Path | None) -> PaperId:
     if text.lower().startswith("file://"):
         return _file(Path(unquote(urlsplit(text).path)), base_folder)
     if "://" in text:
-        raise InvalidId(f"unknown kind of URL: {text.split('://', 1)[0]}://")
+        raise InvalidIdError(f"unknown kind of URL: {text.split('://', 1)[0]}://")
     if text.lower().endswith(".pdf"):
         return _file(Path(text).expanduser(), base_folder)
     return _parse_arxiv(text)
@@ -119,39 +152,37 @@ def _parse_arxiv(text: str) -> PaperId:
         _check_old(archive, old["yymm"], number)
         stem, match = f"{archive}/{old['yymm']}{number}", old
     else:
-        raise InvalidId("neither an arXiv id nor the URL or path of a PDF")
+        raise InvalidIdError("neither an arXiv id nor the URL or path of a PDF")
     version = match["version"] or ""
     if version and (version.startswith("0") or len(version) > 3):
-        raise InvalidId(f"no such version: v{version}")
-    return PaperId(
-        stem + (f"v{version}" if version else ""), "arxiv", archive, match["yymm"], number, version
-    )
+        raise InvalidIdError(f"no such version: v{version}")
+    return PaperId(stem + (f"v{version}" if version else ""), "arxiv", archive, match["yymm"], number, version)
 
 
 def _check_month(yymm: str) -> None:
     if not 1 <= int(yymm[2:]) <= 12:
-        raise InvalidId(f"no such month: {yymm[2:]}")
+        raise InvalidIdError(f"no such month: {yymm[2:]}")
 
 
 def _check_new(yymm: str, number: str) -> None:
     _check_month(yymm)
     if int(yymm) < 704:
-        raise InvalidId("ids of this form begin in 0704 (April 2007)")
+        raise InvalidIdError("ids of this form begin in 0704 (April 2007)")
     digits = 4 if int(yymm) < 1501 else 5
     if len(number) != digits:
-        raise InvalidId(f"ids of {yymm} have {digits} digits after the point")
+        raise InvalidIdError(f"ids of {yymm} have {digits} digits after the point")
     if int(number) == 0:
-        raise InvalidId("numbers begin at 1")
+        raise InvalidIdError("numbers begin at 1")
 
 
 def _check_old(archive: str, yymm: str, number: str) -> None:
     if archive not in _OLD_ARCHIVES:
-        raise InvalidId(f"unknown archive: {archive}")
+        raise InvalidIdError(f"unknown archive: {archive}")
     _check_month(yymm)
     if not (int(yymm) >= 9107 or int(yymm) <= 703):
-        raise InvalidId("ids of this form run from 9107 to 0703")
+        raise InvalidIdError("ids of this form run from 9107 to 0703")
     if int(number) == 0:
-        raise InvalidId("numbers begin at 1")
+        raise InvalidIdError("numbers begin at 1")
 
 
 def _parse_url(text: str) -> PaperId:
@@ -159,11 +190,11 @@ def _parse_url(text: str) -> PaperId:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise InvalidId(f"not a URL: {error}") from None
+        raise InvalidIdError(f"not a URL: {error}") from None
     if not parts.hostname:
-        raise InvalidId("a URL without a host")
+        raise InvalidIdError("a URL without a host")
     if parts.username or parts.password:
-        raise InvalidId("a URL with a password in it: it would end up in records")
+        raise InvalidIdError("a URL with a password in it: it would end up in records")
     scheme, host = parts.scheme.lower(), parts.hostname.lower()
     if ":" in host:
         host = f"[{host}]"

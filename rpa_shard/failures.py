@@ -39,18 +39,12 @@ def _permanent(meaning: str) -> Policy:
 
 POLICIES: Mapping[Failure, Policy] = MappingProxyType(
     {
-        Failure.RATE_LIMITED: Policy(
-            0, 60, 3600, "the source asked us to slow down (429, 503)", charged=False
-        ),
+        Failure.RATE_LIMITED: Policy(0, 60, 3600, "the source asked us to slow down (429, 503)", charged=False),
         Failure.BLOCKED: _permanent("the source refuses us (401, 403): a person must find out why"),
-        Failure.SERVER_ERROR: Policy(
-            6, 10, 900, "the source failed (5xx) or answered with an unexpected status"
-        ),
+        Failure.SERVER_ERROR: Policy(6, 10, 900, "the source failed (5xx) or answered with an unexpected status"),
         Failure.NETWORK: Policy(8, 5, 600, "no connection: refused, reset, or the name does not resolve"),
         Failure.TIMEOUT: Policy(6, 10, 900, "no answer within the time-out"),
-        Failure.TOO_SLOW: Policy(
-            4, 30, 900, "the source trickled below the least speed, or past the whole limit"
-        ),
+        Failure.TOO_SLOW: Policy(4, 30, 900, "the source trickled below the least speed, or past the whole limit"),
         Failure.TRUNCATED: Policy(5, 5, 300, "the body ended early or is not as long as announced"),
         Failure.NOT_A_PDF: Policy(5, 30, 1800, "a 200 without a PDF in it: often one still being made"),
         Failure.NOT_FOUND: _permanent("no source has the paper (404)"),
