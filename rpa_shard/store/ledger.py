@@ -1,0 +1,256 @@
+"""All shard files of a data folder, as the commands see them: add, count, look up, read through, retry, reclaim.
+
+Guarantee: works while a run is on and while none is; every write is one short transaction a shard file, under the
+folder's layout lock. Limit: it never claims; leases belong to shards. Synchronous, for processes without a loop.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rpa_shard.paper import PHASES, PREP, Failure, Status
+from rpa_shard.store.folder import DataFolder, Layout, Manifest, StoreError
+from rpa_shard.store.protocol import Counts
+from rpa_shard.store.queries import query
+from rpa_shard.store.shard_file import damaged, open_shard_file
+
+PAGE_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """One paper as its shard file has it. Times are Unix seconds; `results` is what each phase yielded."""
+
+    paper_id: str
+    shard: int
+    priority: int
+    status: Status
+    attempts: int
+    next_attempt_at: float
+    lease_id: str | None
+    lease_expires_at: float | None
+    suspect: bool
+    failure: str | None
+    detail: str | None
+    results: Mapping[str, Any]
+    added_at: float
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that happened to a paper."""
+
+    at: float
+    event: str
+    attempt: int
+    failure: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases of a folder: `incoherent` rows are held without a lease, which the store makes impossible."""
+
+    held: int
+    expired: int
+    incoherent: int
+    oldest_claimed_at: float | None
+
+
+class Ledger:
+    """The shard files of one folder. Made by `open_ledger`."""
+
+    def __init__(self, folder: DataFolder, layout: Layout, connections: Sequence[sqlite3.Connection]) -> None:
+        self.folder = folder
+        self.layout = layout
+        self._connections = connections
+
+    def add(self, paper_ids: Iterable[str], priority: int = 0) -> tuple[int, int]:
+        """Queues papers; returns how many were new and how many were known already."""
+        by_shard: dict[int, list[dict[str, Any]]] = {}
+        now = time.time()
+        for paper_id in paper_ids:
+            row = {"id": paper_id, "priority": priority, "status": Status.PENDING.value, "now": now}
+            by_shard.setdefault(self.layout.shard_of(paper_id), []).append(row)
+        added = 0
+        for shard, rows in by_shard.items():
+            with self._transaction(shard) as connection:
+                added += connection.executemany(query("add"), rows).rowcount
+        return added, sum(map(len, by_shard.values())) - added
+
+    def counts(self) -> Counts:
+        """All papers by status, and failures by reason."""
+        statuses: Counter[str] = Counter()
+        failures: Counter[str] = Counter()
+        for connection in self._connections:
+            statuses.update(dict(connection.execute(query("count_by_status")).fetchall()))
+            failures.update(dict(connection.execute(query("count_by_failure")).fetchall()))
+        return Counts(dict(statuses), dict(failures))
+
+    def leases(self) -> Leases:
+        """What the health check wants to know of leases."""
+        held = expired = incoherent = 0
+        oldest: float | None = None
+        for connection in self._connections:
+            row = connection.execute(query("leases"), {"now": time.time()}).fetchone()
+            held, expired = held + row["held"], expired + row["expired"]
+            incoherent += connection.execute(query("incoherent")).fetchone()[0]
+            if row["oldest_claimed_at"] is not None:
+                oldest = min(oldest or row["oldest_claimed_at"], row["oldest_claimed_at"])
+        return Leases(held, expired, incoherent, oldest)
+
+    def paper(self, paper_id: str) -> PaperRow | None:
+        """One paper's row, or None if it was never added."""
+        shard = self.layout.shard_of(paper_id)
+        row = self._connections[shard].execute(query("paper"), {"id": paper_id}).fetchone()
+        return None if row is None else _paper_row(row, shard)
+
+    def history(self, paper_id: str) -> list[HistoryLine]:
+        """What happened to one paper, oldest first."""
+        connection = self._connections[self.layout.shard_of(paper_id)]
+        return [HistoryLine(*row) for row in connection.execute(query("history"), {"id": paper_id})]
+
+    def papers(self) -> Iterator[PaperRow]:
+        """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
+        for shard, connection in enumerate(self._connections):
+            after = ""
+            while rows := connection.execute(query("page"), {"after": after, "limit": PAGE_ROWS}).fetchall():
+                for row in rows:
+                    yield _paper_row(row, shard)
+                after = rows[-1]["id"]
+
+    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+        """Puts failed papers back to pending: those named, or all; of one reason, or of any. Returns their ids."""
+        moved: list[str] = []
+        wanted: Sequence[str | None] = [None] if paper_ids is None else paper_ids
+        for shard in range(self.layout.shards):
+            here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
+            if not here:
+                continue
+            with self._transaction(shard) as connection:
+                for paper_id in here:
+                    parameters = {"claims": PREP.claims, "now": time.time(), "id": paper_id, "failure": failure}
+                    moved += [row["id"] for row in connection.execute(query("retry"), parameters)]
+        return moved
+
+    @contextmanager
+    def _transaction(self, shard: int) -> Iterator[sqlite3.Connection]:
+        with transaction(self._connections[shard], self.folder, shard) as connection:
+            yield connection
+
+
+@contextmanager
+def open_ledger(folder: DataFolder, layout_if_new: Layout | None = None) -> Iterator[Ledger]:
+    """The folder's ledger, under its layout lock; a new folder is made where `layout_if_new` is given.
+
+    Raises StoreError, and with a clear line where there is nothing yet or a resize was cut short.
+    """
+    if layout_if_new is not None:
+        make_folder(folder, layout_if_new)
+    elif folder.read_manifest() is None:
+        raise StoreError(f"no papers in {folder.root} yet: add some with `add`")
+    with folder.shared(), ExitStack() as opened:
+        manifest = folder.read_manifest()
+        if manifest is None or manifest.moving_to is not None:
+            raise StoreError(f"a resize of {folder.root} was cut short: `run` finishes it")
+        connections = [
+            opened.enter_context(closing(open_shard_file(folder.shard_file(shard))))
+            for shard in range(manifest.layout.shards)
+        ]
+        yield Ledger(folder, manifest.layout, connections)
+
+
+def make_folder(folder: DataFolder, layout: Layout) -> Manifest:
+    """The folder's manifest; a new folder is made with `layout`, its manifest last. Raises StoreError."""
+    try:
+        (folder.root / "shards").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder.root} cannot be used as data folder: {error.strerror}") from None
+    with folder.exclusive():
+        manifest = folder.read_manifest()
+        if manifest is None:
+            for shard in range(layout.shards):
+                open_shard_file(folder.shard_file(shard), create=True).close()
+            manifest = Manifest(layout)
+            folder.write_manifest(manifest)
+    return manifest
+
+
+def reclaim(folder: DataFolder, shard: int, suspects: frozenset[str]) -> int:
+    """Frees every lease of a shard file at once; returns how many there were.
+
+    Only the owner of the file may do so: the run's supervisor before a shard starts. `suspects` were inside native
+    code when their process died: they are charged and marked; all others are handed back free of charge.
+    """
+    path = folder.shard_file(shard)
+    with closing(open_shard_file(path)) as connection, transaction(connection, folder, shard):
+        now = time.time()
+        held = connection.execute(query("held")).fetchall()
+        outcomes = [_reclaimed(row, row["id"] in suspects, now) for row in held]
+        connection.execute(query("settle"), {"outcomes": json.dumps(outcomes), "now": now}).fetchall()
+        lines = [
+            {**outcome, "now": now, "failure": None, "attempt": row["attempts"]}
+            for outcome, row in zip(outcomes, held, strict=True)
+        ]
+        connection.executemany(query("remember"), lines)
+    return len(held)
+
+
+def _reclaimed(row: sqlite3.Row, suspected: bool, now: float) -> dict[str, Any]:
+    phase = next(phase for phase in PHASES if phase.holds == row["status"])
+    return {
+        "id": row["id"],
+        "lease_id": row["lease_id"],
+        "status": phase.claims,
+        "attempts": "keep" if suspected else "refund",
+        "next_attempt_at": now,
+        "suspect": int(suspected or row["suspect"]),
+        "failure": None,
+        "phase": None,
+        "result": None,
+        "event": "suspected" if suspected else "reclaimed",
+        "detail": "its process died while parsing it" if suspected else "its process died",
+    }
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, folder: DataFolder, shard: int) -> Iterator[sqlite3.Connection]:
+    """One immediate transaction; SQLite's errors come out as StoreError."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise damaged(folder.shard_file(shard), error) from None
+
+
+def _paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
+    return PaperRow(
+        paper_id=row["id"],
+        shard=shard,
+        priority=row["priority"],
+        status=Status(row["status"]),
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        lease_id=row["lease_id"],
+        lease_expires_at=row["lease_expires_at"],
+        suspect=bool(row["suspect"]),
+        failure=row["failure"],
+        detail=row["detail"],
+        results=json.loads(row["results"]),
+        added_at=row["added_at"],
+        changed_at=row["changed_at"],
+    )

@@ -1,0 +1,41 @@
+"""The named queries of `queries.sql`.
+
+Guarantee: every query has a name and a line that says what it is for; a missing name fails when it is asked for,
+with the name in the message. Limit: texts only; nothing here opens a database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def parse(text: str) -> Mapping[str, str]:
+    """The queries of a file by name, without their comments."""
+    _, *parts = _NAME.split(text)
+    return MappingProxyType(
+        {
+            name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip().rstrip(";")
+            for name, body in zip(parts[::2], parts[1::2], strict=True)
+        }
+    )
+
+
+@cache
+def _queries() -> Mapping[str, str]:
+    return parse(files(__package__).joinpath("queries.sql").read_text())
+
+
+def query(name: str) -> str:
+    """The SQL of the query called `name`."""
+    return _queries()[name]
+
+
+def schema() -> str:
+    """The statements that make a new shard file."""
+    return files(__package__).joinpath("schema.sql").read_text()

@@ -1,0 +1,124 @@
+-- name: add
+-- Queue a paper unless it is known.
+INSERT INTO papers (id, priority, status, next_attempt_at, added_at, changed_at)
+VALUES (:id, :priority, :status, :now, :now, :now)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: highest_priority
+-- The highest priority below a bound among the papers of one status; one seek in the index.
+SELECT max(priority) FROM papers WHERE status = :status AND priority < :below;
+
+-- name: claim
+-- Lease up to :limit papers of one priority, longest waiting first; each gets a fresh lease id and is charged.
+UPDATE papers
+SET status = :holds, attempts = attempts + 1, lease_id = lower(hex(randomblob(16))),
+    lease_expires_at = :expires_at, changed_at = :now
+WHERE id IN (
+    SELECT id FROM papers
+    WHERE status = :claims AND priority = :priority AND next_attempt_at <= :now
+    ORDER BY next_attempt_at LIMIT :limit)
+RETURNING id, lease_id, attempts, suspect;
+
+-- name: renew
+-- Extend the given leases; what is not returned was lost.
+UPDATE papers SET lease_expires_at = :expires_at
+FROM json_each(:leases) AS lease
+WHERE papers.id = lease.value ->> 'id' AND papers.lease_id = lease.value ->> 'lease_id'
+RETURNING papers.lease_id;
+
+-- name: settle
+-- End claims, each with its outcome, if their leases still stand; what is not returned was lost.
+UPDATE papers
+SET status = outcome.value ->> 'status',
+    attempts = CASE outcome.value ->> 'attempts' WHEN 'keep' THEN attempts
+               WHEN 'refund' THEN attempts - 1 ELSE 0 END,
+    next_attempt_at = outcome.value ->> 'next_attempt_at',
+    lease_id = NULL, lease_expires_at = NULL,
+    suspect = outcome.value ->> 'suspect',
+    failure = outcome.value ->> 'failure', detail = outcome.value ->> 'detail',
+    results = CASE WHEN outcome.value ->> 'phase' IS NULL THEN results
+              ELSE json_set(results, '$.' || (outcome.value ->> 'phase'), json(outcome.value -> 'result')) END,
+    changed_at = :now
+FROM json_each(:outcomes) AS outcome
+WHERE papers.id = outcome.value ->> 'id' AND papers.lease_id = outcome.value ->> 'lease_id'
+RETURNING papers.id;
+
+-- name: remember
+-- Append one line to a paper's history.
+INSERT INTO history (paper_id, at, event, attempt, failure, detail)
+VALUES (:id, :now, :event, :attempt, :failure, :detail);
+
+-- name: held
+-- Every leased paper, whether its lease still runs or not.
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers WHERE lease_id IS NOT NULL;
+
+-- name: expired
+-- Leased papers whose lease has run out.
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers
+WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
+
+-- name: count_by_status
+-- Papers in each status.
+SELECT status, count(*) AS papers FROM papers GROUP BY status;
+
+-- name: count_by_failure
+-- Papers that failed for good, by reason.
+SELECT failure, count(*) AS papers FROM papers WHERE status = 'failed' GROUP BY failure;
+
+-- name: leases
+-- How many leases there are, how many have run out, and when the first of them runs out.
+SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, min(changed_at) AS oldest_claimed_at
+FROM papers WHERE lease_id IS NOT NULL;
+
+-- name: incoherent
+-- Rows whose status and lease disagree; the checks of the table make one impossible to write.
+SELECT count(*) FROM papers
+WHERE status IN ('prepping', 'analyzing', 'wrapping') AND lease_id IS NULL;
+
+-- name: next_attempt
+-- When the first waiting paper of a status and priority may be tried.
+SELECT min(next_attempt_at) FROM papers WHERE status = :status AND priority = :priority;
+
+-- name: paper
+-- One paper's row.
+SELECT * FROM papers WHERE id = :id;
+
+-- name: history
+-- What happened to one paper, oldest first.
+SELECT at, event, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
+
+-- name: page
+-- The next papers in order of id: how a whole shard is read without holding it in memory.
+SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: retry
+-- Put failed papers back into the queue with a clean slate; those that killed a process stay suspects.
+UPDATE papers
+SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, changed_at = :now
+WHERE status = 'failed' AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
+RETURNING id;
+
+-- name: page_of_ids
+-- The next ids in order, for a move between shards.
+SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: copy_paper
+-- Copy a paper into the shard file attached as `destination`, over what an interrupted move left there.
+INSERT OR REPLACE INTO destination.papers SELECT * FROM main.papers WHERE id = :id;
+
+-- name: forget_copied_history
+-- Drop the history that an interrupted move left at the destination.
+DELETE FROM destination.history WHERE paper_id = :id;
+
+-- name: copy_history
+-- Copy a paper's history into the attached shard file.
+INSERT INTO destination.history (paper_id, at, event, attempt, failure, detail)
+SELECT paper_id, at, event, attempt, failure, detail FROM main.history WHERE paper_id = :id ORDER BY number;
+
+-- name: delete_paper
+-- Remove a paper that now stands in another shard file.
+DELETE FROM papers WHERE id = :id;
+
+-- name: delete_history
+-- Remove the history of a paper that now stands in another shard file.
+DELETE FROM history WHERE paper_id = :id;

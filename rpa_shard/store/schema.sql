@@ -1,0 +1,45 @@
+-- One shard's papers and what happened to them. The application id spells "RPAS"; the version is the format's.
+PRAGMA application_id = 0x52504153;
+PRAGMA user_version = 1;
+
+-- A paper's lease stands in its own row, and the checks tie it to the status: no held paper without a lease,
+-- no lease without a held paper, no failure without its reason. Times are Unix seconds.
+CREATE TABLE papers (
+    id               TEXT    NOT NULL PRIMARY KEY,
+    priority         INTEGER NOT NULL,
+    status           TEXT    NOT NULL CHECK (status IN (
+                         'pending', 'prepping', 'prepped', 'analyzing', 'analyzed', 'wrapping', 'done', 'failed')),
+    attempts         INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    next_attempt_at  REAL    NOT NULL,
+    lease_id         TEXT,
+    lease_expires_at REAL,
+    suspect          INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1)),
+    failure          TEXT,
+    detail           TEXT,
+    results          TEXT    NOT NULL DEFAULT '{}',
+    added_at         REAL    NOT NULL,
+    changed_at       REAL    NOT NULL,
+    CHECK ((status IN ('prepping', 'analyzing', 'wrapping')) = (lease_id IS NOT NULL)),
+    CHECK ((lease_id IS NULL) = (lease_expires_at IS NULL)),
+    CHECK (status <> 'failed' OR failure IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+
+-- Claims seek to one status and priority and read forward in time; counts by status read this index alone.
+CREATE INDEX papers_to_claim ON papers (status, priority DESC, next_attempt_at);
+-- Leases are few; this index holds only them.
+CREATE INDEX papers_leased ON papers (lease_expires_at) WHERE lease_id IS NOT NULL;
+-- Failures for good, by reason.
+CREATE INDEX papers_failed ON papers (failure) WHERE status = 'failed';
+
+-- Append-only: every end of a claim, every error, every return to the queue.
+CREATE TABLE history (
+    number   INTEGER PRIMARY KEY,
+    paper_id TEXT    NOT NULL,
+    at       REAL    NOT NULL,
+    event    TEXT    NOT NULL,
+    attempt  INTEGER NOT NULL,
+    failure  TEXT,
+    detail   TEXT
+) STRICT;
+
+CREATE INDEX history_of_paper ON history (paper_id);

@@ -1,0 +1,244 @@
+"""The store of one shard: its SQLite file through aiosqlite, with grouped commits.
+
+Guarantee: as `protocol.Store` says; besides, ends of claims that arrive together share one transaction
+(`BEGIN IMMEDIATE`, durable when it returns), so 200 workers cost a few commits a second each, not a commit a paper.
+Limit: one process may own the file's leases; others may add, retry and read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from rpa_shard.paper import ANALYZE, HELD_STATUSES, PHASES, PREP, WRAP, Claim, Phase
+from rpa_shard.store.outcome import Outcome, completed, released
+from rpa_shard.store.protocol import Counts
+from rpa_shard.store.queries import query
+from rpa_shard.store.shard_file import open_shard_file
+
+log = logging.getLogger(__name__)
+
+# How long the first end of a claim waits for others to share its transaction.
+GROUP_SECONDS = 0.03
+HIGHEST_PRIORITY = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    claim: Claim
+    outcome: Outcome
+    written: asyncio.Future[bool]
+
+
+class SQLiteStore:
+    """The papers of one shard. Made by `open`; `commit_groups` must run as a task as long as it is in use."""
+
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        lease_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+        self._transaction = asyncio.Lock()
+        self._endings: list[_Ending] = []
+        self._arrived = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, lease_seconds: float, clock: Callable[[], float] = time.time
+    ) -> AsyncIterator[SQLiteStore]:
+        """Opens the shard file at `path`. Raises StoreError."""
+        async with (
+            aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
+            aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
+        ):
+            store = cls(writer, reader, lease_seconds, clock)
+            committer = asyncio.create_task(store._commit_groups(), name="commit groups")
+            try:
+                yield store
+            finally:
+                await store._flush()
+                committer.cancel()
+                await asyncio.gather(committer, return_exceptions=True)
+
+    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+        claims: list[Claim] = []
+        now = self._clock()
+        async with self._write() as connection:
+            async for priority in _priorities(connection, phase):
+                rows = await connection.execute_fetchall(
+                    query("claim"),
+                    {
+                        "claims": phase.claims,
+                        "holds": phase.holds,
+                        "priority": priority,
+                        "limit": limit - len(claims),
+                        "now": now,
+                        "expires_at": now + self._lease_seconds,
+                    },
+                )
+                claims += [Claim(row["id"], row["lease_id"], row["attempts"], bool(row["suspect"])) for row in rows]
+                if len(claims) >= limit:
+                    break
+        return claims
+
+    async def next_attempt_at(self, phase: Phase) -> float | None:
+        times = [
+            await _one(self._reader, query("next_attempt"), {"status": phase.claims, "priority": priority})
+            async for priority in _priorities(self._reader, phase)
+        ]
+        return min(times, default=None)
+
+    async def renew(self, claims: Collection[Claim]) -> set[str]:
+        leases = json.dumps([{"id": claim.paper_id, "lease_id": claim.lease_id} for claim in claims])
+        async with self._write() as connection:
+            rows = await connection.execute_fetchall(
+                query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
+            )
+        return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
+
+    async def reclaim_expired(self) -> int:
+        rows = await self._reader.execute_fetchall(query("expired"), {"now": self._clock()})
+        endings = [
+            self.settle(
+                Claim(row["id"], row["lease_id"], row["attempts"]),
+                released(PHASES[HELD_STATUSES.index(row["status"])], "lease expired", suspect=bool(row["suspect"])),
+            )
+            for row in rows
+        ]
+        return sum(await asyncio.gather(*endings))
+
+    async def settle(self, claim: Claim, outcome: Outcome) -> bool:
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._endings.append(_Ending(claim, outcome, written))
+        self._arrived.set()
+        return await written
+
+    async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.settle(claim, completed(PREP, result))
+
+    async def save_expensive_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.settle(claim, completed(ANALYZE, result))
+
+    async def save_wrap_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.settle(claim, completed(WRAP, result))
+
+    async def counts(self) -> Counts:
+        by_status = await self._reader.execute_fetchall(query("count_by_status"))
+        by_failure = await self._reader.execute_fetchall(query("count_by_failure"))
+        return Counts(
+            {row["status"]: row["papers"] for row in by_status}, {row["failure"]: row["papers"] for row in by_failure}
+        )
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[aiosqlite.Connection]:
+        async with self._transaction:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                await self._writer.commit()
+            except BaseException:
+                await self._writer.rollback()
+                raise
+
+    async def _commit_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(GROUP_SECONDS)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self._arrived.clear()
+        group = self._next_group()
+        if not group:
+            return
+        try:
+            settled = await self._settle_group(group)
+        except sqlite3.Error as error:
+            for ending in group:
+                if not ending.written.done():
+                    ending.written.set_exception(error)
+            return
+        for ending in group:
+            if not ending.written.done():  # its worker may have been cancelled
+                ending.written.set_result(ending.claim.paper_id in settled)
+
+    def _next_group(self) -> list[_Ending]:
+        """All that is waiting, but one ending a paper: a lost lease and its successor may both end here."""
+        group: dict[str, _Ending] = {}
+        later = [ending for ending in self._endings if group.setdefault(ending.claim.paper_id, ending) is not ending]
+        self._endings = later
+        if later:
+            self._arrived.set()
+        return list(group.values())
+
+    async def _settle_group(self, group: list[_Ending]) -> set[str]:
+        now = self._clock()
+        outcomes = json.dumps([_as_row(ending, now) for ending in group])
+        async with self._write() as connection:
+            rows = await connection.execute_fetchall(query("settle"), {"outcomes": outcomes, "now": now})
+            settled = {row["id"] for row in rows}
+            await connection.executemany(
+                query("remember"), [_as_history(ending, now) for ending in group if ending.claim.paper_id in settled]
+            )
+        return settled
+
+
+async def _priorities(connection: aiosqlite.Connection, phase: Phase) -> AsyncIterator[int]:
+    """The priorities among a phase's waiting papers, highest first: a seek in the index for each."""
+    below = HIGHEST_PRIORITY
+    while True:
+        priority = await _one(connection, query("highest_priority"), {"status": phase.claims, "below": below})
+        if priority is None:
+            return
+        yield priority
+        below = priority
+
+
+async def _one(connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
+    ((value,),) = await connection.execute_fetchall(sql, dict(parameters))
+    return value
+
+
+def _as_row(ending: _Ending, now: float) -> dict[str, Any]:
+    claim, outcome = ending.claim, ending.outcome
+    return {
+        "id": claim.paper_id,
+        "lease_id": claim.lease_id,
+        "status": outcome.status,
+        "attempts": outcome.attempts,
+        "next_attempt_at": now + outcome.delay_seconds,
+        "suspect": int(outcome.suspect),
+        "failure": outcome.failure,
+        "detail": outcome.detail,
+        "phase": outcome.phase,
+        "result": outcome.result,
+    }
+
+
+def _as_history(ending: _Ending, now: float) -> dict[str, Any]:
+    claim, outcome = ending.claim, ending.outcome
+    return {
+        "id": claim.paper_id,
+        "now": now,
+        "event": outcome.event,
+        "attempt": claim.attempt,
+        "failure": outcome.failure,
+        "detail": outcome.detail,
+    }
