@@ -19,10 +19,7 @@ def parse(text: str) -> Mapping[str, str]:
     """The queries of a file by name, without their comments."""
     _, *parts = _NAME.split(text)
     return MappingProxyType(
-        {
-            name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip().rstrip(";")
-            for name, body in zip(parts[::2], parts[1::2], strict=True)
-        }
+        {name: _without_comments(body).strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
     )
 
 
@@ -36,6 +33,11 @@ def query(name: str) -> str:
     return _queries()[name]
 
 
-def schema() -> str:
+def schema() -> tuple[str, ...]:
     """The statements that make a new shard file."""
-    return files(__package__).joinpath("schema.sql").read_text()
+    text = _without_comments(files(__package__).joinpath("schema.sql").read_text())
+    return tuple(statement.strip() for statement in text.split(";") if statement.strip())
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))

@@ -66,7 +66,7 @@ def _check_format(connection: sqlite3.Connection, path: Path, *, create: bool) -
         # Two programs may meet here; the second finds the work done.
         connection.execute("BEGIN IMMEDIATE")
         if _identity(connection) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            for statement in schema().split(";"):
+            for statement in schema():
                 connection.execute(statement)
         connection.execute("COMMIT")
         application, version = _identity(connection)
