@@ -1,0 +1,105 @@
+"""A paper's files: where they lie, how they are written, how one sees that they are whole.
+
+Guarantee: each file appears whole or not at all, and is on disk before the call returns; a text and record that agree
+mean that the paper is finished, whatever the store still says. Limit: files are named by the paper alone, so two runs
+must not share a folder (the run lock sees to that).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rpa_shard.arxiv_id import PaperId
+from rpa_shard.store.folder import sync_folder
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFiles:
+    """The three files of one paper, side by side."""
+
+    pdf: Path
+    text: Path
+    record: Path
+
+
+def files_of(papers: Path, paper: PaperId) -> PaperFiles:
+    """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
+    stem = papers / paper.folder / paper.file_stem
+    return PaperFiles(*(stem.with_name(stem.name + ending) for ending in (".pdf", ".txt", ".json")))
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What `verify` compares: a file's size and hash."""
+
+    size_bytes: int
+    sha256: str
+
+
+def fingerprint_of(content: bytes) -> Fingerprint:
+    return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
+
+
+def fingerprint_of_file(path: Path) -> Fingerprint:
+    """Raises OSError where there is no such file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return Fingerprint(file.tell(), digest.hexdigest())
+
+
+def new_temporary(folder: Path, ending: str) -> Path:
+    """A path for a half-written file that no other thread of this process uses."""
+    return folder / f"{os.getpid()}-{next(_numbers)}{ending}"
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Moves a finished, fsynced file to where it belongs; durable once the folder is synced."""
+    try:
+        temporary.replace(final)
+    except FileNotFoundError:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(final)
+
+
+def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
+    """Writes `final` whole or not at all. The folder that it lies in is for the caller to sync."""
+    temporary = new_temporary(temporaries, final.suffix)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: Mapping[str, Any]) -> bytes:
+    """Writes text and record, in this order, durably; returns the record's bytes."""
+    content = json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
+    write_durably(text, temporaries, files.text)
+    write_durably(content, temporaries, files.record)
+    sync_folder(files.record.parent)
+    return content
+
+
+def read_finished(files: PaperFiles, paper_id: str) -> tuple[dict[str, Any], bytes] | None:
+    """The record of an earlier attempt and its bytes, if record and text are whole and belong together."""
+    try:
+        content = files.record.read_bytes()
+        record: dict[str, Any] = json.loads(content)
+        text = fingerprint_of_file(files.text)
+        belongs = (record["id"], record["text_sha256"]) == (paper_id, text.sha256)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (record, content) if belongs else None

@@ -1,0 +1,163 @@
+"""One paper's way through the prep phase: download, extract, record.
+
+Guarantee: what is there already and whole is not done again: a finished paper is only recorded, a whole PDF is only
+parsed. Text and record are on disk before `finish` returns, so before the store says `prepped`. Limit: it does not
+touch the store; the worker settles what comes out of here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rpa_shard.arxiv_id import PaperId, parse
+from rpa_shard.paper import Claim, Failure, PaperError, Status
+from rpa_shard.prep.artifacts import (
+    Fingerprint,
+    PaperFiles,
+    files_of,
+    fingerprint_of,
+    fingerprint_of_file,
+    read_finished,
+    write_artifacts,
+)
+from rpa_shard.prep.document import Extraction
+from rpa_shard.prep.download import Downloader, run_to_its_end
+from rpa_shard.prep.extraction_pool import ExtractionPool
+from rpa_shard.prep.sources import urls_of
+
+log = logging.getLogger(__name__)
+
+RECORD_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the download step hands to the next: a whole PDF, or an earlier attempt's finished work."""
+
+    paper: PaperId
+    files: PaperFiles
+    pdf: Fingerprint | None = None
+    source: str | None = None
+    download_seconds: float = 0.0
+    finished: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prep:
+    """The prep phase of one shard."""
+
+    papers: Path
+    sources: Sequence[str]
+    downloader: Downloader
+    pool: ExtractionPool
+    keep_pdf: bool
+
+    async def download_pdf(self, claim: Claim) -> Fetched:
+        """Gets the paper's PDF, unless its text or a whole PDF is there. May be cancelled. Raises PaperError."""
+        paper = parse(claim.paper_id)
+        files = files_of(self.papers, paper)
+        existing = await run_to_its_end(self.downloader.disk, _existing, paper, files)
+        if existing is not None:
+            return existing
+        begun = time.monotonic()
+        url, pdf = await self._from_first_source(paper, files)
+        seconds = time.monotonic() - begun
+        log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", claim.paper_id, seconds * 1000, pdf.size_bytes)
+        return Fetched(paper, files, pdf, url, seconds)
+
+    async def extract_text(self, claim: Claim, fetched: Fetched) -> Mapping[str, Any]:
+        """Parses the PDF and writes text and record; returns the row's result. Raises PaperError."""
+        if fetched.finished is not None:
+            return fetched.finished
+        return await self.pool.run(lambda: self._extract_and_write(claim, fetched))
+
+    async def _from_first_source(self, paper: PaperId, files: PaperFiles) -> tuple[str, Fingerprint]:
+        missing: PaperError | None = None
+        for url in urls_of(paper, self.sources):
+            try:
+                return url, await self.downloader.download(url, files.pdf)
+            except PaperError as error:
+                if error.failure is not Failure.NOT_FOUND:
+                    raise
+                missing = error
+        assert missing is not None
+        raise missing
+
+    def _extract_and_write(self, claim: Claim, fetched: Fetched) -> Mapping[str, Any]:
+        begun = time.monotonic()
+        extraction = self.pool.extract(claim.paper_id, fetched.files.pdf, suspect=claim.suspect)
+        seconds = time.monotonic() - begun
+        log.info(
+            "extract_text done arxiv_id=%s ms=%.0f chars=%d refs=%d",
+            claim.paper_id,
+            seconds * 1000,
+            extraction.characters,
+            len(extraction.references),
+        )
+        text = extraction.text.encode()
+        record = make_record(fetched, extraction, fingerprint_of(text), seconds)
+        content = write_artifacts(fetched.files, self.downloader.temporaries, text, record)
+        if not self.keep_pdf:
+            fetched.files.pdf.unlink(missing_ok=True)
+        return row_result(record, content, pdf_kept=self.keep_pdf)
+
+
+def _existing(paper: PaperId, files: PaperFiles) -> Fetched | None:
+    """What an earlier attempt left: a finished paper, or a PDF (it is in its place only if it is whole)."""
+    found = read_finished(files, paper.canonical)
+    if found is not None:
+        record, content = found
+        return Fetched(paper, files, finished=row_result(record, content, pdf_kept=files.pdf.exists()))
+    try:
+        return Fetched(paper, files, fingerprint_of_file(files.pdf), None)
+    except FileNotFoundError:
+        return None
+
+
+def make_record(fetched: Fetched, extraction: Extraction, text: Fingerprint, extract_seconds: float) -> dict[str, Any]:
+    """The JSON record that lies beside the text; `docs/record.md` describes every field."""
+    assert fetched.pdf is not None
+    return {
+        "schema": RECORD_SCHEMA,
+        "id": fetched.paper.canonical,
+        "status": Status.PREPPED,
+        "failure": None,
+        "pages": extraction.pages,
+        "characters": extraction.characters,
+        "references": [{"ordinal": each.ordinal, "raw": each.raw} for each in extraction.references],
+        "flags": list(extraction.flags),
+        "failed_pages": list(extraction.failed_pages),
+        "engine": {"name": extraction.engine, "version": extraction.engine_version},
+        "source": fetched.source,
+        "pdf_sha256": fetched.pdf.sha256,
+        "pdf_bytes": fetched.pdf.size_bytes,
+        "text_sha256": text.sha256,
+        "text_bytes": text.size_bytes,
+        "timings_ms": {
+            "download": round(fetched.download_seconds * 1000, 1),
+            "extract": round(extract_seconds * 1000, 1),
+        },
+    }
+
+
+def row_result(record: Mapping[str, Any], record_content: bytes, *, pdf_kept: bool) -> dict[str, Any]:
+    """The part of a record that the row keeps: enough for `verify` and for counting, without the references."""
+    recorded = fingerprint_of(record_content)
+    return {
+        "pages": record["pages"],
+        "characters": record["characters"],
+        "references": len(record["references"]),
+        "flags": record["flags"],
+        "text_sha256": record["text_sha256"],
+        "text_bytes": record["text_bytes"],
+        "record_sha256": recorded.sha256,
+        "record_bytes": recorded.size_bytes,
+        "pdf_sha256": record["pdf_sha256"],
+        "pdf_bytes": record["pdf_bytes"],
+        "pdf_kept": pdf_kept,
+    }

@@ -1,0 +1,115 @@
+"""Papers for idle workers, and the leases of all that are held.
+
+Guarantee: no more papers are claimed than there are idle workers, so none waits under a lease for a worker; every held
+lease is renewed, also during a drain, until its claim is settled. Limit: renewal runs on the loop; a loop that stalls
+for longer than a lease loses its leases, and the fence in the store then throws its work away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+
+from rpa_shard.paper import PREP, Claim
+from rpa_shard.shard.vitals import Counters
+from rpa_shard.store.outcome import Outcome
+from rpa_shard.store.protocol import Store
+
+log = logging.getLogger(__name__)
+
+# Idle workers wait this long for others, so that one transaction claims for all of them.
+GATHER_SECONDS = 0.03
+# How often an idle shard looks for papers that were added meanwhile.
+POLL_SECONDS = 1.0
+
+
+class Claims:
+    """The claims of one shard. `feed` and `renew` must run as tasks while workers work."""
+
+    def __init__(self, store: Store, counters: Counters) -> None:
+        self._store = store
+        self._counters = counters
+        self._held: dict[str, Claim] = {}
+        self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
+        self._wanted = asyncio.Event()
+        self._closed = asyncio.Event()
+        self.ran_dry = asyncio.Event()
+
+    @property
+    def held(self) -> int:
+        """Papers under a lease of this shard."""
+        return len(self._held)
+
+    async def next(self) -> Claim | None:
+        """The next paper to work on; None once the shard drains."""
+        if self._closed.is_set():
+            return None
+        waiting: asyncio.Future[Claim | None] = asyncio.get_running_loop().create_future()
+        self._idle_workers.append(waiting)
+        self._wanted.set()
+        return await waiting
+
+    async def settle(self, claim: Claim, outcome: Outcome) -> bool:
+        """Ends a claim in the store; False if its lease was lost."""
+        try:
+            written = await self._store.settle(claim, outcome)
+        finally:
+            self._held.pop(claim.lease_id, None)
+        if not written:
+            self._counters.lost_leases += 1
+            log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
+        return written
+
+    def close(self) -> None:
+        """No more claims: idle workers are sent home."""
+        self._closed.set()
+        self._wanted.set()
+
+    async def feed(self) -> None:
+        """Claims for idle workers until `close`."""
+        while not self._closed.is_set():
+            await self._wanted.wait()
+            await self._pause(GATHER_SECONDS)
+            if not self._closed.is_set() and not await self._claim_for_idle_workers():
+                self.ran_dry.set()
+                await self._pause(await self._seconds_to_next_attempt())
+        while self._idle_workers:
+            _give(self._idle_workers.popleft(), None)
+
+    async def renew(self, every_seconds: float) -> None:
+        """Renews all held leases for ever, and hands back what nobody here holds any more."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            held = list(self._held.values())
+            lost = await self._store.renew(held) if held else set()
+            for lease_id in lost & self._held.keys():
+                log.warning("lost_lease arxiv_id=%s: found when renewing", self._held[lease_id].paper_id)
+            await self._store.reclaim_expired()
+
+    async def _claim_for_idle_workers(self) -> bool:
+        claims = await self._store.claim(PREP, len(self._idle_workers))
+        for claim in claims:
+            self._held[claim.lease_id] = claim
+            _give(self._idle_workers.popleft(), claim)
+        if not self._idle_workers:
+            self._wanted.clear()
+        return bool(claims)
+
+    async def _seconds_to_next_attempt(self) -> float:
+        due = await self._store.next_attempt_at(PREP)
+        return POLL_SECONDS if due is None else min(max(due - time.time(), GATHER_SECONDS), POLL_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleeps, but not past `close`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+
+
+def _give(waiting: asyncio.Future[Claim | None], claim: Claim | None) -> None:
+    if not waiting.done():
+        waiting.set_result(claim)

@@ -1,0 +1,207 @@
+"""A shard from its fork to its exit.
+
+Guarantee: it works until it is told to drain, loses its supervisor, or breaks; a drain claims nothing more, finishes
+or hands back what is in flight while leases are renewed, and ends by force when its time is up. Any part that breaks
+ends the whole process: half a shard would hold leases and do nothing. Limit: a hung engine thread cannot be ended from
+in here, only the process can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import uvloop
+
+from rpa_shard.prep.breadcrumb import Breadcrumb
+from rpa_shard.prep.download import Downloader
+from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
+from rpa_shard.prep.pipeline import Prep
+from rpa_shard.prep.transport import open_client
+from rpa_shard.settings import Settings
+from rpa_shard.shard.claims import Claims
+from rpa_shard.shard.messages import Inbox, Report, encode
+from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
+from rpa_shard.shard.worker import Bench, Worker
+from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.protocol import Counts
+from rpa_shard.store.sqlite import SQLiteStore
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS = 1.0
+# A recount reads the whole status index; it may use up to this share of the time.
+RECOUNT_SHARE = 0.05
+DRAIN_OVERRAN = 4
+
+
+def run_shard(number: int, settings: Settings, control: socket.socket) -> None:
+    """Runs shard `number` in this process, a fresh fork of the supervisor, until it has drained."""
+    # A Ctrl-C reaches the whole process group; what it means is for the supervisor to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Shard(number, settings, control).run())
+
+
+class Shard:
+    """One shard's parts and their life."""
+
+    def __init__(self, number: int, settings: Settings, control: socket.socket) -> None:
+        self._number = number
+        self._settings = settings
+        self._share = settings.share(number)
+        self._folder = DataFolder(settings.data_dir)
+        self._control = control
+        self._counters = Counters()
+        self._lag = LagHistogram()
+        self._state = "booting"
+        self._draining = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until drained. Raises what broke."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._draining.set)
+        async with AsyncExitStack() as opened:
+            store = await opened.enter_async_context(
+                SQLiteStore.open(self._folder.shard_file(self._number), self._settings.lease_ttl_seconds)
+            )
+            pool, prep = await opened.enter_async_context(self._open_prep())
+            claims = Claims(store, self._counters)
+            async with asyncio.TaskGroup() as tasks:
+                side = [
+                    tasks.create_task(each)
+                    for each in (
+                        measure_lag(self._lag),
+                        claims.renew(self._settings.lease_renew_seconds),
+                        self._listen(),
+                        self._report(store, claims, pool),
+                    )
+                ]
+                feeding = tasks.create_task(claims.feed())
+                workers = self._start_workers(tasks, claims, prep)
+                self._state = "ready"
+                await self._draining.wait()
+                await self._drain(claims, [feeding, *workers.values()], workers)
+                for task in side:
+                    task.cancel()
+
+    def _start_workers(self, tasks: asyncio.TaskGroup, claims: Claims, prep: Prep) -> dict[Worker, asyncio.Task[None]]:
+        bench = Bench(
+            claims=claims,
+            prep=prep,
+            downloads=asyncio.Semaphore(self._share.download_concurrency),
+            extractions=asyncio.Semaphore(self._share.extract_concurrency),
+            counters=self._counters,
+            delay_scale=self._settings.retry_delay_scale,
+        )
+        workers = (Worker(bench) for _ in self._share.workers)
+        return {worker: tasks.create_task(worker.run()) for worker in workers}
+
+    @asynccontextmanager
+    async def _open_prep(self) -> AsyncIterator[tuple[ExtractionPool, Prep]]:
+        settings, share = self._settings, self._share
+        temporaries = self._folder.temporary(self._number)
+        shutil.rmtree(temporaries, ignore_errors=True)  # what a killed predecessor left
+        temporaries.mkdir(parents=True)
+        breadcrumb = Breadcrumb(self._folder.breadcrumb_file(self._number))
+        rules = ExtractionRules(
+            settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
+        )
+        pool = ExtractionPool(rules, share.extract_workers, breadcrumb)
+        disk = ThreadPoolExecutor(share.io_threads, thread_name_prefix="disk")
+        client = open_client(settings, share)
+        downloader = Downloader(client, disk, temporaries, settings.max_pdf_bytes, settings.download_deadline_seconds)
+        try:
+            yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, settings.keep_pdf)
+        finally:
+            await client.aclose()
+            pool.close()
+            disk.shutdown()
+            breadcrumb.close()
+            shutil.rmtree(temporaries, ignore_errors=True)
+
+    async def _drain(
+        self, claims: Claims, working: list[asyncio.Task[None]], workers: dict[Worker, asyncio.Task[None]]
+    ) -> None:
+        self._state = "draining"
+        log.info("draining, %d papers in flight", claims.held)
+        asyncio.get_running_loop().call_later(self._settings.drain_seconds, _give_up)
+        claims.close()
+        for worker, task in workers.items():
+            if worker.interruptible:
+                task.cancel()
+        await asyncio.wait(working)
+
+    async def _listen(self) -> None:
+        """Does as the supervisor says; drains when it is gone."""
+        loop = asyncio.get_running_loop()
+        self._control.setblocking(False)
+        inbox = Inbox()
+        while True:
+            try:
+                received = await loop.sock_recv(self._control, 65536)
+            except ConnectionError:
+                received = b""
+            if not received:
+                if not self._draining.is_set():
+                    log.warning("the supervisor is gone")
+                self._draining.set()
+                return
+            for message in inbox.feed(received):
+                if message["type"] == "drain":
+                    self._draining.set()
+
+    async def _report(self, store: SQLiteStore, claims: Claims, pool: ExtractionPool) -> None:
+        """Tells the supervisor once a second how things are, and at once when there is nothing left to do."""
+        loop = asyncio.get_running_loop()
+        counts: Counts | None = None
+        recount_at = loop.time()
+        while True:
+            if loop.time() >= recount_at:
+                begun = loop.time()
+                counts = await store.counts()
+                recount_at = loop.time() + max(REPORT_SECONDS / 2, (loop.time() - begun) / RECOUNT_SHARE)
+            await self._send(self._current(counts, claims, pool))
+            claims.ran_dry.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_SECONDS):
+                    await claims.ran_dry.wait()
+                    if claims.held == 0:
+                        recount_at = loop.time()
+                    await asyncio.sleep(REPORT_SECONDS / 10)
+
+    def _current(self, counts: Counts | None, claims: Claims, pool: ExtractionPool) -> Report:
+        by_status = counts.by_status if counts else {}
+        outstanding = by_status.get("pending", 0) + by_status.get("prepping", 0) if counts else None
+        return Report(
+            state=self._state,
+            outstanding=outstanding,
+            by_status=by_status,
+            by_failure=counts.by_failure if counts else {},
+            prep_done=self._counters.prep_done,
+            attempts_failed=self._counters.attempts_failed,
+            lost_leases=self._counters.lost_leases,
+            held=claims.held,
+            downloading=self._counters.downloading,
+            extracting=pool.busy,
+            lag_p50_seconds=self._lag.quantile_seconds(0.5),
+            lag_p99_seconds=self._lag.quantile_seconds(0.99),
+            lag_max_seconds=self._lag.max_seconds,
+            downloaded_bytes=self._counters.downloaded_bytes,
+        )
+
+    async def _send(self, report: Report) -> None:
+        with suppress(ConnectionError):  # `_listen` notices
+            await asyncio.get_running_loop().sock_sendall(self._control, encode(report.as_message()))
+
+
+def _give_up() -> None:
+    log.error("the drain took too long: ending by force, what is held goes back at the next start")
+    os._exit(DRAIN_OVERRAN)
