@@ -16,7 +16,7 @@ FILES_KEPT = 3
 
 
 class _UniversalTime(logging.Formatter):
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
 
 def log_to(file: Path | None, process: str) -> None:

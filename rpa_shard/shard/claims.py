@@ -35,6 +35,8 @@ class Claims:
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
         self._closed = asyncio.Event()
+        self._nothing_to_claim = False
+        # Set when nothing is left to claim, and again when then the last held paper is settled.
         self.ran_dry = asyncio.Event()
 
     @property
@@ -57,6 +59,8 @@ class Claims:
             written = await self._store.settle(claim, outcome)
         finally:
             self._held.pop(claim.lease_id, None)
+            if self._nothing_to_claim and not self._held:
+                self.ran_dry.set()
         if not written:
             self._counters.lost_leases += 1
             log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
@@ -72,7 +76,10 @@ class Claims:
         while not self._closed.is_set():
             await self._wanted.wait()
             await self._pause(GATHER_SECONDS)
-            if not self._closed.is_set() and not await self._claim_for_idle_workers():
+            if self._closed.is_set():
+                break
+            self._nothing_to_claim = not await self._claim_for_idle_workers()
+            if self._nothing_to_claim:
                 self.ran_dry.set()
                 await self._pause(await self._seconds_to_next_attempt())
         while self._idle_workers:

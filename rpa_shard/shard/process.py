@@ -174,7 +174,7 @@ class Shard:
                 async with asyncio.timeout(REPORT_SECONDS):
                     await claims.ran_dry.wait()
                     if claims.held == 0:
-                        recount_at = loop.time()
+                        recount_at = min(recount_at, loop.time() + REPORT_SECONDS / 10)
                     await asyncio.sleep(REPORT_SECONDS / 10)
 
     def _current(self, counts: Counts | None, claims: Claims, pool: ExtractionPool) -> Report:

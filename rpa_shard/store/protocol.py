@@ -52,6 +52,3 @@ class Store(Protocol):
 
     async def counts(self) -> Counts:
         """A recount of all papers."""
-
-    async def close(self) -> None:
-        """Writes what is waiting and ends."""

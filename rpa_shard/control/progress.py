@@ -1,0 +1,40 @@
+"""What a person sees while a run goes on: a bar on a terminal, nothing elsewhere (there the log lines tell).
+
+Guarantee: starts no thread, so forking stays safe. Limit: counts come from reports, a second old.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+_OPEN_STATUSES = ("pending", "prepping")
+
+
+class Progress:
+    """The bar of one run."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._bar: tqdm[Any] | None = None
+
+    def update(self, by_status: Mapping[str, int], rate: float) -> None:
+        """Shows the counts of all papers; rate in papers a second."""
+        total = sum(by_status.values())
+        if not self._shown or not total:
+            return
+        finished = total - sum(by_status.get(status, 0) for status in _OPEN_STATUSES)
+        if self._bar is None:
+            tqdm.monitor_interval = 0  # no monitor thread
+            tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes
+            self._bar = tqdm(total=total, initial=finished, unit="paper", dynamic_ncols=True)
+        bar = self._bar
+        bar.total, bar.n = total, finished
+        bar.set_postfix_str(f"{rate:.1f}/s, failed {by_status.get('failed', 0)}", refresh=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

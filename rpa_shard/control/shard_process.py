@@ -1,0 +1,144 @@
+"""One shard as the supervisor sees it: a child process, a control socket, a breadcrumb.
+
+Guarantee: the child starts from a single-threaded parent and holds no socket of its siblings, so each notices at once
+when the supervisor is gone; it keeps the run's lock as long as it lives. Limit: what the shard does inside is known
+from its reports only.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rpa_shard.logs import log_to
+from rpa_shard.settings import Settings
+from rpa_shard.shard.messages import DRAIN, Inbox, Report, encode
+
+log = logging.getLogger(__name__)
+
+BROKE = 1
+
+
+class ShardProcess:
+    """A living (or just died) shard."""
+
+    def __init__(self, number: int, pid: int, control: socket.socket) -> None:
+        self.number = number
+        self.pid = pid
+        self.control = control
+        self.report = Report("booting", None)
+        self.heard_monotonic = time.monotonic()
+        # Why we killed it, where we did.
+        self.killed_for: str | None = None
+        self._inbox = Inbox()
+        self._process = psutil.Process(pid)
+        self._process.cpu_percent()  # the first call starts the measurement
+
+    @classmethod
+    def fork(
+        cls,
+        number: int,
+        settings: Settings,
+        log_file: Path | None,
+        run: Callable[[int, Settings, socket.socket], None],
+        close_in_child: Iterable[socket.socket],
+    ) -> ShardProcess:
+        """Starts shard `number`."""
+        ours, theirs = socket.socketpair()
+        gc.freeze()  # what exists now is shared with the child; its collector need not touch, and so copy, it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _be_the_shard(number, settings, log_file, run, theirs, [ours, *close_in_child])
+        gc.unfreeze()
+        theirs.close()
+        ours.setblocking(False)
+        return cls(number, pid, ours)
+
+    def receive(self) -> bool:
+        """Takes in what the shard says; False once it has closed its end."""
+        try:
+            received = self.control.recv(2**20)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+        for message in self._inbox.feed(received):
+            self.heard_monotonic = time.monotonic()
+            if message["type"] == "report":
+                self.report = Report.from_message(message)
+        return bool(received)
+
+    def drain(self) -> None:
+        """Asks it to claim nothing more and end."""
+        with suppress(OSError):  # gone, or so stuck that its socket is full: the deadline ends it
+            self.control.send(encode(DRAIN))
+
+    def kill(self, reason: str) -> None:
+        """Ends it at once; what it held is reclaimed when it is reaped."""
+        self.killed_for = self.killed_for or reason
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def reap(self) -> str | None:
+        """How it died ("signal SIGKILL", "exit code 1"), or None while it lives. A clean end is "exit code 0"."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        self.receive()
+        self.control.close()
+        code = os.waitstatus_to_exitcode(status)
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    def measure(self) -> dict[str, Any]:
+        """Its report and what the system says of it: descriptors, sockets, CPU (%), memory (bytes), threads."""
+        measured: dict[str, Any] = {"number": self.number, "pid": self.pid, **asdict(self.report)}
+        with suppress(psutil.Error), self._process.oneshot():
+            measured |= {
+                "created_at": self._process.create_time(),
+                "descriptors": self._process.num_fds(),
+                "tcp_sockets": len(self._process.net_connections("tcp")),
+                "cpu_percent": self._process.cpu_percent(),
+                "rss_bytes": self._process.memory_info().rss,
+                "threads": self._process.num_threads(),
+            }
+        return measured
+
+
+def _be_the_shard(
+    number: int,
+    settings: Settings,
+    log_file: Path | None,
+    run: Callable[[int, Settings, socket.socket], None],
+    control: socket.socket,
+    to_close: Iterable[socket.socket],
+) -> None:
+    code = BROKE
+    try:
+        signal.set_wakeup_fd(-1)
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(each, signal.SIG_DFL)
+        for sock in to_close:
+            sock.close()
+        log_to(log_file, f"shard {number}")
+        run(number, settings, control)
+        code = 0
+    except BaseException:
+        log.exception("shard %d broke", number)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

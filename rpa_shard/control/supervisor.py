@@ -1,0 +1,274 @@
+"""The supervisor: forks the shards, restarts the dead, enforces deadlines from outside, drains, and ends.
+
+Guarantee: single-threaded and without asyncio, so forking is always safe; signal handlers only note the signal; a
+shard's leases are reclaimed before it starts, because nobody else may own its file; when `run` returns, no child is
+left. Limit: it sees what shards report and what the system says of them, once a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rpa_shard.control.progress import Progress
+from rpa_shard.control.restarts import Restarts
+from rpa_shard.control.run_status import write_status
+from rpa_shard.control.shard_process import ShardProcess
+from rpa_shard.control.throughput import Rates, Throughput
+from rpa_shard.prep.breadcrumb import read_breadcrumb
+from rpa_shard.settings import Settings
+from rpa_shard.shard.process import run_shard
+from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.ledger import reclaim
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.2
+STATUS_SECONDS = 1.0
+# A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
+KILL_AFTER_DRAIN_SECONDS = 2.0
+DEATHS_SHOWN = 20
+PEAKS = ("descriptors", "tcp_sockets", "rss_bytes", "threads")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Phase(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    FINISHING = "finishing"
+    STOPPING = "stopping"
+    CRASH_LOOP = "crash_loop"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended: by `signal` (0 for none), in a crash loop with its `cause`, or because all was done."""
+
+    signal: int
+    cause: str | None
+    rates: Rates
+    prep_done: int
+    seconds: float
+
+
+class Supervisor:
+    """One run over one data folder, whose run lock the caller holds."""
+
+    def __init__(self, settings: Settings, *, daemon: bool, progress: Progress, logs_to_files: bool) -> None:
+        self._settings = settings
+        self._folder = DataFolder(settings.data_dir)
+        self._daemon = daemon
+        self._progress = progress
+        self._logs_to_files = logs_to_files
+        self._phase = Phase.RUNNING
+        self._shards: dict[int, ShardProcess] = {}
+        self._restart_at: dict[int, float] = {}
+        self._restarts = Restarts(settings.crash_loop_deaths)
+        self._deaths: list[dict[str, Any]] = []
+        self._signals: list[int] = []
+        self._signal = 0
+        self._cause: str | None = None
+        self._drain_until = 0.0
+        self._done_by_the_dead = 0
+        self._selector = selectors.DefaultSelector()
+        self._started = time.monotonic()
+        self._started_at = time.time()
+        self._throughput = Throughput(self._started)
+        self._next_status = 0.0
+        # The last that is known of every shard, the dead too: the status of a run that has ended tells of them all.
+        self._measured: dict[int, dict[str, Any]] = {}
+        self._process = psutil.Process()
+
+    def run(self) -> RunEnd:
+        """Runs until all is done (or for ever as a daemon), a signal, or a crash loop."""
+        with self._noting_signals():
+            for number in range(self._settings.shard_count):
+                self._start(number)
+            while self._shards or self._restart_at:
+                for key, _ in self._selector.select(TICK_SECONDS):
+                    self._receive(key)
+                self._act_on_signals()
+                self._reap()
+                self._restart_due()
+                self._enforce_deadlines()
+                self._finish_if_done()
+                self._tell_if_due()
+        self._phase = Phase.ENDED
+        self._tell()
+        self._progress.close()
+        return RunEnd(
+            self._signal, self._cause, self._throughput.rates(), self._prep_done(), time.monotonic() - self._started
+        )
+
+    @contextmanager
+    def _noting_signals(self) -> Iterator[None]:
+        noted, woken = socket.socketpair()
+        for end in (noted, woken):
+            end.setblocking(False)
+        previous = {each: signal.signal(each, lambda number, _: self._signals.append(number)) for each in _SIGNALS}
+        previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)  # so that it wakes the selector
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        self._selector.register(noted, selectors.EVENT_READ, None)
+        self._own_sockets = [noted, woken]
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(-1)
+            for each, handler in previous.items():
+                signal.signal(each, handler)
+            self._selector.close()
+            for end in self._own_sockets:
+                end.close()
+
+    def _receive(self, key: selectors.SelectorKey) -> None:
+        shard: ShardProcess | None = key.data
+        if shard is None:
+            self._own_sockets[0].recv(4096)
+        elif not shard.receive():
+            self._selector.unregister(shard.control)
+
+    def _start(self, number: int) -> None:
+        suspect = read_breadcrumb(self._folder.breadcrumb_file(number))
+        suspects = frozenset({suspect.paper_id} if suspect else ())
+        reclaimed = reclaim(self._folder, number, suspects)
+        if reclaimed:
+            log.warning("reclaimed %d leases of shard %d, suspects: %s", reclaimed, number, ", ".join(suspects) or "-")
+        self._folder.breadcrumb_file(number).unlink(missing_ok=True)
+        siblings = [shard.control for shard in self._shards.values()]
+        shard = ShardProcess.fork(
+            number, self._settings, self._log_file(number), run_shard, [*siblings, *self._own_sockets]
+        )
+        self._shards[number] = shard
+        self._selector.register(shard.control, selectors.EVENT_READ, shard)
+
+    def _log_file(self, number: int) -> Path | None:
+        return self._folder.log_file(f"shard-{number:03d}") if self._logs_to_files else None
+
+    def _act_on_signals(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            if self._signal == 0:
+                self._signal = number
+                log.info("%s: draining; once more stops now", signal.Signals(number).name)
+                self._drain(Phase.STOPPING)
+            else:
+                self._signal = number
+                for shard in self._shards.values():
+                    shard.kill("told twice to stop")
+
+    def _drain(self, phase: Phase) -> None:
+        self._phase = phase
+        self._restart_at.clear()
+        self._drain_until = time.monotonic() + self._settings.drain_seconds + KILL_AFTER_DRAIN_SECONDS
+        for shard in self._shards.values():
+            shard.drain()
+
+    def _reap(self) -> None:
+        for shard in list(self._shards.values()):
+            how = shard.reap()
+            if how is not None:
+                self._buried(shard, how)
+
+    def _buried(self, shard: ShardProcess, how: str) -> None:
+        del self._shards[shard.number]
+        if shard.control in {key.fileobj for key in self._selector.get_map().values()}:
+            self._selector.unregister(shard.control)
+        self._done_by_the_dead += shard.report.prep_done
+        if self._phase is not Phase.RUNNING:
+            return
+        cause = f"{how} ({shard.killed_for})" if shard.killed_for else how
+        log.warning("shard %d died: %s", shard.number, cause)
+        now = time.monotonic()
+        self._deaths.append({"shard": shard.number, "at": time.time(), "cause": cause})
+        delay = 0.0 if shard.killed_for else self._restarts.died(shard.number, now)
+        if delay is None:
+            self._cause = f"shards died {self._settings.crash_loop_deaths + 1} times within a minute, last: {cause}"
+            log.error("crash loop: %s", self._cause)
+            self._drain(Phase.CRASH_LOOP)
+        else:
+            self._restart_at[shard.number] = now + delay
+
+    def _restart_due(self) -> None:
+        now = time.monotonic()
+        for number in [number for number, due in self._restart_at.items() if due <= now]:
+            del self._restart_at[number]
+            self._start(number)
+
+    def _enforce_deadlines(self) -> None:
+        now = time.monotonic()
+        for number, shard in self._shards.items():
+            crumb = read_breadcrumb(self._folder.breadcrumb_file(number))
+            if crumb is not None and now - crumb.since_monotonic > self._settings.extract_deadline_seconds:
+                shard.kill(f"extraction of {crumb.paper_id} passed its deadline")
+            elif now - shard.heard_monotonic > self._settings.shard_silence_seconds:
+                shard.kill(f"silent for more than {self._settings.shard_silence_seconds:g} s")
+            elif self._phase is not Phase.RUNNING and now > self._drain_until:
+                shard.kill("did not drain in time")
+
+    def _finish_if_done(self) -> None:
+        if self._phase is not Phase.RUNNING or self._daemon or self._restart_at:
+            return
+        if all(shard.report.outstanding == 0 for shard in self._shards.values()):
+            self._drain(Phase.FINISHING)
+
+    def _prep_done(self) -> int:
+        return self._done_by_the_dead + sum(shard.report.prep_done for shard in self._shards.values())
+
+    def _tell_if_due(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_status:
+            self._next_status = now + STATUS_SECONDS
+            self._tell()
+
+    def _tell(self) -> None:
+        """Writes the status file and moves the progress bar."""
+        self._throughput.sample(time.monotonic(), self._prep_done())
+        rates = self._throughput.rates()
+        for shard in self._shards.values():
+            self._measure(shard)
+        by_status: Counter[str] = Counter()
+        for measured in self._measured.values():
+            by_status.update(measured["by_status"])
+        self._progress.update(by_status, rates.last_10_seconds)
+        write_status(
+            self._folder.status_file,
+            {
+                "pid": os.getpid(),
+                "created_at": self._process.create_time(),
+                "started_at": self._started_at,
+                "written_at": time.time(),
+                "phase": self._phase,
+                "cause": self._cause,
+                "daemon": self._daemon,
+                "prep_done": self._prep_done(),
+                "rates": asdict(rates),
+                "deaths": self._deaths[-DEATHS_SHOWN:],
+                "shard_count": self._settings.shard_count,
+                "shards": [self._measured[number] for number in sorted(self._measured)],
+            },
+        )
+
+    def _measure(self, shard: ShardProcess) -> None:
+        measured = shard.measure()
+        before = self._measured.get(shard.number, {})
+        for name in PEAKS:
+            measured[f"{name}_peak"] = max(before.get(f"{name}_peak", 0), measured.get(name, 0))
+        share = self._settings.share(shard.number)
+        measured |= {"descriptor_budget": share.descriptors, "extract_workers": share.extract_workers}
+        measured["restarts"] = sum(1 for death in self._deaths if death["shard"] == shard.number)
+        self._measured[shard.number] = measured
