@@ -90,7 +90,7 @@ class Prep:
 
     def _extract_and_write(self, claim: Claim, fetched: Fetched) -> Mapping[str, Any]:
         begun = time.monotonic()
-        extraction = self.pool.extract(claim.paper_id, fetched.files.pdf, suspect=claim.suspect)
+        extraction = self._extract(claim, fetched.files)
         seconds = time.monotonic() - begun
         log.info(
             "extract_text done arxiv_id=%s ms=%.0f chars=%d refs=%d",
@@ -105,6 +105,15 @@ class Prep:
         if not self.keep_pdf:
             fetched.files.pdf.unlink(missing_ok=True)
         return row_result(record, content, pdf_kept=self.keep_pdf)
+
+    def _extract(self, claim: Claim, files: PaperFiles) -> Extraction:
+        try:
+            return self.pool.extract(claim.paper_id, files.pdf, suspect=claim.suspect)
+        except PaperError as error:
+            if error.failure is Failure.BAD_PDF:
+                # Kept for whoever wants to look, but out of the way: a retry fetches the paper anew.
+                files.pdf.replace(files.pdf.with_suffix(".bad.pdf"))
+            raise
 
 
 def _existing(paper: PaperId, files: PaperFiles) -> Fetched | None:

@@ -1,0 +1,301 @@
+"""The commands, and nothing but the commands: what each takes, what it prints, how it exits.
+
+Guarantee: a person's mistake ends in one line on standard error and exit code 2, never in a traceback. Limit: no work
+is done here; each command calls the module that does it, and imports it only then, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+from rpa_shard import __version__
+from rpa_shard.arxiv_id import InvalidIdError, PaperId, local_path, parse
+from rpa_shard.paper import Failure
+from rpa_shard.settings import Settings, SettingsError
+from rpa_shard.store.folder import DataFolder, Layout, StoreError
+
+OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
+BATCH_IDS = 10_000
+
+Handler = Callable[[argparse.Namespace, Settings], int]
+
+
+class UsageError(Exception):
+    """The person asked for something impossible; the message is one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in {"-h", "--help", "--version"}):
+        given.insert(0, "run")
+    parsed = _parser().parse_args(given)
+    environment = dict(os.environ)
+    if getattr(parsed, "shards", None) is not None:
+        environment["RPA_V2_SHARD_COUNT"] = str(parsed.shards)
+    try:
+        handler: Handler = parsed.handler
+        return handler(parsed, Settings.from_environment(environment))
+    except (SettingsError, StoreError, UsageError) as error:
+        print(f"rpa-shard: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:
+        # Whoever read our output has enough; keep the interpreter from complaining when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except KeyboardInterrupt:
+        return 128 + 2
+
+
+def add(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Queues papers."""
+    from rpa_shard.store.ledger import open_ledger
+
+    if not parsed.ids and not parsed.file:
+        raise UsageError("add what? give ids, or --file F (- for standard input)")
+    invalid = 0
+
+    def valid() -> Iterator[str]:
+        nonlocal invalid
+        for where, text in _named_lines(parsed.ids, parsed.file):
+            try:
+                yield _existing_paper(text).canonical
+            except InvalidIdError as error:
+                invalid += 1
+                print(f"{where}: {text}: {error}", file=sys.stderr)
+
+    added = known = 0
+    with open_ledger(DataFolder(settings.data_dir), Layout(settings.workers, settings.shard_count)) as ledger:
+        ids = valid()
+        while batch := list(islice(ids, BATCH_IDS)):
+            new, old = ledger.add(batch, parsed.priority)
+            added, known = added + new, known + old
+    print(f"added {added}, already known {known}, invalid {invalid}")
+    return SOME_FAILED if invalid else OK
+
+
+def _named_lines(ids: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
+    """What to add and where it stands. Blank lines and lines that begin with # count for nothing."""
+    for number, text in enumerate(ids, 1):
+        yield f"argument {number}", text
+    if file is None:
+        return
+    with ExitStack() as opened:
+        try:
+            stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}") from None
+        for number, line in enumerate(stream, 1):
+            text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+            if text and not text.startswith("#"):
+                yield f"line {number}", text
+
+
+def _existing_paper(text: str) -> PaperId:
+    paper = parse(text)
+    if paper.kind == "file" and not local_path(paper).is_file():
+        raise InvalidIdError("no such file")
+    return paper
+
+
+def run(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Runs until nothing is left to do."""
+    from rpa_shard.control.launch import launch, log_folder
+    from rpa_shard.observe.summary import advice_lines, summary_lines
+
+    for line in advice_lines(settings):
+        _say(line)
+    if sys.stderr.isatty():
+        _say(f"log lines go to {log_folder(settings)}")
+    end = launch(settings, daemon=parsed.daemon, say=_say)
+    failed, lines = summary_lines(DataFolder(settings.data_dir), end)
+    _print(lines)
+    if end is not None and end.cause is not None:
+        _say(f"stopped: {end.cause}")
+        return CRASH_LOOP
+    if end is not None and end.signal:
+        return 128 + end.signal
+    return SOME_FAILED if failed else OK
+
+
+def status(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows states, failures, rates and leases."""
+    from rpa_shard.observe.status import folder_status, lines
+    from rpa_shard.store.ledger import open_ledger
+
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        found = folder_status(ledger)
+    _print([json.dumps(found.as_json())] if parsed.json else lines(found))
+    return OK
+
+
+def verify(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Recounts the store against the files."""
+    from rpa_shard.observe.verify import verify as recount
+    from rpa_shard.store.ledger import open_ledger
+
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        found = recount(ledger)
+    _print([json.dumps(found.as_json())] if parsed.json else found.lines())
+    return OK if found.clean else SOME_FAILED
+
+
+def retry(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Puts failed papers back to pending."""
+    from rpa_shard.store.ledger import open_ledger
+
+    ids = [_paper(text).canonical for text in parsed.ids] or None
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        moved = ledger.retry(ids, Failure(parsed.reason) if parsed.reason else None)
+    _print([f"back to pending: {len(moved)}"])
+    for each in ids or []:
+        if each not in moved:
+            _say(f"{each}: not failed{f' with {parsed.reason}' if parsed.reason else ''}, left as it is")
+    return OK
+
+
+def show(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows one paper."""
+    from rpa_shard.observe.show import UnknownPaperError
+    from rpa_shard.observe.show import show as show_paper
+    from rpa_shard.store.ledger import open_ledger
+
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        try:
+            _print(show_paper(ledger, _paper(parsed.id).canonical))
+        except UnknownPaperError as error:
+            raise UsageError(str(error)) from None
+    return OK
+
+
+def export(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Writes one record for every paper."""
+    from rpa_shard.observe.export import ExportError
+    from rpa_shard.observe.export import export as export_papers
+    from rpa_shard.store.ledger import open_ledger
+
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        try:
+            done = export_papers(ledger, parsed.out, format=parsed.format, with_text=parsed.text)
+        except ExportError as error:
+            raise UsageError(str(error)) from None
+    damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
+    _say(f"exported {done.papers} papers to {parsed.out}, {done.size_bytes} bytes{damaged}")
+    return SOME_FAILED if done.damaged else OK
+
+
+def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Serves a folder of PDFs as arXiv does."""
+    from rpa_shard.testing.mirror import MirrorError, serve
+
+    def announce(url: str) -> None:
+        _print(
+            [
+                f"serving {parsed.folder} at {url}/pdf/<id>, until Ctrl-C",
+                f"queue all of it:   curl -s {url}/ids | ./run.sh add --file -",
+                f"and run against it: RPA_V2_SOURCES='{url}/pdf/{{id}}' ./run.sh",
+            ]
+        )
+
+    try:
+        serve(parsed.folder, parsed.host, parsed.port, announce)
+    except MirrorError as error:
+        raise UsageError(str(error)) from None
+    return OK
+
+
+def demo(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Runs the whole pipeline on papers made here."""
+    from rpa_shard.demo import run_demo
+
+    return run_demo(parsed.folder.absolute(), parsed.papers, _say)
+
+
+def _paper(text: str) -> PaperId:
+    try:
+        return parse(text)
+    except InvalidIdError as error:
+        raise UsageError(f"{text}: {error}") from None
+
+
+def _say(line: str) -> None:
+    print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rpa-shard",
+        description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
+        "and references, keeps every paper's state. No command means `run`.",
+        epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
+        "failed or some input was invalid, 2 wrong usage, 3 crash loop, 130 and 143 after SIGINT and SIGTERM.",
+    )
+    parser.add_argument("--version", action="version", version=f"rpa-shard {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, handler: Handler, does: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=does,
+            description=does[0].upper() + does[1:] + ".",
+            epilog=f"example: {example}",
+        )
+        made.set_defaults(handler=handler)
+        return made
+
+    sub = command("add", add, "queue papers", "./run.sh add 2401.00001 hep-th/9901001v2 --file ids.txt")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
+    sub.add_argument("--file", metavar="F", help="a file with one a line; - is standard input")
+    sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
+
+    sub = command("run", run, "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
+    sub.add_argument("--daemon", action="store_true", help="never end; pick up what is added meanwhile")
+    sub.add_argument("--shards", type=int, metavar="N", help="as RPA_V2_SHARD_COUNT=N")
+
+    sub = command("status", status, "show states, failures by reason, rates and the oldest lease", "./run.sh status")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = command("verify", verify, "recount the store against the files; exit 1 on a difference", "./run.sh verify")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = command(
+        "retry",
+        retry,
+        "put failed papers back to pending: all, those named, or those of a reason",
+        "./run.sh retry --reason network",
+    )
+    sub.add_argument("ids", nargs="*", metavar="ID")
+    sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
+
+    sub = command("show", show, "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
+    sub.add_argument("id", metavar="ID")
+
+    sub = command(
+        "export", export, "write one record for every paper, failures too", "./run.sh export --out papers.jsonl.zst"
+    )
+    sub.add_argument("--out", required=True, type=Path, metavar="F", help=".gz and .zst compress; - is standard output")
+    sub.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="default jsonl")
+    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' text")
+
+    sub = command("mirror", mirror, "serve a folder of PDFs at /pdf/<id>, as arXiv does", "./run.sh mirror ~/pdfs")
+    sub.add_argument("folder", type=Path, metavar="FOLDER")
+    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 takes a free one")
+    sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
+
+    sub = command("demo", demo, "run everything on papers made here, without a network", "./run.sh demo")
+    sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
+    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many (default 200)")
+    return parser

@@ -1,0 +1,101 @@
+"""Starting a run: the run's lock, orphans of a killed run, a resize, and then the supervisor.
+
+Guarantee: a folder has one run at a time; shards that a killed supervisor left are waited for, not raced; the layout
+is as the knobs say before anything forks. Limit: one machine; a data folder on a network file system is not guarded.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rpa_shard.control.progress import Progress
+from rpa_shard.control.run_status import is_alive, read_status
+from rpa_shard.control.supervisor import RunEnd, Supervisor
+from rpa_shard.logs import log_to
+from rpa_shard.prep.breadcrumb import read_breadcrumb
+from rpa_shard.settings import Settings
+from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout
+from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
+from rpa_shard.store.reshard import reshard
+
+log = logging.getLogger(__name__)
+
+# Beyond their own drain deadline, for orphans to be gone.
+ORPHAN_GRACE_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+
+
+def launch(settings: Settings, *, daemon: bool, say: Callable[[str], None]) -> RunEnd | None:
+    """Runs until all is done; None where nothing is queued. `say` tells a person what is going on.
+
+    Raises StoreError (FolderBusyError where another run is at work).
+    """
+    folder = DataFolder(settings.data_dir)
+    target = Layout(settings.workers, settings.shard_count)
+    make_folder(folder, target)
+    with _run_lock(folder, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
+        _resize(folder, target, say)
+        shutil.rmtree(folder.root / "tmp", ignore_errors=True)
+        if not daemon and not _anything_to_do(folder):
+            return None
+        on_terminal = sys.stderr.isatty()
+        log_to(folder.log_file("supervisor") if on_terminal else None, "supervisor")
+        supervisor = Supervisor(
+            settings, daemon=daemon, progress=Progress(shown=on_terminal), logs_to_files=on_terminal
+        )
+        return supervisor.run()
+
+
+@contextmanager
+def _run_lock(folder: DataFolder, patience_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
+    """The run lock; waits for shards that a killed supervisor left to drain, but not for a living run."""
+    give_up = time.monotonic() + patience_seconds
+    told = False
+    while True:
+        try:
+            with folder.run_lock():
+                yield
+                return
+        except FolderBusyError:
+            status = read_status(folder.status_file)
+            if status is not None and is_alive(status["pid"], status["created_at"]):
+                raise FolderBusyError(f"another run (process {status['pid']}) is working in {folder.root}") from None
+            if time.monotonic() > give_up:
+                raise
+        if not told:
+            say("waiting for the shards of a killed run to drain")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> None:
+    manifest = folder.read_manifest()
+    assert manifest is not None
+    if manifest.layout == target and manifest.moving_to is None:
+        return
+    layout = manifest.layout
+    for shard in range(layout.shards):
+        path = folder.breadcrumb_file(shard)
+        if folder.shard_file(shard).exists():
+            suspect = read_breadcrumb(path)
+            reclaim(folder, shard, frozenset({suspect.paper_id} if suspect else ()))
+            path.unlink(missing_ok=True)
+    say(f"resizing from {layout.shards} to {target.shards} shards ({target.workers} workers)")
+    say(f"moved {reshard(folder, target)} papers")
+
+
+def _anything_to_do(folder: DataFolder) -> bool:
+    with open_ledger(folder) as ledger:
+        by_status = ledger.counts().by_status
+    return bool(by_status.get("pending") or by_status.get("prepping"))
+
+
+def log_folder(settings: Settings) -> Path:
+    """Where a run on a terminal writes its log lines."""
+    return DataFolder(settings.data_dir).log_file("").parent

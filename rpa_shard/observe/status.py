@@ -1,0 +1,98 @@
+"""How a data folder is doing: states, failures by reason, rates, oldest lease.
+
+Guarantee: works while a run is on and when none is; counts come from the store. Limit: rates come from the run's
+status file, and are those of the last run when none is on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rpa_shard.control.run_status import is_alive, read_status
+from rpa_shard.paper import Status
+from rpa_shard.store.ledger import Leases, Ledger
+from rpa_shard.store.protocol import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """Everything that `status` shows. `run` is the run's own status file, or None if there never was a run."""
+
+    folder: str
+    shards: int
+    workers: int
+    counts: Counts
+    leases: Leases
+    running: bool
+    run: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def folder_status(ledger: Ledger) -> FolderStatus:
+    """Reads the state of a folder."""
+    run = read_status(ledger.folder.status_file)
+    return FolderStatus(
+        folder=str(ledger.folder.root),
+        shards=ledger.layout.shards,
+        workers=ledger.layout.workers,
+        counts=ledger.counts(),
+        leases=ledger.leases(),
+        running=run is not None and is_alive(run["pid"], run["created_at"]),
+        run=run,
+    )
+
+
+def lines(status: FolderStatus) -> list[str]:
+    """The status for a terminal."""
+    return [
+        f"folder    {status.folder} ({status.shards} shards, {status.workers} workers)",
+        _run_line(status),
+        *count_lines(status.counts),
+        _lease_line(status.leases),
+    ]
+
+
+def count_lines(counts: Counts) -> list[str]:
+    """States and failures, a line each."""
+    total = sum(counts.by_status.values())
+    shown = [f"papers    {total}"]
+    shown += [f"  {each.value:<16} {counts.by_status[each]}" for each in Status if counts.by_status.get(each)]
+    if counts.by_failure:
+        shown.append("failed for good, by reason")
+        by_number = sorted(counts.by_failure.items(), key=lambda item: (-item[1], item[0]))
+        shown += [f"  {reason:<16} {number}" for reason, number in by_number]
+    return shown
+
+
+def _run_line(status: FolderStatus) -> str:
+    run = status.run
+    if run is None:
+        return "run       none yet"
+    rates = run["rates"]
+    if status.running:
+        return (
+            f"run       {run['phase']}, process {run['pid']}, {_ago(run['started_at'])}: "
+            f"{rates['last_10_seconds']:.1f} papers/s over 10 s, {rates['last_60_seconds']:.1f} over 60 s, "
+            f"{rates['whole_run']:.1f} over the run"
+        )
+    ended = "ended" if run["phase"] == "ended" else "was killed"
+    when = datetime.fromtimestamp(run["written_at"], UTC)
+    return f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {rates['whole_run']:.1f} papers/s"
+
+
+def _lease_line(leases: Leases) -> str:
+    if not leases.held:
+        return "leases    none"
+    assert leases.oldest_claimed_at is not None
+    return f"leases    {leases.held} held, {leases.expired} expired, the oldest {_ago(leases.oldest_claimed_at)}"
+
+
+def _ago(when: float) -> str:
+    seconds = max(0, round(time.time() - when))
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"for {hours} h {minutes} min" if hours else f"for {minutes} min {seconds % 60} s"

@@ -1,0 +1,52 @@
+"""What a run tells a person before it starts and when it ends.
+
+Guarantee: figures come from the store after the run, so they are those that `status` and `verify` see. Limit: rates are
+of this run only.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from rpa_shard.control.supervisor import RunEnd
+from rpa_shard.observe.status import count_lines
+from rpa_shard.settings import Settings, knobs
+from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.ledger import open_ledger
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+NOTHING_QUEUED = (
+    "nothing is queued in {folder}",
+    "  queue papers:  ./run.sh add 2401.00001 hep-th/9901001      or  ./run.sh add --file ids.txt",
+    "  try it first:  ./run.sh demo      (no network needed)",
+)
+
+
+def advice_lines(settings: Settings) -> list[str]:
+    """What is worth saying before a run."""
+    hosts = {urlsplit(template).hostname for template in settings.sources} - {None}
+    default = next(knob.default for knob in knobs() if knob.name == "user_agent")
+    if settings.user_agent == default and hosts - _LOOPBACK:
+        return ["please add a contact: RPA_V2_DOWNLOAD_USER_AGENT='rpa_shard (mailto:you@example.org)'"]
+    return []
+
+
+def summary_lines(folder: DataFolder, end: RunEnd | None) -> tuple[int, list[str]]:
+    """How many papers are failed for good, and what to print at the end of a run."""
+    with open_ledger(folder) as ledger:
+        counts = ledger.counts()
+    failed = counts.by_status.get("failed", 0)
+    if not counts.by_status:
+        return 0, [line.format(folder=folder.root) for line in NOTHING_QUEUED]
+    lines = count_lines(counts)
+    if end is None:
+        lines.insert(0, "nothing left to do")
+    else:
+        rate = end.prep_done / end.seconds if end.seconds else 0.0
+        lines.insert(0, f"this run  {end.prep_done} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
+    lines.append(f"results   {folder.papers}")
+    lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
+    if failed:
+        lines.append("failures  ./run.sh retry --reason R puts them back to pending")
+    return failed, lines
