@@ -28,7 +28,7 @@ _OLD_ARCHIVES = frozenset(
 )
 _NEW = re.compile(r"(?P<yymm>\d{4})\.(?P<number>\d{4,5})(?:v(?P<version>\d+))?", re.ASCII)
 _OLD = re.compile(
-    r"(?P<archive>[a-z]+(?:-[a-z]+)?)(?:\.[a-z]{2}(?:-[a-z]+)?)?/(?P<yymm>\d{4})(?P<number>\d{3})(?:v(?P<version>\d+))?",
+    r"(?P<archive>[a-z]+(?:-[a-z]+)?)(?:\.[a-z]{2,8}(?:-[a-z]{2,8})?)?/(?P<yymm>\d{4})(?P<number>\d{3})(?:v(?P<version>\d+))?",
     re.ASCII | re.IGNORECASE,
 )
 _PREFIX = re.compile(r"(?:arxiv\s*:\s*|(?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.)", re.IGNORECASE)

@@ -1,0 +1,122 @@
+"""Knobs: every value checked, impossible pairs refused in one line, shares that add up, documents kept true."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpa_shard.cores import usable_cores
+from rpa_shard.knob import default_text
+from rpa_shard.settings import Settings, SettingsError, knobs
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def settings(**environment: str) -> Settings:
+    return Settings.from_environment({f"RPA_V2_{name}": value for name, value in environment.items()})
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    yield 300
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_defaults_are_possible_anywhere() -> None:
+    assert Settings.from_environment({}).shard_count == usable_cores()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("WORKERS", "0", "a whole number from 1 to 10_000"),
+        ("WORKERS", "many", "a whole number"),
+        ("SHARD_COUNT", "201", "at most RPA_V2_WORKERS=200"),
+        ("PREP_EXTRACT_POOL", "gpu", "one of thread, process"),
+        ("EXTRACT_ENGINE", "mupdf", "one of auto, pdfium, pypdf"),
+        ("LEASE_RENEW_SECONDS", "300", "less than RPA_V2_LEASE_TTL_SECONDS=300"),
+        ("LEASE_TTL_SECONDS", "nan", "a number from"),
+        ("HTTP_MAX_KEEPALIVE", "257", "at most RPA_V2_HTTP_MAX_CONNECTIONS=256"),
+        ("KEEP_PDF", "yes", "0 or 1"),
+        ("SOURCES", "https://example.org/same-for-all.pdf", "URL templates"),
+        ("SOURCES", "ftp://example.org/{id}", "URL templates"),
+        ("SOURCES", "https://example.org/{title}", "URL templates"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{name: value})
+    message = str(caught.value)
+    assert message.startswith(f"RPA_V2_{name}={value}: must be ")
+    assert allowed in message
+    assert "\n" not in message
+
+
+def test_more_descriptors_than_allowed(few_descriptors: int) -> None:
+    with pytest.raises(SettingsError, match=r"RPA_V2_HTTP_MAX_CONNECTIONS=256: .*`ulimit -n` allows 300"):
+        settings(SHARD_COUNT="1")
+    assert settings(SHARD_COUNT="4").share(0).descriptors < few_descriptors
+
+
+def test_a_computed_shard_count_gives_way_to_few_workers() -> None:
+    assert settings(WORKERS="1").shard_count == 1
+
+
+def test_shares_of_all_totals_add_up() -> None:
+    chosen = settings(SHARD_COUNT="7")
+    shares = [chosen.share(shard) for shard in range(7)]
+    assert sum(len(each.workers) for each in shares) == 200
+    assert sum(each.download_concurrency for each in shares) == 64
+    assert sum(each.extract_concurrency for each in shares) == 16
+    assert sum(each.extract_workers for each in shares) == 12
+    assert sum(each.max_connections for each in shares) == 256
+    assert sum(each.max_keepalive for each in shares) == 128
+
+
+def test_run_sh_sets_the_same_defaults() -> None:
+    script = (REPOSITORY / "run.sh").read_text()
+    for knob in knobs():
+        name = knob.metadata["knob"]
+        assert (f"{name}={default_text(knob)}" in script) == knob.metadata["set_by_run_sh"], name
+
+
+def test_the_page_of_knobs_is_true() -> None:
+    page = (REPOSITORY / "docs" / "knobs.md").read_text()
+    from scripts.make_knobs_page import knobs_page
+
+    assert page == knobs_page(), "run scripts/make_knobs_page.py"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "cores"),
+    [
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "50000 100000\n"}, 1),
+        (
+            "3:cpu,cpuacct:/x\n",
+            {"cpu,cpuacct/x/cpu.cfs_quota_us": "100000\n", "cpu,cpuacct/x/cpu.cfs_period_us": "100000\n"},
+            1,
+        ),
+    ],
+)
+def test_quotas_of_control_groups_count(tmp_path: Path, cgroup: str, files: dict[str, str], cores: int) -> None:
+    write(tmp_path / "proc" / "cgroup", cgroup)
+    for name, text in files.items():
+        write(tmp_path / "groups" / name, text)
+    assert usable_cores(tmp_path / "proc", tmp_path / "groups") == cores
+
+
+def test_without_quota_affinity_decides(tmp_path: Path) -> None:
+    import os
+
+    assert usable_cores(tmp_path, tmp_path) == len(os.sched_getaffinity(0))
