@@ -1,0 +1,261 @@
+"""A data folder from outside: adding, moving between shards, refusing what is not ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rpa_shard.paper import PREP, Failure, Status
+from rpa_shard.store import reshard as reshard_module
+from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
+from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
+from rpa_shard.store.outcome import failed
+from rpa_shard.store.queries import query
+from rpa_shard.store.reshard import reshard
+from rpa_shard.store.sqlite import SQLiteStore
+
+IDS = [f"2401.{number:05}" for number in range(1, 301)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    made = DataFolder(tmp_path / "data")
+    with open_ledger(made, Layout(200, 2)) as ledger:
+        ledger.add(IDS)
+    return made
+
+
+def contents(folder: DataFolder) -> list[str]:
+    """Every paper of every shard file, after checking that it stands where the layout says."""
+    with open_ledger(folder) as ledger:
+        rows = list(ledger.papers())
+        assert all(row.shard == ledger.layout.shard_of(row.paper_id) for row in rows)
+    return sorted(row.paper_id for row in rows)
+
+
+def test_add_tells_new_from_known(folder: DataFolder) -> None:
+    with open_ledger(folder) as ledger:
+        assert ledger.add([*IDS[:10], "2402.00001", "2402.00001"]) == (1, 11)
+        assert ledger.counts().by_status == {"pending": 301}
+
+
+def test_everything_has_its_place(folder: DataFolder) -> None:
+    assert contents(folder) == IDS
+
+
+@pytest.mark.parametrize("shards", [[1], [4], [1, 4, 3, 8, 2], [200, 1]])
+def test_resizing_loses_and_doubles_nothing(folder: DataFolder, shards: Sequence[int]) -> None:
+    for count in shards:
+        reshard(folder, Layout(200, count))
+        assert contents(folder) == IDS
+        assert len(list((folder.root / "shards").glob("*.sqlite3"))) == count
+
+
+def test_a_change_of_workers_moves_papers_too(folder: DataFolder) -> None:
+    assert reshard(folder, Layout(40, 3)) > 0
+    assert contents(folder) == IDS
+
+
+def test_history_moves_along_once(folder: DataFolder) -> None:
+    with open_ledger(folder) as ledger:
+        for shard in range(2):
+            with sqlite3.connect(folder.shard_file(shard)) as connection:
+                ids = [row.paper_id for row in ledger.papers() if row.shard == shard]
+                line = {"now": 1.0, "event": "postponed", "attempt": 1, "failure": "network", "detail": "x"}
+                connection.executemany(query("remember"), [{"id": each, **line} for each in ids])
+            connection.close()
+    reshard(folder, Layout(200, 5))
+    with open_ledger(folder) as ledger:
+        assert all(len(ledger.history(each)) == 1 for each in IDS)
+
+
+class KilledError(Exception):
+    pass
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(survive=st.integers(0, 40), first=st.integers(1, 9), second=st.integers(1, 9))
+def test_a_move_may_be_cut_short_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, survive: int, first: int, second: int
+) -> None:
+    """Stops a move at each of its database commits, then asks for yet another layout."""
+    folder = DataFolder(tmp_path_factory.mktemp("cut") / "data")
+    with open_ledger(folder, Layout(200, 2)) as ledger:
+        ledger.add(IDS)
+    commits = 0
+    real = reshard_module.transaction
+
+    def counting(connection: sqlite3.Connection, *rest: object) -> object:
+        nonlocal commits
+        commits += 1
+        if commits > survive:
+            raise KilledError
+        return real(connection, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reshard_module, "transaction", counting)
+        patched.setattr(reshard_module, "BATCH_PAPERS", 40)
+        try:
+            reshard(folder, Layout(200, first))
+        except KilledError:
+            with pytest.raises(StoreError, match="cut short"), open_ledger(folder):
+                pass
+    reshard(folder, Layout(200, second))
+    assert contents(folder) == IDS
+    assert folder.read_manifest() == Manifest(Layout(200, second))
+
+
+async def test_reclaim_frees_all_and_marks_only_suspects(folder: DataFolder) -> None:
+    reshard(folder, Layout(200, 1))
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        claims = await store.claim(PREP, 5)
+    suspect = claims[2].paper_id
+    assert reclaim(folder, 0, frozenset({suspect})) == 5
+    with open_ledger(folder) as ledger:
+        assert ledger.counts().by_status == {"pending": 300}
+        for each in claims:
+            row = ledger.paper(each.paper_id)
+            assert row is not None
+            assert (row.suspect, row.attempts) == ((True, 1) if each.paper_id == suspect else (False, 0))
+        assert [line.event for line in ledger.history(suspect)] == ["suspected"]
+
+
+async def fail_some(folder: DataFolder) -> None:
+    reshard(folder, Layout(200, 1))
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        for claim, failure in zip(await store.claim(PREP, 2), (Failure.NETWORK, Failure.POISON), strict=True):
+            await store.settle(claim, failed(failure, "x", suspect=failure is Failure.POISON))
+
+
+async def test_retry_by_reason_and_by_name(folder: DataFolder) -> None:
+    await fail_some(folder)
+    with open_ledger(folder) as ledger:
+        rows = {row.failure: row.paper_id for row in ledger.papers() if row.status is Status.FAILED}
+        assert ledger.retry(failure=Failure.NETWORK) == [rows["network"]]
+        assert ledger.retry(failure=Failure.NETWORK) == []
+        assert ledger.retry([rows["poison"], "2401.00200", "2499.00001"]) == [rows["poison"]]
+        row = ledger.paper(rows["poison"])
+        assert row is not None
+        assert (row.status, row.attempts, row.failure, row.suspect) == (Status.PENDING, 0, None, True)
+
+
+def spoil(folder: DataFolder, how: str) -> None:
+    path = folder.shard_file(0)
+    if how == "not sqlite":
+        path.write_bytes(b"something else entirely, longer than a header")
+    elif how == "another program":
+        path.unlink()
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE x (y)")
+        connection.close()
+    elif how == "newer":
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        connection.close()
+    elif how == "missing":
+        path.unlink()
+    elif how == "truncated":
+        os.truncate(path, 100)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("not sqlite", "not an SQLite file"),
+        ("another program", "another program"),
+        ("newer", "newer than ours"),
+        ("missing", "is missing"),
+        ("truncated", "cannot be used"),
+    ],
+)
+def test_a_file_that_we_cannot_use_is_refused_and_left_alone(folder: DataFolder, how: str, says: str) -> None:
+    for leftover in folder.shard_file(0).parent.glob("shard-000.sqlite3-*"):
+        leftover.unlink()
+    spoil(folder, how)
+    path = folder.shard_file(0)
+    before = path.read_bytes() if path.exists() else None
+    with pytest.raises(StoreError, match=says) as caught, open_ledger(folder):
+        pass
+    assert "\n" not in str(caught.value)
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"format": 1, "workers": 0, "shards": 0, "moving_to": null}', "\x00", '{"format": "x"}'],
+)
+def test_a_manifest_that_is_not_ours_is_refused(folder: DataFolder, text: str) -> None:
+    folder.manifest_file.write_text(text)
+    with pytest.raises(StoreError, match="not a manifest"), open_ledger(folder):
+        pass
+
+
+def test_a_newer_manifest_is_refused(folder: DataFolder) -> None:
+    folder.manifest_file.write_text('{"format": 99, "workers": 200, "shards": 2, "moving_to": null}')
+    with pytest.raises(StoreError, match="newer than ours"), open_ledger(folder):
+        pass
+
+
+def test_no_folder_no_papers(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no papers in"), open_ledger(DataFolder(tmp_path / "nothing")):
+        pass
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be used as data folder"):
+        make_folder(DataFolder(tmp_path / "file" / "data"), Layout(200, 1))
+
+
+def test_the_run_lock_is_held_until_the_last_process_ends(folder: DataFolder) -> None:
+    """A child that inherited the lock holds it after its parent let go."""
+    with folder.run_lock():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        with pytest.raises(FolderBusyError), folder.run_lock():
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    with folder.run_lock():
+        pass
+
+
+def test_two_programs_may_add_at_once(folder: DataFolder) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rpa_shard.store.folder import *; "
+        "from rpa_shard.store.ledger import *\n"
+        "with open_ledger(DataFolder(Path(sys.argv[1])), Layout(200, 2)) as ledger:\n"
+        "    print(*ledger.add(f'2402.{n:05}' for n in range(1, 2001)))"
+    )
+    command = [sys.executable, "-c", code, str(folder.root)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [each.communicate(timeout=60)[0].split() for each in both]
+    assert sum(int(added) for added, _ in outputs) == 2000
+    assert sum(int(known) for _, known in outputs) == 2000
+
+
+def test_the_claim_and_settle_plans_never_scan_the_table(folder: DataFolder) -> None:
+    parameters = {
+        "status": "pending", "claims": "pending", "holds": "prepping", "priority": 0, "now": 0, "limit": 1,
+        "below": 1, "expires_at": 1, "leases": "[]", "outcomes": "[]", "id": "x", "after": "", "failure": None,
+    }  # fmt: skip
+    connection = sqlite3.connect(folder.shard_file(0))
+    for name in ("highest_priority", "claim", "renew", "settle", "held", "expired", "next_attempt", "paper", "history"):
+        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + query(name), parameters)]
+        assert not [step for step in plan if step.startswith("SCAN papers") and "USING" not in step], (name, plan)
+        assert not [step for step in plan if step.startswith("SCAN history")], (name, plan)
+    connection.close()

@@ -1,0 +1,84 @@
+"""The pure parts of a shard: verdicts, lag quantiles, messages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpa_shard.failures import POLICIES
+from rpa_shard.paper import Claim, Failure, PaperError, Status
+from rpa_shard.shard.messages import Inbox, Report, encode
+from rpa_shard.shard.verdict import verdict
+from rpa_shard.shard.vitals import LagHistogram, measure_lag
+
+
+def claim(attempt: int = 1, *, suspect: bool = False) -> Claim:
+    return Claim("2401.00001", "lease", attempt, suspect)
+
+
+@given(st.sampled_from(Failure), st.integers(1, 20), st.booleans())
+def test_every_failure_ends_in_a_retry_or_for_good(failure: Failure, attempt: int, suspect: bool) -> None:
+    outcome = verdict(claim(attempt, suspect=suspect), PaperError(failure, "why"), 0.5, 1.0)
+    assert outcome.failure is failure
+    assert outcome.status in {Status.PENDING, Status.FAILED}
+    if not POLICIES[failure].charged:
+        assert (outcome.status, outcome.attempts) == (Status.PENDING, "refund")
+
+
+@pytest.mark.parametrize("failure", [Failure.POISON, Failure.EXTRACT_TIMEOUT])
+def test_a_killer_runs_once_more_alone_and_then_never(failure: Failure) -> None:
+    first = verdict(claim(), PaperError(failure, "SIGSEGV"), 0.5, 1.0)
+    assert (first.status, first.suspect, first.attempts) == (Status.PENDING, True, "keep")
+    second = verdict(claim(2, suspect=True), PaperError(failure, "SIGSEGV"), 0.5, 1.0)
+    assert (second.status, second.suspect) == (Status.FAILED, True)
+
+
+def test_a_source_that_says_when_is_believed_if_that_is_later() -> None:
+    long = PaperError(Failure.RATE_LIMITED, "429", retry_after_seconds=5000)
+    short = PaperError(Failure.RATE_LIMITED, "429", retry_after_seconds=1)
+    assert verdict(claim(), long, 0.5, 1.0).delay_seconds == 5000
+    assert verdict(claim(), short, 0.5, 1.0).delay_seconds >= 30
+
+
+@given(st.lists(st.floats(0, 90), min_size=1, max_size=200), st.floats(0.01, 1))
+def test_quantiles_are_right_within_a_tenth(lags: list[float], quantile: float) -> None:
+    histogram = LagHistogram()
+    for lag in lags:
+        histogram.add(lag)
+    exact = sorted(lags)[max(0, -int(-quantile * len(lags) // 1) - 1)]
+    assert histogram.max_seconds == max(lags)
+    assert exact * 0.999 <= histogram.quantile_seconds(quantile) + 1e-5
+    assert histogram.quantile_seconds(quantile) <= max(exact, 1e-5) * 1.1001
+
+
+def test_no_ticks_no_lag() -> None:
+    assert LagHistogram().quantile_seconds(0.99) == 0
+
+
+async def test_a_stalled_loop_is_measured() -> None:
+    histogram = LagHistogram()
+    measuring = asyncio.create_task(measure_lag(histogram))
+    await asyncio.sleep(0)
+    time.sleep(0.2)  # the stall that is to be seen
+    while not histogram.max_seconds:
+        await asyncio.sleep(0.001)
+    measuring.cancel()
+    assert histogram.max_seconds > 0.1
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers())), st.integers(1, 50))
+def test_messages_arrive_whole_however_the_bytes_are_cut(messages: list[dict[str, object]], cut: int) -> None:
+    stream = b"".join(map(encode, messages))
+    inbox = Inbox()
+    received = [each for start in range(0, len(stream), cut) for each in inbox.feed(stream[start : start + cut])]
+    assert received == messages
+
+
+def test_a_report_survives_the_wire() -> None:
+    report = Report("ready", 3, {"pending": 3}, {"not_found": 1}, prep_done=7, lag_p99_seconds=0.5)
+    (message,) = Inbox().feed(encode(report.as_message()))
+    assert Report.from_message(message) == report
