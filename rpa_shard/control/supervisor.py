@@ -188,6 +188,7 @@ class Supervisor:
         del self._shards[shard.number]
         if shard.control in {key.fileobj for key in self._selector.get_map().values()}:
             self._selector.unregister(shard.control)
+        self._measure(shard)
         self._done_by_the_dead += shard.report.prep_done
         if self._phase is not Phase.RUNNING:
             return
@@ -264,8 +265,8 @@ class Supervisor:
         )
 
     def _measure(self, shard: ShardProcess) -> None:
-        measured = shard.measure()
         before = self._measured.get(shard.number, {})
+        measured = {**before, **shard.measure()}
         for name in PEAKS:
             measured[f"{name}_peak"] = max(before.get(f"{name}_peak", 0), measured.get(name, 0))
         share = self._settings.share(shard.number)

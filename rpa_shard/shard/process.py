@@ -91,6 +91,8 @@ class Shard:
                 await self._drain(claims, [feeding, *workers.values()], workers)
                 for task in side:
                     task.cancel()
+            self._state = "ended"
+            await self._send(self._current(await store.counts(), claims, pool))
 
     def _start_workers(self, tasks: asyncio.TaskGroup, claims: Claims, prep: Prep) -> dict[Worker, asyncio.Task[None]]:
         bench = Bench(
