@@ -1,0 +1,173 @@
+"""Real processes over loopback: a mirror of sample papers, a data folder, the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rpa_shard.arxiv_id import parse
+from rpa_shard.control.run_status import read_status
+from rpa_shard.prep.artifacts import files_of
+from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.ledger import PaperRow, open_ledger
+from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
+
+DEADLINE_SECONDS = 60.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, deadline_seconds: float = DEADLINE_SECONDS) -> Any:
+    """Polls until `condition` is true, and returns what it gave."""
+    give_up = time.monotonic() + deadline_seconds
+    while time.monotonic() < give_up:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {deadline_seconds} s")
+
+
+@dataclass
+class Rig:
+    """A data folder and the commands that work on it."""
+
+    root: Path
+    environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def folder(self) -> DataFolder:
+        return DataFolder(self.root)
+
+    def start(self, *arguments: str, **knobs: str) -> subprocess.Popen[str]:
+        """Starts a command; its output is gathered."""
+        environment = self.environment | {f"RPA_V2_{name}": value for name, value in knobs.items()}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rpa_shard", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *arguments: str, **knobs: str) -> tuple[int, str, str]:
+        """Runs a command to its end; exit code, output, errors."""
+        process = self.start(*arguments, **knobs)
+        output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        return process.returncode, output, errors
+
+    def status(self) -> Mapping[str, Any] | None:
+        return read_status(self.folder.status_file)
+
+    def running_shards(self, count: int) -> list[int]:
+        """The process ids of the shards of a run, once all of them are ready."""
+
+        def ready() -> list[int]:
+            status = self.status()
+            if status is None or status["phase"] != "running":
+                return []
+            pids = [shard["pid"] for shard in status["shards"] if shard["state"] == "ready"]
+            return pids if len(pids) == count else []
+
+        found: list[int] = wait_for(ready, f"{count} shards ready")
+        return found
+
+    def by_status(self) -> Mapping[str, int]:
+        with open_ledger(self.folder) as ledger:
+            return ledger.counts().by_status
+
+    def rows(self) -> dict[str, PaperRow]:
+        with open_ledger(self.folder) as ledger:
+            return {row.paper_id: row for row in ledger.papers()}
+
+    def events(self, paper_id: str) -> list[str]:
+        with open_ledger(self.folder) as ledger:
+            return [line.event for line in ledger.history(paper_id)]
+
+    def results(self) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
+        """Text and record of every prepped paper; the record without what differs from run to run."""
+        found = {}
+        for paper_id, row in self.rows().items():
+            if row.status == "prepped":
+                files = files_of(self.folder.papers, parse(paper_id))
+                record = json.loads(files.record.read_text())
+                for varies in ("timings_ms", "source"):
+                    del record[varies]
+                found[paper_id] = (files.text.read_bytes(), record)
+        return found
+
+    def assert_nothing_left_behind(self) -> None:
+        """No process that works in the folder, no half-written file."""
+        wait_for(lambda: not self.processes(), "all processes gone")
+        assert [path for path in (self.root / "tmp").rglob("*") if path.is_file()] == []
+        assert list(self.root.rglob("*.part")) == []
+
+    def processes(self) -> list[psutil.Process]:
+        """Living processes that were started for this folder, whoever their parent is now."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("RPA_V2_DATA_DIR") == str(self.root) and process.pid != os.getpid():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        for stray in self.processes():
+            stray.kill()
+
+
+@pytest.fixture(scope="session")
+def collection() -> Collection:
+    return demo_collection(60)
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory, collection: Collection) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_collection(folder, collection)
+    with MirrorProcess(folder) as process:
+        yield process.url
+
+
+@pytest.fixture
+def rig(tmp_path: Path, mirror: str) -> Iterator[Rig]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_V2_")}
+    root = tmp_path / "data"
+    made = Rig(
+        root,
+        environment
+        | {
+            "RPA_V2_DATA_DIR": str(root),
+            "RPA_V2_SOURCES": f"{mirror}/pdf/{{id}}",
+            "RPA_V2_SHARD_COUNT": "2",
+            "RPA_V2_RETRY_DELAY_SCALE": "0.01",
+        },
+    )
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def queued(rig: Rig, collection: Collection) -> Rig:
+    """A rig with the whole collection queued."""
+    with open_ledger(rig.folder, Layout(200, 2)) as ledger:
+        ledger.add(collection.pdfs)
+    return rig
