@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -218,3 +219,25 @@ async def test_what_waits_to_be_written_is_written_at_close(bench: Bench) -> Non
         await asyncio.sleep(0)
     assert await saving
     assert bench.row(claim.paper_id).status is Status.PREPPED
+
+
+async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Path) -> None:
+    """Regression: SQLite's locks were lost, so a reader's close took away the log that the store still wrote to."""
+    folder = DataFolder(tmp_path)
+    with open_ledger(folder, Layout(1, 1)) as ledger:
+        ledger.add(["2401.00001", "2401.00002"])
+    read = (
+        "import sys; from pathlib import Path; from rpa_shard.store.folder import DataFolder;"
+        "from rpa_shard.store.ledger import open_ledger\n"
+        "with open_ledger(DataFolder(Path(sys.argv[1]))) as ledger: print(ledger.counts().by_status.get('failed', 0))"
+    )
+    async with SQLiteStore.open(folder.shard_file(0), 60) as store:
+        for failed_so_far in (1, 2):
+            (claim,) = await store.claim(PREP, 1)
+            assert await store.settle(claim, failed(Failure.NOT_FOUND, "gone"))
+            for _ in range(2):
+                reader = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", read, str(tmp_path), stdout=asyncio.subprocess.PIPE
+                )
+                output, _ = await reader.communicate()
+                assert int(output) == failed_so_far
