@@ -142,7 +142,7 @@ def verify(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.store.ledger import open_ledger
 
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
-        found = recount(ledger)
+        found = recount(ledger, hashes=parsed.hashes, fix=parsed.fix)
     _print([json.dumps(found.as_json())] if parsed.json else found.lines())
     return OK if found.clean else SOME_FAILED
 
@@ -269,6 +269,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = command("verify", verify, "recount the store against the files; exit 1 on a difference", "./run.sh verify")
+    sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
+    sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to pending")
     sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = command(
@@ -287,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
         "export", export, "write one record for every paper, failures too", "./run.sh export --out papers.jsonl.zst"
     )
     sub.add_argument("--out", required=True, type=Path, metavar="F", help=".gz and .zst compress; - is standard output")
-    sub.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="default jsonl")
+    sub.add_argument("--format", choices=("jsonl", "parquet"), help="default by the ending of F")
     sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' text")
 
     sub = command("mirror", mirror, "serve a folder of PDFs at /pdf/<id>, as arXiv does", "./run.sh mirror ~/pdfs")

@@ -7,14 +7,13 @@ papers are small, so its rates say nothing about real ones.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rpa_shard.control.run_status import read_status
 from rpa_shard.observe.health import Level, check_folder, lines, worst
 from rpa_shard.observe.verify import verify
 from rpa_shard.store.folder import DataFolder, Layout, StoreError
@@ -23,7 +22,6 @@ from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import demo_collection, write_collection
 
 _MARKER = ".made-by-rpa-shard-demo"
-_POLL_SECONDS = 0.05
 SOME_FAILED = 1
 
 
@@ -36,14 +34,15 @@ def run_demo(root: Path, papers: int, say: Callable[[str], None]) -> int:
         ledger.add(collection.pdfs)
     with MirrorProcess(root / "mirror") as mirror:
         say(f"{len(collection.pdfs)} papers queued in {root}, a mirror serves them at {mirror.url}")
-        code = _run(root, mirror.url, len(collection.pdfs))
+        code = _run(root, mirror.url)
     if code not in (0, SOME_FAILED):
         return code
     with open_ledger(DataFolder(root)) as ledger:
         recount = verify(ledger)
     print("\n".join(recount.lines()))
-    print(f"try this  RPA_V2_DATA_DIR={root} ./run.sh show {next(iter(collection.pdfs))}")
-    print(f"          less {root}/papers/*/*.txt")
+    folder = shlex.quote(str(root))
+    print(f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}")
+    print(f"          less {folder}/papers/2401/2401.00001.txt")
     # One broken and one missing paper are part of the demo, so failed papers are what it should end with.
     return 0 if recount.clean else 1
 
@@ -59,21 +58,15 @@ def _make_fresh(root: Path) -> None:
         raise StoreError(f"{root} cannot be made: {error.strerror}") from None
 
 
-def _run(root: Path, url: str, papers: int) -> int:
-    """The real command, in a process of its own, with a look at its health when it is half through."""
+def _run(root: Path, url: str) -> int:
+    """The real command, in a process of its own, and then the health check."""
     environment = os.environ | {"RPA_V2_DATA_DIR": str(root), "RPA_V2_SOURCES": f"{url}/pdf/{{id}}"}
-    looked = False
     with subprocess.Popen([sys.executable, "-m", "rpa_shard", "run"], env=environment) as running:
         try:
-            while running.poll() is None:
-                status = read_status(DataFolder(root).status_file)
-                if not looked and status is not None and status["prep_done"] >= papers / 2:
-                    looked = True
-                    half = check_folder(root)
-                time.sleep(_POLL_SECONDS)
+            code = running.wait()
         except KeyboardInterrupt:
             return running.wait()  # it got the Ctrl-C too, and drains
-    checks = half if looked else check_folder(root)
-    print(f"health    {worst(checks).name}, {'half through the run' if looked else 'after the run'}")
+    checks = check_folder(root)
+    print(f"health    {worst(checks).name}")
     print("\n".join(f"  {line}" for line in lines(checks)))
-    return 1 if worst(checks) is Level.CRITICAL else running.returncode
+    return 1 if worst(checks) is Level.CRITICAL else code

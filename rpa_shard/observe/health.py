@@ -57,7 +57,7 @@ def check_folder(root: Path) -> list[Check]:
     run = read_status(folder.status_file)
     if run is None:
         return [Check("run", Level.UNKNOWN, f"no run has written a status below {root}")]
-    live = is_alive(run["pid"], run["created_at"])
+    live = is_alive(run["pid"], run["created_at"]) and run["phase"] != "ended"
     checks = [_run_check(run, live=live), *_shard_checks(run, live=live)]
     checks += [_lag_check(run), _lease_check(folder, live=live), _throughput_check(run, live=live)]
     checks += [_resource_check(run, live=live), _disk_check(root)]
@@ -90,7 +90,8 @@ def _shard_checks(run: dict[str, Any], *, live: bool) -> list[Check]:
         if alive:
             return [Check("shards", Level.WARNING, f"{len(alive)} still draining without a supervisor")]
         return [Check("shards", Level.OK, f"all {run['shard_count']} have ended, {deaths} deaths during the run")]
-    level = Level.OK if len(alive) == run["shard_count"] else Level.CRITICAL
+    ended = sum(1 for each in run["shards"] if each["state"] == "ended")
+    level = Level.OK if len(alive) + ended >= run["shard_count"] else Level.CRITICAL
     if level is Level.OK and deaths:
         level = Level.WARNING
     states = ", ".join(f"{each['number']} {each['state']}" for each in run["shards"])

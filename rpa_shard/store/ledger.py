@@ -141,6 +141,23 @@ class Ledger:
                     moved += [row["id"] for row in connection.execute(query("retry"), parameters)]
         return moved
 
+    def requeue(self, row: PaperRow) -> bool:
+        """Sends a finished paper back to pending because its files are damaged; False if its row has changed."""
+        now = time.time()
+        parameters = {
+            "claims": PREP.claims,
+            "now": now,
+            "id": row.paper_id,
+            "status": row.status,
+            "changed_at": row.changed_at,
+        }
+        line = {"id": row.paper_id, "now": now, "event": "requeued", "attempt": 0, "failure": None}
+        with self._transaction(row.shard) as connection:
+            done = bool(connection.execute(query("requeue"), parameters).fetchall())
+            if done:
+                connection.execute(query("remember"), line | {"detail": "its files were damaged"})
+        return done
+
     @contextmanager
     def _transaction(self, shard: int) -> Iterator[sqlite3.Connection]:
         with transaction(self._connections[shard], self.folder, shard) as connection:

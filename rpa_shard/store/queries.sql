@@ -98,6 +98,14 @@ SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, deta
 WHERE status = 'failed' AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
 RETURNING id;
 
+-- name: requeue
+-- Send a finished paper back to the queue, if its row is still as it was read: its files are damaged.
+UPDATE papers
+SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, results = '{}',
+    changed_at = :now
+WHERE id = :id AND status = :status AND changed_at = :changed_at AND lease_id IS NULL
+RETURNING id;
+
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
 SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;

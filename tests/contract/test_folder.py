@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.paper import PREP, Failure, Status
+from rpa_shard.store import ledger as ledger_module
 from rpa_shard.store import reshard as reshard_module
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
 from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
@@ -92,7 +93,7 @@ def test_a_move_may_be_cut_short_anywhere(
     with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add(IDS)
     commits = 0
-    real = reshard_module.transaction
+    real = ledger_module.transaction
 
     def counting(connection: sqlite3.Connection, *rest: object) -> object:
         nonlocal commits

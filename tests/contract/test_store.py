@@ -132,7 +132,7 @@ async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
     results = await asyncio.gather(
         bench.store.save_prep_result(zombie, {"pages": 666}), bench.store.save_prep_result(successor, {"pages": 3})
     )
-    assert results == [False, True]
+    assert list(results) == [False, True]
     assert bench.row(zombie.paper_id).results["prep"] == {"pages": 3}
 
 

@@ -1,0 +1,105 @@
+"""One paper, for a person: its state, its history, its files, how its text begins, its references.
+
+Guarantee: says what the store and the files say now, and names each file that is missing. Limit: a glance; the whole
+text and record lie at the paths it shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from textwrap import shorten
+
+from rpa_shard.arxiv_id import parse
+from rpa_shard.prep.artifacts import PaperFiles, files_of
+from rpa_shard.store.ledger import Ledger, PaperRow
+
+TEXT_LINES = 12
+TEXT_WIDTH = 100
+REFERENCES_SHOWN = 200
+
+
+class UnknownPaperError(Exception):
+    """The paper was never added; the message is one line."""
+
+
+def show(ledger: Ledger, paper_id: str) -> list[str]:
+    """What there is to say of one paper, given by its canonical id. Raises UnknownPaperError."""
+    row = ledger.paper(paper_id)
+    if row is None:
+        raise UnknownPaperError(f"{paper_id} was never added: ./run.sh add {paper_id}")
+    files = files_of(ledger.folder.papers, parse(paper_id))
+    return [
+        *_state(row),
+        "history",
+        *(
+            f"  {_when(line.at)}  {line.event}"
+            + (f", attempt {line.attempt}" if line.attempt else "")
+            + (f": {line.failure}" if line.failure else "")
+            + (f" ({line.detail})" if line.detail else "")
+            for line in ledger.history(paper_id)
+        ),
+        "files",
+        *(f"  {_size(path)}  {path}" for path in _all_files(files)),
+        *_text(files.text),
+        *_references(files.record),
+    ]
+
+
+def _state(row: PaperRow) -> Iterator[str]:
+    yield f"paper     {row.paper_id}"
+    yield f"status    {row.status} since {_when(row.changed_at)}, added {_when(row.added_at)}, in shard {row.shard}"
+    if row.failure:
+        yield f"failure   {row.failure}: {row.detail}"
+    if row.attempts:
+        yield f"attempts  {row.attempts}, the next not before {_when(row.next_attempt_at)}"
+    if row.suspect:
+        yield "suspect   its process died while parsing it: it runs alone"
+    result = row.results.get("prep")
+    if result:
+        flags = f", flags: {', '.join(result['flags'])}" if result["flags"] else ""
+        counted = ", ".join(f"{result[each]} {each}" for each in ("pages", "characters", "references"))
+        yield f"result    {counted}{flags}"
+
+
+def _all_files(files: PaperFiles) -> Iterator[Path]:
+    yield from (files.pdf, files.text, files.record)
+    refused = files.pdf.with_suffix(".bad.pdf")
+    if refused.exists():
+        yield refused
+
+
+def _size(path: Path) -> str:
+    try:
+        return f"{path.stat().st_size:>12,} bytes"
+    except OSError:
+        return f"{'none':>12}      "
+
+
+def _text(path: Path) -> Iterator[str]:
+    if not path.exists():
+        return
+    yield "text"
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in islice((line.rstrip() for line in file if line.strip()), TEXT_LINES):
+            yield f"  {line[:TEXT_WIDTH]}"
+    yield "  …"
+
+
+def _references(path: Path) -> Iterator[str]:
+    try:
+        references = json.loads(path.read_bytes())["references"]
+    except (OSError, ValueError, KeyError):
+        return
+    yield f"references ({len(references)})"
+    for each in references[:REFERENCES_SHOWN]:
+        yield f"  {each['ordinal']:>4}  {shorten(each['raw'], TEXT_WIDTH, placeholder=' …')}"
+    if len(references) > REFERENCES_SHOWN:
+        yield f"        and {len(references) - REFERENCES_SHOWN} more in {path}"
+
+
+def _when(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Sets up once, then hands over to the command: `./run.sh [COMMAND …]`; see `./run.sh --help`.
+set -euo pipefail
+
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    target=$(readlink "$script")
+    case $target in
+    /*) script=$target ;;
+    *) script=$(dirname "$script")/$target ;;
+    esac
+done
+here=$(cd -P "$(dirname "$script")" && pwd -P)
+
+"$here/scripts/setup.sh"
+
+# As many descriptors as we may have: every connection and every open file takes one.
+ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
+
+# The suggested totals for a whole run, where you have set none (docs/knobs.md).
+for knob in \
+    RPA_V2_PREP_DOWNLOAD_CONCURRENCY=64 \
+    RPA_V2_PREP_EXTRACT_CONCURRENCY=16 \
+    RPA_V2_PREP_EXTRACT_POOL=thread \
+    RPA_V2_PREP_EXTRACT_WORKERS=12 \
+    RPA_V2_PREP_IO_THREADS=64 \
+    RPA_V2_HTTP_MAX_CONNECTIONS=256 \
+    RPA_V2_HTTP_MAX_KEEPALIVE=128; do
+    name=${knob%%=*}
+    [ -n "${!name:-}" ] || export "$knob"
+done
+
+exec "$here/.venv/bin/python" -m rpa_shard "$@"

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev]`. Quick where nothing has changed since.
+# With `dev`, the tools of the tests too. A set-up that is cut short is done again: its stamp is written last.
+set -euo pipefail
+
+here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+extras=${1:-}
+log="$here/.setup.log"
+cd "$here"
+
+stamp="$here $(cat pyproject.toml constraints.txt scripts/setup.sh | cksum)"
+has_stamp() { grep -qxF "$stamp" ".venv/$1" 2>/dev/null; }
+is_ready() { has_stamp .ready-dev || { [ -z "$extras" ] && has_stamp .ready; }; }
+
+is_ready && exit 0
+
+fail() {
+    echo "run.sh: $1" >&2
+    exit 2
+}
+
+is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+find_python() {
+    local name
+    for name in python3.13 python3.12 python3.11 python3.14 python3; do
+        if command -v "$name" >/dev/null && is_recent "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+}
+
+# Two set-ups at a time would step on each other; the second finds the work done.
+if command -v flock >/dev/null; then
+    exec 9>"$here/.setup.lock" || fail "cannot write to $here: the virtual environment is made there"
+    flock 9
+    is_ready && exit 0
+fi
+
+python=$(find_python)
+has_uv=$(command -v uv || true)
+[ -n "$python" ] || [ -n "$has_uv" ] ||
+    fail "needs Python 3.11 or later, and found none: install python3 (Debian: apt-get install python3 python3-venv)"
+[ -n "$has_uv" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python has no venv module: install it (Debian: apt-get install python3-venv), or install uv"
+
+echo "run.sh: setting up $here/.venv, once (a minute or so)" >&2
+has_stamp .ready || rm -rf .venv
+make_environment() {
+    if [ -x .venv/bin/python ]; then
+        return
+    elif [ -n "$has_uv" ]; then
+        uv venv --quiet --python "${python:-3.12}" .venv
+    else
+        "$python" -m venv .venv
+    fi
+}
+install() {
+    if [ -n "$has_uv" ]; then
+        uv pip install --quiet --python .venv/bin/python "$@"
+    else
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+    fi
+}
+{ make_environment && install --constraint constraints.txt --editable ".${extras:+[$extras]}"; } >"$log" 2>&1 9>&- ||
+    fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); all of it is in $log"
+
+echo "$stamp" >".venv/.ready${extras:+-$extras}"
