@@ -45,11 +45,15 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: lines of text and links, or a grey picture without any text."""
+    """One page: lines of text and links, or a grey picture without any text.
+
+    `operators` go into the content stream as they are, for pages that no sane program would write.
+    """
 
     texts: Sequence[Text] = ()
     links: Sequence[Link] = ()
     scanned: bool = False
+    operators: str = ""
 
 
 def write_pdf(pages: Sequence[Page], destinations: Mapping[str, Destination] | None = None) -> bytes:
@@ -81,7 +85,7 @@ def _add_page(writer: _Writer, page: Page, tree: int, regular: int, bold: int) -
         resources += f" /XObject << /Scan {picture} 0 R >>"
         content = f"q {PAGE_WIDTH:g} 0 0 {PAGE_HEIGHT:g} 0 0 cm /Scan Do Q"
     else:
-        content = "\n".join(map(_show, page.texts))
+        content = "\n".join([*map(_show, page.texts), page.operators])
     body = writer.add_stream(content.encode("cp1252"))
     links = " ".join(
         f"<< /Type /Annot /Subtype /Link /Rect [{' '.join(f'{edge:g}' for edge in link.rectangle)}]"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.testing.sample_papers import Collection, Kind, sample_pdf
-from tests.end_to_end.conftest import Rig, wait_for
+from tests.rig import Rig, wait_for
 
 
 def test_every_paper_ends_in_its_state(queued: Rig, collection: Collection) -> None:

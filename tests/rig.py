@@ -7,21 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from rpa_shard.arxiv_id import parse
 from rpa_shard.control.run_status import read_status
 from rpa_shard.prep.artifacts import files_of
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import PaperRow, open_ledger
-from rpa_shard.testing.mirror import MirrorProcess
-from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
 
 DEADLINE_SECONDS = 60.0
 
@@ -96,6 +93,10 @@ class Rig:
         with open_ledger(self.folder) as ledger:
             return [line.event for line in ledger.history(paper_id)]
 
+    def done_files(self) -> int:
+        """How many papers have their record on disk."""
+        return sum(1 for _ in (self.root / "papers").rglob("*.json"))
+
     def results(self) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
         """Text and record of every prepped paper; the record without what differs from run to run."""
         found = {}
@@ -132,42 +133,3 @@ class Rig:
             process.communicate()
         for stray in self.processes():
             stray.kill()
-
-
-@pytest.fixture(scope="session")
-def collection() -> Collection:
-    return demo_collection(60)
-
-
-@pytest.fixture(scope="session")
-def mirror(tmp_path_factory: pytest.TempPathFactory, collection: Collection) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mirror")
-    write_collection(folder, collection)
-    with MirrorProcess(folder) as process:
-        yield process.url
-
-
-@pytest.fixture
-def rig(tmp_path: Path, mirror: str) -> Iterator[Rig]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_V2_")}
-    root = tmp_path / "data"
-    made = Rig(
-        root,
-        environment
-        | {
-            "RPA_V2_DATA_DIR": str(root),
-            "RPA_V2_SOURCES": f"{mirror}/pdf/{{id}}",
-            "RPA_V2_SHARD_COUNT": "2",
-            "RPA_V2_RETRY_DELAY_SCALE": "0.01",
-        },
-    )
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def queued(rig: Rig, collection: Collection) -> Rig:
-    """A rig with the whole collection queued."""
-    with open_ledger(rig.folder, Layout(200, 2)) as ledger:
-        ledger.add(collection.pdfs)
-    return rig

@@ -1,0 +1,54 @@
+"""Fixtures for tests with real processes: a mirror of sample papers, a rig with a data folder of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpa_shard.store.folder import Layout
+from rpa_shard.store.ledger import open_ledger
+from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
+from tests.rig import Rig
+
+
+@pytest.fixture(scope="session")
+def collection() -> Collection:
+    return demo_collection(60)
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory, collection: Collection) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_collection(folder, collection)
+    with MirrorProcess(folder) as process:
+        yield process.url
+
+
+@pytest.fixture
+def rig(tmp_path: Path, mirror: str) -> Iterator[Rig]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_V2_")}
+    root = tmp_path / "data"
+    made = Rig(
+        root,
+        environment
+        | {
+            "RPA_V2_DATA_DIR": str(root),
+            "RPA_V2_SOURCES": f"{mirror}/pdf/{{id}}",
+            "RPA_V2_SHARD_COUNT": "2",
+            "RPA_V2_RETRY_DELAY_SCALE": "0.01",
+        },
+    )
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def queued(rig: Rig, collection: Collection) -> Rig:
+    """A rig with the whole collection queued."""
+    with open_ledger(rig.folder, Layout(200, 2)) as ledger:
+        ledger.add(collection.pdfs)
+    return rig
