@@ -32,6 +32,7 @@ from rpa_shard.prep.extract import extract
 # PDFium and pypdf keep some memory of each document: a fresh child now and then keeps that from adding up.
 PAPERS_A_CHILD = 500
 LARGEST_RSS_BYTES = 600 * 2**20
+GRACE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -61,16 +62,25 @@ class ExtractionChild:
         return Extraction.from_json(answer["extraction"])
 
     def close(self) -> None:
-        """Ends the child."""
+        """Ends the child, which should be idle: it leaves when its input does, or is killed."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE_SECONDS)
+            self._kill()
+
+    def _kill(self) -> None:
         process, self._process = self._process, None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                assert pipe is not None
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        assert process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -110,7 +120,7 @@ class ExtractionChild:
             selector.register(process.stdout, selectors.EVENT_READ)
             while not (parts and parts[-1].endswith(b"\n")):
                 if not selector.select(max(0.0, give_up - time.monotonic())):
-                    self.close()
+                    self._kill()
                     raise PaperError(Failure.EXTRACT_TIMEOUT, f"extraction took more than {deadline_seconds:g} s")
                 part = os.read(process.stdout.fileno(), 2**20)
                 if not part:
@@ -122,7 +132,7 @@ class ExtractionChild:
     def _how_it_died(self) -> str:
         assert self._process is not None
         code = self._process.wait()
-        self.close()
+        self._kill()
         return f"exited with code {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
 
 

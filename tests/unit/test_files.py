@@ -1,0 +1,98 @@
+"""A paper's files and the breadcrumb: whole or not at all, and readable by others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rpa_shard.arxiv_id import LONGEST_ID_BYTES, parse
+from rpa_shard.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
+from rpa_shard.prep.breadcrumb import Breadcrumb, read_breadcrumb
+
+PAPER = parse("hep-th/9901001v2")
+
+
+def test_where_files_lie(tmp_path: Path) -> None:
+    files = files_of(tmp_path, PAPER)
+    assert files.pdf == tmp_path / "9901" / "hep-th_9901001v2.pdf"
+    assert files.text.name == "hep-th_9901001v2.txt"
+    assert files.record.name == "hep-th_9901001v2.json"
+    assert files_of(tmp_path, parse("2401.00001")).text == tmp_path / "2401" / "2401.00001.txt"
+
+
+@pytest.fixture
+def temporaries(tmp_path: Path) -> Path:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder
+
+
+def record_for(text: bytes) -> dict[str, str]:
+    from rpa_shard.prep.artifacts import fingerprint_of
+
+    return {"id": PAPER.canonical, "text_sha256": fingerprint_of(text).sha256}
+
+
+def test_finished_is_what_belongs_together(tmp_path: Path, temporaries: Path) -> None:
+    files = files_of(tmp_path / "papers", PAPER)
+    assert read_finished(files, PAPER.canonical) is None
+    content = write_artifacts(files, temporaries, b"text", record_for(b"text"))
+    found = read_finished(files, PAPER.canonical)
+    assert found is not None
+    assert found == (json.loads(content), files.record.read_bytes())
+    assert read_finished(files, "2401.00001") is None, "another paper's record"
+    files.text.write_bytes(b"tex")
+    assert read_finished(files, PAPER.canonical) is None
+    files.text.unlink()
+    assert read_finished(files, PAPER.canonical) is None
+    assert list(temporaries.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff"])
+def test_a_damaged_record_is_not_finished(tmp_path: Path, temporaries: Path, damage: bytes) -> None:
+    files = files_of(tmp_path / "papers", PAPER)
+    write_artifacts(files, temporaries, b"text", record_for(b"text"))
+    files.record.write_bytes(damage)
+    assert read_finished(files, PAPER.canonical) is None
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, temporaries: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(OSError, match="taken"):
+        write_durably(b"text", temporaries, tmp_path / "taken" / "paper.txt")
+    assert list(temporaries.iterdir()) == []
+
+
+def test_a_breadcrumb_is_there_only_inside(tmp_path: Path) -> None:
+    path = tmp_path / "crumb"
+    assert read_breadcrumb(path) is None
+    crumb = Breadcrumb(path)
+    assert read_breadcrumb(path) is None
+    long = "https://example.org/" + "x" * (LONGEST_ID_BYTES - 20)
+    for paper_id in ("2401.00001", long, "hep-th/9901001"):
+        with crumb.inside(paper_id):
+            found = read_breadcrumb(path)
+            assert found is not None
+            assert found.paper_id == paper_id
+        assert read_breadcrumb(path) is None
+    crumb.close()
+    path.write_bytes(b"short")
+    assert read_breadcrumb(path) is None
+
+
+def test_a_breadcrumb_survives_a_kill(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from rpa_shard.prep.breadcrumb import Breadcrumb\n"
+        "with Breadcrumb(Path(sys.argv[1])).inside('2401.00001'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    died = subprocess.run([sys.executable, "-c", program, str(tmp_path / "crumb")], env=os.environ, check=False)
+    assert died.returncode == -signal.SIGKILL
+    found = read_breadcrumb(tmp_path / "crumb")
+    assert found is not None
+    assert found.paper_id == "2401.00001"

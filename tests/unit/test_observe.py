@@ -1,0 +1,307 @@
+"""What people see of a folder: the recount, one paper, the export, status and health."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet
+import pytest
+import zstandard
+
+from rpa_shard.arxiv_id import parse
+from rpa_shard.control.run_status import write_status
+from rpa_shard.observe import health
+from rpa_shard.observe.export import ExportError, export
+from rpa_shard.observe.health import Level
+from rpa_shard.observe.show import UnknownPaperError, show
+from rpa_shard.observe.status import folder_status, lines
+from rpa_shard.observe.verify import verify
+from rpa_shard.paper import PREP, Failure
+from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of, write_artifacts
+from rpa_shard.prep.document import Extraction, Reference
+from rpa_shard.prep.pipeline import Fetched, make_record, row_result
+from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.ledger import Ledger, open_ledger
+from rpa_shard.store.outcome import failed
+from rpa_shard.store.sqlite import SQLiteStore
+
+DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> DataFolder:
+    """One paper prepped, one failed, one pending; the first two share a shard."""
+    made = DataFolder(tmp_path / "data")
+    with open_ledger(made, Layout(200, 2)) as ledger:
+        ledger.add([DONE, BROKEN])
+        (shard,) = {ledger.layout.shard_of(each) for each in (DONE, BROKEN)}
+    async with SQLiteStore.open(made.shard_file(shard), 60) as store:
+        claims = {claim.paper_id: claim for claim in await store.claim(PREP, 2)}
+        assert await store.save_prep_result(claims[DONE], {**write_paper(made), "attempts": 1})
+        assert await store.settle(claims[BROKEN], failed(Failure.BAD_PDF, "no pages"))
+    with open_ledger(made) as ledger:
+        ledger.add([WAITING])
+    return made
+
+
+def write_paper(folder: DataFolder) -> dict[str, Any]:
+    files = files_of(folder.papers, parse(DONE))
+    files.pdf.parent.mkdir(parents=True)
+    temporaries = folder.root / "tmp"
+    temporaries.mkdir()
+    files.pdf.write_bytes(b"%PDF-")
+    text = "[PAGE 1]\nSlow clocks\n"
+    extraction = Extraction(text, 1, len(text), (Reference(1, "A. Ondine."),), (), "pdfium", "5", ())
+    fetched = Fetched(parse(DONE), files, fingerprint_of(b"%PDF-"), "http://mirror/pdf", 0.25)
+    record = make_record(fetched, extraction, fingerprint_of(text.encode()), 0.5)
+    return row_result(record, write_artifacts(files, temporaries, text.encode(), record), pdf_kept=True)
+
+
+@pytest.fixture
+def ledger(folder: DataFolder) -> Iterator[Ledger]:
+    with open_ledger(folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def files(folder: DataFolder) -> PaperFiles:
+    return files_of(folder.papers, parse(DONE))
+
+
+def test_a_clean_recount(ledger: Ledger) -> None:
+    found = verify(ledger)
+    assert found.clean
+    assert found.lines() == [
+        "verify    3 papers (1 pending, 1 prepped, 1 failed), 3 files by size and hash",
+        "verify    clean",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "content", "kind"),
+    [
+        (".txt", None, "missing"),
+        (".txt", b"short", "wrong size"),
+        (".txt", b"[PAGE 1]\nSlow docks\n\n", "wrong hash"),
+        (".json", None, "missing"),
+        (".pdf", b"%pdf-", "wrong hash"),
+    ],
+)
+def test_each_damage_is_named_and_can_be_fixed(
+    ledger: Ledger, files: PaperFiles, ending: str, content: bytes | None, kind: str
+) -> None:
+    damaged = files.text.with_suffix(ending) if ending != ".txt" else files.text
+    damaged = damaged.parent / (f"{DONE}{ending}")
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content.ljust(damaged.stat().st_size, b"\n") if kind == "wrong hash" else content)
+    found = verify(ledger)
+    assert [(each.id, each.kind) for each in found.differences] == [(DONE, kind)]
+    assert not found.clean
+    assert json.loads(json.dumps(found.as_json()))["differences"][0]["advice"].startswith("`verify --fix`")
+    if kind == "wrong hash":
+        assert verify(ledger, hashes=False).clean
+    fixed = verify(ledger, fix=True)
+    assert (fixed.clean, fixed.fixed) == (True, 1)
+    assert ledger.counts().by_status == {"pending": 2, "failed": 1}
+    assert not damaged.exists()
+    assert [line.event for line in ledger.history(DONE)] == ["prepped", "requeued"]
+
+
+def test_leftovers_are_told_and_are_no_difference(ledger: Ledger) -> None:
+    (ledger.folder.root / "tmp" / "1-1.pdf").touch()
+    found = verify(ledger)
+    assert (found.clean, found.leftovers) == (True, 1)
+
+
+def test_a_row_in_the_wrong_shard_file(ledger: Ledger) -> None:
+    source, target = (1 - ledger.layout.shard_of(DONE), ledger.layout.shard_of(DONE))
+    connection = ledger._connections[target]
+    connection.execute("ATTACH ? AS other", (str(ledger.folder.shard_file(source)),))
+    connection.execute("INSERT INTO other.papers SELECT * FROM main.papers WHERE id = ?", (DONE,))
+    connection.execute("DETACH other")
+    found = verify(ledger, fix=True)
+    assert [each.kind for each in found.differences] == ["wrong shard"]
+    assert not found.clean
+
+
+def test_one_paper(ledger: Ledger) -> None:
+    shown = "\n".join(show(ledger, DONE))
+    for part in ("status    prepped since", "1 pages, 21 characters, 1 references", "Slow clocks", "1  A. Ondine."):
+        assert part in shown
+    shown = "\n".join(show(ledger, BROKEN))
+    assert "failure   bad_pdf: no pages" in shown
+    assert "none" in shown
+    assert "pending" in show(ledger, WAITING)[1]
+    with pytest.raises(UnknownPaperError, match=r"2401.99999 was never added: ./run.sh add 2401.99999"):
+        show(ledger, "2401.99999")
+
+
+def read_export(path: Path) -> list[dict[str, Any]]:
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = gzip.decompress(content)
+    elif path.suffix == ".zst":
+        content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
+    elif path.suffix == ".parquet":
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+        return rows
+    return [json.loads(line) for line in content.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
+@pytest.mark.parametrize("with_text", [True, False])
+def test_one_record_for_every_paper_with_the_same_keys(
+    ledger: Ledger, tmp_path: Path, name: str, with_text: bool
+) -> None:
+    done = export(ledger, tmp_path / name, with_text=with_text)
+    assert (done.papers, done.damaged, done.size_bytes) == (3, 0, (tmp_path / name).stat().st_size)
+    records = {record["id"]: record for record in read_export(tmp_path / name)}
+    assert len({tuple(sorted(record)) for record in records.values()}) == 1
+    assert {each: record["status"] for each, record in records.items()} == {
+        DONE: "prepped",
+        BROKEN: "failed",
+        WAITING: "pending",
+    }
+    assert records[BROKEN]["failure"] == {"reason": "bad_pdf", "detail": "no pages"}
+    assert records[DONE]["references"] == [{"ordinal": 1, "raw": "A. Ondine."}]
+    assert records[DONE].get("text") == ("[PAGE 1]\nSlow clocks\n" if with_text else None)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_damage_is_flagged_in_an_export(ledger: Ledger, files: PaperFiles, tmp_path: Path) -> None:
+    files.text.write_bytes(b"other")
+    assert export(ledger, tmp_path / "out.jsonl").damaged == 1
+    assert export(ledger, tmp_path / "out.jsonl", with_text=False).damaged == 0
+    files.record.unlink()
+    assert export(ledger, tmp_path / "out.jsonl", with_text=False).damaged == 1
+    record = next(each for each in read_export(tmp_path / "out.jsonl") if each["id"] == DONE)
+    assert (record["status"], record["flags"], record["pages"]) == ("prepped", ["damaged"], None)
+
+
+def test_an_export_to_nowhere(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"nowhere/out.jsonl cannot be written: No such file"):
+        export(ledger, tmp_path / "nowhere" / "out.jsonl")
+    with pytest.raises(ExportError, match="Parquet goes to a file"):
+        export(ledger, Path("-"), format="parquet")
+
+
+def test_status_without_a_run(ledger: Ledger) -> None:
+    shown = "\n".join(lines(folder_status(ledger)))
+    for part in ("run       none yet", "papers    3", "prepped          1", "bad_pdf          1", "leases    none"):
+        assert part in shown
+
+
+def run_status(**changes: Any) -> dict[str, Any]:
+    """A healthy run of one shard, both of them this process."""
+    me = psutil.Process()
+    shard = {
+        "number": 0,
+        "pid": me.pid,
+        "created_at": me.create_time(),
+        "state": "ready",
+        "outstanding": 5,
+        "held": 2,
+        "extracting": 1,
+        "extract_workers": 12,
+        "lag_p50_seconds": 0.001,
+        "lag_p99_seconds": 0.004,
+        "lag_max_seconds": 0.01,
+        "descriptors": 30,
+        "descriptors_peak": 40,
+        "descriptor_budget": 400,
+        "by_status": {},
+    }
+    status = {
+        "pid": os.getpid(),
+        "created_at": me.create_time(),
+        "started_at": time.time() - 100,
+        "written_at": time.time(),
+        "phase": "running",
+        "cause": None,
+        "rates": {"last_10_seconds": 3.0, "last_60_seconds": 3.0, "whole_run": 3.0, "spread": 0.1},
+        "deaths": [],
+        "shard_count": 1,
+        "shards": [shard | changes.pop("shard", {})],
+    }
+    return status | changes
+
+
+def checked(folder: DataFolder, status: dict[str, Any]) -> dict[str, Level]:
+    write_status(folder.status_file, status)
+    return {check.name: check.level for check in health.check_folder(folder.root)}
+
+
+def test_a_healthy_run(folder: DataFolder) -> None:
+    assert set(checked(folder, run_status()).values()) == {Level.OK}
+    with open_ledger(folder) as ledger:
+        assert "running, process" in "\n".join(lines(folder_status(ledger)))
+
+
+@pytest.mark.parametrize(
+    ("status", "check", "level"),
+    [
+        (run_status(created_at=1.0), "run", Level.CRITICAL),
+        (run_status(created_at=1.0, phase="ended"), "run", Level.OK),
+        (run_status(created_at=1.0, phase="ended", cause="crash loop"), "run", Level.CRITICAL),
+        (run_status(created_at=1.0), "shards", Level.WARNING),
+        (run_status(shard={"created_at": 1.0}), "shards", Level.CRITICAL),
+        (run_status(shard={"created_at": 1.0, "state": "ended"}), "shards", Level.OK),
+        (run_status(deaths=[{"shard": 0, "at": 1.0, "cause": "signal SIGKILL"}]), "shards", Level.WARNING),
+        (run_status(shard={"lag_p99_seconds": 0.5}), "loop lag", Level.WARNING),
+        (run_status(shard={"lag_max_seconds": 6.0}), "loop lag", Level.WARNING),
+        (run_status(shard={"lag_p99_seconds": 2.5}), "loop lag", Level.CRITICAL),
+        (run_status(shard={"extracting": 13}), "resources", Level.CRITICAL),
+        (run_status(shard={"descriptors_peak": 390}), "resources", Level.WARNING),
+        (
+            run_status(rates={"last_10_seconds": 0, "last_60_seconds": 0, "whole_run": 1.0, "spread": 0}),
+            "throughput",
+            Level.CRITICAL,
+        ),
+        (run_status(shards=[]), "loop lag", Level.UNKNOWN),
+    ],
+)
+def test_each_thing_that_is_wrong(folder: DataFolder, status: dict[str, Any], check: str, level: Level) -> None:
+    if status["written_at"]:
+        status = status | {"written_at": time.time()}
+    assert checked(folder, status)[check] == level
+
+
+def test_a_stale_status(folder: DataFolder) -> None:
+    assert checked(folder, run_status(written_at=time.time() - 60))["run"] == Level.CRITICAL
+
+
+def test_no_run_is_unknown(tmp_path: Path) -> None:
+    checks = health.check_folder(tmp_path)
+    assert health.worst(checks) is Level.UNKNOWN
+    assert health.as_json(checks)["level"] == "UNKNOWN"
+
+
+def test_the_worst_counts() -> None:
+    def of(*levels: Level) -> Level:
+        return health.worst(health.Check("", level, "") for level in levels)
+
+    assert of(Level.OK, Level.WARNING) is Level.WARNING
+    assert of(Level.UNKNOWN, Level.WARNING) is Level.UNKNOWN
+    assert of(Level.UNKNOWN, Level.CRITICAL) is Level.CRITICAL
+
+
+@pytest.mark.parametrize(("free", "level"), [(10**10, Level.OK), (10**9, Level.WARNING), (10**8, Level.CRITICAL)])
+def test_disk_space(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, free: int, level: Level) -> None:
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**12, 0, free))
+    assert checked(folder, run_status())["disk"] == level
+
+
+def test_fingerprints_are_plain_values() -> None:
+    assert fingerprint_of(b"") == Fingerprint(0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
