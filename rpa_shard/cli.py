@@ -215,7 +215,8 @@ def demo(parsed: argparse.Namespace, settings: Settings) -> int:
     """Runs the whole pipeline on papers made here."""
     from rpa_shard.demo import run_demo
 
-    return run_demo(parsed.folder.absolute(), parsed.papers, _say)
+    layout = Layout(settings.workers, settings.shard_count)
+    return run_demo(parsed.folder.absolute(), parsed.papers, layout, _say)
 
 
 def _paper(text: str) -> PaperId:

@@ -25,12 +25,12 @@ _MARKER = ".made-by-rpa-shard-demo"
 SOME_FAILED = 1
 
 
-def run_demo(root: Path, papers: int, say: Callable[[str], None]) -> int:
+def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]) -> int:
     """Runs the demo in the folder `root`, made afresh; returns the exit code. Raises StoreError."""
     _make_fresh(root)
     collection = demo_collection(papers)
     write_collection(root / "mirror", collection)
-    with open_ledger(DataFolder(root), Layout(200, 1)) as ledger:
+    with open_ledger(DataFolder(root), layout) as ledger:
         ledger.add(collection.pdfs)
     with MirrorProcess(root / "mirror") as mirror:
         say(f"{len(collection.pdfs)} papers queued in {root}, a mirror serves them at {mirror.url}")

@@ -21,8 +21,8 @@ class Progress:
         self._shown = shown
         self._bar: tqdm[Any] | None = None
 
-    def update(self, by_status: Mapping[str, int], rate: float) -> None:
-        """Shows the counts of all papers; rate in papers a second."""
+    def update(self, by_status: Mapping[str, int]) -> None:
+        """Shows the counts of all papers."""
         total = sum(by_status.values())
         if not self._shown or not total:
             return
@@ -33,7 +33,7 @@ class Progress:
             self._bar = tqdm(total=total, initial=finished, unit="paper", dynamic_ncols=True)
         bar = self._bar
         bar.total, bar.n = total, finished
-        bar.set_postfix_str(f"{rate:.1f}/s, failed {by_status.get('failed', 0)}", refresh=True)
+        bar.set_postfix(failed=by_status.get("failed", 0))
 
     def close(self) -> None:
         if self._bar is not None:

@@ -245,7 +245,7 @@ class Supervisor:
         by_status: Counter[str] = Counter()
         for measured in self._measured.values():
             by_status.update(measured["by_status"])
-        self._progress.update(by_status, rates.last_10_seconds)
+        self._progress.update(by_status)
         write_status(
             self._folder.status_file,
             {
