@@ -161,6 +161,26 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
+def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows governed hosts, or asks for one to be opened again."""
+    from rpa_shard.observe.hosts import host_lines, reopen
+
+    folder = DataFolder(settings.data_dir)
+    if parsed.reopen:
+        _print([reopen(folder, parsed.reopen.lower())])
+    else:
+        _print(host_lines(folder, settings))
+    return OK
+
+
+def failures(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows every failure class and what follows from it."""
+    from rpa_shard.failures import table_lines
+
+    _print(table_lines())
+    return OK
+
+
 def show(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows one paper."""
     from rpa_shard.observe.show import UnknownPaperError
@@ -193,7 +213,8 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
     """Serves a folder of PDFs as arXiv does."""
-    from rpa_shard.testing.mirror import MirrorError, serve
+    from rpa_shard.testing.faults import parse_faults
+    from rpa_shard.testing.mirror import Behaviour, MirrorError, serve
 
     def announce(url: str) -> None:
         _print(
@@ -205,8 +226,9 @@ def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
         )
 
     try:
-        serve(parsed.folder, parsed.host, parsed.port, announce)
-    except MirrorError as error:
+        behaviour = Behaviour(parse_faults(parsed.faults, parsed.seed), parsed.log)
+        serve(parsed.folder, parsed.host, parsed.port, announce, behaviour)
+    except (MirrorError, ValueError) as error:
         raise UsageError(str(error)) from None
     return OK
 
@@ -283,6 +305,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("ids", nargs="*", metavar="ID")
     sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
 
+    command("failures", failures, "show every reason for a failure and what follows from it", "./run.sh failures")
+
+    sub = command("hosts", hosts, "show how fast hosts are asked, and which are closed to us", "./run.sh hosts")
+    sub.add_argument("--reopen", metavar="HOST", help="after you found out why it refused us: ask it again")
+
     sub = command("show", show, "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
     sub.add_argument("id", metavar="ID")
 
@@ -297,6 +324,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", type=Path, metavar="FOLDER")
     sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 takes a free one")
     sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
+    sub.add_argument(
+        "--faults", default="", metavar="SPEC", help="what to do wrong, such as 429=5:2%%,html:3%%,reset:5%% (docs)"
+    )
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help="chooses who meets which fault (default 0)")
+    sub.add_argument("--log", type=Path, metavar="F", help="writes a JSON line at every arrival")
 
     sub = command("demo", demo, "run everything on papers made here, without a network", "./run.sh demo")
     sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")

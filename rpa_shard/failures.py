@@ -79,3 +79,13 @@ def delay_seconds(failure: Failure, attempt: int, jitter: float) -> float:
     doublings = min(max(attempt - 1, 0), 32)
     full = min(policy.first_delay_seconds * 2.0**doublings, policy.longest_delay_seconds)
     return full * (0.5 + jitter / 2)
+
+
+def table_lines() -> list[str]:
+    """The table for a terminal."""
+    lines = [f"{'reason':<20} {'attempts':<10} {'waits between':<16} meaning"]
+    for failure, policy in POLICIES.items():
+        attempts = str(policy.attempts) if policy.charged else "no limit"
+        waits = f"{policy.first_delay_seconds:g} to {policy.longest_delay_seconds:g} s"
+        lines.append(f"{failure.value:<20} {attempts:<10} {'-' if policy.permanent else waits:<16} {policy.meaning}")
+    return lines

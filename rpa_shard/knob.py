@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+
+from rpa_shard.host_policy import parse_policies
+from rpa_shard.source_names import SOURCE_FIELDS, parse_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +69,13 @@ def folder() -> Kind:
     return Kind("a folder", lambda text: Path(text).expanduser().absolute())
 
 
-SOURCE_FIELDS = {"id", "name", "archive", "yymm", "number", "version"}
+def policies() -> Kind:
+    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, apart by spaces", parse_policies)
 
 
 def sources() -> Kind:
-    def parse(text: str) -> tuple[str, ...]:
-        templates = tuple(text.split())
-        if not templates:
-            raise ValueError
-        for template in templates:
-            parts = urlsplit(template)
-            if parts.scheme not in {"http", "https", "file"} or (parts.scheme != "file" and not parts.hostname):
-                raise ValueError
-            sample = dict.fromkeys(SOURCE_FIELDS, "0")
-            if template.format_map(sample) == template.format_map(dict.fromkeys(SOURCE_FIELDS, "1")):
-                raise ValueError  # the same URL for every paper
-        return templates
-
     names = ", ".join(f"{{{name}}}" for name in sorted(SOURCE_FIELDS))
-    return Kind(f"http(s):// or file:// URL templates, apart by spaces, with {names}", parse)
+    return Kind(f"`arxiv`, `gcs`, http(s):// or file:// URL templates with {names}; apart by spaces", parse_sources)
 
 
 def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:
@@ -110,5 +100,5 @@ def as_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return " ".join(value)
+        return " ".join(map(str, value))
     return str(value)

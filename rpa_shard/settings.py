@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from rpa_shard import __version__
 from rpa_shard.cores import usable_cores
-from rpa_shard.knob import Kind, as_text, choice, flag, folder, integer, knob, number, sources, text
+from rpa_shard.host_policy import PUBLISHED, HostPolicy
+from rpa_shard.knob import Kind, as_text, choice, flag, folder, integer, knob, number, policies, sources, text
 from rpa_shard.partition import share_of, workers_of
 
 MOST_SHARDS = 1024
@@ -126,10 +127,34 @@ class Settings:
     )
     sources: tuple[str, ...] = knob(
         "RPA_V2_SOURCES",
-        ("https://export.arxiv.org/pdf/{id}",),
+        ("arxiv",),
         sources(),
-        "Where arXiv papers come from, tried in this order: URL templates. {id} is the whole id, {name} the id "
-        "with _ for /, and {archive}, {yymm}, {number}, {version} are its parts.",
+        "Where arXiv papers come from, tried in this order: `arxiv` (its host for programs), `gcs` (its public "
+        "bucket), URL templates. {id} is the whole id, {name} the id with _ for /, and {archive}, {yymm}, {number}, "
+        "{version} are its parts.",
+    )
+    host_policies: tuple[HostPolicy, ...] = knob(
+        "RPA_V2_HOST_POLICY",
+        (),
+        policies(),
+        "How fast a host may be asked, over how many connections, for the whole run: `export.arxiv.org=1/3@1` is one "
+        "request in 3 seconds on one connection. Hosts without a policy are asked as fast as they answer.",
+        shown="arXiv's published rate: export.arxiv.org=4/1@4",
+    )
+    faster_than_published: bool = knob(
+        "RPA_V2_FASTER_THAN_PUBLISHED", False, flag(), "1 allows a policy faster than a host's published rate."
+    )
+    host_close_seconds: float = knob(
+        "RPA_V2_HOST_CLOSE_SECONDS",
+        60.0,
+        number(0.1, 86_400),
+        "How long a host is left alone after it answered 429 or 503, unless it asks for longer; doubles each time.",
+    )
+    arxiv_most_papers: int = knob(
+        "RPA_V2_ARXIV_MOST_PAPERS",
+        50_000,
+        integer(1, 100_000_000),
+        "A run refuses to fetch more papers than this from arXiv's own host.",
     )
     user_agent: str = knob(
         "RPA_V2_DOWNLOAD_USER_AGENT",
@@ -164,6 +189,18 @@ class Settings:
     )
     download_deadline_seconds: float = knob(
         "RPA_V2_DOWNLOAD_DEADLINE_SECONDS", 600.0, number(0.1, 86_400), "The longest that one download may take."
+    )
+    least_bytes_per_second: float = knob(
+        "RPA_V2_DOWNLOAD_LEAST_BYTES_PER_SECOND",
+        1000.0,
+        number(0, 10**9),
+        "A download that is slower than this over half a minute is given up, and tried again later.",
+    )
+    least_free_bytes: int = knob(
+        "RPA_V2_LEAST_FREE_BYTES",
+        500_000_000,
+        integer(0, 10**15),
+        "A run pauses while the disk has less room than this, and goes on by itself.",
     )
     max_pdf_bytes: int = knob(
         "RPA_V2_MAX_PDF_BYTES",
@@ -237,6 +274,11 @@ class Settings:
             )
         if self.max_keepalive > self.max_connections:
             raise _pair_error(self, "max_keepalive", f"at most RPA_V2_HTTP_MAX_CONNECTIONS={self.max_connections}")
+        for policy in self.host_policies:
+            published = PUBLISHED.get(policy.host)
+            if published is not None and not policy.is_within(published) and not self.faster_than_published:
+                allowed = f"no faster than {published} (its published rate) without RPA_V2_FASTER_THAN_PUBLISHED=1"
+                raise _pair_error(self, "host_policies", allowed)
         needed = max(self.share(shard).descriptors for shard in range(self.shard_count))
         soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft_limit != resource.RLIM_INFINITY and needed > soft_limit:

@@ -17,10 +17,12 @@ from pathlib import Path
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.control.supervisor import RunEnd, Supervisor
+from rpa_shard.host_policy import ARXIV_HOST, host_of
 from rpa_shard.logs import log_to
 from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
-from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout
+from rpa_shard.source_names import template_of
+from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError
 from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
 from rpa_shard.store.reshard import reshard
 
@@ -44,6 +46,7 @@ def launch(settings: Settings, *, daemon: bool, say: Callable[[str], None]) -> R
         shutil.rmtree(folder.root / "tmp", ignore_errors=True)
         if not daemon and not _anything_to_do(folder):
             return None
+        _refuse_too_many(settings, folder)
         on_terminal = sys.stderr.isatty()
         log_to(folder.log_file("supervisor") if on_terminal else None, "supervisor")
         supervisor = Supervisor(
@@ -94,6 +97,19 @@ def _anything_to_do(folder: DataFolder) -> bool:
     with open_ledger(folder) as ledger:
         by_status = ledger.counts().by_status
     return bool(by_status.get("pending") or by_status.get("prepping"))
+
+
+def _refuse_too_many(settings: Settings, folder: DataFolder) -> None:
+    """Raises StoreError if arXiv's own host, which is not for whole collections, would have to serve too many."""
+    if host_of(template_of(settings.sources[0])) != ARXIV_HOST:
+        return
+    with open_ledger(folder) as ledger:
+        papers = ledger.arxiv_papers_to_do()
+    if papers > settings.arxiv_most_papers:
+        raise StoreError(
+            f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_most_papers} there: use its "
+            "bulk archives (`add --tar`) or RPA_V2_SOURCES='gcs arxiv', or raise RPA_V2_ARXIV_MOST_PAPERS if it agreed"
+        )
 
 
 def log_folder(settings: Settings) -> Path:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -42,6 +42,8 @@ class ShardProcess:
         self.heard_monotonic = time.monotonic()
         # Why we killed it, where we did.
         self.killed_for: str | None = None
+        # What it said besides its reports; the supervisor takes it from here.
+        self.messages: list[dict[str, Any]] = []
         self._inbox = Inbox()
         self._process = psutil.Process(pid)
         self._process.cpu_percent()  # the first call starts the measurement
@@ -80,12 +82,26 @@ class ShardProcess:
             self.heard_monotonic = time.monotonic()
             if message["type"] == "report":
                 self.report = Report.from_message(message)
+            else:
+                self.messages.append(message)
         return bool(received)
 
     def drain(self) -> None:
         """Asks it to claim nothing more and end."""
-        with suppress(OSError):  # gone, or so stuck that its socket is full: the deadline ends it
-            self.control.send(encode(DRAIN))
+        self.send(DRAIN)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Says something to it."""
+        line = encode(message)
+        try:
+            sent = self.control.send(line)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # gone: about to be reaped
+        if sent < len(line):
+            # Thousands of messages wait there already, and half of one is worse than none.
+            self.kill("does not listen to the supervisor")
 
     def kill(self, reason: str) -> None:
         """Ends it at once; what it held is reclaimed when it is reaped."""

@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from rpa_shard.control.politeness import Politeness
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.restarts import Restarts
 from rpa_shard.control.run_status import write_status
@@ -85,6 +86,7 @@ class Supervisor:
         self._cause: str | None = None
         self._drain_until = 0.0
         self._done_by_the_dead = 0
+        self._politeness = Politeness(settings)
         self._selector = selectors.DefaultSelector()
         self._started = time.monotonic()
         self._started_at = time.time()
@@ -100,8 +102,9 @@ class Supervisor:
             for number in range(self._settings.shard_count):
                 self._start(number)
             while self._shards or self._restart_at:
-                for key, _ in self._selector.select(TICK_SECONDS):
+                for key, _ in self._selector.select(self._patience_seconds()):
                     self._receive(key)
+                self._politeness.act(self._shards)
                 self._act_on_signals()
                 self._reap()
                 self._restart_due()
@@ -135,12 +138,18 @@ class Supervisor:
             for end in self._own_sockets:
                 end.close()
 
+    def _patience_seconds(self) -> float:
+        next_grant = self._politeness.seconds_to_next_grant()
+        return TICK_SECONDS if next_grant is None else min(TICK_SECONDS, next_grant)
+
     def _receive(self, key: selectors.SelectorKey) -> None:
         shard: ShardProcess | None = key.data
         if shard is None:
             self._own_sockets[0].recv(4096)
-        elif not shard.receive():
+            return
+        if not shard.receive():
             self._selector.unregister(shard.control)
+        self._politeness.hear(shard)
 
     def _start(self, number: int) -> None:
         suspect = read_breadcrumb(self._folder.breadcrumb_file(number))
@@ -155,6 +164,7 @@ class Supervisor:
         )
         self._shards[number] = shard
         self._selector.register(shard.control, selectors.EVENT_READ, shard)
+        self._politeness.welcome(shard)
 
     def _log_file(self, number: int) -> Path | None:
         return self._folder.log_file(f"shard-{number:03d}") if self._logs_to_files else None
@@ -188,6 +198,8 @@ class Supervisor:
         del self._shards[shard.number]
         if shard.control in {key.fileobj for key in self._selector.get_map().values()}:
             self._selector.unregister(shard.control)
+        self._politeness.hear(shard)
+        self._politeness.forget(shard.number)
         self._measure(shard)
         self._done_by_the_dead += shard.report.prep_done
         if self._phase is not Phase.RUNNING:
@@ -258,6 +270,7 @@ class Supervisor:
                 "daemon": self._daemon,
                 "prep_done": self._prep_done(),
                 "rates": asdict(rates),
+                "hosts": self._politeness.hosts(),
                 "deaths": self._deaths[-DEATHS_SHOWN:],
                 "shard_count": self._settings.shard_count,
                 "shards": [self._measured[number] for number in sorted(self._measured)],

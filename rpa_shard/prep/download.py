@@ -1,47 +1,67 @@
 """One PDF from one place into its file.
 
 Guarantee: the file appears only if it is a PDF, whole and as long as announced, and is durable then; everything else
-ends as a PaperError with its class, and leaves nothing. Limit: one try from one place; which places, how often and
-how fast is decided elsewhere.
+ends as a PaperError with its class, and leaves nothing. Every request to a governed host, also after a redirect, has a
+permit. A body that was cut is taken up where it ended, if the server can say that it still is the same one. Limit: one
+try from one place; which places and how often is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
+from rpa_shard.host_policy import host_of, polite_url
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.artifacts import Fingerprint, new_temporary, put_in_place
+from rpa_shard.prep.address_guard import AddressGuard
+from rpa_shard.prep.artifacts import Fingerprint
+from rpa_shard.prep.body import Body, Unpacker
+from rpa_shard.prep.permits import Permits
+from rpa_shard.prep.responses import (
+    PAGE_BYTES,
+    is_redirect,
+    range_start,
+    redirect_target,
+    status_error,
+    validator_of,
+)
 from rpa_shard.prep.transport import failure_of
-from rpa_shard.store.folder import sync_folder
 
 T = TypeVar("T")
 
-# A body up to this size is written with a single hop to a thread.
-SPILL_BYTES = 2**20
-HEADER_WITHIN_BYTES = 1024
-END_MARKER_WITHIN_BYTES = 2048
+MOST_REDIRECTS = 5
+MOST_RESUMPTIONS = 3
+# The least speed is asked of every such stretch of a body.
+SPEED_WINDOW_SECONDS = 30.0
+_CUT = frozenset({Failure.TRUNCATED, Failure.NETWORK, Failure.TIMEOUT})
 
-_STATUS_FAILURES = {
-    401: Failure.BLOCKED,
-    403: Failure.BLOCKED,
-    404: Failure.NOT_FOUND,
-    410: Failure.GONE,
-    429: Failure.RATE_LIMITED,
-    451: Failure.LEGAL,
-    503: Failure.RATE_LIMITED,
-}
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What a download may use. `deadline_seconds` counts requests and bodies, not waits for a permit."""
+
+    max_bytes: int
+    deadline_seconds: float
+    least_bytes_per_second: float
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One download under way."""
+
+    body: Body
+    seconds_left: float
+    # What If-Range may name, once a server has sent the beginning of a body that it can send in parts.
+    validator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,44 +71,151 @@ class Downloader:
     client: httpx.AsyncClient
     disk: Executor
     temporaries: Path
-    max_bytes: int
-    deadline_seconds: float
+    limits: DownloadLimits
+    permits: Permits
+    guard: AddressGuard
 
     async def download(self, url: str, final: Path) -> Fingerprint:
-        """Fetches `url` (http, https or file) into `final`. Raises PaperError."""
-        body = _Body(self.temporaries, final, self.max_bytes)
-        deadline = asyncio.timeout(self.deadline_seconds)
+        """Fetches `url` (http, https, file or tar) into `final`. Raises PaperError."""
+        body = Body(self.temporaries, final, self.limits.max_bytes)
         try:
-            async with deadline:
-                if url.startswith("file:"):
-                    await self._in_thread(body.copy_from, Path(unquote(urlsplit(url).path)))
-                else:
-                    await self._stream(url, body)
-                return await self._in_thread(body.finish)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise PaperError(Failure.TOO_SLOW, f"took more than {self.deadline_seconds:g} s") from None
+            if url.startswith(("file:", "tar:")):
+                await self._in_thread(body.copy_from, *local_part(url))
+            else:
+                await self._fetch(url, _Progress(body, self.limits.deadline_seconds))
+            return await self._in_thread(body.finish)
         finally:
             body.discard()
 
-    async def _stream(self, url: str, body: _Body) -> None:
-        try:
-            async with self.client.stream("GET", url) as response:
-                check_status(response)
-                async for chunk in response.aiter_raw():
-                    if body.take(chunk):
-                        await self._in_thread(body.spill)
-        except PaperError:
-            raise
-        except Exception as error:
-            found = failure_of(error)
-            if found is None:
+    async def _fetch(self, url: str, progress: _Progress) -> None:
+        self.guard.name(host_of(url))
+        for resumption in range(MOST_RESUMPTIONS + 1):
+            try:
+                await self._follow(polite_url(url), progress)
+                return
+            except PaperError as error:
+                last = resumption == MOST_RESUMPTIONS
+                if last or error.failure not in _CUT or progress.validator is None or not progress.body.size_bytes:
+                    raise
+
+    async def _follow(self, url: str, progress: _Progress) -> None:
+        for _ in range(MOST_REDIRECTS + 1):
+            location = await self._request(url, progress)
+            if location is None:
+                return
+            url = location
+            self.guard.check_redirect(host_of(url))
+        raise PaperError(Failure.REDIRECT_LOOP, f"more than {MOST_REDIRECTS} redirects, the last to {url}"[:300])
+
+    async def _request(self, url: str, progress: _Progress) -> str | None:
+        """One request and its answer; where that is a redirect, its target. Raises PaperError."""
+        headers = {}
+        if progress.validator is not None and progress.body.size_bytes:
+            headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator}
+        async with self.permits.permit(host_of(url)), self._limited(progress):
+            try:
+                async with self.client.stream("GET", url, headers=headers) as response:
+                    if is_redirect(response.status_code):
+                        return redirect_target(url, response.headers.get("Location"))
+                    if response.status_code not in (200, 206):
+                        raise await _refusal(response)
+                    await self._receive(response, progress)
+                    return None
+            except (PaperError, TimeoutError):
                 raise
-            raise PaperError(*found) from error
+            except Exception as error:
+                found = failure_of(error)
+                if found is None:
+                    raise
+                raise PaperError(*found) from error
+
+    @asynccontextmanager
+    async def _limited(self, progress: _Progress) -> AsyncIterator[None]:
+        """Holds the block to what is left of the download's time."""
+        begun = time.monotonic()
+        deadline = asyncio.timeout(progress.seconds_left)
+        try:
+            async with deadline:
+                yield
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            seconds = self.limits.deadline_seconds
+            raise PaperError(Failure.TOO_SLOW, f"took more than {seconds:g} s") from None
+        finally:
+            progress.seconds_left = max(0.0, progress.seconds_left - (time.monotonic() - begun))
+
+    async def _receive(self, response: httpx.Response, progress: _Progress) -> None:
+        body, headers = progress.body, response.headers
+        encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        unpacker = None if encoding in ("", "identity") else Unpacker(encoding)
+        await self._begin(response, progress, resumable=unpacker is None)
+        speed = _Speed(self.limits.least_bytes_per_second)
+        async for chunk in response.aiter_raw():
+            speed.check(len(chunk))
+            for piece in (chunk,) if unpacker is None else unpacker.steps(chunk):
+                if body.take(piece):
+                    await self._in_thread(body.spill)
+        if unpacker is not None:
+            unpacker.finish()
+
+    async def _begin(self, response: httpx.Response, progress: _Progress, *, resumable: bool) -> None:
+        """Makes sure that what comes continues what is there, or starts over."""
+        body, headers = progress.body, response.headers
+        length = headers.get("Content-Length", "")
+        if response.status_code == 206:
+            if not body.size_bytes or range_start(headers.get("Content-Range", "")) != body.size_bytes:
+                raise PaperError(Failure.SERVER_ERROR, f"a part that we did not ask for from {response.url}")
+        elif body.size_bytes:
+            await self._in_thread(body.restart)
+        if length.isascii() and length.isdigit() and body.size_bytes + int(length) > self.limits.max_bytes:
+            raise PaperError(Failure.TOO_LARGE, f"{length} bytes, and the cap is {self.limits.max_bytes}")
+        takes_ranges = resumable and headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
+        validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
+        progress.validator = validator if takes_ranges else None
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await run_to_its_end(self.disk, function, *arguments)
+
+
+class _Speed:
+    """Raises PaperError(TOO_SLOW) when a stretch of the body came too slowly."""
+
+    def __init__(self, least_bytes_per_second: float) -> None:
+        self._least = least_bytes_per_second
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def check(self, received_bytes: int) -> None:
+        self._bytes += received_bytes
+        seconds = time.monotonic() - self._since
+        if seconds < SPEED_WINDOW_SECONDS:
+            return
+        if self._bytes < self._least * seconds:
+            rate = self._bytes / seconds
+            raise PaperError(Failure.TOO_SLOW, f"{rate:.0f} bytes a second over {seconds:.0f} s")
+        self._since, self._bytes = time.monotonic(), 0
+
+
+async def _refusal(response: httpx.Response) -> PaperError:
+    """The failure that an answer without a PDF stands for, with what its page says."""
+    page = b""
+    async for chunk in response.aiter_raw():
+        page += chunk
+        if len(page) >= PAGE_BYTES:
+            break
+    retry_after = response.headers.get("Retry-After", "")
+    return status_error(response.status_code, str(response.url), retry_after, page[:PAGE_BYTES])
+
+
+def local_part(url: str) -> tuple[Path, int, int | None]:
+    """File, offset and size (None: all of it) of a `file:` URL, or of `tar:…#offset=…&size=…`."""
+    parts = urlsplit(url)
+    path = Path(unquote(parts.path))
+    if parts.scheme == "file":
+        return path, 0, None
+    place = parse_qs(parts.fragment)
+    return path, int(place["offset"][0]), int(place["size"][0])
 
 
 async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:
@@ -99,102 +226,3 @@ async def run_to_its_end(threads: Executor, function: Callable[..., T], *argumen
     except asyncio.CancelledError:
         await asyncio.wait([running])
         raise
-
-
-def check_status(response: httpx.Response) -> None:
-    """Raises the PaperError that a response other than 200 stands for."""
-    status = response.status_code
-    if status == 200:
-        return
-    failure = _STATUS_FAILURES.get(status, Failure.SERVER_ERROR)
-    retry_after = parse_retry_after(response.headers.get("Retry-After", ""))
-    raise PaperError(failure, f"HTTP {status} from {response.url}", retry_after_seconds=retry_after)
-
-
-def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3); absent, past or 0 is None."""
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9]) or None
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    seconds = (when - datetime.now(UTC)).total_seconds()
-    return seconds if seconds > 0 else None
-
-
-class _Body:
-    """Bytes on their way to a file: gathered in memory, spilled to a temporary file beyond `SPILL_BYTES`.
-
-    `take` belongs to the loop; the other methods block and belong to a disk thread. They never overlap.
-    """
-
-    def __init__(self, temporaries: Path, final: Path, max_bytes: int) -> None:
-        self._final = final
-        self._max_bytes = max_bytes
-        self._temporary = new_temporary(temporaries, ".pdf")
-        self._file: BinaryIO | None = None
-        self._chunks: list[bytes] = []
-        self._gathered_bytes = 0
-        self._size_bytes = 0
-        self._digest = hashlib.sha256()
-        self._head = b""
-        self._tail = b""
-
-    def take(self, chunk: bytes) -> bool:
-        """Adds a chunk; True if it is time to `spill`. Raises PaperError past the size cap."""
-        self._chunks.append(chunk)
-        self._gathered_bytes += len(chunk)
-        self._size_bytes += len(chunk)
-        if self._size_bytes > self._max_bytes:
-            raise PaperError(Failure.TOO_LARGE, f"more than {self._max_bytes} bytes")
-        return self._gathered_bytes >= SPILL_BYTES
-
-    def copy_from(self, path: Path) -> None:
-        try:
-            with path.open("rb") as source:
-                while chunk := source.read(SPILL_BYTES):
-                    if self.take(chunk):
-                        self.spill()
-        except (FileNotFoundError, NotADirectoryError):
-            raise PaperError(Failure.NOT_FOUND, f"no such file: {path}") from None
-        except (IsADirectoryError, PermissionError) as error:
-            raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
-
-    def spill(self) -> None:
-        content = b"".join(self._chunks)
-        self._chunks.clear()
-        self._gathered_bytes = 0
-        if len(self._head) < HEADER_WITHIN_BYTES:
-            self._head = (self._head + content[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
-        self._tail = (self._tail + content[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
-        self._digest.update(content)
-        if self._file is None:
-            self._file = self._temporary.open("wb", buffering=0)
-        self._file.write(content)
-
-    def finish(self) -> Fingerprint:
-        self.spill()
-        self._check()
-        assert self._file is not None
-        os.fsync(self._file.fileno())
-        self._file.close()
-        put_in_place(self._temporary, self._final)
-        sync_folder(self._final.parent)
-        return Fingerprint(self._size_bytes, self._digest.hexdigest())
-
-    def _check(self) -> None:
-        if b"%PDF-" not in self._head:
-            start = self._head[:40].decode("ascii", "replace")
-            raise PaperError(Failure.NOT_A_PDF, f"{self._size_bytes} bytes that begin with {start!r}")
-        if b"%%EOF" not in self._tail:
-            raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
-
-    def discard(self) -> None:
-        """Closes, and removes what did not get into place."""
-        if self._file is not None:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)

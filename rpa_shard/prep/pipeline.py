@@ -33,6 +33,8 @@ from rpa_shard.prep.sources import urls_of
 log = logging.getLogger(__name__)
 
 RECORD_SCHEMA = 1
+# After these the next source is tried.
+_NOT_HERE = (Failure.BLOCKED, Failure.LEGAL, Failure.WITHDRAWN, Failure.GONE, Failure.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,16 @@ class Prep:
         return await self.pool.run(lambda: self._extract_and_write(claim, fetched))
 
     async def _from_first_source(self, paper: PaperId, files: PaperFiles) -> tuple[str, Fingerprint]:
-        missing: PaperError | None = None
+        refusals: list[PaperError] = []
         for url in urls_of(paper, self.sources):
             try:
                 return url, await self.downloader.download(url, files.pdf)
             except PaperError as error:
-                if error.failure is not Failure.NOT_FOUND:
+                if error.failure not in _NOT_HERE:
                     raise
-                missing = error
-        assert missing is not None
-        raise missing
+                refusals.append(error)
+        # What says most: a source that refuses us may have the paper, one that knows that it was withdrawn knows more.
+        raise min(refusals, key=lambda refusal: _NOT_HERE.index(refusal.failure))
 
     def _extract_and_write(self, claim: Claim, fetched: Fetched) -> Mapping[str, Any]:
         begun = time.monotonic()

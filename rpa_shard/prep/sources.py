@@ -1,7 +1,7 @@
 """From a paper to the URLs where its PDF may be.
 
-Guarantee: pure; URLs come in the order in which they are to be tried. Limit: says nothing about whether a source has
-the paper.
+Guarantee: pure; URLs come in the order in which they are to be tried, at the hosts meant for programs. Limit: says
+nothing about whether a source has the paper.
 """
 
 from __future__ import annotations
@@ -10,18 +10,26 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from rpa_shard.arxiv_id import PaperId
+from rpa_shard.host_policy import polite_url
+from rpa_shard.source_names import template_of
+
+FIRST_VERSION = "1"
 
 
-def urls_of(paper: PaperId, templates: Sequence[str]) -> list[str]:
-    """Where to look for `paper`: the templates filled in for arXiv papers, the URL itself for the others."""
+def urls_of(paper: PaperId, sources: Sequence[str], known_version: str | None = None) -> list[str]:
+    """Where to look for `paper`: the sources' templates filled in for arXiv papers, the URL itself for the others.
+
+    A bare id in a template with `{version}` takes `known_version`, else the first, which every paper has.
+    """
     if paper.kind != "arxiv":
-        return [paper.canonical]
+        return [polite_url(paper.canonical)]
     parts = {
         "id": quote(paper.canonical),
         "name": paper.file_stem,
         "archive": paper.archive,
         "yymm": paper.yymm,
         "number": paper.number,
-        "version": paper.version,
+        "version": paper.version or known_version or FIRST_VERSION,
     }
-    return [template.format_map(parts) for template in templates]
+    templates = (template_of(word, old_id=bool(paper.archive)) for word in sources)
+    return [polite_url(template.format_map(parts)) for template in templates]

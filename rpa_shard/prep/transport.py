@@ -16,9 +16,9 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from rpa_shard.paper import Failure
+from rpa_shard.prep.address_guard import AddressGuard, ForbiddenAddressError
 from rpa_shard.settings import Settings, Share
 
-MOST_REDIRECTS = 5
 KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 2**18
 
@@ -30,15 +30,19 @@ class ShardTransport(AiohttpTransport):
     server to close.
     """
 
-    def __init__(self, max_connections: int, max_keepalive: int) -> None:
+    def __init__(self, max_connections: int, max_keepalive: int, guard: AddressGuard) -> None:
         super().__init__(client=self._open_session)
         self._max_connections = max_connections
         self._max_keepalive = max_keepalive
+        self._guard = guard
         self._in_flight = 0
 
     def _open_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._max_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=self.ssl_context
+            limit=self._max_connections,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            ssl=self.ssl_context,
+            resolver=self._guard,
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -79,14 +83,13 @@ class _CountedStream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
-def open_client(settings: Settings, share: Share) -> httpx.AsyncClient:
-    """The client of one shard; close it with `aclose`."""
+def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
+    """The client of one shard; close it with `aclose`. It leaves redirects to the downloader, which checks each."""
     return httpx.AsyncClient(
-        transport=ShardTransport(share.max_connections, share.max_keepalive),
+        transport=ShardTransport(share.max_connections, share.max_keepalive, guard),
         headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
         timeout=httpx.Timeout(settings.download_timeout_seconds),
-        follow_redirects=True,
-        max_redirects=MOST_REDIRECTS,
+        follow_redirects=False,
         trust_env=False,  # proxies are the transport's business
     )
 
@@ -109,6 +112,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 # Most specific first.
 _CLASSES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (ForbiddenAddressError, Failure.FORBIDDEN_REDIRECT),
     (aiohttp.ServerTimeoutError, Failure.TIMEOUT),
     (aiohttp.ClientPayloadError, Failure.TRUNCATED),
     (aiohttp.ClientConnectorCertificateError, Failure.NETWORK),
@@ -116,7 +120,6 @@ _CLASSES: tuple[tuple[type[BaseException], Failure], ...] = (
     (aiohttp.InvalidURL, Failure.FORBIDDEN_REDIRECT),
     (aiohttp.ClientConnectionError, Failure.NETWORK),
     (aiohttp.ClientResponseError, Failure.SERVER_ERROR),
-    (httpx.TooManyRedirects, Failure.REDIRECT_LOOP),
     (httpx.UnsupportedProtocol, Failure.FORBIDDEN_REDIRECT),
     (httpx.InvalidURL, Failure.FORBIDDEN_REDIRECT),
     (httpx.TimeoutException, Failure.TIMEOUT),

@@ -46,6 +46,12 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
+def decode(line: bytes) -> dict[str, Any]:
+    """The message of a line."""
+    message: dict[str, Any] = json.loads(line)
+    return message
+
+
 class Inbox:
     """Turns received bytes into messages."""
 
@@ -55,4 +61,4 @@ class Inbox:
     def feed(self, received: bytes) -> list[dict[str, Any]]:
         """The messages that are complete now."""
         *lines, self._rest = (self._rest + received).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [decode(line) for line in lines]

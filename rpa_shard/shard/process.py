@@ -20,16 +20,21 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import uvloop
 
+from rpa_shard.host_policy import host_of, policies_by_host
+from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.breadcrumb import Breadcrumb
-from rpa_shard.prep.download import Downloader
+from rpa_shard.prep.download import Downloader, DownloadLimits
 from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
+from rpa_shard.prep.permits import Permits
 from rpa_shard.prep.pipeline import Prep
 from rpa_shard.prep.transport import open_client
 from rpa_shard.settings import Settings
 from rpa_shard.shard.claims import Claims
-from rpa_shard.shard.messages import Inbox, Report, encode
+from rpa_shard.shard.link import Link, open_link
+from rpa_shard.shard.messages import Report
 from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
 from rpa_shard.shard.worker import Bench, Worker
+from rpa_shard.source_names import template_of
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.protocol import Counts
 from rpa_shard.store.sqlite import SQLiteStore
@@ -69,10 +74,12 @@ class Shard:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._draining.set)
         async with AsyncExitStack() as opened:
+            link = await opened.enter_async_context(open_link(self._control))
+            permits = Permits(policies_by_host(self._settings.host_policies), link.send)
             store = await opened.enter_async_context(
                 SQLiteStore.open(self._folder.shard_file(self._number), self._settings.lease_ttl_seconds)
             )
-            pool, prep = await opened.enter_async_context(self._open_prep())
+            pool, prep = await opened.enter_async_context(self._open_prep(permits))
             claims = Claims(store, self._counters)
             async with asyncio.TaskGroup() as tasks:
                 side = [
@@ -80,8 +87,8 @@ class Shard:
                     for each in (
                         measure_lag(self._lag),
                         claims.renew(self._settings.lease_renew_seconds),
-                        self._listen(),
-                        self._report(store, claims, pool),
+                        self._listen(link, permits),
+                        self._report(link, store, claims, pool),
                     )
                 ]
                 feeding = tasks.create_task(claims.feed())
@@ -92,7 +99,7 @@ class Shard:
                 for task in side:
                     task.cancel()
             self._state = "ended"
-            await self._send(self._current(await store.counts(), claims, pool))
+            link.send(self._current(await store.counts(), claims, pool).as_message())
 
     def _start_workers(self, tasks: asyncio.TaskGroup, claims: Claims, prep: Prep) -> dict[Worker, asyncio.Task[None]]:
         bench = Bench(
@@ -107,7 +114,7 @@ class Shard:
         return {worker: tasks.create_task(worker.run()) for worker in workers}
 
     @asynccontextmanager
-    async def _open_prep(self) -> AsyncIterator[tuple[ExtractionPool, Prep]]:
+    async def _open_prep(self, permits: Permits) -> AsyncIterator[tuple[ExtractionPool, Prep]]:
         settings, share = self._settings, self._share
         temporaries = self._folder.temporary(self._number)
         shutil.rmtree(temporaries, ignore_errors=True)  # what a killed predecessor left
@@ -118,8 +125,12 @@ class Shard:
         )
         pool = ExtractionPool(rules, share.extract_workers, breadcrumb)
         disk = ThreadPoolExecutor(share.io_threads, thread_name_prefix="disk")
-        client = open_client(settings, share)
-        downloader = Downloader(client, disk, temporaries, settings.max_pdf_bytes, settings.download_deadline_seconds)
+        guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
+        client = open_client(settings, share, guard)
+        limits = DownloadLimits(
+            settings.max_pdf_bytes, settings.download_deadline_seconds, settings.least_bytes_per_second
+        )
+        downloader = Downloader(client, disk, temporaries, limits, permits, guard)
         try:
             yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, settings.keep_pdf)
         finally:
@@ -141,26 +152,18 @@ class Shard:
                 task.cancel()
         await asyncio.wait(working)
 
-    async def _listen(self) -> None:
+    async def _listen(self, link: Link, permits: Permits) -> None:
         """Does as the supervisor says; drains when it is gone."""
-        loop = asyncio.get_running_loop()
-        self._control.setblocking(False)
-        inbox = Inbox()
-        while True:
-            try:
-                received = await loop.sock_recv(self._control, 65536)
-            except ConnectionError:
-                received = b""
-            if not received:
-                if not self._draining.is_set():
-                    log.warning("the supervisor is gone")
+        async for message in link.messages():
+            if message["type"] == "drain":
                 self._draining.set()
-                return
-            for message in inbox.feed(received):
-                if message["type"] == "drain":
-                    self._draining.set()
+            else:
+                permits.hear(message)
+        if not self._draining.is_set():
+            log.warning("the supervisor is gone")
+        self._draining.set()
 
-    async def _report(self, store: SQLiteStore, claims: Claims, pool: ExtractionPool) -> None:
+    async def _report(self, link: Link, store: SQLiteStore, claims: Claims, pool: ExtractionPool) -> None:
         """Tells the supervisor once a second how things are, and at once when there is nothing left to do."""
         loop = asyncio.get_running_loop()
         counts: Counts | None = None
@@ -170,7 +173,7 @@ class Shard:
                 begun = loop.time()
                 counts = await store.counts()
                 recount_at = loop.time() + max(REPORT_SECONDS / 2, (loop.time() - begun) / RECOUNT_SHARE)
-            await self._send(self._current(counts, claims, pool))
+            link.send(self._current(counts, claims, pool).as_message())
             claims.ran_dry.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_SECONDS):
@@ -198,10 +201,6 @@ class Shard:
             lag_max_seconds=self._lag.max_seconds,
             downloaded_bytes=self._counters.downloaded_bytes,
         )
-
-    async def _send(self, report: Report) -> None:
-        with suppress(ConnectionError):  # `_listen` notices
-            await asyncio.get_running_loop().sock_sendall(self._control, encode(report.as_message()))
 
 
 def _give_up() -> None:

@@ -63,6 +63,16 @@ class DataFolder:
         return self.root / "run" / "status.json"
 
     @property
+    def governor_file(self) -> Path:
+        """What a run knows of hosts that limited or refused it, for the next one."""
+        return self.root / "run" / "governor.json"
+
+    @property
+    def reopen_folder(self) -> Path:
+        """One empty file for each host that a person wants opened again."""
+        return self.root / "run" / "reopen"
+
+    @property
     def papers(self) -> Path:
         return self.root / "papers"
 

@@ -95,6 +95,10 @@ class Ledger:
             failures.update(dict(connection.execute(query("count_by_failure")).fetchall()))
         return Counts(dict(statuses), dict(failures))
 
+    def arxiv_papers_to_do(self) -> int:
+        """How many of the papers that a run would work on have arXiv ids."""
+        return sum(connection.execute(query("count_arxiv_to_do")).fetchone()[0] for connection in self._connections)
+
     def leases(self) -> Leases:
         """What the health check wants to know of leases."""
         held = expired = incoherent = 0

@@ -65,6 +65,10 @@ SELECT status, count(*) AS papers FROM papers GROUP BY status;
 -- Papers that failed for good, by reason.
 SELECT failure, count(*) AS papers FROM papers WHERE status = 'failed' GROUP BY failure;
 
+-- name: count_arxiv_to_do
+-- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
+SELECT count(*) FROM papers WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%';
+
 -- name: leases
 -- How many leases there are, how many have run out, and when the first of them runs out.
 SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, min(changed_at) AS oldest_claimed_at

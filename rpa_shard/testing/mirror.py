@@ -1,13 +1,15 @@
-"""A mirror of arXiv on loopback: a folder of PDFs at `/pdf/<id>`.
+"""A mirror of arXiv on loopback: a folder of PDFs at `/pdf/<id>`, well-behaved or biting.
 
-Guarantee: answers as arXiv does for ids old and new, with and without version; serves nothing from outside its folder;
-leaves no process behind. Limit: no politeness of its own; it serves as fast as it is asked.
+Guarantee: answers as arXiv does for ids old and new, with and without version, and makes the faults that it was told to
+make, repeatably; serves nothing from outside its folder; leaves no process behind. Limit: no politeness of its own; it
+serves as fast as it is asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,11 +18,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from aiohttp import web
+
+from rpa_shard.testing.biting import bite
+from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan, parse_faults
 
 RESCAN_SECONDS = 1.0
 _VERSIONED = re.compile(r"(?P<bare>.+\d)v(?P<version>\d+)")
@@ -80,14 +86,40 @@ class Index:
         ]
 
 
-def application(folder: Path) -> web.Application:
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a mirror does besides serving: its faults, and a file for a JSON line at every arrival (Unix seconds)."""
+
+    faults: FaultPlan = FaultPlan()
+    log: Path | None = None
+
+
+def application(folder: Path, behaviour: Behaviour) -> web.Application:
     """The mirror as an aiohttp application. Raises MirrorError."""
     index = Index(folder)
+    counter = FaultCounter(behaviour.faults)
+    log = _open_log(behaviour.log)
 
     async def pdf(request: web.Request) -> web.StreamResponse:
-        path = index.find(request.match_info["id"])
+        at, paper_id = time.time(), request.match_info["id"].removesuffix(".pdf")
+        path = index.find(paper_id)
+        # A redirect of a fault's own making is part of it.
+        fault = (
+            None if path is None else counter.next(paper_id) or _going_on(behaviour.faults.fault_of(paper_id), request)
+        )
+        if log is not None:
+            kind = fault.kind if fault else None
+            log.write(
+                json.dumps({"at": at, "id": paper_id, "fault": kind, "range": request.headers.get("Range")}) + "\n"
+            )
         if path is None:
             raise web.HTTPNotFound(text="No such paper here.\n")
+        if fault is not None:
+            return await bite(request, fault, path)
+        if not behaviour.faults.ranges:
+            return web.Response(
+                body=path.read_bytes(), content_type="application/pdf", headers={"Accept-Ranges": "none"}
+            )
         return web.FileResponse(path, headers={"Content-Type": "application/pdf"})
 
     async def ids(request: web.Request) -> web.Response:
@@ -99,18 +131,37 @@ def application(folder: Path) -> web.Application:
     return made
 
 
+def _going_on(fault: Fault | None, request: web.Request) -> Fault | None:
+    return fault if fault is not None and ("again" in request.query or "hop" in request.query) else None
+
+
+def _open_log(path: Path | None) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return path.open("a", buffering=1)
+    except OSError as error:
+        raise MirrorError(f"{path}: {error.strerror}") from None
+
+
+WELL_BEHAVED = Behaviour()
+
+
 class Mirror:
     """A mirror in the running loop: `async with Mirror(folder) as mirror: ... mirror.url`."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._runner = web.AppRunner(application(folder), access_log=None)
+    def __init__(
+        self, folder: Path, host: str = "127.0.0.1", port: int = 0, behaviour: Behaviour = WELL_BEHAVED
+    ) -> None:
+        self._runner = web.AppRunner(application(folder, behaviour), access_log=None, handler_cancellation=True)
         self._host, self._port = host, port
         self.url = ""
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+            site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+            await site.start()
         except OSError as error:
             await self._runner.cleanup()
             raise MirrorError(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from None
@@ -122,14 +173,16 @@ class Mirror:
         await self._runner.cleanup()
 
 
-def serve(folder: Path, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(
+    folder: Path, host: str, port: int, announce: Callable[[str], None], behaviour: Behaviour = WELL_BEHAVED
+) -> None:
     """Serves until SIGINT or SIGTERM; `announce` gets the URL. Raises MirrorError."""
 
     async def until_told() -> None:
         told = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, told.set)
-        async with Mirror(folder, host, port) as mirror:
+        async with Mirror(folder, host, port, behaviour) as mirror:
             announce(mirror.url)
             await told.wait()
 
@@ -139,13 +192,16 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[str], None]) -
 class MirrorProcess:
     """A mirror in a process of its own, which ends with this one: `with MirrorProcess(folder) as mirror: ...`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, faults: str = "", seed: int = 0, log: Path | None = None, port: int = 0) -> None:
         self._folder = folder
+        self._arguments = [str(folder), "--faults", faults, "--seed", str(seed), "--port", str(port)]
+        if log is not None:
+            self._arguments += ["--log", str(log)]
         self.url = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(self._folder)],
+            [sys.executable, "-m", __name__, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -173,10 +229,15 @@ def _end_with_parent() -> None:
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--faults", default="")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    given = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    behaviour = Behaviour(parse_faults(given.faults, given.seed), given.log)
     try:
-        serve(folder, "127.0.0.1", 0, lambda url: print(url, flush=True))
+        serve(given.folder, "127.0.0.1", given.port, lambda url: print(url, flush=True), behaviour)
     except MirrorError as error:
         sys.exit(f"mirror: {error}")
 

@@ -1,0 +1,148 @@
+"""The body of a PDF on its way to a file.
+
+Guarantee: the file appears only if it is a PDF, with its mark within the first KB and its end marker near the end, and
+no larger than the cap; it is durable then. Otherwise nothing stays. Limit: says nothing about how the bytes come here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as ZlibError  # noqa: N812
+
+from rpa_shard.paper import Failure, PaperError
+from rpa_shard.prep.artifacts import Fingerprint, new_temporary, put_in_place
+from rpa_shard.prep.responses import page_words, says_withdrawn
+from rpa_shard.store.folder import sync_folder
+
+# A body up to this size is written with a single hop to a thread.
+SPILL_BYTES = 2**20
+HEADER_WITHIN_BYTES = 1024
+END_MARKER_WITHIN_BYTES = 2048
+# Compressed bytes are unpacked in steps, so that a bomb meets the cap before it fills the memory.
+UNPACK_STEP_BYTES = 2**18
+
+
+class Body:
+    """Bytes gathered in memory, spilled to a temporary file beyond `SPILL_BYTES`.
+
+    `take` belongs to the loop; `spill`, `copy_from`, `finish`, `restart` and `discard` block and belong to a disk
+    thread. They never overlap.
+    """
+
+    def __init__(self, temporaries: Path, final: Path, max_bytes: int) -> None:
+        self._final = final
+        self._max_bytes = max_bytes
+        self._temporary = new_temporary(temporaries, ".pdf")
+        self._file: BinaryIO | None = None
+        self.restart()
+
+    @property
+    def size_bytes(self) -> int:
+        """How much has been taken."""
+        return self._size_bytes
+
+    def restart(self) -> None:
+        """Forgets everything: the body comes anew."""
+        self._chunks: list[bytes] = []
+        self._gathered_bytes = 0
+        self._size_bytes = 0
+        self._digest = hashlib.sha256()
+        self._head = b""
+        self._tail = b""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+
+    def take(self, chunk: bytes) -> bool:
+        """Adds a chunk; True if it is time to `spill`. Raises PaperError for what can be no PDF, or past the cap."""
+        if len(self._head) < HEADER_WITHIN_BYTES:
+            self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
+            if len(self._head) == HEADER_WITHIN_BYTES:
+                self._check_head()
+        self._chunks.append(chunk)
+        self._gathered_bytes += len(chunk)
+        self._size_bytes += len(chunk)
+        if self._size_bytes > self._max_bytes:
+            raise PaperError(Failure.TOO_LARGE, f"more than {self._max_bytes} bytes")
+        return self._gathered_bytes >= SPILL_BYTES
+
+    def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
+        """Takes all of a file, or a part of it. Raises PaperError."""
+        left = size_bytes
+        try:
+            with path.open("rb") as source:
+                source.seek(offset_bytes)
+                while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
+                    left = None if left is None else left - len(chunk)
+                    if self.take(chunk):
+                        self.spill()
+        except (FileNotFoundError, NotADirectoryError):
+            raise PaperError(Failure.NOT_FOUND, f"no such file: {path}") from None
+        except (IsADirectoryError, PermissionError) as error:
+            raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
+
+    def spill(self) -> None:
+        content = b"".join(self._chunks)
+        self._chunks.clear()
+        self._gathered_bytes = 0
+        self._tail = (self._tail + content[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
+        self._digest.update(content)
+        if self._file is None:
+            self._file = self._temporary.open("wb", buffering=0)
+        self._file.write(content)
+
+    def finish(self) -> Fingerprint:
+        """Checks and puts the file in its place. Raises PaperError."""
+        self._check_head()
+        self.spill()
+        if b"%%EOF" not in self._tail:
+            raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        self._file.close()
+        put_in_place(self._temporary, self._final)
+        sync_folder(self._final.parent)
+        return Fingerprint(self._size_bytes, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        """Closes, and removes what did not get into place."""
+        if self._file is not None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _check_head(self) -> None:
+        if b"%PDF-" in self._head:
+            return
+        if says_withdrawn(self._head):
+            raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
+        raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
+
+
+class Unpacker:
+    """Undoes a Content-Encoding, in steps. Raises PaperError(SERVER_ERROR) for one that we did not ask for."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in {"gzip", "x-gzip", "deflate"}:
+            raise PaperError(Failure.SERVER_ERROR, f"an encoding that we did not ask for: {encoding[:40]!r}")
+        self._stream = decompressobj(MAX_WBITS | 32)  # 32: gzip or zlib, by its header
+
+    def steps(self, chunk: bytes) -> Iterator[bytes]:
+        """The unpacked bytes, at most `UNPACK_STEP_BYTES` at a time."""
+        try:
+            while chunk:
+                unpacked = self._stream.decompress(chunk, UNPACK_STEP_BYTES)
+                if unpacked:
+                    yield unpacked
+                chunk = self._stream.unconsumed_tail
+        except ZlibError as error:
+            raise PaperError(Failure.TRUNCATED, f"a damaged compressed body: {error}") from None
+
+    def finish(self) -> None:
+        """Raises PaperError(TRUNCATED) if more should have come."""
+        if not self._stream.eof:
+            raise PaperError(Failure.TRUNCATED, "the compressed body ended early")

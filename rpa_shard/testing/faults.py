@@ -1,0 +1,110 @@
+"""What a biting mirror does wrong, and to whom: the language of `--faults`, and the choice.
+
+Guarantee: pure; the same specification, seed and paper give the same fault, so a run can be repeated. Limit: says what
+to do; `rpa_shard.testing.biting` does it.
+
+A specification is words apart by commas: `KIND[=ARGUMENT][:SHARE%][*TIMES]`. KIND is an HTTP status or one of `KINDS`;
+ARGUMENT is the Retry-After of a status (seconds, or `date` for a date 2 s ahead); SHARE of the papers meet it (all of
+them without one), at their first TIMES requests (once; `*always` for all). `norange` switches Range requests off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+KINDS = {
+    "html": "200 with a page instead of a PDF",
+    "withdrawn": "200 with a page that says the paper was withdrawn",
+    "truncate": "a well-formed answer with half of the PDF",
+    "length": "announces the whole PDF, closes after half of it",
+    "reset": "resets the connection after half of the PDF",
+    "stall": "half of the PDF, then nothing",
+    "trickle": "a few bytes a second",
+    "loop": "redirects to itself for ever",
+    "hops": "three redirects, then the PDF",
+    "inside": "a redirect to a private address",
+    "scheme": "a redirect to a file: URL",
+    "endless": "a PDF that never ends",
+    "bomb": "a compressed body that unpacks to gigabytes",
+    "gzip": "the PDF, compressed",
+    "garbled": "no HTTP at all",
+    "badchunk": "a chunked body with a broken chunk",
+    "slow": "the PDF after a fifth of a second",
+}
+ALWAYS = 10**9
+
+_WORD = re.compile(
+    r"(?P<kind>[a-z]+|\d{3})(?:=(?P<argument>[a-z0-9]+))?(?::(?P<share>\d+(?:\.\d+)?)%)?(?:\*(?P<times>\d+|always))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong; `status` is set where the kind is one."""
+
+    kind: str
+    share: float = 1.0
+    times: int = 1
+    argument: str = ""
+
+    @property
+    def status(self) -> int | None:
+        return int(self.kind) if self.kind.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """All faults of a mirror. `ranges` says whether it honours Range."""
+
+    faults: Sequence[Fault] = ()
+    ranges: bool = True
+    seed: int = 0
+
+    def fault_of(self, paper_id: str) -> Fault | None:
+        """The fault that this paper meets, if any."""
+        digest = blake2b(f"{self.seed} {paper_id}".encode(), digest_size=8).digest()
+        place = int.from_bytes(digest, "big") / 2**64
+        for fault in self.faults:
+            if place < fault.share:
+                return fault
+            place -= fault.share
+        return None
+
+
+class FaultCounter:
+    """Which request of each paper it is."""
+
+    def __init__(self, plan: FaultPlan) -> None:
+        self._plan = plan
+        self._met: Counter[str] = Counter()
+
+    def next(self, paper_id: str) -> Fault | None:
+        """The fault for this request, and notes that it came."""
+        fault = self._plan.fault_of(paper_id)
+        if fault is None or self._met[paper_id] >= fault.times:
+            return None
+        self._met[paper_id] += 1
+        return fault
+
+
+def parse_faults(text: str, seed: int = 0) -> FaultPlan:
+    """The plan of a specification. Raises ValueError with what is wrong."""
+    faults: list[Fault] = []
+    ranges = True
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        match = _WORD.fullmatch(word)
+        if word == "norange":
+            ranges = False
+        elif match is None or not (match["kind"] in KINDS or "100" <= match["kind"] <= "599"):
+            raise ValueError(f"no such fault: {word!r}; there are statuses, norange, {', '.join(KINDS)}")
+        else:
+            share = float(match["share"]) / 100 if match["share"] else 1.0
+            times = {None: 1, "always": ALWAYS}.get(match["times"]) or int(match["times"])
+            faults.append(Fault(match["kind"], share, times, match["argument"] or ""))
+    if sum(fault.share for fault in faults) > 1 + 1e-9:
+        raise ValueError("the shares add up to more than 100 %")
+    return FaultPlan(tuple(faults), ranges, seed)
