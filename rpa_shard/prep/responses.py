@@ -40,8 +40,8 @@ def redirect_target(url: str, location: str | None) -> str:
     """Where a redirect of `url` leads, rewritten to the host meant for programs. Raises PaperError."""
     if not location:
         raise PaperError(Failure.SERVER_ERROR, f"a redirect to nowhere from {url}")
-    target = urljoin(url, location)
     try:
+        target = urljoin(url, location)
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError:

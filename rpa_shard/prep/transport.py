@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import httpx
+from aiohttp.http_exceptions import PayloadEncodingError
 from httpx_aiohttp import AiohttpTransport
 
 from rpa_shard.paper import Failure
@@ -99,7 +100,7 @@ def failure_of(error: Exception) -> tuple[Failure, str] | None:
     for each in _chain(error):
         for kind, failure in _CLASSES:
             if isinstance(each, kind):
-                return failure, f"{type(each).__name__}: {each}".removesuffix(": ")
+                return failure, " ".join(f"{type(each).__name__}: {each}".removesuffix(": ").split())
     return None
 
 
@@ -115,6 +116,7 @@ _CLASSES: tuple[tuple[type[BaseException], Failure], ...] = (
     (ForbiddenAddressError, Failure.FORBIDDEN_REDIRECT),
     (aiohttp.ServerTimeoutError, Failure.TIMEOUT),
     (aiohttp.ClientPayloadError, Failure.TRUNCATED),
+    (PayloadEncodingError, Failure.TRUNCATED),  # a bad chunk that came together with the head
     (aiohttp.ClientConnectorCertificateError, Failure.NETWORK),
     (ssl.SSLError, Failure.NETWORK),
     (aiohttp.InvalidURL, Failure.FORBIDDEN_REDIRECT),

@@ -1,7 +1,7 @@
 """How a biting mirror bites: each kind of fault as an aiohttp response, or as raw bytes where HTTP forbids it.
 
-Guarantee: every fault of `rpa_shard.testing.faults.KINDS` has one function here. Limit: faults that lie below HTTP, such
-as a refused connection, are for the test to make.
+Guarantee: every fault of `rpa_shard.testing.faults.KINDS` has one function here. Limit: faults that lie below HTTP,
+such as a refused connection, are for the test to make.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ from rpa_shard.testing.biting import bite
 from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan, parse_faults
 
 RESCAN_SECONDS = 1.0
+# For answers under way when the mirror ends; a stalling one would keep it for ever.
+SHUTDOWN_SECONDS = 0.5
 _VERSIONED = re.compile(r"(?P<bare>.+\d)v(?P<version>\d+)")
 _ARXIV_NAME = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+_\d{7})(?:v\d+)?")
 
@@ -125,7 +127,12 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
     async def ids(request: web.Request) -> web.Response:
         return web.Response(text="\n".join(index.queueable(f"http://{request.host}")) + "\n")
 
+    async def close_log(_: web.Application) -> None:
+        if log is not None:
+            log.close()
+
     made = web.Application()
+    made.on_cleanup.append(close_log)
     made.router.add_get("/pdf/{id:.+}", pdf)
     made.router.add_get("/ids", ids)
     return made
@@ -153,7 +160,12 @@ class Mirror:
     def __init__(
         self, folder: Path, host: str = "127.0.0.1", port: int = 0, behaviour: Behaviour = WELL_BEHAVED
     ) -> None:
-        self._runner = web.AppRunner(application(folder, behaviour), access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            application(folder, behaviour),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
         self._host, self._port = host, port
         self.url = ""
 

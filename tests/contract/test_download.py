@@ -1,0 +1,417 @@
+"""Every way in which a download can end, each against the real client over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp.abc
+import pytest
+
+from rpa_shard.host_policy import host_of
+from rpa_shard.paper import Failure, PaperError
+from rpa_shard.prep import download as download_module
+from rpa_shard.prep.address_guard import AddressGuard
+from rpa_shard.prep.artifacts import fingerprint_of
+from rpa_shard.prep.download import Downloader, DownloadLimits
+from rpa_shard.prep.permits import Permits
+from rpa_shard.prep.transport import open_client
+from rpa_shard.settings import Settings
+from rpa_shard.testing.faults import parse_faults
+from rpa_shard.testing.mirror import Behaviour, Mirror
+from rpa_shard.testing.sample_papers import Kind, sample_pdf
+
+PDF = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
+PDF = PDF[:9] + b"%" + b"large enough to travel in several pieces " * 5000 + b"\n" + PDF[9:]
+
+
+@dataclass
+class Bench:
+    """A downloader, where it puts files, and what it told the supervisor."""
+
+    downloader: Downloader
+    folder: Path
+    said: list[Any]
+
+    @property
+    def final(self) -> Path:
+        return self.folder / "papers" / "paper.pdf"
+
+    async def get(self, url: str) -> None:
+        found = await self.downloader.download(url, self.final)
+        assert found == fingerprint_of(PDF)
+        assert self.final.read_bytes() == PDF
+        assert self.leftovers() == []
+
+    async def fails(self, url: str) -> PaperError:
+        with pytest.raises(PaperError) as raised:
+            await self.downloader.download(url, self.final)
+        assert not self.final.exists()
+        assert self.leftovers() == [], "nothing half-written stays"
+        return raised.value
+
+    def leftovers(self) -> list[Path]:
+        return list((self.folder / "tmp").iterdir())
+
+
+@asynccontextmanager
+async def open_bench(
+    folder: Path, *, timeout_seconds: float = 5.0, guard: AddressGuard | None = None
+) -> AsyncIterator[Bench]:
+    (folder / "tmp").mkdir()
+    settings = Settings(shard_count=1, download_timeout_seconds=timeout_seconds)
+    guard = guard or AddressGuard(())
+    client = open_client(settings, settings.share(0), guard)
+    said: list[Any] = []
+    limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, least_bytes_per_second=0.0)
+    with ThreadPoolExecutor(4) as disk:
+        yield Bench(Downloader(client, disk, folder / "tmp", limits, Permits((), said.append), guard), folder, said)
+        await client.aclose()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with open_bench(tmp_path) as made:
+        yield made
+
+
+Biting = Callable[[str], AbstractAsyncContextManager[Mirror]]
+
+
+@pytest.fixture
+def biting(tmp_path: Path) -> Biting:
+    """Mirrors of one paper that do wrong what a specification says; arrivals are logged."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    (shelf / "2401.00001.pdf").write_bytes(PDF)
+    return lambda faults: Mirror(shelf, behaviour=Behaviour(parse_faults(faults), tmp_path / "arrivals"))
+
+
+def arrivals(bench: Bench) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (bench.folder / "arrivals").read_text().splitlines()]
+
+
+async def test_a_good_mirror(bench: Bench, biting: Biting) -> None:
+    async with biting("") as mirror:
+        await bench.get(f"{mirror.url}/pdf/2401.00001")
+    assert bench.said == [], "a host that nobody governs costs no message"
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        ("400", Failure.SERVER_ERROR),
+        ("401", Failure.BLOCKED),
+        ("403", Failure.BLOCKED),
+        ("404", Failure.NOT_FOUND),
+        ("410", Failure.GONE),
+        ("429", Failure.RATE_LIMITED),
+        ("451", Failure.LEGAL),
+        ("500", Failure.SERVER_ERROR),
+        ("502", Failure.SERVER_ERROR),
+        ("503", Failure.RATE_LIMITED),
+        ("204", Failure.SERVER_ERROR),
+        ("html", Failure.NOT_A_PDF),
+        ("withdrawn", Failure.WITHDRAWN),
+        ("truncate", Failure.TRUNCATED),
+        ("loop", Failure.REDIRECT_LOOP),
+        ("inside", Failure.FORBIDDEN_REDIRECT),
+        ("scheme", Failure.FORBIDDEN_REDIRECT),
+        ("endless", Failure.TOO_LARGE),
+        ("bomb", Failure.TOO_LARGE),
+        ("garbled", Failure.SERVER_ERROR),
+        ("badchunk", Failure.TRUNCATED),
+        ("length,norange", Failure.TRUNCATED),
+    ],
+)
+async def test_each_fault_has_its_class(bench: Bench, biting: Biting, fault: str, failure: Failure) -> None:
+    async with biting(f"{fault.split(',')[0]}*always" + ",norange" * ("norange" in fault)) as mirror:
+        error = await bench.fails(f"{mirror.url}/pdf/2401.00001")
+        assert error.failure is failure, error
+        assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("faults", "requests"), [("gzip", 1), ("hops", 4), ("slow", 1)])
+async def test_what_is_no_failure(bench: Bench, biting: Biting, faults: str, requests: int) -> None:
+    async with biting(faults) as mirror:
+        await bench.get(f"{mirror.url}/pdf/2401.00001")
+    assert len(arrivals(bench)) == requests
+
+
+@pytest.mark.parametrize("fault", ["length", "reset"])
+async def test_a_cut_body_is_taken_up_where_it_ended(bench: Bench, biting: Biting, fault: str) -> None:
+    async with biting(fault) as mirror:
+        await bench.get(f"{mirror.url}/pdf/2401.00001")
+    first, second = arrivals(bench)
+    assert first["range"] is None
+    assert second["range"] is None or second["range"].startswith("bytes=")
+
+
+async def test_a_body_that_has_changed_meanwhile_starts_over(bench: Bench) -> None:
+    async def other_each_time(request: bytes, number: int) -> bytes:
+        if number == 1:
+            return _head(len(PDF), 'ETag: "one"') + PDF[: len(PDF) // 2]
+        assert b'if-range: "one"' in request.lower()
+        return _head(len(PDF), 'ETag: "two"') + PDF
+
+    async with raw_server(other_each_time) as url:
+        await bench.get(url)
+
+
+async def test_a_part_that_was_asked_for(bench: Bench) -> None:
+    async def in_parts(request: bytes, number: int) -> bytes:
+        half = len(PDF) // 2
+        if number == 1:
+            return _head(len(PDF), 'ETag: "one"') + PDF[:half]
+        assert f"range: bytes={half}-".encode() in request.lower()
+        rest = PDF[half:]
+        return _head(len(rest), f"Content-Range: bytes {half}-{len(PDF) - 1}/{len(PDF)}", status="206 Partial") + rest
+
+    async with raw_server(in_parts) as url:
+        await bench.get(url)
+
+
+@pytest.mark.parametrize("content_range", ["", "Content-Range: bytes 5-9/10"])
+async def test_a_part_that_was_not_asked_for(bench: Bench, content_range: str) -> None:
+    async def part(request: bytes, number: int) -> bytes:
+        return _head(5, content_range, status="206 Partial") + b"%PDF-"
+
+    async with raw_server(part) as url:
+        assert (await bench.fails(url)).failure is Failure.SERVER_ERROR
+
+
+async def test_a_stall_and_a_server_that_never_answers(tmp_path: Path, biting: Biting) -> None:
+    async def silence(request: bytes, number: int) -> bytes:
+        await asyncio.sleep(60)
+        return b""
+
+    async with open_bench(tmp_path, timeout_seconds=0.3) as bench:
+        async with biting("stall*always") as mirror:
+            assert (await bench.fails(f"{mirror.url}/pdf/2401.00001")).failure is Failure.TIMEOUT
+        async with raw_server(silence) as url:
+            assert (await bench.fails(url)).failure is Failure.TIMEOUT
+
+
+async def test_a_trickle_is_given_up(bench: Bench, biting: Biting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_module, "SPEED_WINDOW_SECONDS", 0.5)
+    limits = replace(bench.downloader.limits, least_bytes_per_second=10_000.0)
+    patient = replace(bench, downloader=replace(bench.downloader, limits=limits))
+    async with biting("trickle*always") as mirror:
+        error = await patient.fails(f"{mirror.url}/pdf/2401.00001")
+    assert (error.failure, "bytes a second" in error.detail) == (Failure.TOO_SLOW, True)
+
+
+async def test_the_whole_download_has_a_limit(bench: Bench, biting: Biting) -> None:
+    hasty = replace(bench, downloader=replace(bench.downloader, limits=DownloadLimits(10**9, 0.4, 0.0)))
+    async with biting("trickle*always") as mirror:
+        error = await hasty.fails(f"{mirror.url}/pdf/2401.00001")
+    assert (error.failure, error.detail) == (Failure.TOO_SLOW, "took more than 0.4 s")
+
+
+async def test_an_announced_size_over_the_cap_is_not_fetched(bench: Bench) -> None:
+    async def huge(request: bytes, number: int) -> bytes:
+        return _head(10**12) + b"%PDF-"
+
+    async with raw_server(huge) as url:
+        error = await bench.fails(url)
+    assert (error.failure, "1000000000000 bytes" in error.detail) == (Failure.TOO_LARGE, True)
+
+
+async def test_nobody_listens(bench: Bench) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        error = await bench.fails(f"http://127.0.0.1:{unused.getsockname()[1]}/paper.pdf")
+    assert error.failure is Failure.NETWORK
+
+
+async def test_a_name_that_does_not_resolve(bench: Bench) -> None:
+    assert (await bench.fails("http://no-such-host.invalid/paper.pdf")).failure is Failure.NETWORK
+
+
+async def test_a_reset_before_the_answer(bench: Bench) -> None:
+    async def reset(request: bytes, number: int) -> bytes:
+        raise ConnectionResetError
+
+    async with raw_server(reset) as url:
+        assert (await bench.fails(url)).failure is Failure.NETWORK
+
+
+async def test_a_kept_connection_that_the_server_closed(bench: Bench) -> None:
+    """The second request finds the connection of the first closed; that is no failure of the paper's."""
+    async with raw_server(_whole, close_after=True, announce_close=False) as url:
+        await bench.get(url)
+        bench.final.unlink()
+        await asyncio.sleep(0.05)
+        await bench.get(url)
+
+
+async def test_an_encoding_that_nobody_asked_for(bench: Bench) -> None:
+    async def brotli(request: bytes, number: int) -> bytes:
+        return _head(4, "Content-Encoding: br") + b"abcd"
+
+    async with raw_server(brotli) as url:
+        error = await bench.fails(url)
+    assert (error.failure, "'br'" in error.detail) == (Failure.SERVER_ERROR, True)
+
+
+@pytest.mark.parametrize("cut", [-40, None])
+async def test_damaged_compression(bench: Bench, cut: int | None) -> None:
+    packed = gzip.compress(PDF)
+    packed = packed[:cut] if cut else packed[:200] + b"garbage" + packed[207:]
+
+    async def damaged(request: bytes, number: int) -> bytes:
+        return _head(len(packed), "Content-Encoding: gzip") + packed
+
+    async with raw_server(damaged) as url:
+        assert (await bench.fails(url)).failure is Failure.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("location", "failure"),
+    [
+        ("", Failure.SERVER_ERROR),
+        ("http://[bad", Failure.FORBIDDEN_REDIRECT),
+        ("ftp://example.org/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://10.1.2.3/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[::1]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[::ffff:127.0.0.1]/x", Failure.FORBIDDEN_REDIRECT),
+    ],
+)
+async def test_redirects_to_where_we_must_not_go(bench: Bench, location: str, failure: Failure) -> None:
+    async def redirect(request: bytes, number: int) -> bytes:
+        return _head(0, f"Location: {location}", status="302 Found")
+
+    async with raw_server(redirect) as url:
+        assert (await bench.fails(url)).failure is failure
+
+
+async def test_a_public_name_that_resolves_inside(tmp_path: Path) -> None:
+    """A redirect to a name whose DNS answer is one of our own addresses."""
+    guard = AddressGuard((), Pointing("127.0.0.1"))
+
+    async with open_bench(tmp_path, guard=guard) as bench, raw_server(_whole) as inner:
+        port = inner.split(":")[2].split("/")[0]
+
+        async def redirect(request: bytes, number: int) -> bytes:
+            return _head(0, f"Location: http://evil.example:{port}/secret", status="302 Found")
+
+        async with raw_server(redirect) as url:
+            error = await bench.fails(url)
+            assert (error.failure, "private address" in error.detail) == (Failure.FORBIDDEN_REDIRECT, True)
+            guard.name("evil.example")
+            await bench.get(url)
+
+
+async def test_files_and_parts_of_archives(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "a paper.pdf").write_bytes(PDF)
+    await bench.get((tmp_path / "a paper.pdf").as_uri())
+    (tmp_path / "all.tar").write_bytes(b"x" * 1024 + PDF + b"y" * 99)
+    bench.final.unlink()
+    await bench.get(f"tar://{tmp_path}/all.tar#offset=1024&size={len(PDF)}")
+    bench.final.unlink()
+    assert (await bench.fails((tmp_path / "none.pdf").as_uri())).failure is Failure.NOT_FOUND
+    assert (await bench.fails(tmp_path.as_uri())).failure is Failure.NOT_FOUND
+    assert (await bench.fails(f"tar://{tmp_path}/all.tar#offset=1024&size=900")).failure is Failure.TRUNCATED
+
+
+async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Bench, biting: Biting) -> None:
+    async with biting("403*always") as mirror:
+        url = f"{mirror.url}/pdf/2401.00001"
+        error = await bench.fails(url)
+        assert "You were too many. Write to help@mirror.example." in error.detail
+        assert [message["type"] for message in bench.said] == ["blocked"]
+        assert bench.said[0]["host"] == host_of(url)
+        assert (await bench.fails(url)).failure is Failure.BLOCKED
+    assert len(arrivals(bench)) == 1, "not one more request"
+
+
+@pytest.mark.parametrize(
+    ("argument", "low", "high"), [("=7", 7, 7), ("=date", 0.5, 2.5), ("=0", None, None), ("", None, None)]
+)
+async def test_a_limit_tells_the_supervisor_how_long(
+    bench: Bench, biting: Biting, argument: str, low: float | None, high: float | None
+) -> None:
+    async with biting(f"429{argument}") as mirror:
+        await bench.fails(f"{mirror.url}/pdf/2401.00001")
+    (message,) = bench.said
+    assert message["type"] == "limited"
+    if low is None or high is None:
+        assert message["retry_after_seconds"] is None
+    else:
+        assert low <= message["retry_after_seconds"] <= high
+
+
+async def test_a_cancelled_download_leaves_nothing(bench: Bench, biting: Biting) -> None:
+    async with biting("stall*always") as mirror:
+        task = asyncio.create_task(bench.downloader.download(f"{mirror.url}/pdf/2401.00001", bench.final))
+        while not (bench.folder / "arrivals").read_text():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert bench.leftovers() == []
+    assert not bench.final.exists()
+
+
+class Pointing(aiohttp.abc.AbstractResolver):
+    """A resolver that gives every name one address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        return [
+            aiohttp.abc.ResolveResult(
+                hostname=host, host=self._address, port=port, family=socket.AF_INET, proto=0, flags=0
+            )
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+Answer = Callable[[bytes, int], Any]
+
+
+@asynccontextmanager
+async def raw_server(answer: Answer, *, close_after: bool = True, announce_close: bool = True) -> AsyncIterator[str]:
+    """A server that writes what `answer` makes of a request and its number; a ConnectionResetError resets."""
+    number = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal number
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            number += 1
+            writer.write(await answer(request, number))
+            await writer.drain()
+            writer.close()
+        except (ConnectionResetError, asyncio.CancelledError):
+            writer.transport.abort()
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/paper.pdf"
+    finally:
+        server.close()
+
+
+def _head(length: int, *lines: str, status: str = "200 OK") -> bytes:
+    headers = [f"HTTP/1.1 {status}", f"Content-Length: {length}", *filter(None, lines)]
+    return ("\r\n".join(headers) + "\r\n\r\n").encode()
+
+
+async def _whole(request: bytes, number: int) -> bytes:
+    return _head(len(PDF)) + PDF

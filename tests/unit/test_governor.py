@@ -1,0 +1,296 @@
+"""The governor's law: in no window does a host get more than its policy allows, whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rpa_shard.control.governor import MARGIN_SECONDS, RECOVERY_SECONDS, Governor, changes
+from rpa_shard.host_policy import (
+    ARXIV_HOST,
+    PUBLISHED,
+    HostPolicy,
+    host_of,
+    parse_policies,
+    policies_by_host,
+    polite_url,
+)
+
+HOST = "source.example"
+FLOOR_SECONDS = 60.0
+
+
+def governor(policy: HostPolicy | None = None, now: float = 0.0) -> Governor:
+    policies = {HOST: policy or HostPolicy(HOST, 4, 1.0, 4)}
+    return Governor(policies, FLOOR_SECONDS, permit_seconds=660.0, now=now)
+
+
+@dataclass
+class Sim:
+    """Drives a governor by its own clock; answers at once unless told otherwise."""
+
+    governor: Governor
+    now: float = 0.0
+    sent: list[float] = field(default_factory=list)
+    held: list[tuple[int, int]] = field(default_factory=list)
+
+    def step(self, *, answer: bool = True) -> int:
+        """Takes what is granted now; returns how many."""
+        granted = [(grant.shard, permit) for grant in self.governor.grants(self.now) for permit in grant.ids]
+        self.sent += [self.now] * len(granted)
+        self.held += granted
+        if answer:
+            self.answer_all()
+        return len(granted)
+
+    def answer_all(self) -> None:
+        for _, permit in self.held:
+            self.governor.back(HOST, permit, "ok", self.now)
+        self.held.clear()
+
+    def wait(self) -> bool:
+        """Lets the clock run to the next moment at which something may be granted."""
+        seconds = self.governor.seconds_to_next_grant(self.now)
+        if seconds is None:
+            return False
+        self.now += seconds + 1e-6
+        return True
+
+    def first(self, number: int = 1) -> None:
+        """Goes on until so many were granted."""
+        goal = len(self.sent) + number
+        while len(self.sent) < goal:
+            assert self.wait()
+            self.step()
+
+
+def assert_kept(sent: list[float], policy: HostPolicy, usable_seconds: float = MARGIN_SECONDS / 2) -> None:
+    """No window of the policy holds too many, even if the first of a burst is used as late as may be."""
+    for earlier, later in zip(sent, sent[policy.requests :], strict=False):
+        assert later - (earlier + usable_seconds) >= policy.per_seconds
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    requests=st.integers(1, 8),
+    per_seconds=st.floats(0.1, 5),
+    connections=st.integers(1, 8),
+    events=st.lists(
+        st.sampled_from(
+            ["want 0", "want 1", "want 2", "wait", "answer", "die 0", "die 1", "limited", "unused", "idle"]
+        ),
+        max_size=80,
+    ),
+)
+def test_the_budget_holds_over_any_window(
+    requests: int, per_seconds: float, connections: int, events: list[str]
+) -> None:
+    policy = HostPolicy(HOST, requests, per_seconds, connections)
+    sim = Sim(governor(policy))
+    for event in events:
+        word, _, shard = event.partition(" ")
+        if word == "want":
+            sim.governor.want(int(shard), HOST, 3)
+        elif word == "wait":
+            sim.wait()
+        elif word == "idle":
+            sim.now += 7.0
+        elif word == "answer":
+            sim.answer_all()
+        elif word == "die":
+            sim.governor.forget(int(shard))
+            sim.held = [(holder, permit) for holder, permit in sim.held if holder != int(shard)]
+        elif word == "limited" and sim.held:
+            sim.governor.limited(HOST, sim.held.pop()[1], None, sim.now)
+        elif word == "unused" and sim.held:
+            sim.governor.back(HOST, sim.held.pop()[1], "unused", sim.now)
+        sim.step(answer=False)
+        assert len(sim.held) <= connections
+    assert_kept(sim.sent, policy)
+    assert all(moment >= per_seconds for moment in sim.sent), "as if a burst had just been sent"
+
+
+def test_the_whole_rate_is_used() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 400)
+    sim.first(400)
+    assert sim.now == pytest.approx(100 * (1 + MARGIN_SECONDS), rel=0.02)
+
+
+def test_shards_take_turns() -> None:
+    sim = Sim(governor())
+    for shard in (0, 1):
+        sim.governor.want(shard, HOST, 100)
+    sim.wait()
+    shards = sorted(grant.shard for grant in sim.governor.grants(sim.now) for _ in grant.ids)
+    assert shards == [0, 0, 1, 1]
+
+
+def test_connections_are_bounded_and_come_back() -> None:
+    sim = Sim(governor(HostPolicy(HOST, 100, 0.1, 2)))
+    sim.governor.want(0, HOST, 5)
+    sim.wait()
+    assert sim.step(answer=False) == 2
+    assert not sim.wait()
+    sim.governor.forget(0)
+    sim.governor.want(1, HOST, 5)
+    sim.now += 1
+    assert sim.step() == 2
+
+
+def test_a_permit_that_nobody_gives_back_expires() -> None:
+    sim = Sim(governor(HostPolicy(HOST, 10, 0.1, 1)))
+    sim.governor.want(0, HOST, 2)
+    sim.wait()
+    assert sim.step(answer=False) == 1
+    sim.now += 659
+    assert sim.step(answer=False) == 0
+    sim.now += 2
+    assert sim.step(answer=False) == 1
+
+
+def closed_seconds(sim: Sim) -> float:
+    found = sim.governor.hosts(sim.now)[HOST]["closed_seconds"]
+    assert isinstance(found, float)
+    return found
+
+
+@pytest.mark.parametrize(("retry_after", "expected"), [(None, 60.0), (5.0, 60.0), (300.0, 300.0), (10**9, 86400.0)])
+def test_a_limit_closes_for_the_longer_of_wish_and_floor(retry_after: float | None, expected: float) -> None:
+    sim = Sim(governor())
+    sim.governor.limited(HOST, None, retry_after, sim.now)
+    assert closed_seconds(sim) == expected
+
+
+def test_answers_that_come_together_count_once() -> None:
+    sim = Sim(governor())
+    for _ in range(4):
+        sim.governor.limited(HOST, None, None, sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS
+
+
+def test_one_probe_then_half_the_rate_then_slow_recovery() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 10_000)
+    sim.first(8)
+    sim.governor.limited(HOST, None, None, sim.now)
+    sim.now += FLOOR_SECONDS - 1
+    assert sim.step(answer=False) == 0
+    sim.now += 1.1
+    assert sim.step(answer=False) == 1, "one probe"
+    sim.now += 5
+    assert sim.step(answer=False) == 0, "and nobody else until it is back"
+    sim.answer_all()
+    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.5
+    begun = sim.now
+    sim.first(40)
+    slow = sim.now - begun
+    assert slow == pytest.approx(10 * (2 + MARGIN_SECONDS), rel=0.15)
+    sim.now += RECOVERY_SECONDS
+    sim.step()
+    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.625
+    for _ in range(10):
+        sim.now += RECOVERY_SECONDS
+        sim.step()
+    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 1.0
+    assert sim.governor.hosts(sim.now)[HOST]["closings"] == 0
+
+
+def probe(sim: Sim) -> int:
+    sim.wait()
+    assert sim.step(answer=False) == 1
+    return sim.held.pop()[1]
+
+
+def test_a_refused_probe_doubles_the_floor_and_a_lost_one_does_not_open() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    for floor in (120.0, 240.0, 480.0):
+        sim.governor.limited(HOST, probe(sim), None, sim.now)
+        assert closed_seconds(sim) == floor
+    sim.governor.back(HOST, probe(sim), "failed", sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS
+    probe(sim)
+    sim.governor.forget(0)
+    sim.governor.want(1, HOST, 1)
+    sim.now += 10
+    assert sim.step(answer=False) == 1, "its shard died: another probe"
+
+
+def test_a_refusal_closes_until_a_person_acts() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.block(HOST, "HTTP 403", sim.now)
+    sim.now += 10**6
+    sim.governor.want(0, HOST, 100)
+    assert sim.step() == 0
+    assert sim.governor.seconds_to_next_grant(sim.now) is None
+    assert sim.governor.reopen(HOST, sim.now)
+    assert not sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(0, HOST, 1)
+    assert sim.step() == 1
+
+
+def test_a_host_without_a_policy_gets_one_for_the_time_being() -> None:
+    sim = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
+    assert sim.governor.hosts(0.0) == {}
+    sim.governor.limited(HOST, None, None, sim.now)
+    assert sim.governor.hosts(0.0)[HOST]["temporary"]
+    sim.governor.want(0, HOST, 1)
+    sim.governor.back(HOST, probe(sim), "ok", sim.now)
+    for _ in range(10):
+        sim.now += RECOVERY_SECONDS
+        sim.step()
+    assert sim.governor.hosts(sim.now) == {}
+    sim.governor.want(0, HOST, 1)
+    assert sim.step() == 0, "it needs none any more"
+
+
+def test_what_was_known_survives_a_new_start() -> None:
+    sim = Sim(governor())
+    sim.governor.limited(HOST, None, 500.0, sim.now)
+    saved = sim.governor.hosts(sim.now)[HOST]
+    for seconds_since, expected in ((100.0, 400.0), (10_000.0, 0.0), (-10_000.0, 500.0)):
+        again = Sim(governor(now=7.0), now=7.0)
+        again.governor.restore(HOST, saved, seconds_since, 7.0)
+        assert closed_seconds(again) == expected
+    sim.governor.block(HOST, "HTTP 403", sim.now)
+    again = Sim(governor())
+    again.governor.restore(HOST, sim.governor.hosts(0.0)[HOST], 1.0, 0.0)
+    assert again.governor.hosts(0.0)[HOST]["blocked"] == "HTTP 403"
+    calm = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
+    calm.governor.restore(HOST, governor().hosts(0.0)[HOST], 1.0, 0.0)
+    assert calm.governor.hosts(0.0) == {}
+
+
+def test_what_is_worth_telling() -> None:
+    made = governor()
+    before = made.hosts(0.0)
+    assert list(changes(before, made.hosts(5.0))) == []
+    made.limited(HOST, None, None, 5.0)
+    assert list(changes(before, made.hosts(5.0))) == [HOST]
+    assert list(changes(made.hosts(5.0), made.hosts(9.0))) == []
+    assert list(changes({}, before)) == [HOST]
+
+
+def test_policies_are_written_and_read() -> None:
+    (policy,) = parse_policies("Export.arXiv.org=1/3@1")
+    assert policy == HostPolicy(ARXIV_HOST, 1, 3.0, 1)
+    assert parse_policies(str(policy)) == (policy,)
+    assert policy.is_within(PUBLISHED[ARXIV_HOST])
+    assert not HostPolicy(ARXIV_HOST, 8, 2.0, 4).is_within(PUBLISHED[ARXIV_HOST]), "a larger burst"
+    assert not HostPolicy(ARXIV_HOST, 4, 0.5, 4).is_within(PUBLISHED[ARXIV_HOST])
+    assert policies_by_host((policy,)) == {ARXIV_HOST: policy}
+    for wrong in ("x", "x=1", "x=0/1@1", "x=1/0@1", "x=1/1@0", "x=1/1", "=1/1@1", "x=-1/1@1"):
+        with pytest.raises(ValueError, match=wrong.split("=")[0] or "="):
+            parse_policies(wrong)
+
+
+def test_the_front_door_is_not_for_programs() -> None:
+    assert polite_url("http://www.arxiv.org/pdf/2401.00001?a=b") == "https://export.arxiv.org/pdf/2401.00001?a=b"
+    assert polite_url("https://mirror.example/pdf/1") == "https://mirror.example/pdf/1"
+    assert host_of("https://Mirror.Example:8080/x") == "mirror.example"
