@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import httpx
-from aiohttp.http_exceptions import PayloadEncodingError
 from httpx_aiohttp import AiohttpTransport
 
 from rpa_shard.paper import Failure
@@ -98,6 +97,9 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
 def failure_of(error: Exception) -> tuple[Failure, str] | None:
     """The class of what the client raised and a short description, or None for what is not the network's doing."""
     for each in _chain(error):
+        if isinstance(each, aiohttp.ClientResponseError) and "chunk size" in each.message:
+            # A bad chunk that came in one packet with the head: aiohttp takes it for a bad head.
+            return Failure.TRUNCATED, "a bad chunk"
         for kind, failure in _CLASSES:
             if isinstance(each, kind):
                 return failure, " ".join(f"{type(each).__name__}: {each}".removesuffix(": ").split())
@@ -116,7 +118,6 @@ _CLASSES: tuple[tuple[type[BaseException], Failure], ...] = (
     (ForbiddenAddressError, Failure.FORBIDDEN_REDIRECT),
     (aiohttp.ServerTimeoutError, Failure.TIMEOUT),
     (aiohttp.ClientPayloadError, Failure.TRUNCATED),
-    (PayloadEncodingError, Failure.TRUNCATED),  # a bad chunk that came together with the head
     (aiohttp.ClientConnectorCertificateError, Failure.NETWORK),
     (ssl.SSLError, Failure.NETWORK),
     (aiohttp.InvalidURL, Failure.FORBIDDEN_REDIRECT),
