@@ -59,10 +59,10 @@ class Rig:
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str, **knobs: str) -> tuple[int, str, str]:
+    def run(self, *arguments: str, deadline_seconds: float = DEADLINE_SECONDS, **knobs: str) -> tuple[int, str, str]:
         """Runs a command to its end; exit code, output, errors."""
         process = self.start(*arguments, **knobs)
-        output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        output, errors = process.communicate(timeout=deadline_seconds)
         return process.returncode, output, errors
 
     def status(self) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from rpa_shard.control.politeness import read_saved
 from rpa_shard.control.supervisor import RunEnd
 from rpa_shard.observe.status import count_lines
 from rpa_shard.settings import Settings, knobs
@@ -47,6 +48,10 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> tuple[int, list[str
         lines.insert(0, f"this run  {end.prep_done} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
     lines.append(f"results   {folder.papers}")
     lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
+    for host, state, _ in read_saved(folder.governor_file):
+        if state["blocked"]:
+            lines.append(f"blocked   {host} refuses us: {state['blocked']}")
+            lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")
     if failed:
         lines.append("failures  ./run.sh retry --reason R puts them back to pending")
     return failed, lines

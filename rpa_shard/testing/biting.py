@@ -34,7 +34,10 @@ async def bite(request: web.Request, fault: Fault, pdf: Path) -> web.StreamRespo
     if fault.status is not None:
         return _status(fault)
     content = await asyncio.to_thread(pdf.read_bytes)
-    return await _BITES[fault.kind](request, content)
+    try:
+        return await _BITES[fault.kind](request, content)
+    except ConnectionError:  # the client has had enough
+        return web.Response()
 
 
 def _status(fault: Fault) -> web.Response:

@@ -1,0 +1,139 @@
+"""A shard's side of politeness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from rpa_shard.paper import Failure, PaperError
+from rpa_shard.prep.permits import Permits
+
+HOST = "source.example"
+
+
+def open_hosts(**states: str | None) -> dict[str, Any]:
+    return {"type": "hosts", "hosts": {host.replace("_", "."): {"blocked": why} for host, why in states.items()}}
+
+
+class Bench:
+    def __init__(self, *governed: str) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.permits = Permits(governed, lambda message: self.said.append(dict(message)))
+        self.inside = 0
+
+    async def use(self, error: PaperError | None = None) -> None:
+        async with self.permits.permit(HOST):
+            self.inside += 1
+            if error is not None:
+                raise error
+
+    def grant(self, *ids: int, age_seconds: float = 0.0) -> None:
+        granted_at = time.monotonic() - age_seconds
+        self.permits.hear({"type": "permits", "host": HOST, "ids": list(ids), "granted_at": granted_at})
+
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.said]
+
+
+async def started(bench: Bench, number: int) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(bench.use()) for _ in range(number)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_host_that_nobody_governs() -> None:
+    bench = Bench()
+    await bench.use()
+    assert bench.said == []
+
+
+async def test_one_request_for_one_permit() -> None:
+    bench = Bench(HOST)
+    tasks = await started(bench, 3)
+    assert bench.types() == ["want"] * 3
+    bench.grant(1, 2)
+    await asyncio.gather(*tasks[:2])
+    assert bench.inside == 2
+    assert [(each["id"], each["ending"]) for each in bench.said[3:]] == [(1, "ok"), (2, "ok")]
+    bench.grant(3, 4)
+    await tasks[2]
+    assert (bench.said[3]["type"], {each["id"]: each["ending"] for each in bench.said[3:]}[4]) == ("back", "unused")
+
+
+async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
+    bench = Bench(HOST)
+    (task,) = await started(bench, 1)
+    bench.grant(1, age_seconds=5.0)
+    await asyncio.sleep(0)
+    assert bench.inside == 0
+    assert bench.types() == ["want", "back", "want"]
+    bench.grant(2)
+    await task
+
+
+async def test_a_cancelled_worker_wastes_no_permit() -> None:
+    bench = Bench(HOST)
+    early, late = await started(bench, 2)
+    early.cancel()
+    await asyncio.sleep(0)
+    bench.grant(1)
+    late.cancel()  # between the permit and its use
+    await asyncio.gather(early, late, return_exceptions=True)
+    assert bench.inside == 0
+    assert (bench.said[-1]["id"], bench.said[-1]["ending"]) == (1, "unused")
+
+
+@pytest.mark.parametrize(
+    ("failure", "ending"),
+    [
+        (Failure.NOT_FOUND, "ok"),
+        (Failure.NETWORK, "failed"),
+        (Failure.SERVER_ERROR, "failed"),
+        (Failure.TIMEOUT, "failed"),
+    ],
+)
+async def test_how_a_request_ended(failure: Failure, ending: str) -> None:
+    bench = Bench(HOST)
+    task = asyncio.create_task(bench.use(PaperError(failure, "so it was")))
+    await asyncio.sleep(0)
+    bench.grant(1)
+    with pytest.raises(PaperError):
+        await task
+    assert bench.said[-1]["ending"] == ending
+
+
+async def test_a_refusal_sends_all_home_at_once() -> None:
+    bench = Bench(HOST)
+    refused = asyncio.create_task(bench.use(PaperError(Failure.BLOCKED, "HTTP 403")))
+    others = await started(bench, 3)
+    bench.grant(1)
+    for task in (refused, *others):
+        with pytest.raises(PaperError, match="HTTP 403"):
+            await task
+    with pytest.raises(PaperError, match="HTTP 403"):
+        await bench.use()
+    assert bench.inside == 1
+    bench.permits.hear(open_hosts(source_example="HTTP 403"))
+    bench.permits.hear(open_hosts(source_example=None))
+    (task,) = await started(bench, 1)
+    bench.grant(2)
+    await task
+
+
+async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:
+    bench = Bench()
+    with pytest.raises(PaperError):
+        await bench.use(PaperError(Failure.RATE_LIMITED, "HTTP 429", retry_after_seconds=7.0))
+    assert bench.said == [{"type": "limited", "host": HOST, "id": None, "retry_after_seconds": 7.0}]
+    (task,) = await started(bench, 1)
+    bench.permits.hear(open_hosts())  # said before the supervisor heard of it
+    await asyncio.sleep(0)
+    assert not task.done()
+    bench.permits.hear(open_hosts(source_example=None))
+    assert not task.done()
+    bench.permits.hear(open_hosts())  # it has recovered, and needs none any more
+    await task
+    assert bench.inside == 2
