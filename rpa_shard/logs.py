@@ -21,6 +21,7 @@ class _UniversalTime(logging.Formatter):
 
 def log_to(file: Path | None, process: str) -> None:
     """Sends this process's log lines to `file`, or to standard error where it is None."""
+    logging.raiseExceptions = False  # a full disk must not fill the terminal with tracebacks
     handler: logging.Handler
     if file is None:
         handler = logging.StreamHandler()

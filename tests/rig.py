@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,21 +42,23 @@ class Rig:
     root: Path
     environment: dict[str, str]
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    errors_to: Path | None = None
 
     @property
     def folder(self) -> DataFolder:
         return DataFolder(self.root)
 
     def start(self, *arguments: str, **knobs: str) -> subprocess.Popen[str]:
-        """Starts a command; its output is gathered."""
+        """Starts a command; its output is gathered, its errors in `errors_to` where that is set."""
         environment = self.environment | {f"RPA_V2_{name}": value for name, value in knobs.items()}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rpa_shard", *arguments],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with ExitStack() as opened:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "rpa_shard", *arguments],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=opened.enter_context(self.errors_to.open("w")) if self.errors_to else subprocess.PIPE,
+                text=True,
+            )
         self.started.append(process)
         return process
 
@@ -130,6 +133,8 @@ class Rig:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            process.wait()
+            for pipe in filter(None, (process.stdout, process.stderr)):
+                pipe.close()
         for stray in self.processes():
             stray.kill()

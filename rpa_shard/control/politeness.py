@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.control.governor import Governor, changes
+from rpa_shard.control.run_status import replace_soon
 from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.host_policy import policies_by_host
 from rpa_shard.settings import Settings
@@ -119,10 +120,7 @@ def _log_state(host: str, state: Mapping[str, Any]) -> None:
 
 def save(path: Path, hosts: Mapping[str, Any]) -> None:
     """Keeps the hosts' states, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps({"saved_at": time.time(), "hosts": hosts}))
-    temporary.replace(path)
+    replace_soon(path, json.dumps({"saved_at": time.time(), "hosts": hosts}))
 
 
 def read_saved(path: Path) -> list[tuple[str, dict[str, Any], float]]:

@@ -7,21 +7,34 @@ Limit: a file, so as old as its last write; whether the processes in it still li
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
 
 
 def write_status(path: Path, status: Mapping[str, Any]) -> None:
-    """Replaces the status file. Not fsynced: after a loss of power the run is over anyway."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(".status.json.part")
-    temporary.write_text(json.dumps({"format": FORMAT, **status}))
-    temporary.replace(path)
+    """Replaces the status file; a full disk leaves the last one. Not fsynced: without power the run is over anyway."""
+    replace_soon(path, json.dumps({"format": FORMAT, **status}))
+
+
+def replace_soon(path: Path, text: str) -> bool:
+    """Replaces a file whole, without waiting for the disk; False, and a line in the log, if that cannot be."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        log.warning("%s cannot be written: %s", path, error.strerror)
+        return False
+    return True
 
 
 def read_status(path: Path) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.politeness import Politeness
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.restarts import Restarts
@@ -31,6 +32,7 @@ from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.control.throughput import Rates, Throughput
 from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
+from rpa_shard.shard.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import reclaim
@@ -87,6 +89,7 @@ class Supervisor:
         self._drain_until = 0.0
         self._done_by_the_dead = 0
         self._politeness = Politeness(settings)
+        self._disk = DiskWatch(settings.data_dir, settings.least_free_bytes)
         self._selector = selectors.DefaultSelector()
         self._started = time.monotonic()
         self._started_at = time.time()
@@ -165,6 +168,8 @@ class Supervisor:
         self._shards[number] = shard
         self._selector.register(shard.control, selectors.EVENT_READ, shard)
         self._politeness.welcome(shard)
+        if self._disk.paused:
+            shard.send(PAUSE)
 
     def _log_file(self, number: int) -> Path | None:
         return self._folder.log_file(f"shard-{number:03d}") if self._logs_to_files else None
@@ -246,6 +251,9 @@ class Supervisor:
         now = time.monotonic()
         if now >= self._next_status:
             self._next_status = now + STATUS_SECONDS
+            if self._disk.look():
+                for shard in self._shards.values():
+                    shard.send(PAUSE if self._disk.paused else GO_ON)
             self._tell()
 
     def _tell(self) -> None:
@@ -267,6 +275,7 @@ class Supervisor:
                 "written_at": time.time(),
                 "phase": self._phase,
                 "cause": self._cause,
+                "paused": self._disk.paused,
                 "daemon": self._daemon,
                 "prep_done": self._prep_done(),
                 "rates": asdict(rates),

@@ -35,6 +35,8 @@ class Claims:
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
         self._closed = asyncio.Event()
+        self._going_on = asyncio.Event()
+        self._going_on.set()
         self._nothing_to_claim = False
         # Set when nothing is left to claim, and again when then the last held paper is settled.
         self.ran_dry = asyncio.Event()
@@ -66,22 +68,32 @@ class Claims:
             log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
         return written
 
+    def pause(self) -> None:
+        """No more claims for now."""
+        self._going_on.clear()
+
+    def go_on(self) -> None:
+        """The end of a pause."""
+        self._going_on.set()
+
     def close(self) -> None:
         """No more claims: idle workers are sent home."""
         self._closed.set()
         self._wanted.set()
+        self._going_on.set()
 
     async def feed(self) -> None:
         """Claims for idle workers until `close`."""
         while not self._closed.is_set():
             await self._wanted.wait()
-            await self._pause(GATHER_SECONDS)
+            await self._going_on.wait()
+            await self._sleep(GATHER_SECONDS)
             if self._closed.is_set():
                 break
             self._nothing_to_claim = not await self._claim_for_idle_workers()
             if self._nothing_to_claim:
                 self.ran_dry.set()
-                await self._pause(await self._seconds_to_next_attempt())
+                await self._sleep(await self._seconds_to_next_attempt())
         while self._idle_workers:
             _give(self._idle_workers.popleft(), None)
 
@@ -108,7 +120,7 @@ class Claims:
         due = await self._store.next_attempt_at(PREP)
         return POLL_SECONDS if due is None else min(max(due - time.time(), GATHER_SECONDS), POLL_SECONDS)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         """Sleeps, but not past `close`."""
         try:
             async with asyncio.timeout(seconds):

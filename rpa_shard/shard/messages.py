@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 DRAIN: Mapping[str, Any] = {"type": "drain"}
+PAUSE: Mapping[str, Any] = {"type": "pause"}
+GO_ON: Mapping[str, Any] = {"type": "go_on"}
 
 
 @dataclass(frozen=True, slots=True)

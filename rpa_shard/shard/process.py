@@ -87,7 +87,7 @@ class Shard:
                     for each in (
                         measure_lag(self._lag),
                         claims.renew(self._settings.lease_renew_seconds),
-                        self._listen(link, permits),
+                        self._listen(link, permits, claims),
                         self._report(link, store, claims, pool),
                     )
                 ]
@@ -152,13 +152,18 @@ class Shard:
                 task.cancel()
         await asyncio.wait(working)
 
-    async def _listen(self, link: Link, permits: Permits) -> None:
+    async def _listen(self, link: Link, permits: Permits, claims: Claims) -> None:
         """Does as the supervisor says; drains when it is gone."""
         async for message in link.messages():
-            if message["type"] == "drain":
-                self._draining.set()
-            else:
-                permits.hear(message)
+            match message["type"]:
+                case "drain":
+                    self._draining.set()
+                case "pause":
+                    claims.pause()
+                case "go_on":
+                    claims.go_on()
+                case _:
+                    permits.hear(message)
         if not self._draining.is_set():
             log.warning("the supervisor is gone")
         self._draining.set()

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 # How long the first end of a claim waits for others to share its transaction.
 GROUP_SECONDS = 0.03
 HIGHEST_PRIORITY = 2**53
+# A full disk is looked at again after this.
+FULL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,15 @@ class SQLiteStore:
                 await asyncio.gather(committer, return_exceptions=True)
 
     async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+        try:
+            return await self._claim(phase, limit)
+        except sqlite3.OperationalError as error:
+            if not _is_full(error):
+                raise
+            await asyncio.sleep(FULL_SECONDS)
+            return []
+
+    async def _claim(self, phase: Phase, limit: int) -> list[Claim]:
         claims: list[Claim] = []
         now = self._clock()
         async with self._write() as connection:
@@ -107,10 +118,15 @@ class SQLiteStore:
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         leases = json.dumps([{"id": claim.paper_id, "lease_id": claim.lease_id} for claim in claims])
-        async with self._write() as connection:
-            rows = await connection.execute_fetchall(
-                query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
-            )
+        try:
+            async with self._write() as connection:
+                rows = await connection.execute_fetchall(
+                    query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
+                )
+        except sqlite3.OperationalError as error:
+            if not _is_full(error):
+                raise
+            return set()  # the next renewal tells
         return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
 
     async def reclaim_expired(self) -> int:
@@ -171,6 +187,9 @@ class SQLiteStore:
         try:
             settled = await self._settle_group(group)
         except sqlite3.Error as error:
+            if _is_full(error):
+                await self._put_back(group)
+                return
             for ending in group:
                 if not ending.written.done():
                     ending.written.set_exception(error)
@@ -178,6 +197,12 @@ class SQLiteStore:
         for ending in group:
             if not ending.written.done():  # its worker may have been cancelled
                 ending.written.set_result(ending.claim.paper_id in settled)
+
+    async def _put_back(self, group: list[_Ending]) -> None:
+        log.error("no room for the store's writes: %d results wait for it", len(group))
+        self._endings[:0] = group
+        await asyncio.sleep(FULL_SECONDS)
+        self._arrived.set()
 
     def _next_group(self) -> list[_Ending]:
         """All that is waiting, but one ending a paper: a lost lease and its successor may both end here."""
@@ -198,6 +223,11 @@ class SQLiteStore:
                 query("remember"), [_as_history(ending, now) for ending in group if ending.claim.paper_id in settled]
             )
         return settled
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room: the write can be done again once it has."""
+    return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 async def _priorities(connection: aiosqlite.Connection, phase: Phase) -> AsyncIterator[int]:

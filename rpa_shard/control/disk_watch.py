@@ -1,0 +1,43 @@
+"""Whether the disk has room for more papers.
+
+Guarantee: one answer for the whole run, and one line when it changes; a pause ends only once there is clearly more room
+than it began with, so the run does not flutter. Limit: looked at once a second; what fills the disk faster than that
+meets the shards' own handling of a full disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+CLEARLY_MORE = 1.1
+
+
+class DiskWatch:
+    """Watches the disk that holds a folder."""
+
+    def __init__(self, folder: Path, least_free_bytes: int) -> None:
+        self._folder = folder
+        self._least_free_bytes = least_free_bytes
+        self.paused = False
+
+    def look(self) -> bool:
+        """Looks now; True if `paused` has changed."""
+        free = shutil.disk_usage(self._folder).free
+        short = free < self._least_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
+        if short == self.paused:
+            return False
+        self.paused = short
+        if short:
+            log.error(
+                "paused: %.1f MB free for %s, RPA_V2_LEAST_FREE_BYTES asks for %.1f: make room, it goes on by itself",
+                free / 1e6,
+                self._folder,
+                self._least_free_bytes / 1e6,
+            )
+        else:
+            log.warning("there is room again: going on")
+        return True
