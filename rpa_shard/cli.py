@@ -10,19 +10,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from pathlib import Path
 
 from rpa_shard import __version__
-from rpa_shard.arxiv_id import InvalidIdError, PaperId, local_path, parse
+from rpa_shard.arxiv_id import InvalidIdError, PaperId, parse
 from rpa_shard.paper import Failure
 from rpa_shard.settings import Settings, SettingsError
 from rpa_shard.store.folder import DataFolder, Layout, StoreError
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
-BATCH_IDS = 10_000
 
 Handler = Callable[[argparse.Namespace, Settings], int]
 
@@ -56,53 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add(parsed: argparse.Namespace, settings: Settings) -> int:
     """Queues papers."""
-    from rpa_shard.store.ledger import open_ledger
+    from rpa_shard.intake.adding import Adder, Tally
+    from rpa_shard.intake.id_lines import IntakeError
+    from rpa_shard.intake.snapshot import Filter
 
-    if not parsed.ids and not parsed.file:
-        raise UsageError("add what? give ids, or --file F (- for standard input)")
-    invalid = 0
-
-    def valid() -> Iterator[str]:
-        nonlocal invalid
-        for where, text in _named_lines(parsed.ids, parsed.file):
-            try:
-                yield _existing_paper(text).canonical
-            except InvalidIdError as error:
-                invalid += 1
-                print(f"{where}: {text}: {error}", file=sys.stderr)
-
-    added = known = 0
-    with open_ledger(DataFolder(settings.data_dir), Layout(settings.workers, settings.shard_count)) as ledger:
-        ids = valid()
-        while batch := list(islice(ids, BATCH_IDS)):
-            new, old = ledger.add(batch, parsed.priority)
-            added, known = added + new, known + old
-    print(f"added {added}, already known {known}, invalid {invalid}")
-    return SOME_FAILED if invalid else OK
-
-
-def _named_lines(ids: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
-    """What to add and where it stands. Blank lines and lines that begin with # count for nothing."""
-    for number, text in enumerate(ids, 1):
-        yield f"argument {number}", text
-    if file is None:
-        return
-    with ExitStack() as opened:
-        try:
-            stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from None
-        for number, line in enumerate(stream, 1):
-            text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
-            if text and not text.startswith("#"):
-                yield f"line {number}", text
-
-
-def _existing_paper(text: str) -> PaperId:
-    paper = parse(text)
-    if paper.kind == "file" and not local_path(paper).is_file():
-        raise InvalidIdError("no such file")
-    return paper
+    if not (parsed.ids or parsed.file or parsed.tar or parsed.metadata):
+        raise UsageError("add what? give ids, --file F (- for standard input), --tar FILE… or --metadata FILE")
+    tally = Tally(lambda line: print(line, file=sys.stderr))
+    wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
+    layout = Layout(settings.workers, settings.shard_count)
+    try:
+        with Adder(DataFolder(settings.data_dir), layout, parsed.priority, tally) as adder:
+            adder.add_ids(parsed.ids, parsed.file)
+            adder.add_archives(parsed.tar, parsed.manifest)
+            if parsed.metadata:
+                adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
+    except IntakeError as error:
+        raise UsageError(str(error)) from None
+    print(f"added {tally.added}, already known {tally.known}, invalid {tally.invalid}")
+    return SOME_FAILED if tally.invalid else OK
 
 
 def run(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -248,6 +218,13 @@ def _paper(text: str) -> PaperId:
         raise UsageError(f"{text}: {error}") from None
 
 
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
+
+
 def _say(line: str) -> None:
     print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
 
@@ -283,6 +260,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
     sub.add_argument("--file", metavar="F", help="a file with one a line; - is standard input")
     sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
+    sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="arXiv's bulk archives of PDFs")
+    sub.add_argument("--manifest", type=Path, metavar="XML", help="their manifest, to check that they are whole")
+    sub.add_argument("--metadata", type=Path, metavar="FILE", help="arXiv's metadata snapshot, JSON lines or .gz")
+    sub.add_argument(
+        "--category", action="append", default=[], metavar="C", help="of the snapshot: cs.LG, or cs; may be repeated"
+    )
+    sub.add_argument("--since", type=_day, metavar="DAY", help="first submitted on or after YYYY-MM-DD")
+    sub.add_argument("--until", type=_day, metavar="DAY", help="first submitted on or before YYYY-MM-DD")
+    sub.add_argument("--limit", type=int, metavar="N", help="at most so many of the snapshot")
 
     sub = command("run", run, "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
     sub.add_argument("--daemon", action="store_true", help="never end; pick up what is added meanwhile")

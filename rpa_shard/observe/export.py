@@ -24,6 +24,7 @@ import zstandard
 from rpa_shard.arxiv_id import parse
 from rpa_shard.paper import Status
 from rpa_shard.prep.artifacts import files_of
+from rpa_shard.store.catalogue import open_catalogue
 from rpa_shard.store.ledger import Ledger, PaperRow
 
 Format = Literal["jsonl", "parquet"]
@@ -49,6 +50,7 @@ _EMPTY: Mapping[str, Any] = {
     "text_sha256": None,
     "text_bytes": None,
     "timings_ms": None,
+    "metadata": None,
 }
 
 
@@ -84,11 +86,14 @@ def export(ledger: Ledger, out: Path, *, format: Format | None = None, with_text
 
 
 def _records(ledger: Ledger, with_text: bool, done: Exported) -> Iterator[dict[str, Any]]:
-    for row in ledger.papers():
-        done.papers += 1
-        record = read_record(ledger, row, with_text=with_text)
-        done.damaged += DAMAGED in record["flags"]
-        yield record
+    with open_catalogue(ledger.folder) as catalogue:
+        for row in ledger.papers():
+            done.papers += 1
+            record = read_record(ledger, row, with_text=with_text)
+            done.damaged += DAMAGED in record["flags"]
+            if catalogue is not None:
+                record["metadata"] = catalogue.metadata(row.paper_id)
+            yield record
 
 
 def read_record(ledger: Ledger, row: PaperRow, *, with_text: bool) -> dict[str, Any]:
@@ -186,5 +191,14 @@ def _parquet_schema(pyarrow: Any, with_text: bool) -> Any:
         "text_sha256": text,
         "text_bytes": number,
         "timings_ms": pyarrow.struct([("download", pyarrow.float64()), ("extract", pyarrow.float64())]),
+        "metadata": pyarrow.struct(
+            [
+                ("title", text),
+                ("authors", text),
+                ("abstract", text),
+                ("categories", pyarrow.list_(text)),
+                ("doi", text),
+            ]
+        ),
     }
     return pyarrow.schema(fields | ({"text": text} if with_text else {}))

@@ -15,6 +15,8 @@ from textwrap import shorten
 
 from rpa_shard.arxiv_id import parse
 from rpa_shard.prep.artifacts import PaperFiles, files_of
+from rpa_shard.store.catalogue import open_catalogue
+from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import Ledger, PaperRow
 
 TEXT_LINES = 12
@@ -34,6 +36,7 @@ def show(ledger: Ledger, paper_id: str) -> list[str]:
     files = files_of(ledger.folder.papers, parse(paper_id))
     return [
         *_state(row),
+        *_metadata(ledger.folder, paper_id),
         "history",
         *(
             f"  {_when(line.at)}  {line.event}"
@@ -63,6 +66,17 @@ def _state(row: PaperRow) -> Iterator[str]:
         flags = f", flags: {', '.join(result['flags'])}" if result["flags"] else ""
         counted = ", ".join(f"{result[each]} {each}" for each in ("pages", "characters", "references"))
         yield f"result    {counted}{flags}"
+
+
+def _metadata(folder: DataFolder, paper_id: str) -> Iterator[str]:
+    with open_catalogue(folder) as catalogue:
+        found = catalogue.metadata(paper_id) if catalogue is not None else None
+    if found is not None:
+        yield f"title     {found['title']}"
+        yield f"authors   {shorten(found['authors'], TEXT_WIDTH, placeholder=' …')}"
+        yield f"subjects  {' '.join(found['categories'])}"
+        if found["doi"]:
+            yield f"doi       {found['doi']}"
 
 
 def _all_files(files: PaperFiles) -> Iterator[Path]:

@@ -29,6 +29,7 @@ from rpa_shard.prep.document import Extraction
 from rpa_shard.prep.download import Downloader, run_to_its_end
 from rpa_shard.prep.extraction_pool import ExtractionPool
 from rpa_shard.prep.sources import urls_of
+from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +58,18 @@ class Prep:
     sources: Sequence[str]
     downloader: Downloader
     pool: ExtractionPool
+    catalogue: CatalogueReader
     keep_pdf: bool
 
     async def download_pdf(self, claim: Claim) -> Fetched:
         """Gets the paper's PDF, unless its text or a whole PDF is there. May be cancelled. Raises PaperError."""
         paper = parse(claim.paper_id)
         files = files_of(self.papers, paper)
-        existing = await run_to_its_end(self.downloader.disk, _existing, paper, files)
-        if existing is not None:
-            return existing
+        found = await run_to_its_end(self.downloader.disk, self._look, paper, files)
+        if isinstance(found, Fetched):
+            return found
         begun = time.monotonic()
-        url, pdf = await self._from_first_source(paper, files)
+        url, pdf = await self._from_first_source(paper, files, found)
         seconds = time.monotonic() - begun
         log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", claim.paper_id, seconds * 1000, pdf.size_bytes)
         return Fetched(paper, files, pdf, url, seconds)
@@ -78,9 +80,16 @@ class Prep:
             return fetched.finished
         return await self.pool.run(lambda: self._extract_and_write(claim, fetched))
 
-    async def _from_first_source(self, paper: PaperId, files: PaperFiles) -> tuple[str, Fingerprint]:
+    def _look(self, paper: PaperId, files: PaperFiles) -> Fetched | Whereabouts:
+        """What there is of a paper already, else what is known of where it is."""
+        return _existing(paper, files) or self.catalogue.whereabouts(paper.canonical)
+
+    async def _from_first_source(
+        self, paper: PaperId, files: PaperFiles, known: Whereabouts
+    ) -> tuple[str, Fingerprint]:
         refusals: list[PaperError] = []
-        for url in urls_of(paper, self.sources):
+        archived = [known.tar_url] if known.tar_url else []
+        for url in archived + urls_of(paper, self.sources, known.version):
             try:
                 return url, await self.downloader.download(url, files.pdf)
             except PaperError as error:

@@ -35,6 +35,7 @@ from rpa_shard.shard.messages import Report
 from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
 from rpa_shard.shard.worker import Bench, Worker
 from rpa_shard.source_names import template_of
+from rpa_shard.store.catalogue import CatalogueReader
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.protocol import Counts
 from rpa_shard.store.sqlite import SQLiteStore
@@ -131,12 +132,14 @@ class Shard:
             settings.max_pdf_bytes, settings.download_deadline_seconds, settings.least_bytes_per_second
         )
         downloader = Downloader(client, disk, temporaries, limits, permits, guard)
+        catalogue = CatalogueReader(self._folder)
         try:
-            yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, settings.keep_pdf)
+            yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, catalogue, settings.keep_pdf)
         finally:
             await client.aclose()
             pool.close()
             disk.shutdown()
+            catalogue.close()
             breadcrumb.close()
             shutil.rmtree(temporaries, ignore_errors=True)
 

@@ -73,6 +73,10 @@ class DataFolder:
         return self.root / "run" / "reopen"
 
     @property
+    def catalogue_file(self) -> Path:
+        return self.root / "catalogue.sqlite3"
+
+    @property
     def papers(self) -> Path:
         return self.root / "papers"
 

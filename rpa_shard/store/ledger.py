@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rpa_shard.paper import PHASES, PREP, Failure, Status
@@ -244,7 +245,14 @@ def _reclaimed(row: sqlite3.Row, suspected: bool, now: float) -> dict[str, Any]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, folder: DataFolder, shard: int) -> Iterator[sqlite3.Connection]:
-    """One immediate transaction; SQLite's errors come out as StoreError."""
+    """One immediate transaction on a shard file; SQLite's errors come out as StoreError."""
+    with transaction_on(connection, folder.shard_file(shard)):
+        yield connection
+
+
+@contextmanager
+def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """One immediate transaction on the file at `path`; SQLite's errors come out as StoreError."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -255,7 +263,7 @@ def transaction(connection: sqlite3.Connection, folder: DataFolder, shard: int) 
                 connection.execute("ROLLBACK")
             raise
     except sqlite3.Error as error:
-        raise damaged(folder.shard_file(shard), error) from None
+        raise damaged(path, error) from None
 
 
 def _paper_row(row: sqlite3.Row, shard: int) -> PaperRow:

@@ -1,4 +1,4 @@
-"""The named queries of `queries.sql`.
+"""The named queries of the .sql files.
 
 Guarantee: every query has a name and a line that says what it is for; a missing name fails when it is asked for,
 with the name in the message. Limit: texts only; nothing here opens a database.
@@ -24,18 +24,31 @@ def parse(text: str) -> Mapping[str, str]:
 
 
 @cache
-def _queries() -> Mapping[str, str]:
-    return parse(files(__package__).joinpath("queries.sql").read_text())
+def _queries(file: str) -> Mapping[str, str]:
+    return parse(files(__package__).joinpath(file).read_text())
 
 
 def query(name: str) -> str:
-    """The SQL of the query called `name`."""
-    return _queries()[name]
+    """The SQL of the query called `name` on a shard file."""
+    return _queries("queries.sql")[name]
+
+
+def catalogue_query(name: str) -> str:
+    """The SQL of the query called `name` on the catalogue."""
+    return _queries("catalogue.sql")[name]
 
 
 def schema() -> tuple[str, ...]:
     """The statements that make a new shard file."""
-    text = _without_comments(files(__package__).joinpath("schema.sql").read_text())
+    return _statements(_without_comments(files(__package__).joinpath("schema.sql").read_text()))
+
+
+def catalogue_schema() -> tuple[str, ...]:
+    """The statements that make a new catalogue."""
+    return _statements(catalogue_query("schema"))
+
+
+def _statements(text: str) -> tuple[str, ...]:
     return tuple(statement.strip() for statement in text.split(";") if statement.strip())
 
 

@@ -1,36 +1,58 @@
-"""Opening one shard's SQLite file, the same way for everybody.
+"""Opening our SQLite files, a shard's or the catalogue, the same way for everybody.
 
 Guarantee: a file that is not ours, is newer than we know or is damaged is refused with one clear line and left
 as it is; a new file is made whole or not at all. Limit: damage deep inside a file shows only when it is read.
 
-Nothing but SQLite may open a shard file: when a process closes any descriptor of a file, POSIX drops all locks that
+Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
 the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.store.folder import StoreError
-from rpa_shard.store.queries import schema
+from rpa_shard.store.queries import catalogue_schema, schema
 
-APPLICATION_ID = 0x52504153
 FORMAT = 1
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What tells our files from each other and from others', and how a new one is made."""
+
+    application_id: int
+    schema: Callable[[], tuple[str, ...]]
+
+
+SHARD_FILE = FileKind(0x52504153, schema)
+CATALOGUE_FILE = FileKind(0x52504143, catalogue_schema)
+
+
 def open_shard_file(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """A shard file. Raises StoreError."""
+    return open_file(path, SHARD_FILE, create=create)
+
+
+def open_file(path: Path, kind: FileKind, *, create: bool = False, any_thread: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode with named rows. Raises StoreError."""
     mode = "rwc" if create else "rw"
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=not any_thread,
         )
         connection.row_factory = sqlite3.Row
         try:
-            _check_format(connection, path, create=create)
+            _check_format(connection, path, kind, create=create)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
@@ -56,7 +78,7 @@ def _missing(path: Path) -> StoreError:
     return StoreError(f"{path} is missing: put it back from a copy, or move the data folder away and add again")
 
 
-def _check_format(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
+def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool) -> None:
     application, version = _identity(connection)
     if (application, version) == (0, 0) and not _has_tables(connection):
         if not create:
@@ -64,11 +86,11 @@ def _check_format(connection: sqlite3.Connection, path: Path, *, create: bool) -
         # Two programs may meet here; the second finds the work done.
         connection.execute("BEGIN IMMEDIATE")
         if _identity(connection) == (0, 0):
-            for statement in schema():
+            for statement in kind.schema():
                 connection.execute(statement)
         connection.execute("COMMIT")
         application, version = _identity(connection)
-    if application != APPLICATION_ID:
+    if application != kind.application_id:
         raise StoreError(f"{path} is an SQLite file of another program; nothing was changed")
     if version > FORMAT:
         raise StoreError(f"{path} has format {version}, newer than ours ({FORMAT}): update rpa_shard")

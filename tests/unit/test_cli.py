@@ -56,7 +56,7 @@ def test_add_takes_pdfs_that_exist(tmp_path: Path, capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["add"], "add what? give ids, or --file F (- for standard input)"),
+        (["add"], "add what? give ids, --file F"),
         (["add", "--file", "/nowhere"], "/nowhere: No such file or directory"),
         (["status"], "no papers in "),
         (["show", "nonsense"], "no papers in "),

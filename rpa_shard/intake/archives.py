@@ -1,0 +1,88 @@
+"""arXiv's bulk archives, `arXiv_pdf_YYMM_NNN.tar`: which papers they hold, and where.
+
+Guarantee: nothing is unpacked or copied; an archive that is cut short, or holds another number of papers than its
+manifest says, is refused as a whole. Limit: plain tar files, as they come from the bucket; a compressed one has no
+offsets.
+
+Sources: arXiv, "Full text via S3": `pdf/arXiv_pdf_manifest.xml` lists each archive with `num_items` and `size`.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpa_shard.arxiv_id import InvalidIdError, parse
+from rpa_shard.intake.id_lines import IntakeError
+from rpa_shard.store.catalogue import Member
+
+_OLD_NAME = re.compile(r"([a-z-]+)(\d{7}(?:v\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What one archive holds; `others` are members that are no papers."""
+
+    path: Path
+    members: tuple[Member, ...]
+    others: int
+
+
+def read_archive(path: Path, expected_members: Mapping[str, int] | None = None) -> Archive:
+    """Reads the table of an archive. Raises IntakeError."""
+    members: dict[str, Member] = {}
+    others = 0
+    try:
+        size_bytes = path.stat().st_size
+        with tarfile.open(path, "r:") as tar:
+            for info in tar:
+                if not info.isfile():
+                    continue
+                paper_id = id_of_member(info.name)
+                if info.offset_data + info.size > size_bytes:
+                    raise IntakeError(f"{path}: ends in the middle of {info.name}: fetch it again")
+                if paper_id is None:
+                    others += 1
+                else:
+                    members[paper_id] = Member(paper_id, info.offset_data, info.size)
+    except OSError as error:
+        raise IntakeError(f"{path}: {error.strerror or error}") from None
+    except tarfile.TarError as error:
+        raise IntakeError(f"{path}: not a plain tar file, or cut short: {error}") from None
+    expected = (expected_members or {}).get(path.name)
+    if expected is not None and expected != len(members) + others:
+        found = len(members) + others
+        raise IntakeError(f"{path}: holds {found} files, and the manifest says {expected}: fetch it again")
+    return Archive(path.absolute(), tuple(members.values()), others)
+
+
+def id_of_member(name: str) -> str | None:
+    """The canonical id of a member's name (`2401/2401.00001v1.pdf`, `9901/hep-th9901001.pdf`), or None."""
+    folder_and_stem = name.removesuffix(".pdf")
+    if folder_and_stem == name:
+        return None
+    stem = folder_and_stem.rsplit("/", 1)[-1]
+    old = _OLD_NAME.fullmatch(stem)
+    try:
+        paper = parse(f"{old[1]}/{old[2]}" if old else stem)
+    except InvalidIdError:
+        return None
+    return paper.canonical if paper.kind == "arxiv" else None
+
+
+def read_manifest(path: Path) -> dict[str, int]:
+    """How many members each archive has, by its file name. Raises IntakeError."""
+    try:
+        root = ElementTree.parse(path).getroot()  # noqa: S314  # arXiv's own file, from the person's own disk
+        return {
+            Path(entry.findtext("filename") or "").name: int(entry.findtext("num_items") or "")
+            for entry in root.iter("file")
+        }
+    except OSError as error:
+        raise IntakeError(f"{path}: {error.strerror}") from None
+    except (ElementTree.ParseError, ValueError) as error:
+        raise IntakeError(f"{path}: not a manifest of arXiv's archives: {error}") from None

@@ -1,0 +1,54 @@
+"""Lists of ids as people write them.
+
+Guarantee: every line is either a paper or a reason, with its place; an invalid line never stops the valid ones. Limit:
+memory stays flat only if the caller takes them one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rpa_shard.arxiv_id import InvalidIdError, PaperId, local_path, parse
+
+
+class IntakeError(Exception):
+    """What should be read cannot be; the message is one line."""
+
+
+def ids_of(arguments: Sequence[str], file: str | None, invalid: Callable[[str], None]) -> Iterator[str]:
+    """The canonical ids of arguments and of a file's lines; `invalid` gets a line for each that is none.
+
+    Raises IntakeError.
+    """
+    for where, text in _named_lines(arguments, file):
+        try:
+            yield _existing_paper(text).canonical
+        except InvalidIdError as error:
+            invalid(f"{where}: {text}: {error}")
+
+
+def _named_lines(arguments: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
+    """What to add and where it stands. Blank lines and lines that begin with # count for nothing."""
+    for number, text in enumerate(arguments, 1):
+        yield f"argument {number}", text
+    if file is None:
+        return
+    with ExitStack() as opened:
+        try:
+            stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise IntakeError(f"{file}: {error.strerror}") from None
+        for number, line in enumerate(stream, 1):
+            text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+            if text and not text.startswith("#"):
+                yield f"line {number}", text
+
+
+def _existing_paper(text: str) -> PaperId:
+    paper = parse(text)
+    if paper.kind == "file" and not local_path(paper).is_file():
+        raise InvalidIdError("no such file")
+    return paper
