@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -129,6 +130,35 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
         if each not in moved:
             _say(f"{each}: not failed{f' with {parsed.reason}' if parsed.reason else ''}, left as it is")
     return OK
+
+
+def plan(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows what a run would have to fetch, from where and how long that takes."""
+    from rpa_shard.intake.id_lines import IntakeError, ids_of
+    from rpa_shard.observe.plan import lines
+    from rpa_shard.observe.plan import plan as make_plan
+    from rpa_shard.store.catalogue import open_catalogue
+    from rpa_shard.store.ledger import open_ledger
+
+    folder = DataFolder(settings.data_dir)
+    invalid: list[str] = []
+    with ExitStack() as opened:
+        catalogue = opened.enter_context(open_catalogue(folder))
+        mean_pdf_bytes = None
+        if folder.read_manifest() is not None or not parsed.file:
+            ledger = opened.enter_context(open_ledger(folder))
+            mean_pdf_bytes = ledger.mean_pdf_bytes()
+            ids = ledger.ids_to_do()
+        if parsed.file:
+            ids = ids_of((), parsed.file, invalid.append)
+        try:
+            planned = make_plan(ids, settings, catalogue, mean_pdf_bytes)
+        except IntakeError as error:
+            raise UsageError(str(error)) from None
+    _print(lines(planned, settings, measured=mean_pdf_bytes is not None))
+    for line in invalid:
+        _say(line)
+    return SOME_FAILED if invalid else OK
 
 
 def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -290,6 +320,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("ids", nargs="*", metavar="ID")
     sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
+
+    sub = command("plan", plan, "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
+    sub.add_argument("--file", metavar="F", help="for this list instead of what is queued; - is standard input")
 
     command("failures", failures, "show every reason for a failure and what follows from it", "./run.sh failures")
 

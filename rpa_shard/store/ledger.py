@@ -23,6 +23,8 @@ from rpa_shard.store.queries import query
 from rpa_shard.store.shard_file import damaged, open_shard_file
 
 PAGE_ROWS = 1000
+# For the mean size of a PDF: so many of each shard's, and none from fewer than these.
+SAMPLED_PDFS, FEWEST_PDFS = 1000, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,19 @@ class Ledger:
     def arxiv_papers_to_do(self) -> int:
         """How many of the papers that a run would work on have arXiv ids."""
         return sum(connection.execute(query("count_arxiv_to_do")).fetchone()[0] for connection in self._connections)
+
+    def ids_to_do(self) -> Iterator[str]:
+        """The ids of the papers that a run would work on."""
+        for connection in self._connections:
+            yield from (row["id"] for row in connection.execute(query("ids_to_do")))
+
+    def mean_pdf_bytes(self) -> float | None:
+        """The mean size of some of the PDFs that were fetched; None where there are too few to tell."""
+        total = papers = 0
+        for connection in self._connections:
+            row = connection.execute(query("pdf_sizes"), {"most": SAMPLED_PDFS}).fetchone()
+            total, papers = total + (row["total_bytes"] or 0), papers + row["papers"]
+        return total / papers if papers >= FEWEST_PDFS else None
 
     def leases(self) -> Leases:
         """What the health check wants to know of leases."""

@@ -69,6 +69,15 @@ SELECT failure, count(*) AS papers FROM papers WHERE status = 'failed' GROUP BY 
 -- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
 SELECT count(*) FROM papers WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%';
 
+-- name: ids_to_do
+-- The ids of papers that wait or are being worked on.
+SELECT id FROM papers WHERE status IN ('pending', 'prepping');
+
+-- name: pdf_sizes
+-- The sizes of some fetched PDFs.
+SELECT count(*) AS papers, sum(bytes) AS total_bytes FROM (
+    SELECT results ->> '$.prep.pdf_bytes' AS bytes FROM papers WHERE status = 'prepped' LIMIT :most);
+
 -- name: leases
 -- How many leases there are, how many have run out, and when the first of them runs out.
 SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, min(changed_at) AS oldest_claimed_at

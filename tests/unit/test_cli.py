@@ -121,7 +121,10 @@ def test_json_for_programs(capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["id"] == "2401.00001"
 
 
-@pytest.mark.parametrize("command", ["", "add", "run", "status", "verify", "retry", "show", "export", "mirror", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "add", "run", "status", "verify", "retry", "show", "export", "mirror", "demo", "plan", "failures", "hosts"],
+)
 def test_help_has_an_example(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), "--help"])
@@ -134,3 +137,49 @@ def test_the_demo_will_not_step_on_a_folder(tmp_path: Path, capsys: Captured) ->
     (tmp_path / "precious").mkdir()
     assert main(["demo", "--folder", str(tmp_path / "precious")]) == 2
     assert "is in the way" in capsys.readouterr().err
+
+
+def test_a_plan_for_a_list(tmp_path: Path, capsys: Captured) -> None:
+    ids = tmp_path / "ids.txt"
+    lines = [f"2401.{number:05}" for number in range(1, 1001)]
+    ids.write_text("\n".join([*lines, "https://x.example/a.pdf", "nonsense"]))
+    assert main(["plan", "--file", str(ids)]) == 1
+    output, errors = capsys.readouterr()
+    shown = [line.split() for line in output.splitlines()]
+    assert shown[1] == ["export.arxiv.org", "1000", "4", "in", "1", "s", "5.0", "min", "1.2", "GB"]
+    assert shown[2][:2] == ["x.example", "1"]
+    assert "line 1002: nonsense" in errors
+
+
+def test_a_plan_for_the_queue(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["plan"]) == 2
+    main(["add", "2401.00001", "2401.00002"])
+    monkeypatch.setenv("RPA_V2_ARXIV_MOST_PAPERS", "1")
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    assert "is not for so many (1 at most)" in capsys.readouterr().out
+    monkeypatch.setenv("RPA_V2_SOURCES", "file:///shelf/{name}.pdf")
+    assert main(["plan"]) == 0
+    assert "local files" in capsys.readouterr().out
+
+
+def test_every_failure_has_a_line(capsys: Captured) -> None:
+    assert main(["failures"]) == 0
+    named = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert named == {failure.value for failure in Failure}
+
+
+def test_hosts_that_are_open(capsys: Captured) -> None:
+    main(["add", "2401.00001"])
+    capsys.readouterr()
+    assert main(["hosts"]) == 0
+    assert capsys.readouterr().out == "export.arxiv.org=4/1@4\n"
+    assert main(["hosts", "--reopen", "export.arxiv.org"]) == 2
+    assert "is not closed" in capsys.readouterr().err
+
+
+def test_times_and_sizes() -> None:
+    from rpa_shard.observe.plan import duration, size
+
+    assert [duration(each) for each in (5, 119, 120, 7200, 172800)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.0 days"]
+    assert [size(each) for each in (5e5, 2e9, 3e12)] == ["0.5 MB", "2.0 GB", "3.0 TB"]

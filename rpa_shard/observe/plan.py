@@ -1,0 +1,96 @@
+"""What a run would have to fetch: per source how many papers, how fast it allows, how long that takes, how many bytes.
+
+Guarantee: counts every paper once, at the first place where it would be looked for. Limit: whether a source has a paper
+shows only when it is asked; sizes are the mean of what this folder has fetched, or an assumption where that is little.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rpa_shard.arxiv_id import parse
+from rpa_shard.control.governor import MARGIN_SECONDS
+from rpa_shard.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host
+from rpa_shard.prep.sources import urls_of
+from rpa_shard.settings import Settings
+from rpa_shard.store.catalogue import Catalogue
+
+# arXiv's PDFs were 2.7 TB for 2.2 million papers in March 2023 ("Full text via S3").
+ASSUMED_PDF_BYTES = 1_200_000
+ARCHIVES = "archives (tar)"
+LOCAL_FILES = "local files"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One source: `seconds` is the least that its policy allows, None where nothing limits it."""
+
+    source: str
+    papers: int
+    policy: HostPolicy | None
+    seconds: float | None
+    size_bytes: int
+
+
+def plan(
+    ids: Iterable[str], settings: Settings, catalogue: Catalogue | None, mean_pdf_bytes: float | None
+) -> list[PlanLine]:
+    """The plan for papers given by canonical ids."""
+    in_archives = catalogue is not None and catalogue.has_members()
+    counts: Counter[str] = Counter()
+    for paper_id in ids:
+        if in_archives and catalogue is not None and catalogue.whereabouts(paper_id).tar_url:
+            counts[ARCHIVES] += 1
+        else:
+            counts[host_of(urls_of(parse(paper_id), settings.sources)[0]) or LOCAL_FILES] += 1
+    policies = policies_by_host(settings.host_policies)
+    mean = mean_pdf_bytes or ASSUMED_PDF_BYTES
+    return [
+        PlanLine(source, papers, policies.get(source), _seconds(papers, policies.get(source)), round(papers * mean))
+        for source, papers in counts.most_common()
+    ]
+
+
+def _seconds(papers: int, policy: HostPolicy | None) -> float | None:
+    if policy is None:
+        return None
+    return papers / policy.requests * (policy.per_seconds + MARGIN_SECONDS)
+
+
+def lines(planned: list[PlanLine], settings: Settings, *, measured: bool) -> list[str]:
+    """The plan for a terminal."""
+    if not planned:
+        return ["nothing is queued"]
+    shown = [f"{'source':<32} {'papers':>10}  {'allowed':<24} {'at least':>10} {'about':>10}"]
+    for line in planned:
+        allowed = "as fast as it answers"
+        if line.policy is not None:
+            allowed = f"{line.policy.requests} in {line.policy.per_seconds:g} s"
+        time = "" if line.seconds is None else duration(line.seconds)
+        shown.append(f"{line.source:<32} {line.papers:>10}  {allowed:<24} {time:>10} {size(line.size_bytes):>10}")
+    how = "the mean of what this folder has fetched" if measured else "arXiv's mean of 1.2 MB a paper"
+    shown.append(f"bytes by {how}; a paper that its source lacks goes on to the next one")
+    if any(line.source == ARXIV_HOST and line.papers > settings.arxiv_most_papers for line in planned):
+        shown.append(
+            f"{ARXIV_HOST} is not for so many ({settings.arxiv_most_papers} at most): use its bulk archives "
+            "(`add --tar`) or RPA_V2_SOURCES='gcs arxiv'"
+        )
+    return shown
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(size_bytes: float) -> str:
+    """A size in the unit that fits."""
+    for unit, length in (("TB", 1e12), ("GB", 1e9)):
+        if size_bytes >= length:
+            return f"{size_bytes / length:.1f} {unit}"
+    return f"{size_bytes / 1e6:.1f} MB"
