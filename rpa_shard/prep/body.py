@@ -1,7 +1,8 @@
 """The body of a PDF on its way to a file.
 
 Guarantee: the file appears only if it is a PDF, with its mark within the first KB and its end marker near the end, and
-no larger than the cap; it is durable then. Otherwise nothing stays. Limit: says nothing about how the bytes come here.
+no larger than the cap, and its content is on disk then. Otherwise nothing stays. Limit: the file's name is durable once
+its folder is synced, which writing the paper's text does; says nothing about how the bytes come here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from zlib import MAX_WBITS, decompressobj
@@ -17,7 +19,6 @@ from zlib import error as ZlibError  # noqa: N812
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.artifacts import Fingerprint, new_temporary, put_in_place
 from rpa_shard.prep.responses import page_words, says_withdrawn
-from rpa_shard.store.folder import sync_folder
 
 # A body up to this size is written with a single hop to a thread.
 SPILL_BYTES = 2**20
@@ -87,14 +88,14 @@ class Body:
             raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
 
     def spill(self) -> None:
-        content = b"".join(self._chunks)
+        if self._file is None:
+            self._file = self._temporary.open("wb")
+        for chunk in self._chunks:
+            self._tail = (self._tail + chunk[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
+            self._digest.update(chunk)
+            self._file.write(chunk)
         self._chunks.clear()
         self._gathered_bytes = 0
-        self._tail = (self._tail + content[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
-        self._digest.update(content)
-        if self._file is None:
-            self._file = self._temporary.open("wb", buffering=0)
-        self._file.write(content)
 
     def finish(self) -> Fingerprint:
         """Checks and puts the file in its place. Raises PaperError."""
@@ -103,16 +104,18 @@ class Body:
         if b"%%EOF" not in self._tail:
             raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
         assert self._file is not None
+        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         put_in_place(self._temporary, self._final)
-        sync_folder(self._final.parent)
+        self._file = None
         return Fingerprint(self._size_bytes, self._digest.hexdigest())
 
     def discard(self) -> None:
         """Closes, and removes what did not get into place."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written need not be
+                self._file.close()
             self._temporary.unlink(missing_ok=True)
 
     def _check_head(self) -> None:

@@ -1,9 +1,9 @@
 """One PDF from one place into its file.
 
-Guarantee: the file appears only if it is a PDF, whole and as long as announced, and is durable then; everything else
-ends as a PaperError with its class, and leaves nothing. Every request to a governed host, also after a redirect, has a
-permit. A body that was cut is taken up where it ended, if the server can say that it still is the same one. Limit: one
-try from one place; which places and how often is decided elsewhere.
+Guarantee: the file appears only if it is a PDF, whole and as long as announced; everything else ends as a PaperError
+with its class, and leaves nothing. Every request to a governed host, also after a redirect, has a permit. A body that
+was cut is taken up where it ended, if the server can say that it still is the same one. Limit: one try from one place;
+which places and how often is decided elsewhere.
 """
 
 from __future__ import annotations

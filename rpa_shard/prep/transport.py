@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from urllib.request import getproxies
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from rpa_shard.paper import Failure
 from rpa_shard.prep.address_guard import AddressGuard, ForbiddenAddressError
@@ -48,7 +50,8 @@ class ShardTransport(AiohttpTransport):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=READ_BUFFER_BYTES,
-            trust_env=True,  # HTTP(S)_PROXY
+            # HTTP(S)_PROXY; without any, aiohttp need not look for a netrc file at every request.
+            trust_env=bool(getproxies()),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -60,7 +63,8 @@ class ShardTransport(AiohttpTransport):
         except BaseException:
             self._in_flight -= 1
             raise
-        assert isinstance(response.stream, httpx.AsyncByteStream)
+        assert isinstance(response.stream, AiohttpResponseStream)
+        response.stream.CHUNK_SIZE = READ_BUFFER_BYTES  # all that has arrived, not 16 KB of it
         response.stream = _CountedStream(response.stream, self)
         return response
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +40,11 @@ def test_what_costs_no_attempt_is_never_final(failure: Failure, attempt: int) ->
     assert is_final(failure, attempt) == (policy.charged and attempt >= policy.attempts)
     if policy.permanent:
         assert is_final(failure, 1)
+
+
+def test_the_table_in_the_documents_is_true() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "when-a-source-says-no.md").read_text()
+    for failure, policy in POLICIES.items():
+        attempts = str(policy.attempts) if policy.charged else "no limit"
+        waits = "-" if policy.permanent else f"{policy.first_delay_seconds:g} to {policy.longest_delay_seconds:g}"
+        assert f"| `{failure.value}` | {attempts} | {waits} | {policy.meaning} |\n" in page, failure
