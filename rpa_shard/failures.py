@@ -54,7 +54,9 @@ POLICIES: Mapping[Failure, Policy] = MappingProxyType(
         Failure.TOO_LARGE: _permanent("the PDF is larger than the cap"),
         Failure.REDIRECT_LOOP: Policy(2, 60, 60, "more redirects than allowed"),
         Failure.FORBIDDEN_REDIRECT: _permanent("a redirect to a place that we must not follow"),
-        Failure.DISK_FULL: Policy(0, 10, 60, "no room for the paper's files", charged=False),
+        Failure.DISK_FULL: Policy(
+            0, 10, 60, "no room for the paper's files, or no descriptors, or the disk fails", charged=False
+        ),
         Failure.BAD_PDF: _permanent("no engine can read the PDF"),
         Failure.EXTRACT_TIMEOUT: _permanent("extraction passed its deadline, also alone in its own process"),
         Failure.POISON: _permanent("extraction killed its process, also alone in its own process"),

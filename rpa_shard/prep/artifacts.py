@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.arxiv_id import PaperId
+from rpa_shard.failpoints import reach
 from rpa_shard.store.folder import sync_folder
 
 _numbers = itertools.count()
@@ -66,8 +67,16 @@ def put_in_place(temporary: Path, final: Path) -> None:
     try:
         temporary.replace(final)
     except FileNotFoundError:
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder_durably(final.parent)
         temporary.replace(final)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Makes a folder and what is missing above it; their names are on disk when it returns."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
 
 
 def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
@@ -75,6 +84,7 @@ def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
     temporary = new_temporary(temporaries, final.suffix)
     try:
         with temporary.open("wb") as file:
+            reach("write_artifact")
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
+from rpa_shard.failpoints import reach
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.artifacts import Fingerprint, new_temporary, put_in_place
 from rpa_shard.prep.responses import page_words, says_withdrawn
@@ -109,6 +110,7 @@ class Body:
         self._file.close()
         put_in_place(self._temporary, self._final)
         self._file = None
+        reach("after_rename")
         return Fingerprint(self._size_bytes, self._digest.hexdigest())
 
     def discard(self) -> None:

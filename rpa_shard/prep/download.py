@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
+from rpa_shard.failpoints import reach
 from rpa_shard.host_policy import host_of, polite_url
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.address_guard import AddressGuard
@@ -154,6 +155,7 @@ class Downloader:
         async for chunk in response.aiter_raw():
             speed.check(len(chunk))
             for piece in (chunk,) if unpacker is None else unpacker.steps(chunk):
+                reach("mid_download")
                 if body.take(piece):
                     await self._in_thread(body.spill)
         if unpacker is not None:

@@ -10,6 +10,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from rpa_shard.failpoints import reach
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.document import Document, Extraction
 from rpa_shard.prep.engines import load, names_for
@@ -27,6 +28,7 @@ def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None
     `inside` is entered once the engine lock is ours, and left before it is released.
     """
     with ENGINE_LOCK, inside or nullcontext():
+        reach("mid_extraction")
         document, refusals = _read(path, choice)
         return _make(document, refusals)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.arxiv_id import PaperId, parse
+from rpa_shard.failpoints import reach
 from rpa_shard.paper import Claim, Failure, PaperError, Status
 from rpa_shard.prep.artifacts import (
     Fingerprint,
@@ -113,6 +114,7 @@ class Prep:
         text = extraction.text.encode()
         record = make_record(fetched, extraction, fingerprint_of(text), seconds)
         content = write_artifacts(fetched.files, self.downloader.temporaries, text, record)
+        reach("after_artifacts")
         if not self.keep_pdf:
             fetched.files.pdf.unlink(missing_ok=True)
         return row_result(record, content, pdf_kept=self.keep_pdf)

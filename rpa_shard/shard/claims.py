@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 
+from rpa_shard.clock import SteadyClock
 from rpa_shard.paper import PREP, Claim
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome
@@ -31,6 +31,7 @@ class Claims:
     def __init__(self, store: Store, counters: Counters) -> None:
         self._store = store
         self._counters = counters
+        self._clock = SteadyClock()
         self._held: dict[str, Claim] = {}
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
@@ -105,7 +106,7 @@ class Claims:
             lost = await self._store.renew(held) if held else set()
             for lease_id in lost & self._held.keys():
                 log.warning("lost_lease arxiv_id=%s: found when renewing", self._held[lease_id].paper_id)
-            await self._store.reclaim_expired()
+            await self._store.reclaim_expired(self._held.keys())
 
     async def _claim_for_idle_workers(self) -> bool:
         claims = await self._store.claim(PREP, len(self._idle_workers))
@@ -118,7 +119,7 @@ class Claims:
 
     async def _seconds_to_next_attempt(self) -> float:
         due = await self._store.next_attempt_at(PREP)
-        return POLL_SECONDS if due is None else min(max(due - time.time(), GATHER_SECONDS), POLL_SECONDS)
+        return POLL_SECONDS if due is None else min(max(due - self._clock(), GATHER_SECONDS), POLL_SECONDS)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleeps, but not past `close`."""

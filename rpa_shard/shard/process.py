@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import uvloop
 
+from rpa_shard.failpoints import reach
 from rpa_shard.host_policy import host_of, policies_by_host
 from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.breadcrumb import Breadcrumb
@@ -150,6 +151,7 @@ class Shard:
         log.info("draining, %d papers in flight", claims.held)
         asyncio.get_running_loop().call_later(self._settings.drain_seconds, _give_up)
         claims.close()
+        reach("mid_drain")
         for worker, task in workers.items():
             if worker.interruptible:
                 task.cancel()

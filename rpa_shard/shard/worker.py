@@ -14,6 +14,7 @@ import random
 import time
 from dataclasses import dataclass
 
+from rpa_shard.failpoints import reach
 from rpa_shard.paper import PREP, Claim, Failure, PaperError
 from rpa_shard.prep.pipeline import Prep
 from rpa_shard.shard.claims import Claims
@@ -23,7 +24,10 @@ from rpa_shard.store.outcome import Outcome, completed, released
 
 log = logging.getLogger(__name__)
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+# Not the paper's fault: no room, no descriptors, no memory, a disk that fails.
+_SYSTEM_ERRORS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Worker:
     async def run(self) -> None:
         """Works until the claims are closed."""
         while (claim := await self._bench.claims.next()) is not None:
+            reach("after_claim")
             begun = time.monotonic()
             outcome = await self._attempt(claim)
             if await self._bench.claims.settle(claim, outcome):
@@ -62,9 +67,9 @@ class Worker:
         except PaperError as error:
             failed = error
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in _SYSTEM_ERRORS:
                 log.exception("bug arxiv_id=%s", claim.paper_id)
-            failed = PaperError(Failure.DISK_FULL if error.errno in _NO_ROOM else Failure.BUG, str(error))
+            failed = PaperError(Failure.DISK_FULL if error.errno in _SYSTEM_ERRORS else Failure.BUG, str(error))
         except Exception as error:
             log.exception("bug arxiv_id=%s", claim.paper_id)
             failed = PaperError(Failure.BUG, f"{type(error).__name__}: {error}")

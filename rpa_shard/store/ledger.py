@@ -23,6 +23,8 @@ from rpa_shard.store.queries import query
 from rpa_shard.store.shard_file import damaged, open_shard_file
 
 PAGE_ROWS = 1000
+# A source may ask for a day; nothing else makes a paper wait so long.
+LONGEST_WAIT_SECONDS = 24 * 3600.0
 # For the mean size of a PDF: so many of each shard's, and none from fewer than these.
 SAMPLED_PDFS, FEWEST_PDFS = 1000, 50
 
@@ -222,7 +224,7 @@ def make_folder(folder: DataFolder, layout: Layout) -> Manifest:
 
 
 def reclaim(folder: DataFolder, shard: int, suspects: frozenset[str]) -> int:
-    """Frees every lease of a shard file at once; returns how many there were.
+    """Frees every lease of a shard file at once, and cuts waits that are too long; returns how many leases there were.
 
     Only the owner of the file may do so: the run's supervisor before a shard starts. `suspects` were inside native
     code when their process died: they are charged and marked; all others are handed back free of charge.
@@ -230,6 +232,8 @@ def reclaim(folder: DataFolder, shard: int, suspects: frozenset[str]) -> int:
     path = folder.shard_file(shard)
     with closing(open_shard_file(path)) as connection, transaction(connection, folder, shard):
         now = time.time()
+        for phase in PHASES:
+            connection.execute(query("clamp_waits"), {"claims": phase.claims, "latest": now + LONGEST_WAIT_SECONDS})
         held = connection.execute(query("held")).fetchall()
         outcomes = [_reclaimed(row, row["id"] in suspects, now) for row in held]
         connection.execute(query("settle"), {"outcomes": json.dumps(outcomes), "now": now}).fetchall()

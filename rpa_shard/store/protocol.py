@@ -35,8 +35,11 @@ class Store(Protocol):
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         """Extends the leases; returns the lease ids that were lost."""
 
-    async def reclaim_expired(self) -> int:
-        """Hands back papers whose lease ran out; returns how many."""
+    async def reclaim_expired(self, held: Collection[str]) -> int:
+        """Hands back papers whose lease ran out, but for the lease ids that the caller still holds; returns how many.
+
+        The clock alone ends no lease of a living holder: it may have been set.
+        """
 
     async def settle(self, claim: Claim, outcome: Outcome) -> bool:
         """Ends a claim; False if its lease was lost, and then nothing was written."""

@@ -48,6 +48,10 @@ RETURNING papers.id;
 INSERT INTO history (paper_id, at, event, attempt, failure, detail)
 VALUES (:id, :now, :event, :attempt, :failure, :detail);
 
+-- name: clamp_waits
+-- No wait is longer than the longest there is: the clock may have been wrong when it was written.
+UPDATE papers SET next_attempt_at = :latest WHERE status = :claims AND next_attempt_at > :latest;
+
 -- name: held
 -- Every leased paper, whether its lease still runs or not.
 SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers WHERE lease_id IS NOT NULL;

@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from rpa_shard.failpoints import reach
 from rpa_shard.store.folder import DataFolder, Layout, Manifest, StoreError
 from rpa_shard.store.ledger import transaction
 from rpa_shard.store.queries import query
@@ -40,15 +41,18 @@ def reshard(folder: DataFolder, target: Layout) -> int:
 
 def _move(folder: DataFolder, source: Layout, target: Layout) -> int:
     folder.write_manifest(Manifest(source, moving_to=target))
+    reach("resize_noted")
     for shard in range(target.shards):
         open_shard_file(folder.shard_file(shard), create=True).close()
     moved = 0
     for shard in range(max(source.shards, target.shards)):
         if folder.shard_file(shard).exists():
             moved += _empty_into_others(folder, shard, target)
+    reach("resize_moved")
     for shard in range(target.shards, source.shards):
         _remove_empty(folder.shard_file(shard))
         folder.breadcrumb_file(shard).unlink(missing_ok=True)
+    reach("resize_removed")
     folder.write_manifest(Manifest(target))
     return moved
 
@@ -90,9 +94,11 @@ def _move_batch(
             connection.executemany(query("copy_history"), papers)
     finally:
         connection.execute("DETACH destination")
+    reach("resize_copied")
     with transaction(connection, folder, shard):
         connection.executemany(query("delete_paper"), papers)
         connection.executemany(query("delete_history"), papers)
+    reach("resize_deleted")
 
 
 def _remove_empty(path: Path) -> None:

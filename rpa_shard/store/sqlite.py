@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from typing import Any
 
 import aiosqlite
 
+from rpa_shard.clock import SteadyClock
+from rpa_shard.failpoints import reach
 from rpa_shard.paper import ANALYZE, HELD_STATUSES, PHASES, PREP, WRAP, Claim, Phase
 from rpa_shard.store.outcome import Outcome, completed, released
 from rpa_shard.store.protocol import Counts
@@ -63,14 +64,14 @@ class SQLiteStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, lease_seconds: float, clock: Callable[[], float] = time.time
+        cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None
     ) -> AsyncIterator[SQLiteStore]:
         """Opens the shard file at `path`. Raises StoreError."""
         async with (
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
         ):
-            store = cls(writer, reader, lease_seconds, clock)
+            store = cls(writer, reader, lease_seconds, clock or SteadyClock())
             committer = asyncio.create_task(store._commit_groups(), name="commit groups")
             try:
                 yield store
@@ -129,7 +130,7 @@ class SQLiteStore:
             return set()  # the next renewal tells
         return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
 
-    async def reclaim_expired(self) -> int:
+    async def reclaim_expired(self, held: Collection[str]) -> int:
         rows = await self._reader.execute_fetchall(query("expired"), {"now": self._clock()})
         endings = [
             self.settle(
@@ -137,6 +138,7 @@ class SQLiteStore:
                 released(PHASES[HELD_STATUSES.index(row["status"])], "lease expired", suspect=bool(row["suspect"])),
             )
             for row in rows
+            if row["lease_id"] not in held
         ]
         return sum(await asyncio.gather(*endings))
 
@@ -168,7 +170,9 @@ class SQLiteStore:
             await self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                reach("before_commit")
                 await self._writer.commit()
+                reach("after_commit")
             except BaseException:
                 await self._writer.rollback()
                 raise

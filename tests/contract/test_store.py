@@ -115,7 +115,7 @@ async def test_each_phase_saves_under_the_fence(bench: Bench, save: str) -> None
 async def test_a_lost_lease_changes_nothing(bench: Bench) -> None:
     zombie = await claim_one(bench)
     bench.clock.now += LEASE_SECONDS + 1
-    assert await bench.store.reclaim_expired() == 1
+    assert await bench.store.reclaim_expired(()) == 1
     successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
     assert not await bench.store.save_prep_result(zombie, {"pages": 666})
     assert bench.row(zombie.paper_id).lease_id == successor.lease_id
@@ -127,7 +127,7 @@ async def test_a_lost_lease_changes_nothing(bench: Bench) -> None:
 async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
     zombie = await claim_one(bench)
     bench.clock.now += LEASE_SECONDS + 1
-    await bench.store.reclaim_expired()
+    await bench.store.reclaim_expired(())
     successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
     results = await asyncio.gather(
         bench.store.save_prep_result(zombie, {"pages": 666}), bench.store.save_prep_result(successor, {"pages": 3})
@@ -142,7 +142,7 @@ async def test_renewal_extends_and_tells_what_was_lost(bench: Bench) -> None:
     bench.clock.now += 200
     assert await bench.store.renew([kept, lost]) == {lost.lease_id}
     bench.clock.now += 200
-    assert await bench.store.reclaim_expired() == 0
+    assert await bench.store.reclaim_expired(()) == 0
     assert bench.row(kept.paper_id).lease_expires_at == bench.clock.now - 200 + LEASE_SECONDS
 
 
