@@ -181,6 +181,15 @@ def failures(parsed: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
+def resize(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Gives a living run another number of shards."""
+    from rpa_shard.control.resizing import resize as ask_for
+
+    Settings.from_environment({**os.environ, "RPA_V2_SHARD_COUNT": str(parsed.shards)})
+    _print([ask_for(DataFolder(settings.data_dir), parsed.shards)])
+    return OK
+
+
 def show(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows one paper."""
     from rpa_shard.observe.show import UnknownPaperError
@@ -323,6 +332,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("plan", plan, "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
     sub.add_argument("--file", metavar="F", help="for this list instead of what is queued; - is standard input")
+
+    sub = command("resize", resize, "give the run that is on another number of shards", "./run.sh resize 4")
+    sub.add_argument("shards", type=int, metavar="N")
 
     command("failures", failures, "show every reason for a failure and what follows from it", "./run.sh failures")
 

@@ -7,12 +7,15 @@ is as the knobs say before anything forks. Limit: one machine; a data folder on 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.run_status import is_alive, read_status
@@ -70,11 +73,22 @@ def _run_lock(folder: DataFolder, patience_seconds: float, say: Callable[[str], 
             if status is not None and is_alive(status["pid"], status["created_at"]):
                 raise FolderBusyError(f"another run (process {status['pid']}) is working in {folder.root}") from None
             if time.monotonic() > give_up:
-                raise
+                _kill_orphans(status, say)
+                if time.monotonic() > give_up + ORPHAN_GRACE_SECONDS:
+                    raise
         if not told:
             say("waiting for the shards of a killed run to drain")
             told = True
         time.sleep(_POLL_SECONDS)
+
+
+def _kill_orphans(status: Mapping[str, Any] | None, say: Callable[[str], None]) -> None:
+    """Ends shards of a dead run that did not drain in their time: stopped ones, or stuck ones."""
+    for shard in status["shards"] if status is not None else ():
+        if is_alive(shard["pid"], shard.get("created_at", 0.0)):
+            say(f"shard {shard['number']} of a killed run (process {shard['pid']}) did not drain: killing it")
+            with suppress(ProcessLookupError):
+                os.kill(shard["pid"], signal.SIGKILL)
 
 
 def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> None:

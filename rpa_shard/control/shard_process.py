@@ -40,8 +40,11 @@ class ShardProcess:
         self.control = control
         self.report = Report("booting", None)
         self.heard_monotonic = time.monotonic()
-        # Why we killed it, where we did.
+        # Why we killed it, where we did; why it broke, where it could still say so.
         self.killed_for: str | None = None
+        self.last_words: str | None = None
+        # It was asked to end so that a fresh one takes its place.
+        self.recycling = False
         # What it said besides its reports; the supervisor takes it from here.
         self.messages: list[dict[str, Any]] = []
         self._inbox = Inbox()
@@ -82,6 +85,8 @@ class ShardProcess:
             self.heard_monotonic = time.monotonic()
             if message["type"] == "report":
                 self.report = Report.from_message(message)
+            elif message["type"] == "last_words":
+                self.last_words = message["text"]
             else:
                 self.messages.append(message)
         return bool(received)
@@ -103,6 +108,11 @@ class ShardProcess:
             # Thousands of messages wait there already, and half of one is worse than none.
             self.kill("does not listen to the supervisor")
 
+    def recycle(self) -> None:
+        """Asks it to end, so that a fresh process takes over."""
+        self.recycling = True
+        self.drain()
+
     def kill(self, reason: str) -> None:
         """Ends it at once; what it held is reclaimed when it is reaped."""
         self.killed_for = self.killed_for or reason
@@ -117,11 +127,14 @@ class ShardProcess:
         self.receive()
         self.control.close()
         code = os.waitstatus_to_exitcode(status)
-        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return f"{how}: {self.last_words}" if self.last_words else how
 
     def measure(self) -> dict[str, Any]:
         """Its report and what the system says of it: descriptors, sockets, CPU (%), memory (bytes), threads."""
+        silent_seconds = time.monotonic() - self.heard_monotonic
         measured: dict[str, Any] = {"number": self.number, "pid": self.pid, **asdict(self.report)}
+        measured["silent_seconds"] = round(silent_seconds, 1)
         with suppress(psutil.Error), self._process.oneshot():
             measured |= {
                 "created_at": self._process.create_time(),
@@ -134,6 +147,13 @@ class ShardProcess:
         return measured
 
 
+def describe(error: BaseException) -> str:
+    """The first error inside groups of errors, on one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def _be_the_shard(
     number: int,
     settings: Settings,
@@ -143,6 +163,7 @@ def _be_the_shard(
     to_close: Iterable[socket.socket],
 ) -> None:
     code = BROKE
+    last = control
     try:
         signal.set_wakeup_fd(-1)
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
@@ -150,10 +171,14 @@ def _be_the_shard(
         for sock in to_close:
             sock.close()
         log_to(log_file, f"shard {number}")
+        last = control.dup()
         run(number, settings, control)
         code = 0
-    except BaseException:
+    except BaseException as error:
         log.exception("shard %d broke", number)
+        with suppress(OSError):
+            last.setblocking(False)
+            last.send(encode({"type": "last_words", "text": describe(error)}))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

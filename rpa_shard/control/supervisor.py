@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,18 @@ import psutil
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.politeness import Politeness
 from rpa_shard.control.progress import Progress
+from rpa_shard.control.resizing import read_resize_request
 from rpa_shard.control.restarts import Restarts
 from rpa_shard.control.run_status import write_status
 from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.control.throughput import Rates, Throughput
 from rpa_shard.prep.breadcrumb import read_breadcrumb
-from rpa_shard.settings import Settings
+from rpa_shard.settings import Settings, SettingsError
 from rpa_shard.shard.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard
-from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import reclaim
+from rpa_shard.store.reshard import reshard
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Phase(StrEnum):
     RUNNING = "running"
     FINISHING = "finishing"
     STOPPING = "stopping"
+    RESIZING = "resizing"
     CRASH_LOOP = "crash_loop"
     ENDED = "ended"
 
@@ -104,7 +107,7 @@ class Supervisor:
         with self._noting_signals():
             for number in range(self._settings.shard_count):
                 self._start(number)
-            while self._shards or self._restart_at:
+            while self._shards or self._restart_at or self._phase is Phase.RESIZING:
                 for key, _ in self._selector.select(self._patience_seconds()):
                     self._receive(key)
                 self._politeness.act(self._shards)
@@ -113,6 +116,7 @@ class Supervisor:
                 self._restart_due()
                 self._enforce_deadlines()
                 self._finish_if_done()
+                self._resize_if_asked()
                 self._tell_if_due()
         self._phase = Phase.ENDED
         self._tell()
@@ -154,13 +158,16 @@ class Supervisor:
             self._selector.unregister(shard.control)
         self._politeness.hear(shard)
 
-    def _start(self, number: int) -> None:
+    def _reclaim(self, number: int) -> None:
         suspect = read_breadcrumb(self._folder.breadcrumb_file(number))
         suspects = frozenset({suspect.paper_id} if suspect else ())
         reclaimed = reclaim(self._folder, number, suspects)
         if reclaimed:
             log.warning("reclaimed %d leases of shard %d, suspects: %s", reclaimed, number, ", ".join(suspects) or "-")
         self._folder.breadcrumb_file(number).unlink(missing_ok=True)
+
+    def _start(self, number: int) -> None:
+        self._reclaim(number)
         siblings = [shard.control for shard in self._shards.values()]
         shard = ShardProcess.fork(
             number, self._settings, self._log_file(number), run_shard, [*siblings, *self._own_sockets]
@@ -209,6 +216,10 @@ class Supervisor:
         self._done_by_the_dead += shard.report.prep_done
         if self._phase is not Phase.RUNNING:
             return
+        if shard.recycling and not shard.killed_for:
+            log.info("shard %d is replaced by a fresh process", shard.number)
+            self._restart_at[shard.number] = time.monotonic()
+            return
         cause = f"{how} ({shard.killed_for})" if shard.killed_for else how
         log.warning("shard %d died: %s", shard.number, cause)
         now = time.monotonic()
@@ -238,6 +249,47 @@ class Supervisor:
             elif self._phase is not Phase.RUNNING and now > self._drain_until:
                 shard.kill("did not drain in time")
 
+    def _recycle_the_large(self) -> None:
+        """A shard over its memory budget drains and is replaced, one at a time."""
+        if self._phase is not Phase.RUNNING or any(shard.recycling for shard in self._shards.values()):
+            return
+        for number, shard in self._shards.items():
+            memory = self._measured.get(number, {}).get("rss_bytes", 0)
+            if memory > self._settings.shard_memory_bytes and shard.report.state == "ready":
+                log.warning("shard %d holds %.0f MB: it drains and is replaced", number, memory / 1e6)
+                shard.recycle()
+                return
+
+    def _resize_if_asked(self) -> None:
+        if self._phase is Phase.RUNNING:
+            asked = read_resize_request(self._folder)
+            if asked is not None and asked != self._settings.shard_count:
+                self._resize_to(asked)
+        elif self._phase is Phase.RESIZING and not self._shards:
+            self._finish_resize()
+
+    def _resize_to(self, shard_count: int) -> None:
+        settings = replace(self._settings, shard_count=shard_count)
+        try:
+            settings.check()
+        except SettingsError as error:
+            log.error("not resized: %s", error)
+            return
+        log.info("resizing from %d to %d shards", self._settings.shard_count, shard_count)
+        self._resized = settings
+        self._drain(Phase.RESIZING)
+
+    def _finish_resize(self) -> None:
+        for number in range(self._settings.shard_count):
+            self._reclaim(number)
+        self._settings = self._resized
+        moved = reshard(self._folder, Layout(self._settings.workers, self._settings.shard_count))
+        log.info("moved %d papers", moved)
+        self._measured.clear()
+        self._phase = Phase.RUNNING
+        for number in range(self._settings.shard_count):
+            self._start(number)
+
     def _finish_if_done(self) -> None:
         if self._phase is not Phase.RUNNING or self._daemon or self._restart_at:
             return
@@ -266,6 +318,7 @@ class Supervisor:
         for measured in self._measured.values():
             by_status.update(measured["by_status"])
         self._progress.update(by_status)
+        self._recycle_the_large()
         write_status(
             self._folder.status_file,
             {

@@ -73,6 +73,11 @@ class DataFolder:
         return self.root / "run" / "reopen"
 
     @property
+    def resize_request(self) -> Path:
+        """Holds the number of shards that a person wants the run to have."""
+        return self.root / "run" / "resize"
+
+    @property
     def catalogue_file(self) -> Path:
         return self.root / "catalogue.sqlite3"
 

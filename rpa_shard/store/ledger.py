@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.paper import PHASES, PREP, Failure, Status
+from rpa_shard.store.file_systems import refuse_network_file_system
 from rpa_shard.store.folder import DataFolder, Layout, Manifest, StoreError
 from rpa_shard.store.protocol import Counts
 from rpa_shard.store.queries import query
@@ -209,6 +210,7 @@ def open_ledger(folder: DataFolder, layout_if_new: Layout | None = None) -> Iter
 
 def make_folder(folder: DataFolder, layout: Layout) -> Manifest:
     """The folder's manifest; a new folder is made with `layout`, its manifest last. Raises StoreError."""
+    refuse_network_file_system(folder.root)
     try:
         (folder.root / "shards").mkdir(parents=True, exist_ok=True)
     except OSError as error:
