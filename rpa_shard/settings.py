@@ -221,7 +221,10 @@ class Settings:
         "A shard that holds more memory than this drains and is replaced by a fresh one, in bytes.",
     )
     retry_delay_scale: float = knob(
-        "RPA_V2_RETRY_DELAY_SCALE", 1.0, number(0, 100), "Multiplies every back-off between attempts."
+        "RPA_V2_RETRY_DELAY_SCALE",
+        1.0,
+        number(0, 100),
+        "Multiplies every back-off: between attempts at a paper, and before a dead shard is started again.",
     )
     drain_seconds: float = knob(
         "RPA_V2_DRAIN_SECONDS",

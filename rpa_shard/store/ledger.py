@@ -130,6 +130,10 @@ class Ledger:
                 oldest = min(oldest or row["oldest_claimed_at"], row["oldest_claimed_at"])
         return Leases(held, expired, incoherent, oldest)
 
+    def suspects(self) -> int:
+        """How many papers wait to run alone, because their process died while parsing them."""
+        return sum(connection.execute(query("count_suspects")).fetchone()[0] for connection in self._connections)
+
     def paper(self, paper_id: str) -> PaperRow | None:
         """One paper's row, or None if it was never added."""
         shard = self.layout.shard_of(paper_id)

@@ -87,6 +87,10 @@ SELECT count(*) AS papers, sum(bytes) AS total_bytes FROM (
 SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, min(changed_at) AS oldest_claimed_at
 FROM papers WHERE lease_id IS NOT NULL;
 
+-- name: count_suspects
+-- Papers that will run alone, because their process died while parsing them.
+SELECT count(*) FROM papers WHERE suspect = 1 AND status IN ('pending', 'prepping');
+
 -- name: incoherent
 -- Rows whose status and lease disagree; the checks of the table make one impossible to write.
 SELECT count(*) FROM papers
