@@ -118,6 +118,15 @@ def verify(parsed: argparse.Namespace, settings: Settings) -> int:
     return OK if found.clean else SOME_FAILED
 
 
+def repair(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Rebuilds shard files that are damaged."""
+    from rpa_shard.observe.repair import repair as repair_folder
+
+    done = repair_folder(DataFolder(settings.data_dir), _say)
+    _print(done.lines())
+    return OK if done.complete else SOME_FAILED
+
+
 def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     """Puts failed papers back to pending."""
     from rpa_shard.store.ledger import open_ledger
@@ -320,6 +329,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to pending")
     sub.add_argument("--json", action="store_true", help="for programs")
+
+    command(
+        "repair",
+        repair,
+        "rebuild damaged files of the store from what can be read and from the papers' files; keeps a copy of each",
+        "./run.sh repair",
+    )
 
     sub = command(
         "retry",

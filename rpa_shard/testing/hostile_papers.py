@@ -94,7 +94,9 @@ def form_bomb(levels: int = 6) -> bytes:
         number, child = 10 + level, 11 + level
         inside = b"/XObject << /X %d 0 R >>" % child if level < levels - 1 else b""
         content = b"/X Do " * 10 if inside else _SHOWN * 10
-        entries = b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /Font << /F1 4 0 R >> %b >>" % inside
+        entries = (
+            b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /Font << /F1 4 0 R >> %b >>" % inside
+        )
         objects[number] = _stream(content, entries)
     resources = b"/Resources << /XObject << /X 10 0 R >> >>"
     objects[3] = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R " + resources + b" >>"
@@ -129,7 +131,7 @@ def deep_page_tree(depth: int = 20_000) -> bytes:
 def encrypted(password: str, paper_id: str = "2401.00001") -> bytes:
     """A sample paper, encrypted; the empty password is the one that every reader tries."""
     writer = PdfWriter(clone_from=PdfReader(BytesIO(sample_pdf(Kind.TWO_COLUMNS, paper_id))))
-    writer.encrypt(password, owner_password="only the owner has it", algorithm="RC4-128")
+    writer.encrypt(password, owner_password="only the owner has it", algorithm="RC4-128")  # noqa: S106
     content = BytesIO()
     writer.write(content)
     return content.getvalue()
