@@ -149,10 +149,8 @@ class Chaos:
             elif watch.is_time(actions.kills, now):
                 blow = actions.strike()
                 watch.struck(blow, now)
-                if blow is not None and actions.kills % 50 == 0:
-                    self._say(
-                        f"{actions.kills} of {self._plan.kills} kills, {watch.done} of {self._plan.papers} papers"
-                    )
+                if blow is not None and self._report.blows.total() % SAY_EVERY_BLOWS == 0:
+                    self._say(f"{actions.kills} kills, {watch.done} of {self._plan.papers} papers done")
             if now - watch.moved_at > NO_PROGRESS_SECONDS:
                 self._report.violations.append(Violation("I1", "the run makes no progress any more"))
                 break
