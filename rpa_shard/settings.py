@@ -217,7 +217,7 @@ class Settings:
     shard_memory_bytes: int = knob(
         "RPA_V2_SHARD_MEMORY_BYTES",
         2 * 1024**3,
-        integer(64 * 1024**2, 1024**4),
+        integer(32 * 1024**2, 1024**4),
         "A shard that holds more memory than this drains and is replaced by a fresh one, in bytes.",
     )
     retry_delay_scale: float = knob(

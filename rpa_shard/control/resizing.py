@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 120.0
 
 
 class LiveResize:
-    """The supervisor's side, one resize at a time: `begin`, drain the shards, `finish`, start the new ones, `forget`."""
+    """The supervisor's side, a resize at a time: `begin`, drain the shards, `finish`, start the new ones, `forget`."""
 
     def __init__(self, folder: DataFolder) -> None:
         self._folder = folder

@@ -162,10 +162,14 @@ class Ledger:
             here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
             if not here:
                 continue
+            now = time.time()
             with self._transaction(shard) as connection:
                 for paper_id in here:
-                    parameters = {"claims": PREP.claims, "now": time.time(), "id": paper_id, "failure": failure}
-                    moved += [row["id"] for row in connection.execute(query("retry"), parameters)]
+                    parameters = {"claims": PREP.claims, "now": now, "id": paper_id, "failure": failure}
+                    back = [row["id"] for row in connection.execute(query("retry"), parameters)]
+                    line = {"now": now, "event": "retried", "attempt": 0, "failure": None, "detail": None}
+                    connection.executemany(query("remember"), [{"id": each, **line} for each in back])
+                    moved += back
         return moved
 
     def requeue(self, row: PaperRow) -> bool:
