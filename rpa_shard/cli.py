@@ -88,8 +88,13 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     if sys.stderr.isatty():
         _say(f"log lines go to {log_folder(settings)}")
     end = launch(settings, daemon=parsed.daemon, say=_say)
-    failed, lines = summary_lines(DataFolder(settings.data_dir), end)
-    _print(lines)
+    stopped = end is not None and end.cause is not None
+    try:
+        failed, lines = summary_lines(DataFolder(settings.data_dir), end)
+        _print(lines)
+    except StoreError:
+        if not stopped:
+            raise
     if end is not None and end.cause is not None:
         _say(f"stopped: {end.cause}")
         return CRASH_LOOP

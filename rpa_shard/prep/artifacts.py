@@ -87,6 +87,7 @@ def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
             reach("write_artifact")
             file.write(content)
             file.flush()
+            reach("sync_artifact")
             os.fsync(file.fileno())
         put_in_place(temporary, final)
     except BaseException:
@@ -99,6 +100,7 @@ def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: M
     content = json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
     write_durably(text, temporaries, files.text)
     write_durably(content, temporaries, files.record)
+    reach("sync_folder")
     sync_folder(files.record.parent)
     return content
 

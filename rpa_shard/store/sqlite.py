@@ -70,6 +70,7 @@ class SQLiteStore:
         cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None
     ) -> AsyncIterator[SQLiteStore]:
         """Opens the shard file at `path`. Raises StoreError."""
+        reach("open_store")
         async with (
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
