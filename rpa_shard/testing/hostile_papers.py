@@ -36,10 +36,7 @@ def large_text_page(text_bytes: int = 5_000_000) -> bytes:
 
 def decompression_bomb(unpacked_bytes: int = 100_000_000, *, layers: int = 1) -> bytes:
     """A page whose content unpacks to that many blanks; a second layer packs the packed ones once more."""
-    packer = zlib.compressobj(9)
-    step = b" " * 2**20
-    content = packer.compress(_SHOWN)
-    content += b"".join(packer.compress(step) for _ in range(unpacked_bytes // len(step))) + packer.flush()
+    content = _packed(_SHOWN, b" " * 2**20, unpacked_bytes // 2**20)
     for _ in range(layers - 1):
         content = zlib.compress(content, 9)
     filters = b"/FlateDecode " * layers
@@ -171,6 +168,18 @@ def hostile_collection(seeds: int = 20) -> Mapping[str, bytes]:
         **{f"cut-{tenths}": cut(whole, tenths) for tenths in range(1, TENTHS)},
         **{f"flipped-{seed}": flipped(whole, seed) for seed in range(seeds)},
     }
+
+
+def _packed(head: bytes, step: bytes, times: int) -> bytes:
+    """`head` and then `step` again and again, as one zlib stream; the step is packed once only."""
+    parts, checksum = [], 1
+    for content in (head, step):
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        parts.append(packer.compress(content) + packer.flush(zlib.Z_FULL_FLUSH))
+    for content in (head, *[step] * times):
+        checksum = zlib.adler32(content, checksum)
+    end = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS).flush()
+    return b"\x78\xda" + parts[0] + parts[1] * times + end + checksum.to_bytes(4)
 
 
 def _page(parent: int = 2) -> bytes:
