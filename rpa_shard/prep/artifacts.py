@@ -21,6 +21,8 @@ from rpa_shard.failpoints import reach
 from rpa_shard.store.folder import sync_folder
 
 _numbers = itertools.count()
+# From a paper's folder up to the data folder: `papers/url/0f`.
+LEVELS_OF_FOLDERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,21 @@ def make_folder_durably(folder: Path) -> None:
         sync_folder(each.parent)
 
 
+_named: set[Path] = set()
+
+
+def sync_names(folder: Path) -> None:
+    """Makes the names of a paper's files durable, and once in a process those of the folders above it.
+
+    The folders may have been made by a process that died before their names were on disk.
+    """
+    sync_folder(folder)
+    if folder not in _named:
+        for each in list(folder.parents)[:LEVELS_OF_FOLDERS]:
+            sync_folder(each)
+        _named.add(folder)
+
+
 def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
     """Writes `final` whole or not at all. The folder that it lies in is for the caller to sync."""
     temporary = new_temporary(temporaries, final.suffix)
@@ -101,7 +118,7 @@ def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: M
     write_durably(text, temporaries, files.text)
     write_durably(content, temporaries, files.record)
     reach("sync_folder")
-    sync_folder(files.record.parent)
+    sync_names(files.record.parent)
     return content
 
 
