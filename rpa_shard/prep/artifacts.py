@@ -25,6 +25,9 @@ _numbers = itertools.count()
 LEVELS_OF_FOLDERS = 3
 
 
+ENDINGS = {"pdf": ".pdf", "text": ".txt", "record": ".json"}
+
+
 @dataclass(frozen=True, slots=True)
 class PaperFiles:
     """The three files of one paper, side by side."""
@@ -36,8 +39,13 @@ class PaperFiles:
 
 def files_of(papers: Path, paper: PaperId) -> PaperFiles:
     """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
-    stem = papers / paper.folder / paper.file_stem
-    return PaperFiles(*(stem.with_name(stem.name + ending) for ending in (".pdf", ".txt", ".json")))
+    stem = stem_of(str(papers), paper)
+    return PaperFiles(*(Path(stem + ENDINGS[name]) for name in ("pdf", "text", "record")))
+
+
+def stem_of(papers: str, paper: PaperId) -> str:
+    """What the paths of the files of `paper` have in common; as text, for who looks at millions of them."""
+    return f"{papers}/{paper.folder}/{paper.file_stem}"
 
 
 @dataclass(frozen=True, slots=True)

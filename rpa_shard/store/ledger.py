@@ -154,6 +154,17 @@ class Ledger:
                     yield self._paper_row(row, shard)
                 after = rows[-1]["id"]
 
+    def pages_to_recount(self) -> Iterator[tuple[int, list[tuple[str, str, float, str | None]]]]:
+        """Shard, and id, status, time of change and results (as JSON, None without files) of its papers, in pages.
+
+        For millions of papers: nothing is made of what is read.
+        """
+        for shard in range(self.layout.shards):
+            after = ""
+            while rows := self._read(shard, "page_to_recount", after=after, limit=PAGE_ROWS):
+                yield shard, [tuple(row) for row in rows]
+                after = rows[-1][0]
+
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         """Puts failed papers back to pending: those named, or all; of one reason, or of any. Returns their ids."""
         moved: list[str] = []

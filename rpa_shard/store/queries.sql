@@ -125,6 +125,11 @@ ON CONFLICT (id) DO NOTHING;
 INSERT INTO history (number, paper_id, at, event, attempt, failure, detail)
 VALUES (:number, :paper_id, :at, :event, :attempt, :failure, :detail);
 
+-- name: page_to_recount
+-- The next papers in order of id, with what `verify` looks at: results only of papers that have files.
+SELECT id, status, changed_at, CASE WHEN status IN ('pending', 'prepping', 'failed') THEN NULL ELSE results END
+FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
 -- name: retry
 -- Put failed papers back into the queue with a clean slate; those that killed a process stay suspects.
 UPDATE papers
