@@ -7,15 +7,17 @@ is done here; each command calls the module that does it, and imports it only th
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TextIO
 
 from rpa_shard import __version__
 from rpa_shard.arxiv_id import InvalidIdError, PaperId, parse
@@ -294,13 +296,26 @@ def _day(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
+    with _as_long_as_it_is_there(sys.stderr):
+        print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-    sys.stdout.flush()
+    with _as_long_as_it_is_there(sys.stdout):
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _as_long_as_it_is_there(stream: TextIO) -> Iterator[None]:
+    """Writing to a terminal that was closed is no reason to fail: from here on it goes nowhere."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
