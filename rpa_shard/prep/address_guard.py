@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from rpa_shard.host_policy import plain_host
 from rpa_shard.paper import Failure, PaperError
 
 
@@ -41,7 +42,7 @@ class AddressGuard(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        if host.lower() not in self._named and not all(_is_public(each["host"]) for each in found):
+        if plain_host(host) not in self._named and not all(_is_public(each["host"]) for each in found):
             raise ForbiddenAddressError(f"{host} lies on a private address, and is not named in RPA_V2_SOURCES")
         return found
 

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
-from rpa_shard.host_policy import polite_url
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, polite_url
 from rpa_shard.paper import Failure, PaperError
 
 PAGE_BYTES = 8192
@@ -75,18 +75,20 @@ def page_words(page: bytes) -> str:
 
 
 def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3); absent, past or 0 is None."""
+    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3), at most the longest pause.
+
+    Absent, past, malformed or 0 is None.
+    """
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value[:9]) or None
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    seconds = (when - datetime.now(UTC)).total_seconds()
-    return seconds if seconds > 0 else None
+        seconds = float(value)
+    else:
+        try:
+            when = parsedate_to_datetime(value)
+            seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return min(seconds, LONGEST_PAUSE_SECONDS) if seconds > 0 else None
 
 
 def range_start(content_range: str) -> int | None:

@@ -165,6 +165,15 @@ def test_a_limit_closes_for_the_longer_of_wish_and_floor(retry_after: float | No
     assert closed_seconds(sim) == expected
 
 
+def test_the_floor_ends_somewhere() -> None:
+    sim = Sim(governor())
+    for _ in range(2000):
+        sim.governor.limited(HOST, None, None, sim.now)
+        sim.governor.want(0, HOST, 1)
+        sim.governor.limited(HOST, probe(sim), None, sim.now)
+    assert closed_seconds(sim) == 3600.0
+
+
 def test_answers_that_come_together_count_once() -> None:
     sim = Sim(governor())
     for _ in range(4):
@@ -285,7 +294,22 @@ def test_policies_are_written_and_read() -> None:
     assert not HostPolicy(ARXIV_HOST, 8, 2.0, 4).is_within(PUBLISHED[ARXIV_HOST]), "a larger burst"
     assert not HostPolicy(ARXIV_HOST, 4, 0.5, 4).is_within(PUBLISHED[ARXIV_HOST])
     assert policies_by_host((policy,)) == {ARXIV_HOST: policy}
-    for wrong in ("x", "x=1", "x=0/1@1", "x=1/0@1", "x=1/1@0", "x=1/1", "=1/1@1", "x=-1/1@1"):
+    assert parse_policies("[::1]=1/1@1 0:0:0:0:0:0:0:2=2/1@1 Source.Example.=3/1@1 arxiv.org=1/9@1") == (
+        HostPolicy("::1", 1, 1.0, 1), HostPolicy("::2", 2, 1.0, 1), HostPolicy(HOST, 3, 1.0, 1),
+        HostPolicy(ARXIV_HOST, 1, 9.0, 1),
+    )  # fmt: skip
+    for wrong in (
+        "source.example:8080=1/1@1",
+        "cafe:80=1/1@1",
+        "x",
+        "x=1",
+        "x=0/1@1",
+        "x=1/0@1",
+        "x=1/1@0",
+        "x=1/1",
+        "=1/1@1",
+        "x=-1/1@1",
+    ):
         with pytest.raises(ValueError, match=wrong.split("=")[0] or "="):
             parse_policies(wrong)
 
@@ -293,4 +317,19 @@ def test_policies_are_written_and_read() -> None:
 def test_the_front_door_is_not_for_programs() -> None:
     assert polite_url("http://www.arxiv.org/pdf/2401.00001?a=b") == "https://export.arxiv.org/pdf/2401.00001?a=b"
     assert polite_url("https://mirror.example/pdf/1") == "https://mirror.example/pdf/1"
-    assert host_of("https://Mirror.Example:8080/x") == "mirror.example"
+    assert polite_url("https://ArXiv.org./pdf/1") == "https://export.arxiv.org/pdf/1"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Mirror.Example:8080/x", "mirror.example"),
+        ("https://export.arxiv.org./x", ARXIV_HOST),
+        ("https://ＥＸＰＯＲＴ.arxiv.org/x", ARXIV_HOST),
+        ("http://[0:0::1]:80/x", "::1"),
+        (f"http://{'ü' * 80}/x", "ü" * 80),
+        ("file:///x", ""),
+    ],
+)
+def test_a_host_is_written_in_one_way(url: str, host: str) -> None:
+    assert host_of(url) == host
