@@ -74,14 +74,19 @@ class Politeness:
 
     def act(self, shards: Mapping[int, ShardProcess]) -> None:
         """Tells everybody what has changed, and hands out what may go out now."""
-        self._reopen_on_request()
         now = time.monotonic()
         granted = self._governor.grants(now)
         self._tell_changes(shards.values(), now)
+        # Only what was told can be taken back: a shard keeps to the refusal that it heard until it hears of ours.
+        if self._reopen_on_request():
+            self._tell_changes(shards.values(), now)
         for grant in granted:
             if grant.shard in shards:
                 message = {"type": "permits", "host": grant.host, "ids": grant.ids, "granted_at": grant.granted_at}
                 shards[grant.shard].send(message)
+            else:
+                for permit in grant.ids:
+                    self._governor.back(grant.host, permit, "unused", now)
 
     def seconds_to_next_grant(self) -> float | None:
         return self._governor.seconds_to_next_grant(time.monotonic())
@@ -99,12 +104,15 @@ class Politeness:
         for shard in shards:
             shard.send({"type": "hosts", "hosts": hosts})
 
-    def _reopen_on_request(self) -> None:
+    def _reopen_on_request(self) -> bool:
+        reopened = False
         with suppress(FileNotFoundError):
             for request in os.scandir(self._folder.reopen_folder):
                 if self._governor.reopen(request.name, time.monotonic()):
                     log.warning("host %s: opened again on request", request.name)
+                    reopened = True
                 Path(request.path).unlink(missing_ok=True)
+        return reopened
 
 
 def _log_state(host: str, state: Mapping[str, Any]) -> None:

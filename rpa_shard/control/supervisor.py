@@ -118,6 +118,7 @@ class Supervisor:
                 self._finish_if_done()
                 self._resize_if_asked()
                 self._tell_if_due()
+        self._politeness.act(self._shards)  # what the last shard said of hosts is kept, too
         self._phase = Phase.ENDED
         self._tell()
         self._progress.close()

@@ -113,7 +113,9 @@ class Downloader:
         headers = {}
         if progress.validator is not None and progress.body.size_bytes:
             headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator}
-        async with self.permits.permit(host_of(url)), self._limited(progress):
+        async with self.permits.permit(host_of(url)) as counted, self._limited(progress):
+            if counted:
+                headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
             try:
                 async with self.client.stream("GET", url, headers=headers) as response:
                     if is_redirect(response.status_code):

@@ -6,7 +6,8 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -333,6 +334,23 @@ async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Benc
     assert len(arrivals(bench)) == 1, "not one more request"
 
 
+async def test_a_governed_host_sees_no_more_connections_than_permits(bench: Bench) -> None:
+    """An idle connection is open, too: other shards' requests would come on top of it."""
+    seen = []
+
+    async def keep(request: bytes, number: int) -> bytes:
+        seen.append(b"connection: close" in request.lower())
+        return await _whole(request, number)
+
+    async with raw_server(keep) as url:
+        permits = Granting({host_of(url)})
+        for used in (permits, bench.downloader.permits):
+            downloader = replace(bench.downloader, permits=used)
+            await replace(bench, downloader=downloader).get(url)
+            bench.final.unlink()
+    assert seen == [True, False]
+
+
 @pytest.mark.parametrize(
     ("argument", "low", "high"), [("=7", 7, 7), ("=date", 0.5, 2.5), ("=0", None, None), ("", None, None)]
 )
@@ -359,6 +377,18 @@ async def test_a_cancelled_download_leaves_nothing(bench: Bench, biting: Biting)
             await task
     assert bench.leftovers() == []
     assert not bench.final.exists()
+
+
+class Granting(Permits):
+    """Permits of a supervisor that grants all that is wanted at once."""
+
+    def __init__(self, governed: set[str]) -> None:
+        super().__init__(governed, self._hear_out)
+
+    def _hear_out(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "want":
+            granted = {"type": "permits", "host": message["host"], "ids": [1], "granted_at": time.monotonic()}
+            asyncio.get_running_loop().call_soon(self.hear, granted)
 
 
 class Pointing(aiohttp.abc.AbstractResolver):
