@@ -29,7 +29,7 @@ _STATUS_FAILURES = {
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAID_WITHDRAWN = re.compile(rb"\bwithdrawn\b", re.IGNORECASE)
 _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", re.ASCII)
 
 
 def is_redirect(status: int) -> bool:
@@ -91,10 +91,12 @@ def parse_retry_after(value: str) -> float | None:
     return min(seconds, LONGEST_PAUSE_SECONDS) if seconds > 0 else None
 
 
-def range_start(content_range: str) -> int | None:
-    """The first byte of a partial answer, by its Content-Range header."""
+def part_of(content_range: str) -> tuple[int | None, int | None]:
+    """The first byte of a partial answer and the length of the whole, by its Content-Range header; None: unknown."""
     match = _CONTENT_RANGE.fullmatch(content_range.strip())
-    return int(match[1]) if match else None
+    if match is None:
+        return None, None
+    return int(match[1]), int(match[2]) if match[2] else None
 
 
 def validator_of(etag: str, last_modified: str) -> str | None:

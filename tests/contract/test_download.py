@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import socket
+import tarfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -180,6 +182,88 @@ async def test_a_part_that_was_asked_for(bench: Bench) -> None:
         await bench.get(url)
 
 
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        ("416 Range Not Satisfiable", ["Content-Range: bytes */7"]),
+        ("206 Partial", ["Content-Range: bytes 7-11/12"]),
+        ("206 Partial", []),
+        ("206 Partial", [f"Content-Range: bytes {len(PDF) // 2}-{len(PDF) - 1}/{len(PDF)}", 'ETag: "two"']),
+        ("206 Partial", [f"Content-Range: bytes {len(PDF) // 2}-{len(PDF) - 1}/{len(PDF)}", "Content-Encoding: gzip"]),
+    ],
+)
+async def test_a_part_of_something_else_starts_over(bench: Bench, status: str, lines: list[str]) -> None:
+    async def changed(request: bytes, number: int) -> bytes:
+        if number == 1:
+            return _head(len(PDF), 'ETag: "one"') + PDF[: len(PDF) // 2]
+        if number == 2:
+            return _head(5, *lines, status=status) + b"other"
+        assert b"range:" not in request.lower()
+        return _head(len(PDF)) + PDF
+
+    async with raw_server(changed) as url:
+        await bench.get(url)
+
+
+async def test_a_part_that_ends_early_is_not_the_whole(bench: Bench) -> None:
+    """Each answer has the length that it announces; only the whole's tells that bytes are missing."""
+    answers = []
+
+    async def short(request: bytes, number: int) -> bytes:
+        answers.append(number)
+        half, total = len(PDF) // 2, len(PDF)
+        if number == 1:
+            return _head(total, 'ETag: "one"') + PDF[:half]
+        if number == 2:
+            part = b"x" * 100 + b"%%EOF"
+            return _head(len(part), f"Content-Range: bytes {half}-{half + 104}/{total}", status="206 Partial") + part
+        return _head(0, status="404 Not Found")
+
+    async with raw_server(short) as url:
+        assert (await bench.fails(url)).failure is Failure.NOT_FOUND
+    assert answers == [1, 2, 3], "it went on to ask for the rest"
+
+
+async def test_a_server_that_changes_its_mind_for_ever(bench: Bench) -> None:
+    async def fickle(request: bytes, number: int) -> bytes:
+        if b"range:" in request.lower():
+            return _head(0, status="416 Range Not Satisfiable")
+        return _head(len(PDF), 'ETag: "one"') + PDF[: len(PDF) // 2]
+
+    async with raw_server(fickle) as url:
+        assert (await bench.fails(url)).failure is Failure.TRUNCATED
+
+
+async def test_a_body_that_ends_with_the_connection(bench: Bench) -> None:
+    async def old(request: bytes, number: int) -> bytes:
+        return b"HTTP/1.0 200 OK\r\n\r\n" + PDF
+
+    async with raw_server(old) as url:
+        await bench.get(url)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "whole"),
+    [
+        (b"", b"", True),
+        (b"x" * 1019, b"", True),
+        (b"x" * 1020, b"", False),
+        (b"", b"\0" * 70_000 + b" \n" * 5000, True),
+        (b"", b"x" * 2000, True),
+        (b"", b"x" * 4000, False),
+    ],
+)
+async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, after: bytes, whole: bool) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(before + PDF + after)
+    if whole:
+        await bench.downloader.download(path.as_uri(), bench.final)
+        assert bench.final.read_bytes() == before + PDF + after, "not a byte is changed"
+    else:
+        error = await bench.fails(path.as_uri())
+        assert error.failure is (Failure.NOT_A_PDF if before else Failure.TRUNCATED)
+
+
 @pytest.mark.parametrize("content_range", ["", "Content-Range: bytes 5-9/10"])
 async def test_a_part_that_was_not_asked_for(bench: Bench, content_range: str) -> None:
     async def part(request: bytes, number: int) -> bytes:
@@ -314,13 +398,21 @@ async def test_a_public_name_that_resolves_inside(tmp_path: Path) -> None:
 async def test_files_and_parts_of_archives(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "a paper.pdf").write_bytes(PDF)
     await bench.get((tmp_path / "a paper.pdf").as_uri())
-    (tmp_path / "all.tar").write_bytes(b"x" * 1024 + PDF + b"y" * 99)
     bench.final.unlink()
-    await bench.get(f"tar://{tmp_path}/all.tar#offset=1024&size={len(PDF)}")
+    archive = tmp_path / "all.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(tmp_path / "a paper.pdf", "2401/2401.00001.pdf")
+    with tarfile.open(archive) as tar:
+        place = f"tar://{archive}#offset={tar.getmembers()[0].offset_data}&size={len(PDF)}"
+    await bench.get(place)
     bench.final.unlink()
+    for wrong in (place.replace("offset=", "offset=1"), place.replace("size=", "size=1"), f"{place}0"):
+        error = await bench.fails(wrong)
+        assert (error.failure, "add it again" in error.detail) == (Failure.NOT_FOUND, True)
+    os.truncate(archive, len(PDF))
+    assert (await bench.fails(place)).failure is Failure.NOT_FOUND
     assert (await bench.fails((tmp_path / "none.pdf").as_uri())).failure is Failure.NOT_FOUND
     assert (await bench.fails(tmp_path.as_uri())).failure is Failure.NOT_FOUND
-    assert (await bench.fails(f"tar://{tmp_path}/all.tar#offset=1024&size=900")).failure is Failure.TRUNCATED
 
 
 async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Bench, biting: Biting) -> None:

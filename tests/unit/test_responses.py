@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rpa_shard.arxiv_id import parse
 from rpa_shard.paper import Failure
-from rpa_shard.prep.responses import page_words, parse_retry_after, range_start, status_error, validator_of
+from rpa_shard.prep.responses import page_words, parse_retry_after, part_of, status_error, validator_of
 from rpa_shard.prep.sources import urls_of
 from rpa_shard.source_names import parse_sources
 
@@ -37,7 +37,7 @@ def test_retry_after_as_a_date() -> None:
 @given(st.text(), st.binary())
 def test_no_header_and_no_page_breaks_anything(header: str, page: bytes) -> None:
     parse_retry_after(header)
-    range_start(header)
+    part_of(header)
     assert "\n" not in page_words(page)
     assert len(page_words(page)) <= 300
 
@@ -51,9 +51,9 @@ def test_pages() -> None:
 
 
 def test_ranges_and_validators() -> None:
-    assert range_start("bytes 100-199/200") == 100
-    assert range_start("bytes 100-199/*") == 100
-    assert range_start("bytes */200") is None
+    assert part_of("bytes 100-199/200") == (100, 200)
+    assert part_of("bytes 100-199/*") == (100, None)
+    assert part_of("bytes */200") == (None, None)
     assert validator_of('"abc"', "Wed") == '"abc"'
     assert validator_of('W/"abc"', "Wed") is None, "a weak validator does not promise the same bytes"
     assert validator_of("", "Wed") == "Wed"
