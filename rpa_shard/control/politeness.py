@@ -18,7 +18,7 @@ from typing import Any
 from rpa_shard.control.governor import Governor, changes
 from rpa_shard.control.run_status import replace_soon
 from rpa_shard.control.shard_process import ShardProcess
-from rpa_shard.host_policy import policies_by_host
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, policies_by_host
 from rpa_shard.settings import Settings
 from rpa_shard.store.folder import DataFolder
 
@@ -136,6 +136,20 @@ def read_saved(path: Path) -> list[tuple[str, dict[str, Any], float]]:
     try:
         content = json.loads(path.read_text())
         seconds_since = time.time() - content["saved_at"]
-        return [(host, saved, seconds_since) for host, saved in content["hosts"].items()]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [(str(host), _checked(saved), seconds_since) for host, saved in content["hosts"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _checked(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A state that `Governor.restore` can take up. Raises KeyError, TypeError, ValueError or AttributeError."""
+    closed = saved["closed_seconds"]
+    factor = float(saved["factor"])
+    if not 0 < factor <= 1:
+        raise ValueError(factor)
+    return {
+        "blocked": str(saved["blocked"]) if saved["blocked"] else None,
+        "closed_seconds": None if closed is None else min(float(closed), LONGEST_PAUSE_SECONDS),
+        "closings": max(0, int(saved["closings"])),
+        "factor": factor,
+    }
