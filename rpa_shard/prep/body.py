@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 from zlib import MAX_WBITS, decompressobj
@@ -31,6 +32,7 @@ _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 # Compressed bytes are unpacked in steps, so that a bomb meets the cap before it fills the memory.
 UNPACK_STEP_BYTES = 2**18
+MOST_PIECES = 512  # of one write; systems allow 1024
 
 
 class Body:
@@ -44,7 +46,7 @@ class Body:
         self._final = final
         self._max_bytes = max_bytes
         self._temporary = new_temporary(temporaries, ".pdf")
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self.restart()
 
     @property
@@ -98,12 +100,12 @@ class Body:
 
     def spill(self) -> None:
         if self._file is None:
-            self._file = self._temporary.open("wb")
+            self._file = self._temporary.open("wb", buffering=0)
+        _write_all(self._file, self._chunks)
         for chunk in self._chunks:
             end = chunk.rstrip(_PADDING) if chunk.endswith(_PADDED) else chunk
             self._tail = (self._tail + end[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
             self._digest.update(chunk)
-            self._file.write(chunk)
         self._chunks.clear()
         self._gathered_bytes = 0
 
@@ -114,7 +116,6 @@ class Body:
         if b"%%EOF" not in self._tail:
             raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
         assert self._file is not None
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         put_in_place(self._temporary, self._final)
@@ -135,6 +136,18 @@ class Body:
         if says_withdrawn(self._head):
             raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
         raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
+
+
+def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
+    """Writes chunks with one call where the disk lets it: each call gives up the interpreter and waits for it again."""
+    left: Sequence[bytes | memoryview] = chunks
+    while left:
+        written = os.writev(file.fileno(), left[:MOST_PIECES])
+        while left and written >= len(left[0]):
+            written -= len(left[0])
+            left = left[1:]
+        if written:
+            left = [memoryview(left[0])[written:], *left[1:]]
 
 
 def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
