@@ -58,7 +58,7 @@ async def ours(folder: Path, permits: Permits) -> AsyncIterator[Download]:
         limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, 1000.0)
         downloader = Downloader(client, disk, folder / "tmp", limits, permits, guard)
         yield lambda url: downloader.download(url, folder / "papers" / f"{next(numbers)}.pdf")
-        await client.aclose()
+        await client.close()
 
 
 @asynccontextmanager

@@ -17,6 +17,9 @@ from aiohttp.resolver import ThreadedResolver
 from rpa_shard.host_policy import plain_host
 from rpa_shard.paper import Failure, PaperError
 
+# IPv6 addresses that lead to the IPv4 address at their end (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
 
 class ForbiddenAddressError(OSError):
     """A host that nobody named lies on a private address."""
@@ -60,6 +63,7 @@ def _is_address(host: str) -> bool:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = ipaddress.ip_address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else parsed.ipv4_mapped
+        parsed = inner or parsed.sixtofour or parsed
     return parsed.is_global and not parsed.is_multicast

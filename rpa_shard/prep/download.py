@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import httpx
+import aiohttp
 
 from rpa_shard.failpoints import reach
 from rpa_shard.host_policy import host_of, polite_url
@@ -35,7 +35,7 @@ from rpa_shard.prep.responses import (
     status_error,
     validator_of,
 )
-from rpa_shard.prep.transport import failure_of
+from rpa_shard.prep.transport import Client, failure_of
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class _OtherBodyError(Exception):
 class Downloader:
     """Downloads for one shard: its client, its disk threads, its folder for half-written files, its limits."""
 
-    client: httpx.AsyncClient
+    client: Client
     disk: Executor
     temporaries: Path
     limits: DownloadLimits
@@ -125,19 +125,19 @@ class Downloader:
             if counted:
                 headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
             try:
-                async with self.client.stream("GET", url, headers=headers) as response:
-                    if is_redirect(response.status_code):
+                async with self.client.get(url, headers) as response:
+                    if is_redirect(response.status):
                         return redirect_target(url, response.headers.get("Location"))
-                    if resumes and response.status_code == RANGE_NOT_SATISFIABLE:
+                    if resumes and response.status == RANGE_NOT_SATISFIABLE:
                         raise _OtherBodyError
-                    if response.status_code not in (200, 206):
+                    if response.status not in (200, 206):
                         raise await _refusal(response)
                     await self._receive(response, progress)
                     return None
             except _OtherBodyError:
                 await self._start_over(progress)
                 return url
-            except (PaperError, TimeoutError):
+            except PaperError:
                 raise
             except Exception as error:
                 found = failure_of(error)
@@ -161,13 +161,13 @@ class Downloader:
         finally:
             progress.seconds_left = max(0.0, progress.seconds_left - (time.monotonic() - begun))
 
-    async def _receive(self, response: httpx.Response, progress: _Progress) -> None:
+    async def _receive(self, response: aiohttp.ClientResponse, progress: _Progress) -> None:
         body, headers = progress.body, response.headers
         encoding = headers.get("Content-Encoding", "identity").strip().lower()
         unpacker = None if encoding in ("", "identity") else Unpacker(encoding)
         await self._begin(response, progress, resumable=unpacker is None)
         speed = _Speed(self.limits.least_bytes_per_second)
-        async for chunk in response.aiter_raw():
+        async for chunk in response.content.iter_any():
             speed.check(len(chunk))
             for piece in (chunk,) if unpacker is None else unpacker.steps(chunk):
                 reach("mid_download")
@@ -178,12 +178,12 @@ class Downloader:
         if progress.whole_bytes is not None and body.size_bytes != progress.whole_bytes:
             raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.whole_bytes}")
 
-    async def _begin(self, response: httpx.Response, progress: _Progress, *, resumable: bool) -> None:
+    async def _begin(self, response: aiohttp.ClientResponse, progress: _Progress, *, resumable: bool) -> None:
         """Makes sure that what comes continues what is there, or starts over."""
         body, headers = progress.body, response.headers
         length = headers.get("Content-Length", "")
         validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
-        if response.status_code == 206:
+        if response.status == 206:
             if not body.size_bytes:
                 raise PaperError(Failure.SERVER_ERROR, f"a part that we did not ask for from {response.url}")
             start, progress.whole_bytes = part_of(headers.get("Content-Range", ""))
@@ -223,15 +223,15 @@ class _Speed:
         self._since, self._bytes = time.monotonic(), 0
 
 
-async def _refusal(response: httpx.Response) -> PaperError:
+async def _refusal(response: aiohttp.ClientResponse) -> PaperError:
     """The failure that an answer without a PDF stands for, with what its page says."""
     page = b""
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         page += chunk
         if len(page) >= PAGE_BYTES:
             break
     retry_after = response.headers.get("Retry-After", "")
-    return status_error(response.status_code, str(response.url), retry_after, page[:PAGE_BYTES])
+    return status_error(response.status, str(response.url), retry_after, page[:PAGE_BYTES])
 
 
 def local_part(url: str) -> tuple[Path, int, int | None]:

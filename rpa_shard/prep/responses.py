@@ -41,7 +41,7 @@ def redirect_target(url: str, location: str | None) -> str:
     if not location:
         raise PaperError(Failure.SERVER_ERROR, f"a redirect to nowhere from {url}")
     try:
-        target = urljoin(url, location)
+        target = urljoin(url, location.encode().decode())  # bytes that are no text come as what cannot be encoded
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError:
@@ -101,7 +101,9 @@ def part_of(content_range: str) -> tuple[int | None, int | None]:
 
 def validator_of(etag: str, last_modified: str) -> str | None:
     """What If-Range may name so that two parts surely belong to one body: a strong ETag, else a date."""
-    etag = etag.strip()
+    etag, last_modified = etag.strip(), last_modified.strip()
+    if not (etag.isascii() and last_modified.isascii()):
+        return None
     if etag.startswith('"'):
         return etag
-    return None if etag else last_modified.strip() or None
+    return None if etag else last_modified or None

@@ -137,7 +137,7 @@ class Shard:
         try:
             yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, catalogue, settings.keep_pdf)
         finally:
-            await client.aclose()
+            await client.close()
             pool.close()
             disk.shutdown()
             catalogue.close()

@@ -77,7 +77,7 @@ async def open_bench(
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, least_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
         yield Bench(Downloader(client, disk, folder / "tmp", limits, Permits((), said.append), guard), folder, said)
-        await client.aclose()
+        await client.close()
 
 
 @pytest.fixture
@@ -167,6 +167,15 @@ async def test_a_body_that_has_changed_meanwhile_starts_over(bench: Bench) -> No
 
     async with raw_server(other_each_time) as url:
         await bench.get(url)
+
+
+@pytest.mark.parametrize("validator", ['ETag: "\udcff"', "Last-Modified: \udcff", 'ETag: W/"weak"', ""])
+async def test_without_a_usable_validator_nothing_is_taken_up(bench: Bench, validator: str) -> None:
+    async def cut(request: bytes, number: int) -> bytes:
+        return _head(len(PDF), validator) + PDF[: len(PDF) // 2]
+
+    async with raw_server(cut) as url:
+        assert (await bench.fails(url)).failure is Failure.TRUNCATED
 
 
 async def test_a_part_that_was_asked_for(bench: Bench) -> None:
@@ -368,6 +377,13 @@ async def test_damaged_compression(bench: Bench, cut: int | None) -> None:
         ("http://10.1.2.3/x", Failure.FORBIDDEN_REDIRECT),
         ("http://[::1]/x", Failure.FORBIDDEN_REDIRECT),
         ("http://[::ffff:127.0.0.1]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://0177.0.0.1/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://2130706433/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://0x7f000001/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://localhost/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[64:ff9b::7f00:1]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[2002:7f00:1::]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://x.example/\udcff", Failure.FORBIDDEN_REDIRECT),
     ],
 )
 async def test_redirects_to_where_we_must_not_go(bench: Bench, location: str, failure: Failure) -> None:
@@ -532,7 +548,7 @@ async def raw_server(answer: Answer, *, close_after: bool = True, announce_close
 
 def _head(length: int, *lines: str, status: str = "200 OK") -> bytes:
     headers = [f"HTTP/1.1 {status}", f"Content-Length: {length}", *filter(None, lines)]
-    return ("\r\n".join(headers) + "\r\n\r\n").encode()
+    return ("\r\n".join(headers) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 async def _whole(request: bytes, number: int) -> bytes:
