@@ -138,12 +138,12 @@ class Governor:
         state.lent.clear()
 
     def reopen(self, host: str, now: float) -> bool:
-        """A person acted; False if the host was neither blocked nor closed."""
+        """A person acted: a probe may go out; False if the host was neither blocked nor closed."""
         state = self._hosts.get(host)
-        if state is None or (state.blocked is None and state.closed_until is None):
+        if state is None or (state.blocked is None and (state.closed_until is None or state.closed_until <= now)):
             return False
         state.blocked = None
-        state.closed_until, state.probe, state.closings = None, None, 0
+        state.closed_until, state.probe, state.closings = now, None, 0
         return True
 
     def forget(self, shard: int) -> None:

@@ -240,8 +240,24 @@ def test_a_refusal_closes_until_a_person_acts() -> None:
     assert sim.governor.seconds_to_next_grant(sim.now) is None
     assert sim.governor.reopen(HOST, sim.now)
     assert not sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(0, HOST, 100)
+    assert sim.step(answer=False) == 1, "a probe: nobody knows yet whether it still refuses us"
+    sim.now += 5
+    assert sim.step(answer=False) == 0
+    sim.answer_all()
+    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.5
+
+
+def test_a_host_without_a_policy_that_refused_us_is_free_again_in_the_end() -> None:
+    sim = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
+    sim.governor.block(HOST, "HTTP 403", sim.now)
+    assert sim.governor.reopen(HOST, sim.now)
     sim.governor.want(0, HOST, 1)
-    assert sim.step() == 1
+    sim.first()
+    for _ in range(10):
+        sim.now += RECOVERY_SECONDS
+        sim.step()
+    assert sim.governor.hosts(sim.now) == {}
 
 
 def test_a_host_without_a_policy_gets_one_for_the_time_being() -> None:
