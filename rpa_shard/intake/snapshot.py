@@ -89,7 +89,9 @@ def first_submitted(row: dict[str, Any]) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = text.strip().replace("\n", " ")
+    if "  " in line or not line.isprintable():
+        line = " ".join(text.split())  # many times as slow, and seldom needed
     # JSON can spell half a character, and no file can hold one.
     return line if line.isascii() else line.encode("utf-8", "replace").decode()
 

@@ -113,6 +113,67 @@ def test_the_budget_holds_over_any_window(
     assert all(moment >= per_seconds for moment in sim.sent), "as if a burst had just been sent"
 
 
+def happen(sim: Sim, event: str) -> None:
+    """One thing that may happen to a host."""
+    word, _, shard = event.partition(" ")
+    answered = sim.held.pop()[1] if word in {"ok", "failed", "unused", "lost", "limited"} and sim.held else None
+    match word:
+        case "want":
+            sim.governor.want(int(shard), HOST, 2)
+        case "ok" | "failed" | "unused" if answered is not None:
+            sim.governor.back(HOST, answered, word, sim.now)
+        case "limited" if answered is not None:
+            sim.governor.limited(HOST, answered, 5.0, sim.now)
+        case "late":
+            sim.governor.limited(HOST, None, None, sim.now)
+        case "die":
+            sim.governor.forget(int(shard))
+            sim.held = [(holder, permit) for holder, permit in sim.held if holder != int(shard)]
+        case "block":
+            sim.governor.block(HOST, "HTTP 403", sim.now)
+        case "reopen":
+            sim.governor.reopen(HOST, sim.now)
+        case "idle":
+            sim.now += 50.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    connections=st.integers(1, 4),
+    events=st.lists(
+        st.sampled_from(
+            ["want 0", "want 1", "ok", "failed", "unused", "lost", "limited", "late", "die 0", "die 1", "block",
+             "reopen", "idle", "restart"]
+        ),
+        max_size=60,
+    ),
+)  # fmt: skip
+def test_a_closed_host_gets_one_probe_at_a_time_and_is_never_stuck(connections: int, events: list[str]) -> None:
+    policy = HostPolicy(HOST, 4, 1.0, connections)
+    sim = Sim(governor(policy))
+    for event in events:
+        if event == "restart":
+            saved = sim.governor.hosts(sim.now)[HOST]
+            sim = Sim(governor(policy, sim.now), sim.now)
+            sim.governor.restore(HOST, saved, 0.0, sim.now)
+        else:
+            happen(sim, event)
+        state = sim.governor.hosts(sim.now)[HOST]
+        granted = sim.step(answer=False)
+        if state["blocked"]:
+            assert granted == 0
+        elif state["closed_seconds"] is not None:
+            assert granted <= (state["closed_seconds"] == 0.0)
+    sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(7, HOST, 1000)
+    sim.now += 24 * 3600.0
+    for _ in range(20):
+        sim.step()
+        sim.wait()
+    assert sim.governor.hosts(sim.now)[HOST]["closed_seconds"] is None
+    sim.first(100)
+
+
 def test_the_whole_rate_is_used() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 400)
