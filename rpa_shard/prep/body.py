@@ -140,14 +140,17 @@ class Body:
 
 def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
     """Writes chunks with one call where the disk lets it: each call gives up the interpreter and waits for it again."""
-    left: Sequence[bytes | memoryview] = chunks
-    while left:
-        written = os.writev(file.fileno(), left[:MOST_PIECES])
-        while left and written >= len(left[0]):
-            written -= len(left[0])
-            left = left[1:]
+    place = 0
+    while place < len(chunks):
+        written = os.writev(file.fileno(), chunks[place : place + MOST_PIECES])
+        while place < len(chunks) and written >= len(chunks[place]):
+            written -= len(chunks[place])
+            place += 1
         if written:
-            left = [memoryview(left[0])[written:], *left[1:]]
+            rest = memoryview(chunks[place])[written:]
+            while rest:
+                rest = rest[os.write(file.fileno(), rest) :]
+            place += 1
 
 
 def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:

@@ -24,6 +24,7 @@ from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep import download as download_module
 from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.artifacts import fingerprint_of
+from rpa_shard.prep.body import Body
 from rpa_shard.prep.download import Downloader, DownloadLimits
 from rpa_shard.prep.permits import Permits
 from rpa_shard.prep.transport import open_client
@@ -411,6 +412,24 @@ async def test_a_public_name_that_resolves_inside(tmp_path: Path) -> None:
             await bench.get(url)
 
 
+def test_a_disk_that_takes_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    whole_write, whole_writev = os.write, os.writev
+    monkeypatch.setattr(os, "write", lambda descriptor, content: whole_write(descriptor, content[:1000]))
+    monkeypatch.setattr(
+        os, "writev", lambda descriptor, pieces: whole_writev(descriptor, [b"".join(pieces)[:7001] or b""])
+    )
+    body = Body(tmp_path / "tmp", tmp_path / "paper.pdf", 10**9)
+    sizes = [1, 7000, 10_000, 3, *[8] * 5000]
+    place = 0
+    for size in sizes:
+        body.take(PDF[place : place + size])
+        place += size
+    body.take(PDF[place:])
+    assert body.finish() == fingerprint_of(PDF)
+    assert (tmp_path / "paper.pdf").read_bytes() == PDF
+
+
 async def test_files_and_parts_of_archives(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "a paper.pdf").write_bytes(PDF)
     await bench.get((tmp_path / "a paper.pdf").as_uri())
@@ -487,13 +506,31 @@ async def test_a_cancelled_download_leaves_nothing(bench: Bench, biting: Biting)
     assert not bench.final.exists()
 
 
+async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:
+    """From a governed host to another and back: no permit is held while somebody else is asked."""
+    bench.downloader.guard.name("localhost")
+
+    async def to_and_fro(request: bytes, number: int) -> bytes:
+        port = request.split(b"Host: ")[1].split(b"\r\n")[0].split(b":")[1].decode()
+        permits.told.append(f"request {number}")
+        host = {1: "localhost", 2: "127.0.0.1"}.get(number)
+        return _head(0, f"Location: http://{host}:{port}/x", status="302 Found") if host else await _whole(request, 3)
+
+    async with raw_server(to_and_fro) as url:
+        permits = Granting({host_of(url)})
+        await replace(bench, downloader=replace(bench.downloader, permits=permits)).get(url)
+    assert permits.told == ["want", "request 1", "back", "request 2", "want", "request 3", "back"]
+
+
 class Granting(Permits):
     """Permits of a supervisor that grants all that is wanted at once."""
 
     def __init__(self, governed: set[str]) -> None:
         super().__init__(governed, self._hear_out)
+        self.told: list[str] = []
 
     def _hear_out(self, message: Mapping[str, Any]) -> None:
+        self.told.append(message["type"])
         if message["type"] == "want":
             granted = {"type": "permits", "host": message["host"], "ids": [1], "granted_at": time.monotonic()}
             asyncio.get_running_loop().call_soon(self.hear, granted)
