@@ -14,6 +14,7 @@ from types import TracebackType
 from urllib.request import getproxies
 
 import aiohttp
+import certifi
 
 from rpa_shard.paper import Failure
 from rpa_shard.prep.address_guard import AddressGuard, ForbiddenAddressError
@@ -70,7 +71,7 @@ class _Get:
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> Client:
     """The client of one shard, in the running loop."""
     connector = aiohttp.TCPConnector(
-        limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=True, resolver=guard
+        limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=trusted_certificates(), resolver=guard
     )
     seconds = settings.download_timeout_seconds
     session = aiohttp.ClientSession(
@@ -84,6 +85,13 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> Client
         trust_env=bool(getproxies()),
     )
     return Client(session, share.max_keepalive)
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """The certificates that this system trusts (SSL_CERT_FILE, too), and the usual ones: bare systems have none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def failure_of(error: Exception) -> tuple[Failure, str] | None:

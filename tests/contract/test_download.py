@@ -27,7 +27,7 @@ from rpa_shard.prep.artifacts import fingerprint_of
 from rpa_shard.prep.body import Body
 from rpa_shard.prep.download import Downloader, DownloadLimits
 from rpa_shard.prep.permits import Permits
-from rpa_shard.prep.transport import open_client
+from rpa_shard.prep.transport import open_client, trusted_certificates
 from rpa_shard.settings import Settings
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
@@ -309,6 +309,13 @@ async def test_the_whole_download_has_a_limit(bench: Bench, biting: Biting) -> N
     async with biting("trickle*always") as mirror:
         error = await hasty.fails(f"{mirror.url}/pdf/2401.00001")
     assert (error.failure, error.detail) == (Failure.TOO_SLOW, "took more than 0.4 s")
+
+
+def test_a_system_without_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    assert trusted_certificates().cert_store_stats()["x509_ca"] > 50
 
 
 async def test_an_announced_size_over_the_cap_is_not_fetched(bench: Bench) -> None:
