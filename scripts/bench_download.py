@@ -43,8 +43,8 @@ class NoPermits(Permits):
     """As if there were no governor."""
 
     @asynccontextmanager
-    async def permit(self, host: str) -> AsyncIterator[None]:
-        yield
+    async def permit(self, host: str) -> AsyncIterator[bool]:
+        yield False
 
 
 @asynccontextmanager

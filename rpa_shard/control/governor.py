@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
-from rpa_shard.host_policy import PERMIT_VALID_SECONDS, HostPolicy
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, PERMIT_VALID_SECONDS, HostPolicy
 
 # A window is longer than its policy's by this: twice what a permit may be old, so half of it is left for the network.
 MARGIN_SECONDS = 2 * PERMIT_VALID_SECONDS
-LONGEST_CLOSING_SECONDS = 24 * 3600.0
 LONGEST_FLOOR_SECONDS = 3600.0
+MOST_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
 RECOVERY_STEP = 1.25
 LEAST_FACTOR = 1 / 64
@@ -124,8 +124,9 @@ class Governor:
             state.closings += 1
             state.probe = None
         # Answers to requests that were under way together count once.
-        floor = min(self._floor_seconds * 2.0 ** (state.closings - 1), LONGEST_FLOOR_SECONDS)
-        seconds = min(max(retry_after_seconds or 0.0, floor), LONGEST_CLOSING_SECONDS)
+        doublings = min(state.closings - 1, MOST_DOUBLINGS)
+        floor = max(self._floor_seconds, min(self._floor_seconds * 2.0**doublings, LONGEST_FLOOR_SECONDS))
+        seconds = min(max(retry_after_seconds or 0.0, floor), LONGEST_PAUSE_SECONDS)
         state.closed_until = max(state.closed_until or 0.0, now + seconds)
         state.calm_since = now
 
@@ -137,12 +138,12 @@ class Governor:
         state.lent.clear()
 
     def reopen(self, host: str, now: float) -> bool:
-        """A person acted; False if the host was neither blocked nor closed."""
+        """A person acted: a probe may go out; False if the host was neither blocked nor closed."""
         state = self._hosts.get(host)
-        if state is None or (state.blocked is None and state.closed_until is None):
+        if state is None or (state.blocked is None and (state.closed_until is None or state.closed_until <= now)):
             return False
         state.blocked = None
-        state.closed_until, state.probe, state.closings = None, None, 0
+        state.closed_until, state.probe, state.closings = now, None, 0
         return True
 
     def forget(self, shard: int) -> None:

@@ -101,9 +101,16 @@ class Ledger:
             failures.update({row["failure"]: row["papers"] for row in self._read(shard, "count_by_failure")})
         return Counts(dict(statuses), dict(failures))
 
-    def arxiv_papers_to_do(self) -> int:
-        """How many of the papers that a run would work on have arXiv ids."""
-        return self._sum("count_arxiv_to_do")
+    def arxiv_papers_to_do(self, *, but_for_archives: bool = False) -> int:
+        """How many of the papers that a run would work on have arXiv ids, maybe without those in known archives."""
+        if not (but_for_archives and self.folder.catalogue_file.exists()):
+            return self._sum("count_arxiv_to_do")
+        papers = 0
+        for shard in range(self.layout.shards):
+            self._read(shard, "attach_catalogue", path=str(self.folder.catalogue_file))
+            papers += self._read(shard, "count_arxiv_to_do_not_archived")[0][0]
+            self._read(shard, "detach_catalogue")
+        return papers
 
     def ids_to_do(self) -> Iterator[str]:
         """The ids of the papers that a run would work on."""

@@ -113,6 +113,67 @@ def test_the_budget_holds_over_any_window(
     assert all(moment >= per_seconds for moment in sim.sent), "as if a burst had just been sent"
 
 
+def happen(sim: Sim, event: str) -> None:
+    """One thing that may happen to a host."""
+    word, _, shard = event.partition(" ")
+    answered = sim.held.pop()[1] if word in {"ok", "failed", "unused", "lost", "limited"} and sim.held else None
+    match word:
+        case "want":
+            sim.governor.want(int(shard), HOST, 2)
+        case "ok" | "failed" | "unused" if answered is not None:
+            sim.governor.back(HOST, answered, word, sim.now)
+        case "limited" if answered is not None:
+            sim.governor.limited(HOST, answered, 5.0, sim.now)
+        case "late":
+            sim.governor.limited(HOST, None, None, sim.now)
+        case "die":
+            sim.governor.forget(int(shard))
+            sim.held = [(holder, permit) for holder, permit in sim.held if holder != int(shard)]
+        case "block":
+            sim.governor.block(HOST, "HTTP 403", sim.now)
+        case "reopen":
+            sim.governor.reopen(HOST, sim.now)
+        case "idle":
+            sim.now += 50.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    connections=st.integers(1, 4),
+    events=st.lists(
+        st.sampled_from(
+            ["want 0", "want 1", "ok", "failed", "unused", "lost", "limited", "late", "die 0", "die 1", "block",
+             "reopen", "idle", "restart"]
+        ),
+        max_size=60,
+    ),
+)  # fmt: skip
+def test_a_closed_host_gets_one_probe_at_a_time_and_is_never_stuck(connections: int, events: list[str]) -> None:
+    policy = HostPolicy(HOST, 4, 1.0, connections)
+    sim = Sim(governor(policy))
+    for event in events:
+        if event == "restart":
+            saved = sim.governor.hosts(sim.now)[HOST]
+            sim = Sim(governor(policy, sim.now), sim.now)
+            sim.governor.restore(HOST, saved, 0.0, sim.now)
+        else:
+            happen(sim, event)
+        state = sim.governor.hosts(sim.now)[HOST]
+        granted = sim.step(answer=False)
+        if state["blocked"]:
+            assert granted == 0
+        elif state["closed_seconds"] is not None:
+            assert granted <= (state["closed_seconds"] == 0.0)
+    sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(7, HOST, 1000)
+    sim.now += 24 * 3600.0
+    for _ in range(20):
+        sim.step()
+        sim.wait()
+    assert sim.governor.hosts(sim.now)[HOST]["closed_seconds"] is None
+    sim.first(100)
+
+
 def test_the_whole_rate_is_used() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 400)
@@ -163,6 +224,15 @@ def test_a_limit_closes_for_the_longer_of_wish_and_floor(retry_after: float | No
     sim = Sim(governor())
     sim.governor.limited(HOST, None, retry_after, sim.now)
     assert closed_seconds(sim) == expected
+
+
+def test_the_floor_ends_somewhere() -> None:
+    sim = Sim(governor())
+    for _ in range(2000):
+        sim.governor.limited(HOST, None, None, sim.now)
+        sim.governor.want(0, HOST, 1)
+        sim.governor.limited(HOST, probe(sim), None, sim.now)
+    assert closed_seconds(sim) == 3600.0
 
 
 def test_answers_that_come_together_count_once() -> None:
@@ -231,8 +301,24 @@ def test_a_refusal_closes_until_a_person_acts() -> None:
     assert sim.governor.seconds_to_next_grant(sim.now) is None
     assert sim.governor.reopen(HOST, sim.now)
     assert not sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(0, HOST, 100)
+    assert sim.step(answer=False) == 1, "a probe: nobody knows yet whether it still refuses us"
+    sim.now += 5
+    assert sim.step(answer=False) == 0
+    sim.answer_all()
+    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.5
+
+
+def test_a_host_without_a_policy_that_refused_us_is_free_again_in_the_end() -> None:
+    sim = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
+    sim.governor.block(HOST, "HTTP 403", sim.now)
+    assert sim.governor.reopen(HOST, sim.now)
     sim.governor.want(0, HOST, 1)
-    assert sim.step() == 1
+    sim.first()
+    for _ in range(10):
+        sim.now += RECOVERY_SECONDS
+        sim.step()
+    assert sim.governor.hosts(sim.now) == {}
 
 
 def test_a_host_without_a_policy_gets_one_for_the_time_being() -> None:
@@ -285,7 +371,22 @@ def test_policies_are_written_and_read() -> None:
     assert not HostPolicy(ARXIV_HOST, 8, 2.0, 4).is_within(PUBLISHED[ARXIV_HOST]), "a larger burst"
     assert not HostPolicy(ARXIV_HOST, 4, 0.5, 4).is_within(PUBLISHED[ARXIV_HOST])
     assert policies_by_host((policy,)) == {ARXIV_HOST: policy}
-    for wrong in ("x", "x=1", "x=0/1@1", "x=1/0@1", "x=1/1@0", "x=1/1", "=1/1@1", "x=-1/1@1"):
+    assert parse_policies("[::1]=1/1@1 0:0:0:0:0:0:0:2=2/1@1 Source.Example.=3/1@1 arxiv.org=1/9@1") == (
+        HostPolicy("::1", 1, 1.0, 1), HostPolicy("::2", 2, 1.0, 1), HostPolicy(HOST, 3, 1.0, 1),
+        HostPolicy(ARXIV_HOST, 1, 9.0, 1),
+    )  # fmt: skip
+    for wrong in (
+        "source.example:8080=1/1@1",
+        "cafe:80=1/1@1",
+        "x",
+        "x=1",
+        "x=0/1@1",
+        "x=1/0@1",
+        "x=1/1@0",
+        "x=1/1",
+        "=1/1@1",
+        "x=-1/1@1",
+    ):
         with pytest.raises(ValueError, match=wrong.split("=")[0] or "="):
             parse_policies(wrong)
 
@@ -293,4 +394,19 @@ def test_policies_are_written_and_read() -> None:
 def test_the_front_door_is_not_for_programs() -> None:
     assert polite_url("http://www.arxiv.org/pdf/2401.00001?a=b") == "https://export.arxiv.org/pdf/2401.00001?a=b"
     assert polite_url("https://mirror.example/pdf/1") == "https://mirror.example/pdf/1"
-    assert host_of("https://Mirror.Example:8080/x") == "mirror.example"
+    assert polite_url("https://ArXiv.org./pdf/1") == "https://export.arxiv.org/pdf/1"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Mirror.Example:8080/x", "mirror.example"),
+        ("https://export.arxiv.org./x", ARXIV_HOST),
+        ("https://ＥＸＰＯＲＴ.arxiv.org/x", ARXIV_HOST),
+        ("http://[0:0::1]:80/x", "::1"),
+        (f"http://{'ü' * 80}/x", "ü" * 80),
+        ("file:///x", ""),
+    ],
+)
+def test_a_host_is_written_in_one_way(url: str, host: str) -> None:
+    assert host_of(url) == host
