@@ -16,7 +16,8 @@ import pytest
 import zstandard
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.control.run_status import write_status
+from rpa_shard.clock import moment
+from rpa_shard.control.run_status import born, write_status
 from rpa_shard.observe import health
 from rpa_shard.observe.export import ExportError, export
 from rpa_shard.observe.health import Level
@@ -207,7 +208,7 @@ def run_status(**changes: Any) -> dict[str, Any]:
         "lost_leases": 0,
         "number": 0,
         "pid": me.pid,
-        "created_at": me.create_time(),
+        "created_at": born(me.pid),
         "state": "ready",
         "outstanding": 5,
         "held": 2,
@@ -223,9 +224,11 @@ def run_status(**changes: Any) -> dict[str, Any]:
     }
     status = {
         "pid": os.getpid(),
-        "created_at": me.create_time(),
+        "created_at": born(me.pid),
         "started_at": time.time() - 100,
         "written_at": time.time(),
+        "written": moment(),
+        "seconds": 100.0,
         "phase": "running",
         "cause": None,
         "rates": {"last_10_seconds": 3.0, "last_60_seconds": 3.0, "whole_run": 3.0, "spread": 0.1},
@@ -283,7 +286,10 @@ def test_each_thing_that_is_wrong(folder: DataFolder, status: dict[str, Any], ch
 
 
 def test_a_stale_status(folder: DataFolder) -> None:
-    assert checked(folder, run_status(written_at=time.time() - 60))["run"] == Level.CRITICAL
+    assert (
+        checked(folder, run_status(written=moment() | {"monotonic_seconds": time.monotonic() - 60}))["run"]
+        == Level.CRITICAL
+    )
 
 
 def test_no_run_is_unknown(tmp_path: Path) -> None:
