@@ -34,7 +34,7 @@ from rpa_shard.control.throughput import Rates, Throughput
 from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings, SettingsError
 from rpa_shard.shard.messages import GO_ON, PAUSE
-from rpa_shard.shard.process import run_shard
+from rpa_shard.shard.process import run_shard, warm_up
 from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import reclaim
 from rpa_shard.store.reshard import reshard
@@ -105,6 +105,7 @@ class Supervisor:
     def run(self) -> RunEnd:
         """Runs until all is done (or for ever as a daemon), a signal, or a crash loop."""
         with self._noting_signals():
+            warm_up(self._settings)
             for number in range(self._settings.shard_count):
                 self._start(number)
             while self._shards or self._restart_at or self._phase is Phase.RESIZING:

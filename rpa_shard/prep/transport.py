@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from urllib.request import getproxies
 
 import aiohttp
@@ -33,7 +34,7 @@ class ShardTransport(AiohttpTransport):
     """
 
     def __init__(self, max_connections: int, max_keepalive: int, guard: AddressGuard) -> None:
-        super().__init__(client=self._open_session)
+        super().__init__(verify=ssl_context(), client=self._open_session)
         self._max_connections = max_connections
         self._max_keepalive = max_keepalive
         self._guard = guard
@@ -85,6 +86,12 @@ class _CountedStream(httpx.AsyncByteStream):
         if transport is not None:
             transport._left()
         await self._stream.aclose()
+
+
+@cache
+def ssl_context() -> ssl.SSLContext:
+    """The certificates that we trust, read once a process: it takes 30 ms, in which a loop would do nothing else."""
+    return httpx.create_ssl_context()
 
 
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
