@@ -99,7 +99,7 @@ class Shard:
                 SQLiteStore.open(
                     self._folder.shard_file(self._number),
                     self._settings.lease_ttl_seconds,
-                    group=max(1, len(self._share.workers) // WORKERS_A_GROUP),
+                    group=group_of(len(self._share.workers)),
                 )
             )
             pool, prep = await opened.enter_async_context(self._open_prep(permits))
@@ -232,6 +232,11 @@ class Shard:
             lag_max_seconds=self._lag.max_seconds,
             downloaded_bytes=self._counters.downloaded_bytes,
         )
+
+
+def group_of(workers: int) -> int:
+    """How many of a shard's workers have to wait for the store to write at once."""
+    return max(1, workers // WORKERS_A_GROUP)
 
 
 def _give_up() -> None:

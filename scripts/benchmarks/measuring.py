@@ -124,4 +124,7 @@ def measure(
         last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
         raise ContenderError(f"exit {process.returncode}: {last[:200]}")
     cpu_seconds = used.ru_utime + used.ru_stime
-    return Figures(papers, seconds, cpu_seconds, sampler.memory_peak_bytes, sampler.descriptors_peak)
+    largest_bytes = used.ru_maxrss * 1024  # of a single process, but without a gap
+    return Figures(
+        papers, seconds, cpu_seconds, max(sampler.memory_peak_bytes, largest_bytes), sampler.descriptors_peak
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -41,9 +41,9 @@ class Shelf:
         return self.first(number * self.distinct)
 
 
-def ids(papers: int) -> list[str]:
-    """That many arXiv ids."""
-    return [f"{2401 + 100 * (n // _PAPERS_A_MONTH)}.{n % _PAPERS_A_MONTH + 1:05}" for n in range(papers)]
+def id_stream(papers: int) -> Iterator[str]:
+    """That many arXiv ids, in order."""
+    return (f"{2401 + 100 * (n // _PAPERS_A_MONTH)}.{n % _PAPERS_A_MONTH + 1:05}" for n in range(papers))
 
 
 def fill_shelf(folder: Path, sources: Sequence[Path], papers: int) -> Shelf:
@@ -57,7 +57,7 @@ def fill_shelf(folder: Path, sources: Sequence[Path], papers: int) -> Shelf:
     found = _copies(sources, originals) if sources else _samples(originals, min(papers, DISTINCT_SAMPLES))
     if not found:
         raise FileNotFoundError(f"no PDF in {', '.join(map(str, sources))}")
-    named = ids(papers)
+    named = list(id_stream(papers))
     for paper_id, original in zip(named, islice(cycle(found), papers), strict=True):
         os.link(original, folder / f"{paper_id}.pdf")
     return Shelf(folder, tuple(named), min(len(found), papers))
@@ -75,7 +75,7 @@ def _copies(sources: Sequence[Path], originals: Path) -> list[Path]:
 def _samples(originals: Path, papers: int) -> list[Path]:
     kinds = (Kind.TWO_COLUMNS, Kind.AUTHOR_YEAR)
     made = []
-    for number, paper_id in enumerate(ids(papers)):
+    for number, paper_id in enumerate(id_stream(papers)):
         made.append(originals / f"{number}.pdf")
         made[-1].write_bytes(sample_pdf(kinds[number % len(kinds)], paper_id))
     return made
