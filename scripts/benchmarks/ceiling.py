@@ -2,7 +2,7 @@
 
     python -m scripts.benchmarks.ceiling FOLDER SHARD WORKERS       (one shard's part; prints papers and seconds)
 
-Guarantee: the shard's own claims, leases, grouping and durability. Limit: all papers succeed, with a result of usual size.
+Guarantee: the shard's own claims, leases, grouping and durability. Limit: all papers succeed.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Sampler:
         while not self._ended.wait(SAMPLE_SECONDS):
             with suppress(psutil.Error):
                 root = psutil.Process(self._pid)
-                self._sample([root, *root.children(recursive=True)], with_memory=samples % SAMPLES_A_MEMORY_LOOK == 1)
+                self._sample([root, *root.children(recursive=True)], with_memory=samples % SAMPLES_A_MEMORY_LOOK == 0)
             if self._look is not None:
                 self._look()
             samples += 1
@@ -124,7 +124,6 @@ def measure(
         last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
         raise ContenderError(f"exit {process.returncode}: {last[:200]}")
     cpu_seconds = used.ru_utime + used.ru_stime
-    largest_bytes = used.ru_maxrss * 1024  # of a single process, but without a gap
-    return Figures(
-        papers, seconds, cpu_seconds, max(sampler.memory_peak_bytes, largest_bytes), sampler.descriptors_peak
-    )
+    # A command that ended before the first look: the largest process, and no less than this one when it forked.
+    memory_peak_bytes = sampler.memory_peak_bytes or used.ru_maxrss * 1024
+    return Figures(papers, seconds, cpu_seconds, memory_peak_bytes, sampler.descriptors_peak)

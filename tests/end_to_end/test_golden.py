@@ -1,6 +1,7 @@
 """Text, references and records stay byte for byte the same: a change made for speed changes nothing else.
 
-Where they are meant to change: `RPA_SHARD_WRITE_GOLDEN=1 python -m pytest tests/end_to_end/test_golden.py`, and say why.
+Where they are meant to change: `RPA_SHARD_WRITE_GOLDEN=1 python -m pytest tests/end_to_end/test_golden.py`
+(and say why).
 """
 
 from __future__ import annotations
