@@ -88,7 +88,8 @@ class Ledger:
         same = {"priority": priority, "status": Status.PENDING.value, "now": time.time()}
         for shard, ids in by_shard.items():
             with self._transaction(shard) as connection:
-                added += connection.executemany(query("add"), ({"id": each, **same} for each in ids)).rowcount
+                # One statement for all: a statement for each takes three times as long.
+                added += connection.execute(query("add"), {"ids": json.dumps(ids), **same}).rowcount
         return added, sum(map(len, by_shard.values())) - added
 
     def counts(self) -> Counts:

@@ -1,7 +1,7 @@
 -- name: add
--- Queue a paper unless it is known.
+-- Queue papers unless they are known.
 INSERT INTO papers (id, priority, status, next_attempt_at, added_at, changed_at)
-VALUES (:id, :priority, :status, :now, :now, :now)
+SELECT value, :priority, :status, :now, :now, :now FROM json_each(:ids) WHERE true
 ON CONFLICT (id) DO NOTHING;
 
 -- name: highest_priority
