@@ -7,13 +7,17 @@ is done here; each command calls the module that does it, and imports it only th
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TextIO
 
 from rpa_shard import __version__
 from rpa_shard.arxiv_id import InvalidIdError, PaperId, parse
@@ -250,11 +254,38 @@ def demo(parsed: argparse.Namespace, settings: Settings) -> int:
     return run_demo(parsed.folder.absolute(), parsed.papers, layout, _say)
 
 
+def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Beats a run of its own, and holds it to the promise."""
+    from rpa_shard.chaos.harness import DEFAULT_FAULTS, Chaos, Plan, lines
+
+    seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
+    papers = parsed.papers or max(400, 40 * parsed.kills)
+    _say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
+    root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
+    try:
+        faults = DEFAULT_FAULTS if parsed.faults is None else parsed.faults
+        report = Chaos(Plan(seed, papers, parsed.kills, parsed.minutes, faults), root, _say).run()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _print(lines(report))
+    if report.violations:
+        _say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}")
+        return SOME_FAILED
+    shutil.rmtree(root)
+    return OK
+
+
 def _paper(text: str) -> PaperId:
     try:
         return parse(text)
     except InvalidIdError as error:
         raise UsageError(f"{text}: {error}") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def _day(text: str) -> str:
@@ -265,13 +296,26 @@ def _day(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
+    with _as_long_as_it_is_there(sys.stderr):
+        print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-    sys.stdout.flush()
+    with _as_long_as_it_is_there(sys.stdout):
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _as_long_as_it_is_there(stream: TextIO) -> Iterator[None]:
+    """Writing to a terminal that was closed is no reason to fail: from here on it goes nowhere."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -360,6 +404,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--seed", type=int, default=0, metavar="S", help="chooses who meets which fault (default 0)")
     sub.add_argument("--log", type=Path, metavar="F", help="writes a JSON line at every arrival")
+
+    sub = command(
+        "chaos",
+        chaos,
+        "kill, stop, resize and starve a run of its own, and check that the promise holds",
+        "./run.sh chaos --kills 100 --seed 7",
+    )
+    sub.add_argument("--kills", type=_positive, default=25, metavar="N", help="processes to kill (default 25)")
+    sub.add_argument("--papers", type=_positive, metavar="P", help="default 40 for each kill")
+    sub.add_argument("--minutes", type=float, metavar="M", help="leave it in peace after so long, and let it finish")
+    sub.add_argument("--seed", type=int, metavar="S", help="repeats what was done (default: a new one)")
+    sub.add_argument("--faults", metavar="SPEC", help="of its mirror, as `mirror` has them (default: some of most)")
+    sub.add_argument("--folder", type=Path, metavar="F", help="where its temporary folder is made")
 
     sub = command("demo", demo, "run everything on papers made here, without a network", "./run.sh demo")
     sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")

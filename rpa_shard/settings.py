@@ -217,11 +217,14 @@ class Settings:
     shard_memory_bytes: int = knob(
         "RPA_V2_SHARD_MEMORY_BYTES",
         2 * 1024**3,
-        integer(64 * 1024**2, 1024**4),
+        integer(32 * 1024**2, 1024**4),
         "A shard that holds more memory than this drains and is replaced by a fresh one, in bytes.",
     )
     retry_delay_scale: float = knob(
-        "RPA_V2_RETRY_DELAY_SCALE", 1.0, number(0, 100), "Multiplies every back-off between attempts."
+        "RPA_V2_RETRY_DELAY_SCALE",
+        1.0,
+        number(0, 100),
+        "Multiplies every back-off: between attempts at a paper, and before a dead shard is started again.",
     )
     drain_seconds: float = knob(
         "RPA_V2_DRAIN_SECONDS",

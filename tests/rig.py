@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import psutil
 
 from rpa_shard.arxiv_id import parse
+from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, lost_papers, processes_of
 from rpa_shard.control.run_status import read_status
 from rpa_shard.prep.artifacts import files_of
 from rpa_shard.store.folder import DataFolder
@@ -120,14 +120,24 @@ class Rig:
 
     def processes(self) -> list[psutil.Process]:
         """Living processes that were started for this folder, whoever their parent is now."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("RPA_V2_DATA_DIR") == str(self.root) and process.pid != os.getpid():
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return processes_of(self.folder)
+
+    def arm(self, failpoints: str) -> None:
+        """The next runs die, stop or meet an error at named points, each point once."""
+        markers = self.root.with_name(f"failpoints-{len(self.started)}")
+        markers.mkdir()
+        self.environment |= {"RPA_SHARD_FAILPOINTS": failpoints, "RPA_SHARD_FAILPOINTS_ONCE": str(markers)}
+
+    def disarm(self) -> None:
+        """No failpoints any more."""
+        self.environment.pop("RPA_SHARD_FAILPOINTS", None)
+
+    def assert_promise_kept(self, ids: Collection[str]) -> None:
+        """Nothing runs any more, and the invariants hold."""
+        wait_for(lambda: not self.processes(), "all processes gone")
+        with open_ledger(self.folder) as ledger:
+            broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(ledger), *accounts(ledger)]
+        assert [*broken, *leftovers(self.folder)] == []
 
     def end(self) -> None:
         for process in self.started:

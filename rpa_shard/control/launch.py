@@ -1,7 +1,7 @@
 """Starting a run: the run's lock, orphans of a killed run, a resize, and then the supervisor.
 
 Guarantee: a folder has one run at a time; shards that a killed supervisor left are waited for, not raced; the layout
-is as the knobs say before anything forks. Limit: one machine; a data folder on a network file system is not guarded.
+is as the knobs say before anything forks. Limit: one machine; network file systems are refused when the folder is made.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.run_status import is_alive, read_status
@@ -46,6 +48,7 @@ def launch(settings: Settings, *, daemon: bool, say: Callable[[str], None]) -> R
     make_folder(folder, target)
     with _run_lock(folder, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
         _resize(folder, target, say)
+        folder.resize_request.unlink(missing_ok=True)  # meant for a run that is gone
         shutil.rmtree(folder.root / "tmp", ignore_errors=True)
         if not daemon and not _anything_to_do(folder):
             return None
@@ -61,33 +64,39 @@ def launch(settings: Settings, *, daemon: bool, say: Callable[[str], None]) -> R
 @contextmanager
 def _run_lock(folder: DataFolder, patience_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
     """The run lock; waits for shards that a killed supervisor left to drain, but not for a living run."""
-    give_up = time.monotonic() + patience_seconds
-    told = False
-    while True:
-        try:
-            with folder.run_lock():
-                yield
-                return
-        except FolderBusyError:
+    with ExitStack() as held:
+        give_up = time.monotonic() + patience_seconds
+        told = False
+        while not _is_ours(folder, held):
             status = read_status(folder.status_file)
             if status is not None and is_alive(status["pid"], status["created_at"]):
-                raise FolderBusyError(f"another run (process {status['pid']}) is working in {folder.root}") from None
-            if time.monotonic() > give_up:
-                _kill_orphans(status, say)
-                if time.monotonic() > give_up + ORPHAN_GRACE_SECONDS:
-                    raise
-        if not told:
-            say("waiting for the shards of a killed run to drain")
-            told = True
-        time.sleep(_POLL_SECONDS)
+                raise FolderBusyError(f"another run (process {status['pid']}) is working in {folder.root}")
+            if time.monotonic() > give_up + ORPHAN_GRACE_SECONDS:
+                raise FolderBusyError(f"a process of a killed run still works in {folder.root}: end it by hand")
+            _kill_orphans(status, say, all_of_them=time.monotonic() > give_up)
+            if not told:
+                say("waiting for the shards of a killed run to drain")
+                told = True
+            time.sleep(_POLL_SECONDS)
+        yield
 
 
-def _kill_orphans(status: Mapping[str, Any] | None, say: Callable[[str], None]) -> None:
-    """Ends shards of a dead run that did not drain in their time: stopped ones, or stuck ones."""
+def _is_ours(folder: DataFolder, held: ExitStack) -> bool:
+    try:
+        held.enter_context(folder.run_lock())
+    except FolderBusyError:
+        return False
+    return True
+
+
+def _kill_orphans(status: Mapping[str, Any] | None, say: Callable[[str], None], *, all_of_them: bool) -> None:
+    """Ends shards of a dead run that are stopped, so that they never drain; in the end those that are stuck, too."""
     for shard in status["shards"] if status is not None else ():
-        if is_alive(shard["pid"], shard.get("created_at", 0.0)):
-            say(f"shard {shard['number']} of a killed run (process {shard['pid']}) did not drain: killing it")
-            with suppress(ProcessLookupError):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if not is_alive(shard["pid"], shard.get("created_at", 0.0)):
+                continue
+            if all_of_them or psutil.Process(shard["pid"]).status() == psutil.STATUS_STOPPED:
+                say(f"shard {shard['number']} of a killed run (process {shard['pid']}) does not drain: killing it")
                 os.kill(shard["pid"], signal.SIGKILL)
 
 
@@ -104,7 +113,8 @@ def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> N
             reclaim(folder, shard, frozenset({suspect.paper_id} if suspect else ()))
             path.unlink(missing_ok=True)
     say(f"resizing from {layout.shards} to {target.shards} shards ({target.workers} workers)")
-    say(f"moved {reshard(folder, target)} papers")
+    with folder.exclusive():
+        say(f"moved {reshard(folder, target)} papers")
 
 
 def _anything_to_do(folder: DataFolder) -> bool:

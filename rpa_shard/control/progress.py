@@ -1,12 +1,14 @@
 """What a person sees while a run goes on: a bar on a terminal, nothing elsewhere (there the log lines tell).
 
-Guarantee: starts no thread, so forking stays safe. Limit: counts come from reports, a second old.
+Guarantee: starts no thread, so forking stays safe; a terminal that is closed ends the bar, not the run. Limit: counts
+come from reports, a second old.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -26,6 +28,12 @@ class Progress:
         total = sum(by_status.values())
         if not self._shown or not total:
             return
+        try:
+            self._draw(by_status, total)
+        except OSError:  # the terminal is gone
+            self._shown, self._bar = False, None
+
+    def _draw(self, by_status: Mapping[str, int], total: int) -> None:
         finished = total - sum(by_status.get(status, 0) for status in _OPEN_STATUSES)
         if self._bar is None:
             tqdm.monitor_interval = 0  # no monitor thread
@@ -37,4 +45,5 @@ class Progress:
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()

@@ -1,29 +1,91 @@
-"""Asking a living run for another number of shards.
+"""A run that is on gets another number of shards: how one asks, and how the supervisor does it.
 
-Guarantee: a request is one small file, taken up once; the last one counts. Limit: it changes the run that is on; the
-next start goes by `RPA_V2_SHARD_COUNT` again.
+Guarantee: a request is one small file, taken up once; the last one counts. The folder's layout lock is had before any
+shard is told to drain, so a command that reads the folder delays a resize and never stretches its pause. Killed at any
+point, the next start finishes the move. Limit: it changes the run that is on; the next start goes by
+`RPA_V2_SHARD_COUNT` again. Papers in an engine are waited for, as in any drain.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 from rpa_shard.control.run_status import is_alive, read_status
-from rpa_shard.store.folder import DataFolder, StoreError, replace_file
+from rpa_shard.settings import Settings, SettingsError
+from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
+from rpa_shard.store.reshard import reshard
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 120.0
 
 
-def read_resize_request(folder: DataFolder) -> int | None:
-    """The number of shards asked for, and takes the request away; None where there is none."""
-    path = folder.resize_request
+class LiveResize:
+    """The supervisor's side, a resize at a time: `begin`, drain the shards, `finish`, start the new ones, `forget`."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._folder = folder
+        self._target: Settings | None = None
+        self._lock = ExitStack()
+        self._begun = 0.0
+        self._waiting = False
+
+    def begin(self, settings: Settings) -> bool:
+        """Whether a resize of the run with `settings` begins now; then the layout lock is ours."""
+        target = self._asked_for(settings)
+        if target is None:
+            return False
+        try:
+            self._lock.enter_context(self._folder.exclusive(wait=False))
+        except FolderBusyError:
+            if not self._waiting:
+                log.warning("a resize waits for a command that reads the folder")
+            self._waiting = True
+            return False
+        log.info("resizing from %d to %d shards", settings.shard_count, target.shard_count)
+        self._target, self._begun, self._waiting = target, time.monotonic(), False
+        return True
+
+    def finish(self) -> Settings:
+        """Moves the papers, which no shard may hold any more; the run's settings from now on. Raises StoreError."""
+        assert self._target is not None
+        settings = self._target
+        with self._lock:
+            moved = reshard(self._folder, Layout(settings.workers, settings.shard_count))
+        log.info("resized: moved %d papers, paused for %.1f s", moved, time.monotonic() - self._begun)
+        return settings
+
+    def forget(self) -> None:
+        """Done, or the run ends before: the request is answered, unless there is another one by now."""
+        self._lock.close()
+        if self._target is not None and _read_request(self._folder) == self._target.shard_count:
+            self._folder.resize_request.unlink(missing_ok=True)
+        self._target = None
+
+    def _asked_for(self, settings: Settings) -> Settings | None:
+        asked = _read_request(self._folder)
+        if asked is None or asked == settings.shard_count:
+            self._folder.resize_request.unlink(missing_ok=True)
+            return None
+        target = replace(settings, shard_count=asked)
+        try:
+            target.check()
+        except SettingsError as error:
+            log.error("not resized: %s", error)
+            self._folder.resize_request.unlink(missing_ok=True)
+            return None
+        return target
+
+
+def _read_request(folder: DataFolder) -> int | None:
     try:
-        text = path.read_text()
-        path.unlink()
-    except FileNotFoundError:
+        return int(folder.resize_request.read_text())
+    except (FileNotFoundError, ValueError):
         return None
-    return int(text) if text.strip().isdigit() else None
 
 
 def resize(folder: DataFolder, shards: int) -> str:
@@ -38,7 +100,10 @@ def resize(folder: DataFolder, shards: int) -> str:
         if status is None or not is_alive(status["pid"], status["created_at"]) or status["phase"] == "ended":
             raise StoreError("the run ended meanwhile")
         ready = sum(1 for shard in status["shards"] if shard["state"] == "ready")
-        if status["shard_count"] == shards and ready == shards and not folder.resize_request.exists():
-            return f"the run works on {shards} shards, after {time.monotonic() - begun:.1f} s"
+        if not folder.resize_request.exists() and status["phase"] == "running":
+            if status["shard_count"] == ready == shards:
+                return f"the run works on {shards} shards, after {time.monotonic() - begun:.1f} s"
+            if status["shard_count"] != shards:
+                raise StoreError(f"the run has not taken {shards} shards: see its log")
         time.sleep(POLL_SECONDS)
     raise StoreError(f"the run has not got to {shards} shards within {PATIENCE_SECONDS:.0f} s: see its log")

@@ -17,9 +17,10 @@ LONGEST_DELAY_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Restarts:
-    """The deaths of all shards of a run."""
+    """The deaths of all shards of a run. `delay_scale` multiplies every delay."""
 
     deaths: int
+    delay_scale: float = 1.0
     _times: deque[float] = field(default_factory=deque)
     _in_a_row: dict[int, tuple[int, float]] = field(default_factory=dict)
 
@@ -33,4 +34,4 @@ class Restarts:
         row, last = self._in_a_row.get(shard, (0, now))
         row = 0 if now - last >= WINDOW_SECONDS else row
         self._in_a_row[shard] = (row + 1, now)
-        return float(min(FIRST_DELAY_SECONDS * 2**row, LONGEST_DELAY_SECONDS))
+        return float(min(FIRST_DELAY_SECONDS * 2**row, LONGEST_DELAY_SECONDS)) * self.delay_scale

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 BROKE = 1
 # Telling a process's TCP sockets from others takes reading all of the machine's: 20 ms where there are a thousand.
 TCP_SECONDS = 10.0
+# It reports once a second; one that has not for so long does not turn its loop.
+STUCK_SECONDS = 5.0
 
 
 class ShardProcess:
@@ -42,8 +44,9 @@ class ShardProcess:
         self.control = control
         self.report = Report("booting", None)
         self.heard_monotonic = time.monotonic()
-        # Why we killed it, where we did; why it broke, where it could still say so.
+        # Why we killed it, where we did, and whether a paper was at fault; why it broke, where it could still say so.
         self.killed_for: str | None = None
+        self.killed_for_a_paper = False
         self.last_words: str | None = None
         # It was asked to end so that a fresh one takes its place.
         self.recycling = False
@@ -116,9 +119,10 @@ class ShardProcess:
         self.recycling = True
         self.drain()
 
-    def kill(self, reason: str) -> None:
+    def kill(self, reason: str, *, for_a_paper: bool = False) -> None:
         """Ends it at once; what it held is reclaimed when it is reaped."""
         self.killed_for = self.killed_for or reason
+        self.killed_for_a_paper |= for_a_paper
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
@@ -136,9 +140,11 @@ class ShardProcess:
     def measure(self) -> dict[str, Any]:
         """Its report and what the system says of it: descriptors, CPU (%), memory (bytes), threads, and now and then
         TCP sockets."""
-        silent_seconds = time.monotonic() - self.heard_monotonic
+        silent_seconds = round(time.monotonic() - self.heard_monotonic, 1)
         measured: dict[str, Any] = {"number": self.number, "pid": self.pid, **asdict(self.report)}
-        measured["silent_seconds"] = round(silent_seconds, 1)
+        measured["silent_seconds"] = silent_seconds
+        if silent_seconds > STUCK_SECONDS:
+            measured["state"] = "stuck"
         with suppress(psutil.Error), self._process.oneshot():
             measured |= {
                 "created_at": self._process.create_time(),

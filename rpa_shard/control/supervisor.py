@@ -8,36 +8,30 @@ left. Limit: it sees what shards report and what the system says of them, once a
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import signal
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.politeness import Politeness
 from rpa_shard.control.progress import Progress
-from rpa_shard.control.resizing import read_resize_request
+from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.restarts import Restarts
-from rpa_shard.control.run_status import write_status
+from rpa_shard.control.run_record import RunRecord
 from rpa_shard.control.shard_process import ShardProcess
-from rpa_shard.control.throughput import Rates, Throughput
+from rpa_shard.control.throughput import Rates
 from rpa_shard.prep.breadcrumb import read_breadcrumb
-from rpa_shard.settings import Settings, SettingsError
+from rpa_shard.settings import Settings
 from rpa_shard.shard.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard, warm_up
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import reclaim
-from rpa_shard.store.reshard import reshard
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +39,6 @@ TICK_SECONDS = 0.2
 STATUS_SECONDS = 1.0
 # A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
 KILL_AFTER_DRAIN_SECONDS = 2.0
-DEATHS_SHOWN = 20
-PEAKS = ("descriptors", "tcp_sockets", "rss_bytes", "threads")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -84,23 +76,17 @@ class Supervisor:
         self._phase = Phase.RUNNING
         self._shards: dict[int, ShardProcess] = {}
         self._restart_at: dict[int, float] = {}
-        self._restarts = Restarts(settings.crash_loop_deaths)
-        self._deaths: list[dict[str, Any]] = []
+        self._restarts = Restarts(settings.crash_loop_deaths, settings.retry_delay_scale)
+        self._record = RunRecord(self._folder, progress)
+        self._resize = LiveResize(self._folder)
         self._signals: list[int] = []
         self._signal = 0
         self._cause: str | None = None
         self._drain_until = 0.0
-        self._done_by_the_dead = 0
         self._politeness = Politeness(settings)
         self._disk = DiskWatch(settings.data_dir, settings.least_free_bytes)
         self._selector = selectors.DefaultSelector()
-        self._started = time.monotonic()
-        self._started_at = time.time()
-        self._throughput = Throughput(self._started)
         self._next_status = 0.0
-        # The last that is known of every shard, the dead too: the status of a run that has ended tells of them all.
-        self._measured: dict[int, dict[str, Any]] = {}
-        self._process = psutil.Process()
 
     def run(self) -> RunEnd:
         """Runs until all is done (or for ever as a daemon), a signal, or a crash loop."""
@@ -119,12 +105,11 @@ class Supervisor:
                 self._finish_if_done()
                 self._resize_if_asked()
                 self._tell_if_due()
+        self._resize.forget()
         self._phase = Phase.ENDED
         self._tell()
         self._progress.close()
-        return RunEnd(
-            self._signal, self._cause, self._throughput.rates(), self._prep_done(), time.monotonic() - self._started
-        )
+        return RunEnd(self._signal, self._cause, self._record.rates(), self._record.prep_done(()), self._record.seconds)
 
     @contextmanager
     def _noting_signals(self) -> Iterator[None]:
@@ -165,6 +150,7 @@ class Supervisor:
         reclaimed = reclaim(self._folder, number, suspects)
         if reclaimed:
             log.warning("reclaimed %d leases of shard %d, suspects: %s", reclaimed, number, ", ".join(suspects) or "-")
+            self._record.reclaimed(reclaimed, suspects)
         self._folder.breadcrumb_file(number).unlink(missing_ok=True)
 
     def _start(self, number: int) -> None:
@@ -213,8 +199,7 @@ class Supervisor:
             self._selector.unregister(shard.control)
         self._politeness.hear(shard)
         self._politeness.forget(shard.number)
-        self._measure(shard)
-        self._done_by_the_dead += shard.report.prep_done
+        self._record.buried(shard, self._settings)
         if self._phase is not Phase.RUNNING:
             return
         if shard.recycling and not shard.killed_for:
@@ -223,9 +208,9 @@ class Supervisor:
             return
         cause = f"{how} ({shard.killed_for})" if shard.killed_for else how
         log.warning("shard %d died: %s", shard.number, cause)
+        self._record.died(shard.number, cause)
         now = time.monotonic()
-        self._deaths.append({"shard": shard.number, "at": time.time(), "cause": cause})
-        delay = 0.0 if shard.killed_for else self._restarts.died(shard.number, now)
+        delay = 0.0 if shard.killed_for_a_paper else self._restarts.died(shard.number, now)
         if delay is None:
             self._cause = f"shards died {self._settings.crash_loop_deaths + 1} times within a minute, last: {cause}"
             log.error("crash loop: %s", self._cause)
@@ -244,7 +229,7 @@ class Supervisor:
         for number, shard in self._shards.items():
             crumb = read_breadcrumb(self._folder.breadcrumb_file(number))
             if crumb is not None and now - crumb.since_monotonic > self._settings.extract_deadline_seconds:
-                shard.kill(f"extraction of {crumb.paper_id} passed its deadline")
+                shard.kill(f"extraction of {crumb.paper_id} passed its deadline", for_a_paper=True)
             elif now - shard.heard_monotonic > self._settings.shard_silence_seconds:
                 shard.kill(f"silent for more than {self._settings.shard_silence_seconds:g} s")
             elif self._phase is not Phase.RUNNING and now > self._drain_until:
@@ -255,50 +240,32 @@ class Supervisor:
         if self._phase is not Phase.RUNNING or any(shard.recycling for shard in self._shards.values()):
             return
         for number, shard in self._shards.items():
-            memory = self._measured.get(number, {}).get("rss_bytes", 0)
-            if memory > self._settings.shard_memory_bytes and shard.report.state == "ready":
-                log.warning("shard %d holds %.0f MB: it drains and is replaced", number, memory / 1e6)
+            memory_bytes = self._record.rss_bytes(number)
+            if memory_bytes > self._settings.shard_memory_bytes and shard.report.state == "ready":
+                log.warning("shard %d holds %.0f MB: it drains and is replaced", number, memory_bytes / 1e6)
                 shard.recycle()
                 return
 
     def _resize_if_asked(self) -> None:
-        if self._phase is Phase.RUNNING:
-            asked = read_resize_request(self._folder)
-            if asked is not None and asked != self._settings.shard_count:
-                self._resize_to(asked)
+        if self._phase is Phase.RUNNING and self._resize.begin(self._settings):
+            self._drain(Phase.RESIZING)
         elif self._phase is Phase.RESIZING and not self._shards:
-            self._finish_resize()
-
-    def _resize_to(self, shard_count: int) -> None:
-        settings = replace(self._settings, shard_count=shard_count)
-        try:
-            settings.check()
-        except SettingsError as error:
-            log.error("not resized: %s", error)
-            return
-        log.info("resizing from %d to %d shards", self._settings.shard_count, shard_count)
-        self._resized = settings
-        self._drain(Phase.RESIZING)
-
-    def _finish_resize(self) -> None:
-        for number in range(self._settings.shard_count):
-            self._reclaim(number)
-        self._settings = self._resized
-        moved = reshard(self._folder, Layout(self._settings.workers, self._settings.shard_count))
-        log.info("moved %d papers", moved)
-        self._measured.clear()
-        self._phase = Phase.RUNNING
-        for number in range(self._settings.shard_count):
-            self._start(number)
+            for number in range(self._settings.shard_count):
+                self._reclaim(number)
+            self._tell()  # nothing is told during the move
+            self._settings = self._resize.finish()
+            self._record.resized()
+            self._phase = Phase.RUNNING
+            for number in range(self._settings.shard_count):
+                self._start(number)
+            self._tell()
+            self._resize.forget()
 
     def _finish_if_done(self) -> None:
         if self._phase is not Phase.RUNNING or self._daemon or self._restart_at:
             return
         if all(shard.report.outstanding == 0 for shard in self._shards.values()):
             self._drain(Phase.FINISHING)
-
-    def _prep_done(self) -> int:
-        return self._done_by_the_dead + sum(shard.report.prep_done for shard in self._shards.values())
 
     def _tell_if_due(self) -> None:
         now = time.monotonic()
@@ -308,44 +275,17 @@ class Supervisor:
                 for shard in self._shards.values():
                     shard.send(PAUSE if self._disk.paused else GO_ON)
             self._tell()
+            self._recycle_the_large()
 
     def _tell(self) -> None:
-        """Writes the status file and moves the progress bar."""
-        self._throughput.sample(time.monotonic(), self._prep_done())
-        rates = self._throughput.rates()
         for shard in self._shards.values():
-            self._measure(shard)
-        by_status: Counter[str] = Counter()
-        for measured in self._measured.values():
-            by_status.update(measured["by_status"])
-        self._progress.update(by_status)
-        self._recycle_the_large()
-        write_status(
-            self._folder.status_file,
-            {
-                "pid": os.getpid(),
-                "created_at": self._process.create_time(),
-                "started_at": self._started_at,
-                "written_at": time.time(),
-                "phase": self._phase,
-                "cause": self._cause,
-                "paused": self._disk.paused,
-                "daemon": self._daemon,
-                "prep_done": self._prep_done(),
-                "rates": asdict(rates),
-                "hosts": self._politeness.hosts(),
-                "deaths": self._deaths[-DEATHS_SHOWN:],
-                "shard_count": self._settings.shard_count,
-                "shards": [self._measured[number] for number in sorted(self._measured)],
-            },
-        )
-
-    def _measure(self, shard: ShardProcess) -> None:
-        before = self._measured.get(shard.number, {})
-        measured = {**before, **shard.measure()}
-        for name in PEAKS:
-            measured[f"{name}_peak"] = max(before.get(f"{name}_peak", 0), measured.get(name, 0))
-        share = self._settings.share(shard.number)
-        measured |= {"descriptor_budget": share.descriptors, "extract_workers": share.extract_workers}
-        measured["restarts"] = sum(1 for death in self._deaths if death["shard"] == shard.number)
-        self._measured[shard.number] = measured
+            self._record.look_at(shard, self._settings)
+        self._record.to_come_back(self._restart_at)
+        more = {
+            "phase": self._phase,
+            "cause": self._cause,
+            "paused": self._disk.paused,
+            "daemon": self._daemon,
+            "hosts": self._politeness.hosts(),
+        }
+        self._record.tell(self._shards, self._settings, more)

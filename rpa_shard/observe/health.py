@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import Any
 import psutil
 
 from rpa_shard.control.run_status import is_alive, read_status
+from rpa_shard.paper import Failure
 from rpa_shard.store.folder import DataFolder, StoreError
 from rpa_shard.store.ledger import open_ledger
 
@@ -59,7 +61,8 @@ def check_folder(root: Path) -> list[Check]:
         return [Check("run", Level.UNKNOWN, f"no run has written a status below {root}")]
     live = is_alive(run["pid"], run["created_at"]) and run["phase"] != "ended"
     checks = [_run_check(run, live=live), *_shard_checks(run, live=live)]
-    checks += [_lag_check(run), _lease_check(folder, live=live), _throughput_check(run, live=live)]
+    checks += [_lag_check(run), _lease_check(folder, live=live), _paper_check(folder, run)]
+    checks += [_throughput_check(run, live=live)]
     checks += [_resource_check(run, live=live), _disk_check(root)]
     return checks
 
@@ -79,7 +82,8 @@ def _run_check(run: dict[str, Any], *, live: bool) -> Check:
         return Check(
             "run", Level.CRITICAL if cause else Level.OK, f"ended {age:.0f} s ago{f': {cause}' if cause else ''}"
         )
-    level = Level.OK if age < FRESH_SECONDS else Level.CRITICAL
+    # Nothing is written while a resize moves the papers.
+    level = Level.OK if age < FRESH_SECONDS or run["phase"] == "resizing" else Level.CRITICAL
     return Check("run", level, f"supervisor {run['pid']} {run['phase']}, status {age:.1f} s old")
 
 
@@ -90,13 +94,14 @@ def _shard_checks(run: dict[str, Any], *, live: bool) -> list[Check]:
         if alive:
             return [Check("shards", Level.WARNING, f"{len(alive)} still draining without a supervisor")]
         return [Check("shards", Level.OK, f"all {run['shard_count']} have ended, {deaths} deaths during the run")]
-    ended = sum(1 for each in run["shards"] if each["state"] == "ended")
-    level = Level.OK if len(alive) + ended >= run["shard_count"] else Level.CRITICAL
+    states = Counter(each["state"] for each in run["shards"])
+    whole = len(alive) + states["ended"] >= run["shard_count"] or run["phase"] == "resizing"
+    level = Level.OK if whole and not states["stuck"] and not states["dead"] else Level.CRITICAL
     if level is Level.OK and deaths:
         level = Level.WARNING
-    states = ", ".join(f"{each['number']} {each['state']}" for each in run["shards"])
+    shown = ", ".join(f"{each['number']} {each['state']}" for each in run["shards"])
     last = f", last death: {run['deaths'][-1]['cause']}" if deaths else ""
-    return [Check("shards", level, f"{len(alive)} of {run['shard_count']} alive ({states}){last}")]
+    return [Check("shards", level, f"{len(alive)} of {run['shard_count']} alive ({shown}){last}")]
 
 
 def _lag_check(run: dict[str, Any]) -> Check:
@@ -131,6 +136,18 @@ def _lease_check(folder: DataFolder, *, live: bool) -> Check:
     if leases.expired or (leases.held and not live):
         return Check("leases", Level.WARNING, text + "; the next run frees them" * (not live))
     return Check("leases", Level.OK, text)
+
+
+def _paper_check(folder: DataFolder, run: dict[str, Any]) -> Check:
+    """Papers that killed their process, or may have: a warning, since somebody may want to look at them."""
+    try:
+        with open_ledger(folder) as ledger:
+            suspects, poison = ledger.suspects(), ledger.counts().by_failure.get(Failure.POISON, 0)
+    except StoreError as error:
+        return Check("papers", Level.UNKNOWN, str(error))
+    lost = sum(each["lost_leases"] for each in run["shards"])
+    text = f"{suspects} suspects, {poison} poison, {run['handed_back']} handed back by the dead, {lost} lost leases"
+    return Check("papers", Level.WARNING if suspects or poison else Level.OK, text)
 
 
 def _throughput_check(run: dict[str, Any], *, live: bool) -> Check:

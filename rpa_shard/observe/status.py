@@ -7,6 +7,7 @@ status file, and are those of the last run when none is on.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.paper import Status
 from rpa_shard.store.ledger import Leases, Ledger
 from rpa_shard.store.protocol import Counts
+
+DEATHS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class FolderStatus:
     workers: int
     counts: Counts
     leases: Leases
+    suspects: int
     running: bool
     run: dict[str, Any] | None
 
@@ -42,6 +46,7 @@ def folder_status(ledger: Ledger) -> FolderStatus:
         workers=ledger.layout.workers,
         counts=ledger.counts(),
         leases=ledger.leases(),
+        suspects=ledger.suspects(),
         running=run is not None and is_alive(run["pid"], run["created_at"]),
         run=run,
     )
@@ -52,8 +57,10 @@ def lines(status: FolderStatus) -> list[str]:
     return [
         f"folder    {status.folder} ({status.shards} shards, {status.workers} workers)",
         _run_line(status),
+        *_shard_lines(status),
         *count_lines(status.counts),
         _lease_line(status.leases),
+        *_incident_lines(status),
     ]
 
 
@@ -83,6 +90,25 @@ def _run_line(status: FolderStatus) -> str:
     ended = "ended" if run["phase"] == "ended" else "was killed"
     when = datetime.fromtimestamp(run["written_at"], UTC)
     return f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {rates['whole_run']:.1f} papers/s"
+
+
+def _shard_lines(status: FolderStatus) -> Iterator[str]:
+    if status.run is not None and status.running:
+        states = ", ".join(f"{shard['number']} {shard['state']}" for shard in status.run["shards"])
+        yield f"shards    {states}"
+
+
+def _incident_lines(status: FolderStatus) -> Iterator[str]:
+    """What went wrong and was mended: deaths with their causes, papers handed back, suspects."""
+    if status.suspects:
+        yield f"suspects  {status.suspects} papers whose process died while parsing them: they run again, alone"
+    if status.run is None:
+        return
+    if status.run["handed_back"]:
+        yield f"returned  {status.run['handed_back']} papers of dead shards went back to the queue"
+    for death in status.run["deaths"][-DEATHS_SHOWN:]:
+        when = datetime.fromtimestamp(death["at"], UTC)
+        yield f"death     shard {death['shard']} at {when:%H:%M:%S} UTC: {death['cause']}"
 
 
 def _lease_line(leases: Leases) -> str:

@@ -134,15 +134,18 @@ class DataFolder:
             yield
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Held by whoever changes the layout."""
-        with self._locked(fcntl.LOCK_EX):
+    def exclusive(self, *, wait: bool = True) -> Iterator[None]:
+        """Held by whoever changes the layout. Raises FolderBusyError where it should not `wait`."""
+        with self._locked(fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
 
     @contextlib.contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
         with _open_lock(self.root / "layout.lock") as lock:
-            fcntl.flock(lock, kind)
+            try:
+                fcntl.flock(lock, kind)
+            except BlockingIOError:
+                raise FolderBusyError(f"another command is reading {self.root}") from None
             yield
 
     @contextlib.contextmanager

@@ -130,6 +130,10 @@ class Ledger:
                 oldest = min(oldest or row["oldest_claimed_at"], row["oldest_claimed_at"])
         return Leases(held, expired, incoherent, oldest)
 
+    def suspects(self) -> int:
+        """How many papers wait to run alone, because their process died while parsing them."""
+        return sum(connection.execute(query("count_suspects")).fetchone()[0] for connection in self._connections)
+
     def paper(self, paper_id: str) -> PaperRow | None:
         """One paper's row, or None if it was never added."""
         shard = self.layout.shard_of(paper_id)
@@ -158,10 +162,14 @@ class Ledger:
             here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
             if not here:
                 continue
+            now = time.time()
             with self._transaction(shard) as connection:
                 for paper_id in here:
-                    parameters = {"claims": PREP.claims, "now": time.time(), "id": paper_id, "failure": failure}
-                    moved += [row["id"] for row in connection.execute(query("retry"), parameters)]
+                    parameters = {"claims": PREP.claims, "now": now, "id": paper_id, "failure": failure}
+                    back = [row["id"] for row in connection.execute(query("retry"), parameters)]
+                    line = {"now": now, "event": "retried", "attempt": 0, "failure": None, "detail": None}
+                    connection.executemany(query("remember"), [{"id": each, **line} for each in back])
+                    moved += back
         return moved
 
     def requeue(self, row: PaperRow) -> bool:

@@ -2,8 +2,8 @@
 
 Guarantee: may be killed at any point and run again; at no point is a paper in no file, and when it returns every
 paper is in exactly one. Each batch is copied and committed at its new home before it is deleted at the old one, and
-the manifest names both layouts until all is done. Limit: needs the run lock and no live shard; leases must have been
-reclaimed before.
+the manifest names both layouts until all is done. Limit: the caller holds the run lock and the layout lock, no shard
+lives, and leases have been reclaimed.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ def reshard(folder: DataFolder, target: Layout) -> int:
 
     Raises StoreError.
     """
-    with folder.exclusive():
-        manifest = folder.read_manifest()
-        if manifest is None:
-            raise StoreError(f"{folder.root} has no manifest")
-        moved = 0
-        if manifest.moving_to is not None:
-            moved += _move(folder, manifest.layout, manifest.moving_to)
-            manifest = Manifest(manifest.moving_to)
-        if manifest.layout != target:
-            moved += _move(folder, manifest.layout, target)
-        return moved
+    manifest = folder.read_manifest()
+    if manifest is None:
+        raise StoreError(f"{folder.root} has no manifest")
+    moved = 0
+    if manifest.moving_to is not None:
+        moved += _move(folder, manifest.layout, manifest.moving_to)
+        manifest = Manifest(manifest.moving_to)
+    if manifest.layout != target:
+        moved += _move(folder, manifest.layout, target)
+    return moved
 
 
 def _move(folder: DataFolder, source: Layout, target: Layout) -> int:

@@ -28,6 +28,8 @@ CREATE TABLE papers (
 CREATE INDEX papers_to_claim ON papers (status, priority DESC, next_attempt_at);
 -- Leases are few; this index holds only them.
 CREATE INDEX papers_leased ON papers (lease_expires_at) WHERE lease_id IS NOT NULL;
+-- Suspects are few, too.
+CREATE INDEX papers_suspect ON papers (status) WHERE suspect = 1;
 -- Failures for good, by reason.
 CREATE INDEX papers_failed ON papers (failure) WHERE status = 'failed';
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from typing import Self, TextIO
 
 from aiohttp import web
 
+from rpa_shard.testing.arrivals import Arrival, LoopWatch
 from rpa_shard.testing.biting import bite
 from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan, parse_faults
 
@@ -101,6 +101,7 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
     index = Index(folder)
     counter = FaultCounter(behaviour.faults)
     log = _open_log(behaviour.log)
+    loop_watch = LoopWatch()
 
     async def pdf(request: web.Request) -> web.StreamResponse:
         at, paper_id = time.time(), request.match_info["id"].removesuffix(".pdf")
@@ -111,9 +112,8 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
         )
         if log is not None:
             kind = fault.kind if fault else None
-            log.write(
-                json.dumps({"at": at, "id": paper_id, "fault": kind, "range": request.headers.get("Range")}) + "\n"
-            )
+            arrival = Arrival(at, paper_id, loop_watch.late_seconds(), kind, request.headers.get("Range"))
+            log.write(arrival.as_line())
         if path is None:
             raise web.HTTPNotFound(text="No such paper here.\n")
         if fault is not None:
@@ -127,12 +127,15 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
     async def ids(request: web.Request) -> web.Response:
         return web.Response(text="\n".join(index.queueable(f"http://{request.host}")) + "\n")
 
-    async def close_log(_: web.Application) -> None:
+    async def keep_log(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(loop_watch.watch())
+        yield
+        watching.cancel()
         if log is not None:
             log.close()
 
     made = web.Application()
-    made.on_cleanup.append(close_log)
+    made.cleanup_ctx.append(keep_log)
     made.router.add_get("/pdf/{id:.+}", pdf)
     made.router.add_get("/ids", ids)
     return made

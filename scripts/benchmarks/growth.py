@@ -80,4 +80,6 @@ def _measure(folder: Path, rows: int, *arguments: str) -> Figures:
 
 
 if __name__ == "__main__":
-    reshard(DataFolder(Path(sys.argv[1])), Layout(Settings().workers, int(sys.argv[2])))
+    folder = DataFolder(Path(sys.argv[1]))
+    with folder.run_lock(), folder.exclusive():
+        reshard(folder, Layout(Settings().workers, int(sys.argv[2])))

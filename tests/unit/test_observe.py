@@ -204,6 +204,7 @@ def run_status(**changes: Any) -> dict[str, Any]:
     """A healthy run of one shard, both of them this process."""
     me = psutil.Process()
     shard = {
+        "lost_leases": 0,
         "number": 0,
         "pid": me.pid,
         "created_at": me.create_time(),
@@ -229,6 +230,8 @@ def run_status(**changes: Any) -> dict[str, Any]:
         "cause": None,
         "rates": {"last_10_seconds": 3.0, "last_60_seconds": 3.0, "whole_run": 3.0, "spread": 0.1},
         "deaths": [],
+        "handed_back": 0,
+        "suspects": [],
         "shard_count": 1,
         "shards": [shard | changes.pop("shard", {})],
     }
@@ -255,6 +258,10 @@ def test_a_healthy_run(folder: DataFolder) -> None:
         (run_status(created_at=1.0), "shards", Level.WARNING),
         (run_status(shard={"created_at": 1.0}), "shards", Level.CRITICAL),
         (run_status(shard={"created_at": 1.0, "state": "ended"}), "shards", Level.OK),
+        (run_status(shard={"state": "draining"}), "shards", Level.OK),
+        (run_status(shard={"state": "stuck"}), "shards", Level.CRITICAL),
+        (run_status(shard={"state": "dead"}), "shards", Level.CRITICAL),
+        (run_status(phase="resizing", shard={"created_at": 1.0}), "shards", Level.OK),
         (run_status(deaths=[{"shard": 0, "at": 1.0, "cause": "signal SIGKILL"}]), "shards", Level.WARNING),
         (run_status(shard={"lag_p99_seconds": 0.5}), "loop lag", Level.WARNING),
         (run_status(shard={"lag_max_seconds": 6.0}), "loop lag", Level.WARNING),

@@ -1,0 +1,299 @@
+"""Chaos: a real run against a biting mirror, beaten until all papers are done, and then held to account.
+
+Guarantee: every blow and every start is drawn from the seed; what is reported as broken was found in the folder, in the
+mirror's log or among the processes, not in anybody's word. When it ends, no process is left. Limit: the moment at which
+a blow falls is the machine's, so a seed repeats what was done, not exactly what was hit.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rpa_shard.chaos import invariants
+from rpa_shard.chaos.actions import Actions
+from rpa_shard.chaos.invariants import Violation
+from rpa_shard.chaos.run_process import RunProcess
+from rpa_shard.chaos.schedule import Schedule
+from rpa_shard.host_policy import HostPolicy
+from rpa_shard.paper import Failure, Status
+from rpa_shard.store.folder import DataFolder, Layout, StoreError
+from rpa_shard.store.ledger import PaperRow, open_ledger
+from rpa_shard.testing.arrivals import read_arrivals
+from rpa_shard.testing.faults import ALWAYS, parse_faults
+from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.sample_papers import Kind, sample_pdf
+
+DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,hops:1%,slow:20%"
+POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
+WORKERS = 200
+# Small times, so that what takes minutes in earnest happens within seconds.
+KNOBS = {
+    "RPA_V2_HOST_POLICY": str(POLICY),
+    "RPA_V2_WORKERS": str(WORKERS),
+    "RPA_V2_LEASE_TTL_SECONDS": "2",
+    "RPA_V2_LEASE_RENEW_SECONDS": "0.5",
+    "RPA_V2_SHARD_SILENCE_SECONDS": "4",
+    "RPA_V2_DRAIN_SECONDS": "5",
+    "RPA_V2_RETRY_DELAY_SCALE": "0.01",
+    "RPA_V2_CRASH_LOOP_DEATHS": "1000000",
+    "RPA_V2_PREP_EXTRACT_WORKERS": "4",
+    "RPA_V2_LEAST_FREE_BYTES": "0",
+}
+POLL_SECONDS = 0.05
+CHECKPOINT_SECONDS = 10.0
+# A blow follows the last one after this at the latest, progress or not; so often a run without any is given up.
+LONGEST_PAUSE_SECONDS = 10.0
+NO_PROGRESS_SECONDS = 300.0
+# The last papers are left in peace, so that the blows are spread over all others.
+BEATEN_SHARE = 0.9
+SAY_EVERY_BLOWS = 25
+# A run that ended so has work left.
+_TOLD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_BROKEN_OFF = {-signal.SIGKILL, *(-each for each in _TOLD), *(128 + each for each in _TOLD)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do. `kills` is how many processes are to be killed at least, `minutes` how long they may take."""
+
+    seed: int
+    papers: int = 1000
+    kills: int = 25
+    minutes: float | None = None
+    faults: str = DEFAULT_FAULTS
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done and what came of it."""
+
+    plan: Plan
+    blows: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    starts: int = 0
+    prepped: int = 0
+    failed: int = 0
+    repeated: int = 0
+    arrivals: int = 0
+    seconds: float = 0.0
+    longest_recovery_seconds: float = 0.0
+    longest_recovery_after: str = "nothing"
+    violations: list[Violation] = field(default_factory=list)
+
+
+class Chaos:
+    """One trial in the folder `root`, which is made."""
+
+    def __init__(self, plan: Plan, root: Path, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._root = root
+        self._say = say
+        self._folder = DataFolder(root / "data")
+        self._faults = parse_faults(plan.faults, plan.seed)
+        self._expected = _expected(plan.papers)
+        self._schedule = Schedule(plan.seed)
+        self._report = Report(plan)
+        self._known: dict[str, str] = {}
+
+    def run(self) -> Report:
+        """Does it all."""
+        begun = time.monotonic()
+        self._make_papers()
+        arrivals = self._root / "arrivals.jsonl"
+        with MirrorProcess(self._root / "shelf", self._plan.faults, self._plan.seed, arrivals) as mirror:
+            knobs = KNOBS | {
+                "RPA_V2_DATA_DIR": str(self._folder.root),
+                "RPA_V2_SOURCES": f"{mirror.url}/pdf/{{id}}",
+            }
+            run = RunProcess(self._folder, knobs, self._root / "run.log")
+            try:
+                self._beat(run)
+                self._do_again_what_we_broke(run)
+            finally:
+                run.end()
+        self._report.starts = run.started
+        self._hold_to_account(arrivals)
+        self._report.seconds = time.monotonic() - begun
+        return self._report
+
+    def _make_papers(self) -> None:
+        shelf = self._root / "shelf"
+        shelf.mkdir(parents=True)
+        for paper_id, failure in self._expected.items():
+            kind = Kind.BROKEN if failure is Failure.BAD_PDF else Kind.TWO_COLUMNS
+            if failure is not Failure.NOT_FOUND:
+                (shelf / f"{paper_id}.pdf").write_bytes(sample_pdf(kind, paper_id))
+        with open_ledger(self._folder, Layout(WORKERS, 2)) as ledger:
+            ledger.add(self._expected)
+
+    def _beat(self, run: RunProcess) -> None:
+        """Runs and strikes until every paper is done."""
+        actions = Actions(run, self._folder, self._schedule, self._report.blows)
+        watch = _Watch(self._plan, time.monotonic())
+        run.start(self._schedule.start(armed=False))
+        while True:
+            actions.follow_up()
+            now = time.monotonic()
+            watch.note(self._done(), now, self._report)
+            if run.exit_code is not None:
+                actions.follow_up()
+                if self._is_over(run):
+                    break
+                self._checkpoint(now)
+                run.start(self._schedule.start(armed=actions.take_armed()))
+            elif watch.is_time(actions.kills, now):
+                blow = actions.strike()
+                watch.struck(blow, now)
+                if blow is not None and self._report.blows.total() % SAY_EVERY_BLOWS == 0:
+                    self._say(f"{actions.kills} kills, {watch.done} of {self._plan.papers} papers done")
+            if now - watch.moved_at > NO_PROGRESS_SECONDS:
+                self._report.violations.append(Violation("I1", "the run makes no progress any more"))
+                break
+            time.sleep(POLL_SECONDS)
+        actions.finish()
+        self._report.kills = actions.kills
+
+    def _is_over(self, run: RunProcess) -> bool:
+        """Whether a run that has ended has done all; one that ended in a way of its own is a violation."""
+        code = run.exit_code
+        if code in _BROKEN_OFF:
+            return False
+        if code not in (0, 1):
+            last = (self._root / "run.log").read_text(errors="replace").splitlines()[-1:]
+            self._report.violations.append(Violation("I1", f"a run ended with exit code {code}: {''.join(last)}"))
+        return True
+
+    def _done(self) -> int | None:
+        """How many papers have ended; None while nobody can tell, during a move."""
+        try:
+            with open_ledger(self._folder) as ledger:
+                by_status = ledger.counts().by_status
+        except StoreError:
+            return None
+        return by_status.get("prepped", 0) + by_status.get("failed", 0)
+
+    def _checkpoint(self, now: float) -> None:
+        """Between two runs, now and then: nothing lost so far, and nothing changed that was finished."""
+        if now < getattr(self, "_next_checkpoint", 0.0):
+            return
+        self._next_checkpoint = now + CHECKPOINT_SECONDS
+        try:
+            with open_ledger(self._folder) as ledger:
+                found = invariants.known_results(ledger)
+                self._report.violations += invariants.lost_papers(ledger, self._expected)
+        except StoreError:  # a move was cut short: the next start finishes it
+            return
+        self._report.violations += invariants.changed_results(self._known, found)
+        self._known = found
+
+    def _do_again_what_we_broke(self, run: RunProcess) -> None:
+        """Papers that we killed twice inside an engine are poison, rightly; left in peace they are not."""
+        with open_ledger(self._folder) as ledger:
+            moved = [each for kind in (Failure.POISON, Failure.EXTRACT_TIMEOUT) for each in ledger.retry(failure=kind)]
+        if moved:
+            run.start(self._schedule.start(armed=False))
+            while run.exit_code is None:
+                time.sleep(POLL_SECONDS)
+            self._is_over(run)
+
+    def _hold_to_account(self, log: Path) -> None:
+        report = self._report
+        with open_ledger(self._folder) as ledger:
+            report.violations += invariants.lost_papers(ledger, self._expected)
+            report.violations += invariants.leases(ledger)
+            report.violations += invariants.artifacts(ledger)
+            report.violations += invariants.changed_results(self._known, invariants.known_results(ledger))
+            report.violations += invariants.accounts(ledger)
+            rows = {row.paper_id: row for row in ledger.papers()}
+            prepped_at = {each: ledger.history(each)[-1].at for each, row in rows.items() if row.status == "prepped"}
+        report.violations += invariants.leftovers(self._folder)
+        arrivals = read_arrivals(log)
+        report.violations += invariants.budget(arrivals, POLICY)
+        again = invariants.repeated(arrivals, prepped_at)
+        report.violations += [Violation("I4", f"{each} was fetched again after it was finished") for each in again]
+        report.prepped, report.failed = len(prepped_at), sum(row.status == Status.FAILED for row in rows.values())
+        report.repeated, report.arrivals = len(again), len(arrivals)
+        report.violations += [violation for row in rows.values() for violation in self._wrong_end(row)]
+
+    def _wrong_end(self, row: PaperRow) -> Iterator[Violation]:
+        """I1: a paper that did not end as it must, in spite of everything."""
+        fault = self._faults.fault_of(row.paper_id)
+        if fault is not None and fault.times == ALWAYS and fault.kind != "404":
+            return  # a fault of the user's own: who knows
+        wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
+        if (row.status, row.failure) != (Status.FAILED if wanted else Status.PREPPED, wanted):
+            what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'prepped'}"
+            yield Violation("I1", what)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """When to strike, and how long the run took to recover."""
+
+    plan: Plan
+    begun: float
+    done: int = 0
+    moved_at: float = 0.0
+    struck_at: float = 0.0
+    # The first blow since the last progress.
+    open_blow: tuple[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        self.moved_at = self.struck_at = self.begun
+
+    def note(self, done: int | None, now: float, report: Report) -> None:
+        if done is None or done <= self.done:
+            return
+        self.done, self.moved_at = done, now
+        if self.open_blow is not None:
+            after, since = self.open_blow
+            if now - since > report.longest_recovery_seconds:
+                report.longest_recovery_seconds, report.longest_recovery_after = now - since, after
+            self.open_blow = None
+
+    def is_time(self, kills: int, now: float) -> bool:
+        """Whether the blows lag behind the papers: they are spread evenly over them."""
+        late = self.plan.minutes is not None and now - self.begun > self.plan.minutes * 60
+        if kills >= self.plan.kills or late:
+            return False
+        due = kills / self.plan.kills <= self.done / (self.plan.papers * BEATEN_SHARE)
+        return due or now - self.struck_at > LONGEST_PAUSE_SECONDS
+
+    def struck(self, blow: str | None, now: float) -> None:
+        if blow is not None:
+            self.struck_at = now
+            self.open_blow = self.open_blow or (blow, now)
+
+
+def _expected(papers: int) -> dict[str, Failure | None]:
+    """The papers of a trial, and the failure that each must end with: a few are broken, a few nobody has."""
+    ids = (f"{2301 + number // 90_000:04}.{number % 90_000 + 1:05}" for number in range(papers))
+    kinds = {50: Failure.BAD_PDF, 75: Failure.NOT_FOUND}
+    return {paper_id: kinds.get(number % 100) for number, paper_id in enumerate(ids)}
+
+
+def lines(report: Report) -> list[str]:
+    """The table for a terminal."""
+    shown = [f"{'done to it':<52} times"]
+    shown += [f"  {blow:<50} {times:>5}" for blow, times in report.blows.most_common()]
+    papers = report.plan.papers
+    lost = sum(each.what.endswith("has vanished") for each in report.violations)
+    shown += [
+        f"processes killed   {report.kills}",
+        f"runs started       {report.starts}, in {report.seconds:.0f} s",
+        f"papers             {papers}: {report.prepped} prepped, {report.failed} failed as they must",
+        f"requests           {report.arrivals}, within {POLICY}",
+        f"lost               {lost}",
+        f"done twice         {report.repeated}",
+        f"longest recovery   {report.longest_recovery_seconds:.1f} s, after: {report.longest_recovery_after}",
+    ]
+    broken = Counter(each.invariant for each in report.violations)
+    for name, meaning in invariants.MEANING.items():
+        shown.append(f"{name}  {f'BROKEN {broken[name]} times' if broken[name] else 'holds':<18} {meaning}")
+    shown += [f"  {each.invariant}: {each.what}" for each in report.violations[:20]]
+    return [*shown, f"seed               {report.plan.seed}"]

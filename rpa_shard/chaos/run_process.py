@@ -1,0 +1,122 @@
+"""The run that chaos is done to: a real one, in processes of its own, started again and again.
+
+Guarantee: what is killed is of this run and folder, and nothing else; `end` leaves none of its processes. Limit: Linux,
+for the environments of other processes are read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from rpa_shard.chaos.invariants import processes_of
+from rpa_shard.chaos.schedule import Start
+from rpa_shard.control.run_status import is_alive, read_status
+from rpa_shard.store.folder import DataFolder
+
+_CHILD_MODULE = "rpa_shard.prep.extract_child"
+
+
+class RunProcess:
+    """One `rpa-shard run` after the other on one folder. All its output goes to `log`."""
+
+    def __init__(self, folder: DataFolder, knobs: Mapping[str, str], log: Path) -> None:
+        self._folder = folder
+        self._knobs = knobs
+        self._log = log
+        self._markers = log.with_name("failpoints")
+        self._reached: set[str] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started = 0
+
+    def start(self, start: Start) -> None:
+        """Starts the run as told."""
+        self._reached.clear()
+        markers = self._markers = self._log.with_name("failpoints") / str(self.started)
+        markers.mkdir(parents=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_")}
+        environment |= self._knobs
+        environment |= {"RPA_V2_SHARD_COUNT": str(start.shards), "RPA_V2_PREP_EXTRACT_POOL": start.pool}
+        if start.failpoints:
+            environment |= {"RPA_SHARD_FAILPOINTS": start.failpoints, "RPA_SHARD_FAILPOINTS_ONCE": str(markers)}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rpa_shard", "run"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.started += 1
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last run ended; None while it lives."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def take_reached_points(self) -> list[str]:
+        """The failpoints that have acted since this was asked last."""
+        new = {each.name for each in self._markers.iterdir()} - self._reached
+        self._reached |= new
+        return sorted(new)
+
+    def shards(self) -> list[int]:
+        """The process ids of living shards."""
+        status = read_status(self._folder.status_file)
+        if status is None or self._process is None or status["pid"] != self._process.pid:
+            return []
+        return [each["pid"] for each in status["shards"] if is_alive(each["pid"], each.get("created_at", 0.0))]
+
+    def children(self) -> list[int]:
+        """The process ids of extraction children."""
+        return [each.pid for each in processes_of(self._folder) if _is_child(each)]
+
+    def kill_supervisor(self) -> int:
+        """Kills it, and returns how many processes that were."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            return 0
+        self._process.kill()
+        self._process.wait()
+        return 1
+
+    def kill_all(self) -> int:
+        """Kills every process of the run at once, and returns how many those were."""
+        found = processes_of(self._folder)
+        killed = sum(map(send, (each.pid for each in found), [signal.SIGKILL] * len(found)))
+        assert self._process is not None
+        self._process.wait()
+        return killed
+
+    def tell(self, number: signal.Signals) -> bool:
+        """Sends a signal to the supervisor; False if there is none any more."""
+        assert self._process is not None
+        return self._process.poll() is None and send(self._process.pid, number)
+
+    def end(self) -> None:
+        """Ends whatever is left."""
+        if self._process is not None:
+            self.kill_all()
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Sends a signal; False if the process is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return True
+    return False
+
+
+def _is_child(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return _CHILD_MODULE in process.cmdline()
+    return False

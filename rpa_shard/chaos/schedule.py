@@ -1,0 +1,93 @@
+"""What is done to a run, and how each of its processes is started: drawn from a seed.
+
+Guarantee: pure; the same seed draws the same blows and the same starts in the same order. Limit: when exactly a blow
+falls, and so what it hits, is up to the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+# Points of a shard's work, and of a move between shard files, at which a process may be made to die.
+SHARD_POINTS = (
+    "after_claim", "mid_download", "after_rename", "mid_extraction", "after_artifacts", "before_commit",
+    "after_commit", "mid_drain",
+)  # fmt: skip
+RESIZE_POINTS = ("resize_noted", "resize_copied", "resize_deleted", "resize_moved", "resize_removed")
+SYSTEM_ERRORS = ("ENOSPC", "EMFILE", "EIO")
+SHARD_COUNTS = (1, 2, 2, 3, 4, 8)
+
+
+class Blow(StrEnum):
+    """Something that happens to a run from outside."""
+
+    KILL_SHARD = "a shard killed"
+    KILL_CHILD = "an extraction child killed"
+    KILL_SUPERVISOR = "the supervisor killed"
+    KILL_ALL = "all processes killed at once"
+    STOP_SHARD = "a shard stopped for a while, past its leases"
+    TERMINATE = "told to end by SIGTERM"
+    INTERRUPT = "told to end by SIGINT"
+    HANG_UP = "told to end by SIGHUP"
+    TERMINATE_TWICE = "told twice to end"
+    RESIZE = "resized while it runs"
+    RESIZE_CUT = "resized while it runs, and killed in it"
+    RESTART_ARMED = "killed, and started with a point to die at"
+
+
+_WEIGHTS = {
+    Blow.KILL_SHARD: 30,
+    Blow.KILL_CHILD: 10,
+    Blow.KILL_SUPERVISOR: 10,
+    Blow.KILL_ALL: 10,
+    Blow.STOP_SHARD: 4,
+    Blow.TERMINATE: 3,
+    Blow.INTERRUPT: 3,
+    Blow.HANG_UP: 2,
+    Blow.TERMINATE_TWICE: 3,
+    Blow.RESIZE: 5,
+    Blow.RESIZE_CUT: 8,
+    Blow.RESTART_ARMED: 12,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a run is started: `failpoints` as `RPA_SHARD_FAILPOINTS` has them, or nothing."""
+
+    shards: int
+    pool: str
+    failpoints: str
+
+
+class Schedule:
+    """The blows and starts of a seed."""
+
+    def __init__(self, seed: int) -> None:
+        # Apart, so that the blows do not depend on how often the run had to be started.
+        self._blows = Random(f"{seed} blows")  # noqa: S311  # repeatable, not secret
+        self._starts = Random(f"{seed} starts")  # noqa: S311
+
+    def blow(self) -> Blow:
+        """The next thing to do."""
+        return self._blows.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+
+    def share(self) -> float:
+        """A number in [0, 1) for whatever a blow has to choose."""
+        return self._blows.random()
+
+    def shard_count(self) -> int:
+        """To how many shards a living run is resized."""
+        return self._blows.choice(SHARD_COUNTS)
+
+    def start(self, *, armed: bool) -> Start:
+        """How to start the run next; `armed` with a point at which one of its processes dies or meets an error."""
+        draw = self._starts
+        shards, pool = draw.choice(SHARD_COUNTS), draw.choices(("thread", "process"), (3, 1))[0]
+        point = draw.choice((*SHARD_POINTS, *RESIZE_POINTS))
+        error = f"write_artifact={draw.choice(SYSTEM_ERRORS)}@{draw.randint(1, 5)}"
+        number = 1 if point.startswith("resize") or point == "mid_drain" else draw.randint(1, 5)
+        failpoints = draw.choices((f"{point}=kill@{number}", error), (5, 1))[0]
+        return Start(shards, pool, failpoints if armed else "")

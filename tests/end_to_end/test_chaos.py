@@ -1,0 +1,56 @@
+"""The harness itself: a short trial holds, and a broken promise is found and told with its seed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rpa_shard import cli
+from rpa_shard.chaos.harness import Chaos, Plan
+from rpa_shard.chaos.run_process import RunProcess
+from tests.rig import Rig
+
+
+def test_a_short_trial(rig: Rig, tmp_path: Path) -> None:
+    folder = tmp_path / "chaos"
+    folder.mkdir()
+    code, output, errors = rig.run(
+        "chaos", "--kills", "6", "--papers", "250", "--seed", "5", "--folder", str(folder), deadline_seconds=240
+    )
+    assert code == 0, output + errors
+    assert output.count("  holds ") == 7
+    (killed,) = re.findall(r"^processes killed +(\d+)$", output, re.MULTILINE)
+    assert int(killed) >= 6
+    assert list(folder.iterdir()) == []
+
+
+def test_what_vanished_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of a finished paper is lost behind the program's back, and the trial says so."""
+    real = RunProcess.end
+
+    def losing(run: RunProcess) -> None:
+        real(run)
+        next(tmp_path.rglob("papers/*/*.txt")).unlink()
+
+    monkeypatch.setattr(RunProcess, "end", losing)
+    code = cli.main(["chaos", "--kills", "1", "--papers", "30", "--seed", "3", "--folder", str(tmp_path)])
+    shown = capsys.readouterr()
+    assert code == 1
+    assert "I3  BROKEN 1 times" in shown.out
+    assert "again: chaos --seed 3" in shown.err
+    assert len(list(tmp_path.iterdir())) == 1, "everything is kept for whoever looks"
+
+
+def test_a_run_that_will_not_start_is_a_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpa_shard.chaos.harness.KNOBS", {"RPA_V2_WORKERS": "none"})
+    report = Chaos(Plan(seed=1, papers=20, kills=1), tmp_path / "trial", print).run()
+    assert any("exit code 2: rpa-shard: RPA_V2_WORKERS=none" in each.what for each in report.violations)
+
+
+def test_faults_that_there_are_none_of(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["chaos", "--faults", "nonsense"]) == 2
+    assert "no such fault" in capsys.readouterr().err
