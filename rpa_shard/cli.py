@@ -65,6 +65,11 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
 
     if not (parsed.ids or parsed.file or parsed.tar or parsed.metadata):
         raise UsageError("add what? give ids, --file F (- for standard input), --tar FILE… or --metadata FILE")
+    snapshot_only = (parsed.category, parsed.since, parsed.until, parsed.limit)
+    if any(snapshot_only) and not parsed.metadata:
+        raise UsageError("--category, --since, --until and --limit choose from a snapshot: give --metadata FILE, too")
+    if parsed.manifest and not parsed.tar:
+        raise UsageError("--manifest checks archives: give --tar FILE…, too")
     tally = Tally(lambda line: print(line, file=sys.stderr))
     wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
     layout = Layout(settings.workers, settings.shard_count)
@@ -90,14 +95,14 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     if sys.stderr.isatty():
         _say(f"log lines go to {log_folder(settings)}")
     end = launch(settings, daemon=parsed.daemon, say=_say)
-    failed, lines = summary_lines(DataFolder(settings.data_dir), end)
-    _print(lines)
+    summary = summary_lines(DataFolder(settings.data_dir), end)
+    _print(summary.lines)
     if end is not None and end.cause is not None:
         _say(f"stopped: {end.cause}")
         return CRASH_LOOP
     if end is not None and end.signal:
         return 128 + end.signal
-    return SOME_FAILED if failed else OK
+    return SOME_FAILED if summary.failed or (end is not None and summary.refusing_hosts) else OK
 
 
 def status(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -167,11 +172,12 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows governed hosts, or asks for one to be opened again."""
+    from rpa_shard.host_policy import plain_host
     from rpa_shard.observe.hosts import host_lines, reopen
 
     folder = DataFolder(settings.data_dir)
     if parsed.reopen:
-        _print([reopen(folder, parsed.reopen.lower())])
+        _print([reopen(folder, plain_host(parsed.reopen))])
     else:
         _print(host_lines(folder, settings))
     return OK
@@ -295,6 +301,12 @@ def _day(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
 def _say(line: str) -> None:
     with _as_long_as_it_is_there(sys.stderr):
         print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
@@ -351,7 +363,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--since", type=_day, metavar="DAY", help="first submitted on or after YYYY-MM-DD")
     sub.add_argument("--until", type=_day, metavar="DAY", help="first submitted on or before YYYY-MM-DD")
-    sub.add_argument("--limit", type=int, metavar="N", help="at most so many of the snapshot")
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most so many of the snapshot")
 
     sub = command("run", run, "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
     sub.add_argument("--daemon", action="store_true", help="never end; pick up what is added meanwhile")

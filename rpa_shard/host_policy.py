@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
 ARXIV_HOST = "export.arxiv.org"
 # A permit that is older than this when a shard gets to use it is given back instead.
 PERMIT_VALID_SECONDS = 0.1
+# A source may ask for a day; what asks for more is an error.
+LONGEST_PAUSE_SECONDS = 24 * 3600.0
 _ARXIV_FRONT = frozenset({"arxiv.org", "www.arxiv.org"})
 
 
@@ -44,20 +48,25 @@ class HostPolicy:
 PUBLISHED: Mapping[str, HostPolicy] = MappingProxyType({ARXIV_HOST: HostPolicy(ARXIV_HOST, 4, 1.0, 4)})
 
 _POLICY = re.compile(
-    r"(?P<host>[A-Za-z0-9._:-]+)=(?P<requests>\d{1,6})/(?P<seconds>\d{1,5}(?:\.\d+)?)@(?P<connections>\d{1,5})"
+    r"(?P<host>\[?[\w.:-]+\]?)=(?P<requests>\d{1,6})/(?P<seconds>\d{1,5}(?:\.\d+)?)@(?P<connections>\d{1,5})"
 )
 
 
 def parse_policies(text: str) -> tuple[HostPolicy, ...]:
-    """Policies written as `HOST=REQUESTS/SECONDS@CONNECTIONS`, apart by spaces. Raises ValueError."""
+    """Policies written as `HOST=REQUESTS/SECONDS@CONNECTIONS`, apart by spaces. Raises ValueError.
+
+    A policy is for all ports of its host. One for arXiv's front door is one for the host that we ask instead.
+    """
     policies = []
     for word in text.split():
         match = _POLICY.fullmatch(word)
         if match is None:
             raise ValueError(word)
-        policy = HostPolicy(
-            match["host"].lower(), int(match["requests"]), float(match["seconds"]), int(match["connections"])
-        )
+        host = plain_host(match["host"])
+        if ":" in host:
+            IPv6Address(host)  # anything else is a port, and a policy is for all of them
+        host = ARXIV_HOST if host in _ARXIV_FRONT else host
+        policy = HostPolicy(host, int(match["requests"]), float(match["seconds"]), int(match["connections"]))
         if not (policy.requests and policy.per_seconds and policy.connections):
             raise ValueError(word)
         policies.append(policy)
@@ -70,13 +79,24 @@ def policies_by_host(given: tuple[HostPolicy, ...]) -> dict[str, HostPolicy]:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case, without its port."""
-    return (urlsplit(url).hostname or "").lower()
+    """The host of a URL as `plain_host` writes it, without its port."""
+    return plain_host(urlsplit(url).hostname or "")
+
+
+def plain_host(host: str) -> str:
+    """The one way to write a host: lower case, no final dot, no brackets, IPv6 at its shortest, IDNA as ASCII."""
+    plain = host.strip("[]").rstrip(".").lower()
+    with suppress(ValueError):  # what is no host stays as it is, and cannot be reached
+        if ":" in plain:
+            return str(IPv6Address(plain))
+        if not plain.isascii():
+            return plain.encode("idna").decode()
+    return plain
 
 
 def polite_url(url: str) -> str:
     """The same URL at the host that its source sets aside for programs: arXiv's front door is not for us."""
     parts = urlsplit(url)
-    if (parts.hostname or "").lower() not in _ARXIV_FRONT:
+    if host_of(url) not in _ARXIV_FRONT:
         return url
     return urlunsplit(("https", ARXIV_HOST, parts.path, parts.query, ""))

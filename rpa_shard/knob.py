@@ -70,12 +70,16 @@ def folder() -> Kind:
 
 
 def policies() -> Kind:
-    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, apart by spaces", parse_policies)
+    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, apart by spaces, hosts without ports", parse_policies)
 
 
 def sources() -> Kind:
     names = ", ".join(f"{{{name}}}" for name in sorted(SOURCE_FIELDS))
-    return Kind(f"`arxiv`, `gcs`, http(s):// or file:// URL templates with {names}; apart by spaces", parse_sources)
+    return Kind(
+        f"`arxiv`, `gcs`, http(s):// or file:// URL templates with {names}, at least the id, name or number; "
+        "apart by spaces",
+        parse_sources,
+    )
 
 
 def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:

@@ -6,6 +6,7 @@ where a PDF would be, not whether it is there.
 
 from __future__ import annotations
 
+from string import Formatter
 from urllib.parse import urlsplit
 
 SOURCE_FIELDS = frozenset({"id", "name", "archive", "yymm", "number", "version"})
@@ -15,6 +16,8 @@ ARXIV = "https://export.arxiv.org/pdf/{id}"
 # arXiv's public bucket: every version of every paper under a versioned name, old ids in a folder of their archive.
 GCS = "https://storage.googleapis.com/arxiv-dataset/arxiv/arxiv/pdf/{yymm}/{yymm}.{number}v{version}.pdf"
 GCS_OLD_IDS = "https://storage.googleapis.com/arxiv-dataset/arxiv/{archive}/pdf/{yymm}/{yymm}{number}v{version}.pdf"
+# Without one of these a template has the same URL for different papers.
+_TELLING = frozenset({"id", "name", "number"})
 NAMED = {"arxiv": ARXIV, "gcs": GCS}
 
 
@@ -40,6 +43,7 @@ def _check_template(template: str) -> None:
     parts = urlsplit(template)
     if parts.scheme not in {"http", "https", "file"} or (parts.scheme != "file" and not parts.hostname):
         raise ValueError(template)
-    sample = dict.fromkeys(SOURCE_FIELDS, "0")
-    if template.format_map(sample) == template.format_map(dict.fromkeys(SOURCE_FIELDS, "1")):
-        raise ValueError(template)  # the same URL for every paper
+    fields = [each for each in Formatter().parse(template) if each[1] is not None]
+    plain = all(name in SOURCE_FIELDS and not spec and conversion is None for _, name, spec, conversion in fields)
+    if not plain or _TELLING.isdisjoint(name for _, name, _, _ in fields):
+        raise ValueError(template)

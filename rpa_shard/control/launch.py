@@ -22,7 +22,7 @@ import psutil
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.control.supervisor import RunEnd, Supervisor
-from rpa_shard.host_policy import ARXIV_HOST, host_of
+from rpa_shard.host_policy import ARXIV_HOST, host_of, polite_url
 from rpa_shard.logs import log_to
 from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
@@ -125,10 +125,13 @@ def _anything_to_do(folder: DataFolder) -> bool:
 
 def _refuse_too_many(settings: Settings, folder: DataFolder) -> None:
     """Raises StoreError if arXiv's own host, which is not for whole collections, would have to serve too many."""
-    if host_of(template_of(settings.sources[0])) != ARXIV_HOST:
+    if host_of(polite_url(template_of(settings.sources[0]))) != ARXIV_HOST:
         return
     with open_ledger(folder) as ledger:
         papers = ledger.arxiv_papers_to_do()
+        if papers > settings.arxiv_most_papers:
+            # Only now: the archives may hold most of millions.
+            papers = ledger.arxiv_papers_to_do(but_for_archives=True)
     if papers > settings.arxiv_most_papers:
         raise StoreError(
             f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_most_papers} there: use its "

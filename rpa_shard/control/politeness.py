@@ -18,7 +18,7 @@ from typing import Any
 from rpa_shard.control.governor import Governor, changes
 from rpa_shard.control.run_status import replace_soon
 from rpa_shard.control.shard_process import ShardProcess
-from rpa_shard.host_policy import policies_by_host
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, policies_by_host
 from rpa_shard.settings import Settings
 from rpa_shard.store.folder import DataFolder
 
@@ -60,6 +60,8 @@ class Politeness:
             match message["type"]:
                 case "want":
                     self._governor.want(shard.number, host, message["permits"])
+                case "answered":
+                    self._governor.answered(host, message["id"], now)
                 case "back":
                     self._governor.back(host, message["id"], message["ending"], now)
                 case "limited":
@@ -70,18 +72,23 @@ class Politeness:
 
     def forget(self, number: int) -> None:
         """A shard is gone, and what it held is free again."""
-        self._governor.forget(number)
+        self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Mapping[int, ShardProcess]) -> None:
         """Tells everybody what has changed, and hands out what may go out now."""
-        self._reopen_on_request()
         now = time.monotonic()
         granted = self._governor.grants(now)
         self._tell_changes(shards.values(), now)
+        # Only what was told can be taken back: a shard keeps to the refusal that it heard until it hears of ours.
+        if self._reopen_on_request():
+            self._tell_changes(shards.values(), now)
         for grant in granted:
             if grant.shard in shards:
                 message = {"type": "permits", "host": grant.host, "ids": grant.ids, "granted_at": grant.granted_at}
                 shards[grant.shard].send(message)
+            else:
+                for permit in grant.ids:
+                    self._governor.back(grant.host, permit, "unused", now)
 
     def seconds_to_next_grant(self) -> float | None:
         return self._governor.seconds_to_next_grant(time.monotonic())
@@ -99,12 +106,15 @@ class Politeness:
         for shard in shards:
             shard.send({"type": "hosts", "hosts": hosts})
 
-    def _reopen_on_request(self) -> None:
+    def _reopen_on_request(self) -> bool:
+        reopened = False
         with suppress(FileNotFoundError):
             for request in os.scandir(self._folder.reopen_folder):
                 if self._governor.reopen(request.name, time.monotonic()):
                     log.warning("host %s: opened again on request", request.name)
+                    reopened = True
                 Path(request.path).unlink(missing_ok=True)
+        return reopened
 
 
 def _log_state(host: str, state: Mapping[str, Any]) -> None:
@@ -128,6 +138,20 @@ def read_saved(path: Path) -> list[tuple[str, dict[str, Any], float]]:
     try:
         content = json.loads(path.read_text())
         seconds_since = time.time() - content["saved_at"]
-        return [(host, saved, seconds_since) for host, saved in content["hosts"].items()]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [(str(host), _checked(saved), seconds_since) for host, saved in content["hosts"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _checked(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A state that `Governor.restore` can take up. Raises KeyError, TypeError, ValueError or AttributeError."""
+    closed = saved["closed_seconds"]
+    factor = float(saved["factor"])
+    if not 0 < factor <= 1:
+        raise ValueError(factor)
+    return {
+        "blocked": str(saved["blocked"]) if saved["blocked"] else None,
+        "closed_seconds": None if closed is None else min(float(closed), LONGEST_PAUSE_SECONDS),
+        "closings": max(0, int(saved["closings"])),
+        "factor": factor,
+    }

@@ -106,6 +106,7 @@ class Supervisor:
                 self._resize_if_asked()
                 self._tell_if_due()
         self._resize.forget()
+        self._politeness.act(self._shards)  # what the last shard said of hosts is kept, too
         self._phase = Phase.ENDED
         self._tell()
         self._progress.close()

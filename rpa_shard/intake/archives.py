@@ -34,30 +34,25 @@ class Archive:
 
 def read_archive(path: Path, expected_members: Mapping[str, int] | None = None) -> Archive:
     """Reads the table of an archive. Raises IntakeError."""
-    members: dict[str, Member] = {}
-    others = 0
     try:
-        size_bytes = path.stat().st_size
-        with tarfile.open(path, "r:") as tar:
-            for info in tar:
-                if not info.isfile():
-                    continue
-                paper_id = id_of_member(info.name)
-                if info.offset_data + info.size > size_bytes:
-                    raise IntakeError(f"{path}: ends in the middle of {info.name}: fetch it again")
-                if paper_id is None:
-                    others += 1
-                else:
-                    members[paper_id] = Member(paper_id, info.offset_data, info.size)
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            infos = [info for info in tar if info.isfile()]
+            # tarfile takes damage between two members, and a file that is cut there, for the end.
+            file.seek(tar.offset)
+            whole = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
     except OSError as error:
         raise IntakeError(f"{path}: {error.strerror or error}") from None
     except tarfile.TarError as error:
         raise IntakeError(f"{path}: not a plain tar file, or cut short: {error}") from None
+    if not whole:
+        last = f" at {infos[-1].name}" if infos else ""
+        raise IntakeError(f"{path}: cut short, or damaged{last}: fetch it again")
     expected = (expected_members or {}).get(path.name)
-    if expected is not None and expected != len(members) + others:
-        found = len(members) + others
-        raise IntakeError(f"{path}: holds {found} files, and the manifest says {expected}: fetch it again")
-    return Archive(path.absolute(), tuple(members.values()), others)
+    if expected is not None and expected != len(infos):
+        raise IntakeError(f"{path}: holds {len(infos)} files, and the manifest says {expected}: fetch it again")
+    papers = [(id_of_member(info.name), info) for info in infos]
+    members = {paper_id: Member(paper_id, info.offset_data, info.size) for paper_id, info in papers if paper_id}
+    return Archive(path.absolute(), tuple(members.values()), others=sum(paper_id is None for paper_id, _ in papers))
 
 
 def id_of_member(name: str) -> str | None:

@@ -52,7 +52,7 @@ def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) ->
                 row = json.loads(line)
                 if wanted.takes(row):
                     yield metadata_of(row)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 # InvalidIdError is a ValueError, too: it says more than the others.
                 reason = str(error) if isinstance(error, InvalidIdError) else "not a line of the snapshot"
                 invalid(f"line {number}: {reason}")
@@ -60,14 +60,21 @@ def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) ->
 
 def metadata_of(row: dict[str, Any]) -> Metadata:
     """One row of the snapshot. Raises KeyError and the like for what is none."""
+    paper = parse(row["id"])
+    if paper.kind != "arxiv":
+        raise InvalidIdError("no arXiv id")
+    versions = row.get("versions")
+    version = int(versions[-1]["version"].removeprefix("v")) if versions else 1
+    if not 1 <= version < 1000:
+        raise InvalidIdError(f"no such version: {version}"[:40])
     return Metadata(
-        paper_id=parse(row["id"]).canonical,
+        paper_id=paper.canonical,
         title=_one_line(row["title"]),
         authors=_one_line(row["authors"]),
         abstract=_one_line(row["abstract"]),
-        categories=row["categories"],
-        doi=row.get("doi") or None,
-        version=int(row["versions"][-1]["version"].removeprefix("v")) if row.get("versions") else 1,
+        categories=_one_line(row["categories"]),
+        doi=_one_line(row.get("doi") or "") or None,
+        version=version,
     )
 
 
@@ -82,7 +89,11 @@ def first_submitted(row: dict[str, Any]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    line = text.strip().replace("\n", " ")
+    if "  " in line or not line.isprintable():
+        line = " ".join(text.split())  # many times as slow, and seldom needed
+    # JSON can spell half a character, and no file can hold one.
+    return line if line.isascii() else line.encode("utf-8", "replace").decode()
 
 
 @contextmanager

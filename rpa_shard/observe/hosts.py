@@ -20,7 +20,7 @@ def host_lines(folder: DataFolder, settings: Settings) -> list[str]:
     known = {host: str(policy) for host, policy in policies_by_host(settings.host_policies).items()}
     lines = []
     for host in sorted({**known, **saved}):
-        line = known.get(host, f"{host} (no published rate; it asked us to slow down)")
+        line = known.get(host, f"{host} (no published rate)")
         if host in saved:
             line += _state(host, *saved[host])
         lines.append(line)

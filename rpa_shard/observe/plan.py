@@ -7,30 +7,37 @@ shows only when it is asked; sizes are the mean of what this folder has fetched,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.control.governor import MARGIN_SECONDS
-from rpa_shard.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host
+from rpa_shard.cores import usable_cores
+from rpa_shard.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host, polite_url
 from rpa_shard.prep.sources import urls_of
 from rpa_shard.settings import Settings
+from rpa_shard.source_names import template_of
 from rpa_shard.store.catalogue import Catalogue
 
 # arXiv's PDFs were 2.7 TB for 2.2 million papers in March 2023 ("Full text via S3").
 ASSUMED_PDF_BYTES = 1_200_000
+# Where no policy says how fast: a line of 100 Mbit/s, and what a core parses (39 papers/s were measured on two).
+ASSUMED_BYTES_PER_SECOND = 12_500_000
+PAPERS_PER_CORE_SECOND = 20
+# A window runs from the beginning of an answer.
+ASSUMED_ANSWER_SECONDS = 0.2
 ARCHIVES = "archives (tar)"
 LOCAL_FILES = "local files"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """One source: `seconds` is the least that its policy allows, None where nothing limits it."""
+    """One source; `seconds` is the longest of what its policy allows, what a line carries and what the cores parse."""
 
     source: str
     papers: int
     policy: HostPolicy | None
-    seconds: float | None
+    seconds: float
     size_bytes: int
 
 
@@ -40,38 +47,51 @@ def plan(
     """The plan for papers given by canonical ids."""
     in_archives = catalogue is not None and catalogue.has_members()
     counts: Counter[str] = Counter()
+    template = template_of(settings.sources[0])
+    # Millions of arXiv ids need no look at each where all have the same host.
+    of_arxiv_papers = None if "{" in urlsplit(template).netloc else _host_or_local(polite_url(template))
     for paper_id in ids:
         if in_archives and catalogue is not None and catalogue.whereabouts(paper_id).tar_url:
             counts[ARCHIVES] += 1
         else:
-            counts[host_of(urls_of(parse(paper_id), settings.sources)[0]) or LOCAL_FILES] += 1
+            known = None if "://" in paper_id else of_arxiv_papers
+            counts[known or _host_or_local(urls_of(parse(paper_id), settings.sources)[0])] += 1
     policies = policies_by_host(settings.host_policies)
     mean = mean_pdf_bytes or ASSUMED_PDF_BYTES
     return [
-        PlanLine(source, papers, policies.get(source), _seconds(papers, policies.get(source)), round(papers * mean))
+        PlanLine(source, papers, policies.get(source), _seconds(source, papers, policies, mean), round(papers * mean))
         for source, papers in counts.most_common()
     ]
 
 
-def _seconds(papers: int, policy: HostPolicy | None) -> float | None:
-    if policy is None:
-        return None
-    return papers / policy.requests * (policy.per_seconds + MARGIN_SECONDS)
+def _host_or_local(url: str) -> str:
+    return host_of(url) or LOCAL_FILES
+
+
+def _seconds(source: str, papers: int, policies: Mapping[str, HostPolicy], mean_bytes: float) -> float:
+    seconds = papers / (PAPERS_PER_CORE_SECOND * usable_cores())
+    if source not in (ARCHIVES, LOCAL_FILES):
+        seconds = max(seconds, papers * mean_bytes / ASSUMED_BYTES_PER_SECOND)
+    policy = policies.get(source)
+    if policy is not None:
+        seconds = max(seconds, papers / policy.requests * (policy.per_seconds + ASSUMED_ANSWER_SECONDS))
+    return seconds
 
 
 def lines(planned: list[PlanLine], settings: Settings, *, measured: bool) -> list[str]:
     """The plan for a terminal."""
     if not planned:
-        return ["nothing is queued"]
-    shown = [f"{'source':<32} {'papers':>10}  {'allowed':<24} {'at least':>10} {'about':>10}"]
+        return ["nothing to fetch"]
+    shown = [f"{'source':<32} {'papers':>10}  {'allowed':<24} {'time':>10} {'bytes':>10}"]
     for line in planned:
         allowed = "as fast as it answers"
         if line.policy is not None:
             allowed = f"{line.policy.requests} in {line.policy.per_seconds:g} s"
-        time = "" if line.seconds is None else duration(line.seconds)
-        shown.append(f"{line.source:<32} {line.papers:>10}  {allowed:<24} {time:>10} {size(line.size_bytes):>10}")
+        figures = f"{duration(line.seconds):>10} {size(line.size_bytes):>10}"
+        shown.append(f"{line.source:<32} {line.papers:>10}  {allowed:<24} {figures}")
     how = "the mean of what this folder has fetched" if measured else "arXiv's mean of 1.2 MB a paper"
     shown.append(f"bytes by {how}; a paper that its source lacks goes on to the next one")
+    shown.append(f"times: the longest of the allowed rate, a line of 100 Mbit/s, and {usable_cores()} cores that parse")
     if any(line.source == ARXIV_HOST and line.papers > settings.arxiv_most_papers for line in planned):
         shown.append(
             f"{ARXIV_HOST} is not for so many ({settings.arxiv_most_papers} at most): use its bulk archives "

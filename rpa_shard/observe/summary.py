@@ -6,6 +6,8 @@ of this run only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rpa_shard.control.politeness import read_saved
@@ -33,13 +35,22 @@ def advice_lines(settings: Settings) -> list[str]:
     return []
 
 
-def summary_lines(folder: DataFolder, end: RunEnd | None) -> tuple[int, list[str]]:
-    """How many papers are failed for good, and what to print at the end of a run."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What to print at the end of a run; how many papers are failed for good, and hosts closed until a person acts."""
+
+    lines: Sequence[str]
+    failed: int = 0
+    refusing_hosts: int = 0
+
+
+def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
+    """The summary of a folder after a run; `end` is None where there was nothing to do."""
     with open_ledger(folder) as ledger:
         counts = ledger.counts()
     failed = counts.by_status.get("failed", 0)
     if not counts.by_status:
-        return 0, [line.format(folder=folder.root) for line in NOTHING_QUEUED]
+        return Summary([line.format(folder=folder.root) for line in NOTHING_QUEUED])
     lines = count_lines(counts)
     if end is None:
         lines.insert(0, "nothing left to do")
@@ -48,10 +59,10 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> tuple[int, list[str
         lines.insert(0, f"this run  {end.prep_done} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
     lines.append(f"results   {folder.papers}")
     lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
-    for host, state, _ in read_saved(folder.governor_file):
-        if state["blocked"]:
-            lines.append(f"blocked   {host} refuses us: {state['blocked']}")
-            lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")
+    refusals = {host: state["blocked"] for host, state, _ in read_saved(folder.governor_file) if state["blocked"]}
+    for host, said in refusals.items():
+        lines.append(f"blocked   {host} refuses us: {said}")
+        lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")
     if failed:
         lines.append("failures  ./run.sh retry --reason R puts them back to pending")
-    return failed, lines
+    return Summary(lines, failed, len(refusals))

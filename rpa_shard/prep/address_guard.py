@@ -14,7 +14,11 @@ from collections.abc import Iterable
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from rpa_shard.host_policy import plain_host
 from rpa_shard.paper import Failure, PaperError
+
+# IPv6 addresses that lead to the IPv4 address at their end (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class ForbiddenAddressError(OSError):
@@ -41,7 +45,7 @@ class AddressGuard(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        if host.lower() not in self._named and not all(_is_public(each["host"]) for each in found):
+        if plain_host(host) not in self._named and not all(_is_public(each["host"]) for each in found):
             raise ForbiddenAddressError(f"{host} lies on a private address, and is not named in RPA_V2_SOURCES")
         return found
 
@@ -59,6 +63,7 @@ def _is_address(host: str) -> bool:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = ipaddress.ip_address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else parsed.ipv4_mapped
+        parsed = inner or parsed.sixtofour or parsed
     return parsed.is_global and not parsed.is_multicast

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 from zlib import MAX_WBITS, decompressobj
@@ -24,9 +26,13 @@ from rpa_shard.prep.responses import page_words, says_withdrawn
 # A body up to this size is written with a single hop to a thread.
 SPILL_BYTES = 2**20
 HEADER_WITHIN_BYTES = 1024
+# Without what pads the end: programs that fill files up to whole blocks are many, and their PDFs are sound.
 END_MARKER_WITHIN_BYTES = 2048
+_PADDING = b"\0 \t\r\n"
+_PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 # Compressed bytes are unpacked in steps, so that a bomb meets the cap before it fills the memory.
 UNPACK_STEP_BYTES = 2**18
+MOST_PIECES = 512  # of one write; systems allow 1024
 
 
 class Body:
@@ -40,7 +46,7 @@ class Body:
         self._final = final
         self._max_bytes = max_bytes
         self._temporary = new_temporary(temporaries, ".pdf")
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self.restart()
 
     @property
@@ -74,11 +80,13 @@ class Body:
         return self._gathered_bytes >= SPILL_BYTES
 
     def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
-        """Takes all of a file, or a part of it. Raises PaperError."""
-        left = size_bytes
+        """Takes all of a file, or the member of a tar file whose data lie at an offset. Raises PaperError."""
         try:
             with path.open("rb") as source:
+                if size_bytes is not None:
+                    _check_member(source, path, offset_bytes, size_bytes)
                 source.seek(offset_bytes)
+                left = size_bytes
                 while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
                     left = None if left is None else left - len(chunk)
                     if self.take(chunk):
@@ -87,14 +95,17 @@ class Body:
             raise PaperError(Failure.NOT_FOUND, f"no such file: {path}") from None
         except (IsADirectoryError, PermissionError) as error:
             raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
+        if left:
+            raise _moved(path)
 
     def spill(self) -> None:
         if self._file is None:
-            self._file = self._temporary.open("wb")
+            self._file = self._temporary.open("wb", buffering=0)
+        _write_all(self._file, self._chunks)
         for chunk in self._chunks:
-            self._tail = (self._tail + chunk[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
+            end = chunk.rstrip(_PADDING) if chunk.endswith(_PADDED) else chunk
+            self._tail = (self._tail + end[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
             self._digest.update(chunk)
-            self._file.write(chunk)
         self._chunks.clear()
         self._gathered_bytes = 0
 
@@ -105,7 +116,6 @@ class Body:
         if b"%%EOF" not in self._tail:
             raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
         assert self._file is not None
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         put_in_place(self._temporary, self._final)
@@ -126,6 +136,36 @@ class Body:
         if says_withdrawn(self._head):
             raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
         raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
+
+
+def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
+    """Writes chunks with one call where the disk lets it: each call gives up the interpreter and waits for it again."""
+    place = 0
+    while place < len(chunks):
+        written = os.writev(file.fileno(), chunks[place : place + MOST_PIECES])
+        while place < len(chunks) and written >= len(chunks[place]):
+            written -= len(chunks[place])
+            place += 1
+        if written:
+            rest = memoryview(chunks[place])[written:]
+            while rest:
+                rest = rest[os.write(file.fileno(), rest) :]
+            place += 1
+
+
+def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
+    """Raises PaperError(NOT_FOUND) unless the header of such a member stands before its data."""
+    source.seek(max(0, offset_bytes - tarfile.BLOCKSIZE))
+    try:
+        member = tarfile.TarInfo.frombuf(source.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
+    except tarfile.TarError:
+        raise _moved(path) from None
+    if member.size != size_bytes:
+        raise _moved(path)
+
+
+def _moved(path: Path) -> PaperError:
+    return PaperError(Failure.NOT_FOUND, f"{path} is not as it was when it was added: add it again")
 
 
 class Unpacker:

@@ -30,16 +30,17 @@ from rpa_shard.prep.permits import Permits
 from rpa_shard.prep.responses import (
     PAGE_BYTES,
     is_redirect,
-    range_start,
+    part_of,
     redirect_target,
     status_error,
     validator_of,
 )
-from rpa_shard.prep.transport import failure_of
+from rpa_shard.prep.transport import LOCATION, failure_of
 
 T = TypeVar("T")
 
 MOST_REDIRECTS = 5
+RANGE_NOT_SATISFIABLE = 416
 MOST_RESUMPTIONS = 3
 # The least speed is asked of every such stretch of a body.
 SPEED_WINDOW_SECONDS = 30.0
@@ -63,6 +64,12 @@ class _Progress:
     seconds_left: float
     # What If-Range may name, once a server has sent the beginning of a body that it can send in parts.
     validator: str | None = None
+    # The length of the whole body, where a part told it.
+    whole_bytes: int | None = None
+
+
+class _OtherBodyError(Exception):
+    """The server's part does not continue what is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +118,27 @@ class Downloader:
     async def _request(self, url: str, progress: _Progress) -> str | None:
         """One request and its answer; where that is a redirect, its target. Raises PaperError."""
         headers = {}
-        if progress.validator is not None and progress.body.size_bytes:
-            headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator}
-        async with self.permits.permit(host_of(url)), self._limited(progress):
+        resumes = progress.validator is not None and bool(progress.body.size_bytes)
+        if resumes:
+            headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator or ""}
+        async with self.permits.permit(host_of(url)) as permit, self._limited(progress):
+            if permit.governed:
+                headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
             try:
                 async with self.client.stream("GET", url, headers=headers) as response:
+                    permit.answered()
                     if is_redirect(response.status_code):
-                        return redirect_target(url, response.headers.get("Location"))
+                        return redirect_target(url, response.extensions[LOCATION])
+                    if resumes and response.status_code == RANGE_NOT_SATISFIABLE:
+                        raise _OtherBodyError
                     if response.status_code not in (200, 206):
                         raise await _refusal(response)
                     await self._receive(response, progress)
                     return None
-            except (PaperError, TimeoutError):
+            except _OtherBodyError:
+                await self._start_over(progress)
+                return url
+            except PaperError:
                 raise
             except Exception as error:
                 found = failure_of(error)
@@ -160,21 +176,30 @@ class Downloader:
                     await self._in_thread(body.spill)
         if unpacker is not None:
             unpacker.finish()
+        if progress.whole_bytes is not None and body.size_bytes != progress.whole_bytes:
+            raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.whole_bytes}")
 
     async def _begin(self, response: httpx.Response, progress: _Progress, *, resumable: bool) -> None:
         """Makes sure that what comes continues what is there, or starts over."""
         body, headers = progress.body, response.headers
         length = headers.get("Content-Length", "")
+        validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
         if response.status_code == 206:
-            if not body.size_bytes or range_start(headers.get("Content-Range", "")) != body.size_bytes:
+            if not body.size_bytes:
                 raise PaperError(Failure.SERVER_ERROR, f"a part that we did not ask for from {response.url}")
+            start, progress.whole_bytes = part_of(headers.get("Content-Range", ""))
+            if start != body.size_bytes or validator not in (None, progress.validator) or not resumable:
+                raise _OtherBodyError
         elif body.size_bytes:
-            await self._in_thread(body.restart)
+            await self._start_over(progress)
         if length.isascii() and length.isdigit() and body.size_bytes + int(length) > self.limits.max_bytes:
             raise PaperError(Failure.TOO_LARGE, f"{length} bytes, and the cap is {self.limits.max_bytes}")
         takes_ranges = resumable and headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
-        validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
-        progress.validator = validator if takes_ranges else None
+        progress.validator = (validator or progress.validator) if takes_ranges else None
+
+    async def _start_over(self, progress: _Progress) -> None:
+        await self._in_thread(progress.body.restart)
+        progress.validator = progress.whole_bytes = None
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await run_to_its_end(self.disk, function, *arguments)

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rpa_shard.host_policy import PERMIT_VALID_SECONDS
@@ -20,28 +21,59 @@ from rpa_shard.paper import Failure, PaperError
 Send = Callable[[Mapping[str, Any]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a request goes by. `number` is None where the host is not governed."""
+
+    host: str
+    number: int | None
+    send: Send
+
+    @property
+    def governed(self) -> bool:
+        """Whether the host's connections are counted."""
+        return self.number is not None
+
+    def answered(self) -> None:
+        """The answer has begun: its window runs from here."""
+        if self.number is not None:
+            self.send({"type": "answered", "host": self.host, "id": self.number})
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    permit: int
+    granted_at: float
+
+    @property
+    def fresh(self) -> bool:
+        return time.monotonic() - self.granted_at <= PERMIT_VALID_SECONDS
+
+
 class Permits:
     """The permits of one shard. `hear` takes in what the supervisor says of hosts."""
 
     def __init__(self, governed: Iterable[str], send: Send) -> None:
         self._send = send
-        self._waiting: dict[str, deque[asyncio.Future[int]]] = {host: deque() for host in governed}
+        self._waiting: dict[str, deque[asyncio.Future[_Granted | None]]] = {host: deque() for host in governed}
         self._blocked: dict[str, str] = {}
         # What we told the supervisor and have not yet heard back: words of its that crossed ours change nothing here.
         self._reported: set[str] = set()
+        self._refusals: dict[str, str] = {}
 
     @asynccontextmanager
-    async def permit(self, host: str) -> AsyncIterator[None]:
-        """For one request to `host`, up to the end of its answer. Raises PaperError(BLOCKED) if the host refuses us.
+    async def permit(self, host: str) -> AsyncIterator[Permit]:
+        """For one request to `host`, up to the end of its answer.
 
-        What the block raises tells the supervisor how the request ended.
+        Raises PaperError(BLOCKED) if the host refuses us. What the block raises tells the supervisor how the request
+        ended.
         """
         if host in self._blocked:
             raise PaperError(Failure.BLOCKED, self._blocked[host])
         permit = await self._acquire(host) if host in self._waiting else None
         ending = "failed"
         try:
-            yield
+            yield Permit(host, permit, self._send)
             ending = "ok"
         except PaperError as error:
             if error.failure in _ANSWERS:
@@ -61,29 +93,44 @@ class Permits:
 
     async def _acquire(self, host: str) -> int | None:
         """A fresh permit, or None if the host needs none any more."""
-        waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        while (granted := await self._turn(host)) is not None:
+            if granted.fresh:
+                return granted.permit
+            # The loop stood still between the permit and its use.
+            self._give_back(host, granted.permit)
+            if host not in self._waiting:
+                return None
+        return None
+
+    async def _turn(self, host: str) -> _Granted | None:
+        waiting: asyncio.Future[_Granted | None] = asyncio.get_running_loop().create_future()
         self._waiting[host].append(waiting)
         self._send({"type": "want", "host": host, "permits": 1})
         try:
-            return await waiting or None
+            return await waiting
         except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None and waiting.result():
-                self._send({"type": "back", "host": host, "id": waiting.result(), "ending": "unused"})
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                granted = waiting.result()
+                if granted is not None:
+                    self._give_back(host, granted.permit)
             raise
 
+    def _give_back(self, host: str, permit: int) -> None:
+        self._send({"type": "back", "host": host, "id": permit, "ending": "unused"})
+
     def _hand_out(self, host: str, ids: Iterable[int], granted_at: float) -> None:
-        stale = time.monotonic() - granted_at > PERMIT_VALID_SECONDS
         for permit in ids:
+            granted = _Granted(permit, granted_at)
             waiting = self._next_waiting(host)
-            if waiting is not None and not stale:
-                waiting.set_result(permit)
+            if waiting is not None and granted.fresh:
+                waiting.set_result(granted)
                 continue
-            self._send({"type": "back", "host": host, "id": permit, "ending": "unused"})
+            self._give_back(host, permit)
             if waiting is not None:
                 self._waiting[host].appendleft(waiting)
                 self._send({"type": "want", "host": host, "permits": 1})
 
-    def _next_waiting(self, host: str) -> asyncio.Future[int] | None:
+    def _next_waiting(self, host: str) -> asyncio.Future[_Granted | None] | None:
         queue = self._waiting.get(host, deque())
         while queue:
             waiting = queue.popleft()
@@ -94,12 +141,13 @@ class Permits:
     def _take_in(self, hosts: Mapping[str, Mapping[str, Any]]) -> None:
         self._reported -= hosts.keys()
         blocked = {host: each["blocked"] for host, each in hosts.items() if each["blocked"]}
-        self._blocked = {host: self._blocked[host] for host in self._reported & self._blocked.keys()} | blocked
+        self._refusals = {host: said for host, said in self._refusals.items() if host not in blocked}
+        self._blocked = self._refusals | blocked
         for host in hosts.keys() - self._waiting.keys():
             self._waiting[host] = deque()
         for host in self._waiting.keys() - hosts.keys() - self._reported:
             while waiting := self._next_waiting(host):
-                waiting.set_result(0)
+                waiting.set_result(None)
             del self._waiting[host]
         for host in self._blocked:
             self._send_home(host)
@@ -112,7 +160,7 @@ class Permits:
             )
         elif error.failure is Failure.BLOCKED:
             self._report(host)
-            self._blocked[host] = error.detail
+            self._blocked[host] = self._refusals[host] = error.detail
             self._send({"type": "blocked", "host": host, "detail": error.detail})
             self._send_home(host)
 

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
-from rpa_shard.host_policy import polite_url
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, polite_url
 from rpa_shard.paper import Failure, PaperError
 
 PAGE_BYTES = 8192
@@ -29,7 +29,7 @@ _STATUS_FAILURES = {
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAID_WITHDRAWN = re.compile(rb"\bwithdrawn\b", re.IGNORECASE)
 _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)", re.ASCII)
 
 
 def is_redirect(status: int) -> bool:
@@ -41,7 +41,7 @@ def redirect_target(url: str, location: str | None) -> str:
     if not location:
         raise PaperError(Failure.SERVER_ERROR, f"a redirect to nowhere from {url}")
     try:
-        target = urljoin(url, location)
+        target = urljoin(url, location.encode().decode())  # bytes that are no text come as what cannot be encoded
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError:
@@ -75,29 +75,35 @@ def page_words(page: bytes) -> str:
 
 
 def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3); absent, past or 0 is None."""
+    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3), at most the longest pause.
+
+    Absent, past, malformed or 0 is None.
+    """
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value[:9]) or None
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    seconds = (when - datetime.now(UTC)).total_seconds()
-    return seconds if seconds > 0 else None
+        seconds = float(value)
+    else:
+        try:
+            when = parsedate_to_datetime(value)
+            seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return min(seconds, LONGEST_PAUSE_SECONDS) if seconds > 0 else None
 
 
-def range_start(content_range: str) -> int | None:
-    """The first byte of a partial answer, by its Content-Range header."""
+def part_of(content_range: str) -> tuple[int | None, int | None]:
+    """The first byte of a partial answer and the length of the whole, by its Content-Range header; None: unknown."""
     match = _CONTENT_RANGE.fullmatch(content_range.strip())
-    return int(match[1]) if match else None
+    if match is None:
+        return None, None
+    return int(match[1]), int(match[2]) if match[2] else None
 
 
 def validator_of(etag: str, last_modified: str) -> str | None:
     """What If-Range may name so that two parts surely belong to one body: a strong ETag, else a date."""
-    etag = etag.strip()
+    etag, last_modified = etag.strip(), last_modified.strip()
+    if not (etag.isascii() and last_modified.isascii()):
+        return None
     if etag.startswith('"'):
         return etag
-    return None if etag else last_modified.strip() or None
+    return None if etag else last_modified or None

@@ -30,7 +30,7 @@ from rpa_shard.prep.engines import load, names_for
 from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
 from rpa_shard.prep.permits import Permits
 from rpa_shard.prep.pipeline import Prep
-from rpa_shard.prep.transport import open_client, ssl_context
+from rpa_shard.prep.transport import open_client, trusted_certificates
 from rpa_shard.settings import Settings
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.link import Link, open_link
@@ -60,7 +60,7 @@ def warm_up(settings: Settings) -> None:
 
     Shards share the memory of it, and begin at once. Starts no thread.
     """
-    ssl_context()
+    trusted_certificates()
     if settings.extract_pool == "thread":
         load(names_for(settings.engine)[0])
 

@@ -101,9 +101,16 @@ class Ledger:
             failures.update(dict(connection.execute(query("count_by_failure")).fetchall()))
         return Counts(dict(statuses), dict(failures))
 
-    def arxiv_papers_to_do(self) -> int:
-        """How many of the papers that a run would work on have arXiv ids."""
-        return sum(connection.execute(query("count_arxiv_to_do")).fetchone()[0] for connection in self._connections)
+    def arxiv_papers_to_do(self, *, but_for_archives: bool = False) -> int:
+        """How many of the papers that a run would work on have arXiv ids, maybe without those in known archives."""
+        if not (but_for_archives and self.folder.catalogue_file.exists()):
+            return sum(connection.execute(query("count_arxiv_to_do")).fetchone()[0] for connection in self._connections)
+        papers = 0
+        for connection in self._connections:
+            connection.execute(query("attach_catalogue"), {"path": str(self.folder.catalogue_file)})
+            papers += connection.execute(query("count_arxiv_to_do_not_archived")).fetchone()[0]
+            connection.execute(query("detach_catalogue"))
+        return papers
 
     def ids_to_do(self) -> Iterator[str]:
         """The ids of the papers that a run would work on."""

@@ -73,6 +73,20 @@ SELECT failure, count(*) AS papers FROM papers WHERE status = 'failed' GROUP BY 
 -- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
 SELECT count(*) FROM papers WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%';
 
+-- name: attach_catalogue
+-- Makes the catalogue readable beside a shard's papers.
+ATTACH :path AS catalogue;
+
+-- name: detach_catalogue
+-- The end of that.
+DETACH catalogue;
+
+-- name: count_arxiv_to_do_not_archived
+-- As above, without those whose PDF lies in a known archive.
+SELECT count(*) FROM papers
+WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%'
+  AND NOT EXISTS (SELECT 1 FROM catalogue.members WHERE catalogue.members.id = papers.id);
+
 -- name: ids_to_do
 -- The ids of papers that wait or are being worked on.
 SELECT id FROM papers WHERE status IN ('pending', 'prepping');

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import socket
-from collections.abc import AsyncIterator, Callable
+import tarfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,9 +24,10 @@ from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep import download as download_module
 from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.artifacts import fingerprint_of
+from rpa_shard.prep.body import Body
 from rpa_shard.prep.download import Downloader, DownloadLimits
 from rpa_shard.prep.permits import Permits
-from rpa_shard.prep.transport import open_client
+from rpa_shard.prep.transport import open_client, trusted_certificates
 from rpa_shard.settings import Settings
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
@@ -166,6 +170,15 @@ async def test_a_body_that_has_changed_meanwhile_starts_over(bench: Bench) -> No
         await bench.get(url)
 
 
+@pytest.mark.parametrize("validator", ['ETag: "\udcff"', "Last-Modified: \udcff", 'ETag: W/"weak"', ""])
+async def test_without_a_usable_validator_nothing_is_taken_up(bench: Bench, validator: str) -> None:
+    async def cut(request: bytes, number: int) -> bytes:
+        return _head(len(PDF), validator) + PDF[: len(PDF) // 2]
+
+    async with raw_server(cut) as url:
+        assert (await bench.fails(url)).failure is Failure.TRUNCATED
+
+
 async def test_a_part_that_was_asked_for(bench: Bench) -> None:
     async def in_parts(request: bytes, number: int) -> bytes:
         half = len(PDF) // 2
@@ -177,6 +190,88 @@ async def test_a_part_that_was_asked_for(bench: Bench) -> None:
 
     async with raw_server(in_parts) as url:
         await bench.get(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        ("416 Range Not Satisfiable", ["Content-Range: bytes */7"]),
+        ("206 Partial", ["Content-Range: bytes 7-11/12"]),
+        ("206 Partial", []),
+        ("206 Partial", [f"Content-Range: bytes {len(PDF) // 2}-{len(PDF) - 1}/{len(PDF)}", 'ETag: "two"']),
+        ("206 Partial", [f"Content-Range: bytes {len(PDF) // 2}-{len(PDF) - 1}/{len(PDF)}", "Content-Encoding: gzip"]),
+    ],
+)
+async def test_a_part_of_something_else_starts_over(bench: Bench, status: str, lines: list[str]) -> None:
+    async def changed(request: bytes, number: int) -> bytes:
+        if number == 1:
+            return _head(len(PDF), 'ETag: "one"') + PDF[: len(PDF) // 2]
+        if number == 2:
+            return _head(5, *lines, status=status) + b"other"
+        assert b"range:" not in request.lower()
+        return _head(len(PDF)) + PDF
+
+    async with raw_server(changed) as url:
+        await bench.get(url)
+
+
+async def test_a_part_that_ends_early_is_not_the_whole(bench: Bench) -> None:
+    """Each answer has the length that it announces; only the whole's tells that bytes are missing."""
+    answers = []
+
+    async def short(request: bytes, number: int) -> bytes:
+        answers.append(number)
+        half, total = len(PDF) // 2, len(PDF)
+        if number == 1:
+            return _head(total, 'ETag: "one"') + PDF[:half]
+        if number == 2:
+            part = b"x" * 100 + b"%%EOF"
+            return _head(len(part), f"Content-Range: bytes {half}-{half + 104}/{total}", status="206 Partial") + part
+        return _head(0, status="404 Not Found")
+
+    async with raw_server(short) as url:
+        assert (await bench.fails(url)).failure is Failure.NOT_FOUND
+    assert answers == [1, 2, 3], "it went on to ask for the rest"
+
+
+async def test_a_server_that_changes_its_mind_for_ever(bench: Bench) -> None:
+    async def fickle(request: bytes, number: int) -> bytes:
+        if b"range:" in request.lower():
+            return _head(0, status="416 Range Not Satisfiable")
+        return _head(len(PDF), 'ETag: "one"') + PDF[: len(PDF) // 2]
+
+    async with raw_server(fickle) as url:
+        assert (await bench.fails(url)).failure is Failure.TRUNCATED
+
+
+async def test_a_body_that_ends_with_the_connection(bench: Bench) -> None:
+    async def old(request: bytes, number: int) -> bytes:
+        return b"HTTP/1.0 200 OK\r\n\r\n" + PDF
+
+    async with raw_server(old) as url:
+        await bench.get(url)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "whole"),
+    [
+        (b"", b"", True),
+        (b"x" * 1019, b"", True),
+        (b"x" * 1020, b"", False),
+        (b"", b"\0" * 70_000 + b" \n" * 5000, True),
+        (b"", b"x" * 2000, True),
+        (b"", b"x" * 4000, False),
+    ],
+)
+async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, after: bytes, whole: bool) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(before + PDF + after)
+    if whole:
+        await bench.downloader.download(path.as_uri(), bench.final)
+        assert bench.final.read_bytes() == before + PDF + after, "not a byte is changed"
+    else:
+        error = await bench.fails(path.as_uri())
+        assert error.failure is (Failure.NOT_A_PDF if before else Failure.TRUNCATED)
 
 
 @pytest.mark.parametrize("content_range", ["", "Content-Range: bytes 5-9/10"])
@@ -214,6 +309,13 @@ async def test_the_whole_download_has_a_limit(bench: Bench, biting: Biting) -> N
     async with biting("trickle*always") as mirror:
         error = await hasty.fails(f"{mirror.url}/pdf/2401.00001")
     assert (error.failure, error.detail) == (Failure.TOO_SLOW, "took more than 0.4 s")
+
+
+def test_a_system_without_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    assert trusted_certificates.__wrapped__().cert_store_stats()["x509_ca"] > 50
 
 
 async def test_an_announced_size_over_the_cap_is_not_fetched(bench: Bench) -> None:
@@ -283,6 +385,13 @@ async def test_damaged_compression(bench: Bench, cut: int | None) -> None:
         ("http://10.1.2.3/x", Failure.FORBIDDEN_REDIRECT),
         ("http://[::1]/x", Failure.FORBIDDEN_REDIRECT),
         ("http://[::ffff:127.0.0.1]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://0177.0.0.1/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://2130706433/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://0x7f000001/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://localhost/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[64:ff9b::7f00:1]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://[2002:7f00:1::]/x", Failure.FORBIDDEN_REDIRECT),
+        ("http://x.example/\udcff", Failure.FORBIDDEN_REDIRECT),
     ],
 )
 async def test_redirects_to_where_we_must_not_go(bench: Bench, location: str, failure: Failure) -> None:
@@ -310,16 +419,42 @@ async def test_a_public_name_that_resolves_inside(tmp_path: Path) -> None:
             await bench.get(url)
 
 
+def test_a_disk_that_takes_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    whole_write, whole_writev = os.write, os.writev
+    monkeypatch.setattr(os, "write", lambda descriptor, content: whole_write(descriptor, content[:1000]))
+    monkeypatch.setattr(
+        os, "writev", lambda descriptor, pieces: whole_writev(descriptor, [b"".join(pieces)[:7001] or b""])
+    )
+    body = Body(tmp_path / "tmp", tmp_path / "paper.pdf", 10**9)
+    sizes = [1, 7000, 10_000, 3, *[8] * 5000]
+    place = 0
+    for size in sizes:
+        body.take(PDF[place : place + size])
+        place += size
+    body.take(PDF[place:])
+    assert body.finish() == fingerprint_of(PDF)
+    assert (tmp_path / "paper.pdf").read_bytes() == PDF
+
+
 async def test_files_and_parts_of_archives(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "a paper.pdf").write_bytes(PDF)
     await bench.get((tmp_path / "a paper.pdf").as_uri())
-    (tmp_path / "all.tar").write_bytes(b"x" * 1024 + PDF + b"y" * 99)
     bench.final.unlink()
-    await bench.get(f"tar://{tmp_path}/all.tar#offset=1024&size={len(PDF)}")
+    archive = tmp_path / "all.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(tmp_path / "a paper.pdf", "2401/2401.00001.pdf")
+    with tarfile.open(archive) as tar:
+        place = f"tar://{archive}#offset={tar.getmembers()[0].offset_data}&size={len(PDF)}"
+    await bench.get(place)
     bench.final.unlink()
+    for wrong in (place.replace("offset=", "offset=1"), place.replace("size=", "size=1"), f"{place}0"):
+        error = await bench.fails(wrong)
+        assert (error.failure, "add it again" in error.detail) == (Failure.NOT_FOUND, True)
+    os.truncate(archive, len(PDF))
+    assert (await bench.fails(place)).failure is Failure.NOT_FOUND
     assert (await bench.fails((tmp_path / "none.pdf").as_uri())).failure is Failure.NOT_FOUND
     assert (await bench.fails(tmp_path.as_uri())).failure is Failure.NOT_FOUND
-    assert (await bench.fails(f"tar://{tmp_path}/all.tar#offset=1024&size=900")).failure is Failure.TRUNCATED
 
 
 async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Bench, biting: Biting) -> None:
@@ -331,6 +466,23 @@ async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Benc
         assert bench.said[0]["host"] == host_of(url)
         assert (await bench.fails(url)).failure is Failure.BLOCKED
     assert len(arrivals(bench)) == 1, "not one more request"
+
+
+async def test_a_governed_host_sees_no_more_connections_than_permits(bench: Bench) -> None:
+    """An idle connection is open, too: other shards' requests would come on top of it."""
+    seen = []
+
+    async def keep(request: bytes, number: int) -> bytes:
+        seen.append(b"connection: close" in request.lower())
+        return await _whole(request, number)
+
+    async with raw_server(keep) as url:
+        permits = Granting({host_of(url)})
+        for used in (permits, bench.downloader.permits):
+            downloader = replace(bench.downloader, permits=used)
+            await replace(bench, downloader=downloader).get(url)
+            bench.final.unlink()
+    assert seen == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -359,6 +511,37 @@ async def test_a_cancelled_download_leaves_nothing(bench: Bench, biting: Biting)
             await task
     assert bench.leftovers() == []
     assert not bench.final.exists()
+
+
+async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:
+    """From a governed host to another and back: no permit is held while somebody else is asked."""
+    bench.downloader.guard.name("localhost")
+
+    async def to_and_fro(request: bytes, number: int) -> bytes:
+        port = request.split(b"Host: ")[1].split(b"\r\n")[0].split(b":")[1].decode()
+        permits.told.append(f"request {number}")
+        host = {1: "localhost", 2: "127.0.0.1"}.get(number)
+        return _head(0, f"Location: http://{host}:{port}/x", status="302 Found") if host else await _whole(request, 3)
+
+    async with raw_server(to_and_fro) as url:
+        permits = Granting({host_of(url)})
+        await replace(bench, downloader=replace(bench.downloader, permits=permits)).get(url)
+    asked = [f"{told} answered back" for told in ("want request 1", "request 2 want request 3")]
+    assert " ".join(permits.told) == " ".join(asked)
+
+
+class Granting(Permits):
+    """Permits of a supervisor that grants all that is wanted at once."""
+
+    def __init__(self, governed: set[str]) -> None:
+        super().__init__(governed, self._hear_out)
+        self.told: list[str] = []
+
+    def _hear_out(self, message: Mapping[str, Any]) -> None:
+        self.told.append(message["type"])
+        if message["type"] == "want":
+            granted = {"type": "permits", "host": message["host"], "ids": [1], "granted_at": time.monotonic()}
+            asyncio.get_running_loop().call_soon(self.hear, granted)
 
 
 class Pointing(aiohttp.abc.AbstractResolver):
@@ -410,7 +593,7 @@ async def raw_server(answer: Answer, *, close_after: bool = True, announce_close
 
 def _head(length: int, *lines: str, status: str = "200 OK") -> bytes:
     headers = [f"HTTP/1.1 {status}", f"Content-Length: {length}", *filter(None, lines)]
-    return ("\r\n".join(headers) + "\r\n\r\n").encode()
+    return ("\r\n".join(headers) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 async def _whole(request: bytes, number: int) -> bytes:

@@ -107,6 +107,28 @@ def test_an_archive_that_is_not_whole(tar: Path, tmp_path: Path) -> None:
             read_manifest(tmp_path / "bad.xml")
 
 
+def test_an_archive_that_is_damaged_between_members(tar: Path) -> None:
+    """Where tarfile would take what it cannot read for the end."""
+    content = tar.read_bytes()
+    with tarfile.open(tar) as opened:
+        headers = [info.offset for info in opened.getmembers()]
+    for wrong in (content[: headers[3]], content[: headers[3]] + b"x" * 512 + content[headers[3] + 512 :]):
+        tar.write_bytes(wrong)
+        with pytest.raises(IntakeError, match="cut short, or damaged at 9901/hep-th9901002v2"):
+            read_archive(tar)
+    tar.write_bytes(content[: headers[3] + 100])
+    with pytest.raises(IntakeError, match="cut short"):
+        read_archive(tar)
+
+
+def test_more_papers_in_archives_than_arxivs_host_would_serve(rig: Rig, tar: Path) -> None:
+    rig.run("add", "--tar", str(tar))
+    assert rig.run("run", SOURCES="arxiv", ARXIV_MOST_PAPERS="3")[0] == 0
+    rig.run("add", "2401.00007", "2401.00008")
+    code, _, errors = rig.run("run", SOURCES="arxiv", ARXIV_MOST_PAPERS="1")
+    assert (code, errors.splitlines()[-1][:27]) == (2, "rpa-shard: 2 papers from ex")
+
+
 def test_papers_come_straight_from_the_archive(rig: Rig, tar: Path, tmp_path: Path) -> None:
     code, output, _ = rig.run("add", "--tar", str(tar), "--manifest", str(manifest(tmp_path / "manifest.xml", 5)))
     assert (code, output) == (0, "added 4, already known 0, invalid 0\n")
@@ -207,6 +229,58 @@ def test_snapshots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(SystemExit):
         main(["add", "--metadata", "x", "--since", "yesterday"])
     assert "'yesterday' is no day: write YYYY-MM-DD" in capsys.readouterr().err
+
+
+ODD_FIELDS: list[dict[str, Any]] = [
+    {"title": None}, {"categories": None}, {"categories": ["cs"]}, {"doi": ["10.1"]}, {"doi": 7}, {"id": "x.pdf"},
+    {"id": "https://x.example/y.pdf"}, {"versions": [{}]}, {"versions": [{"version": "v" + "9" * 30}]},
+    {"versions": 5}, {"abstract": {}},
+]  # fmt: skip
+ODD_LINES = [
+    '{"id": 704.0001}', '{"id": "x.pdf"}', '{"id": null}', "null", "[" * 100_000, '"2401.00001"', "\x00", "\xff",
+    *(json.dumps(row("2401.00005") | odd) for odd in ODD_FIELDS),
+]  # fmt: skip
+
+
+def test_lines_that_are_not_as_they_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    path = tmp_path / "snapshot"
+    odd_but_good = [
+        row("2401.00001") | {"title": "half \ud83d", "versions": [], "doi": ""},
+        row("2401.00002") | {"title": "nul \0 and \u2028 lines", "versions": None},
+    ]
+    path.write_text("\n".join([*ODD_LINES, *map(json.dumps, odd_but_good)]), encoding="latin-1")
+    monkeypatch.setenv("RPA_V2_DATA_DIR", str(tmp_path / "data"))
+    assert main(["add", "--metadata", str(path)]) == 1
+    output, errors = capsys.readouterr()
+    assert output == f"added 2, already known 0, invalid {len(ODD_LINES)}\n"
+    assert len(errors.splitlines()) == len(ODD_LINES)
+    with open_catalogue(DataFolder(tmp_path / "data")) as catalogue:
+        assert catalogue is not None
+        assert (catalogue.metadata("2401.00001") or {})["title"] == "half ?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--metadata", "x", "--limit", "0"], "no whole number from 1"),
+        (["--metadata", "x", "--limit", "-1"], "no whole number from 1"),
+        (["2401.00001", "--category", "cs"], "--metadata"),
+        (["2401.00001", "--since", "2024-01-01"], "--metadata"),
+        (["2401.00001", "--manifest", "x"], "--tar"),
+    ],
+)
+def test_options_that_go_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setenv("RPA_V2_DATA_DIR", str(tmp_path / "data"))
+    try:
+        code: object = main(["add", *arguments])
+    except SystemExit as exit:
+        code = exit.code
+    assert code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_days_and_rows() -> None:

@@ -119,6 +119,17 @@ def test_a_refusal_stops_all_requests_and_the_other_source_goes_on(rig: Rig, she
         assert len(refusing.times()) == 2, "a person acted"
 
 
+def test_a_refusal_ends_with_exit_1_though_all_papers_came(rig: Rig, shelf: Path, tmp_path: Path) -> None:
+    refusing = biting(rig, shelf, tmp_path, "403*always")
+    with refusing.process as first:
+        rig.environment["RPA_V2_SOURCES"] = f"{first.url}/pdf/{{id}} {shelf.as_uri()}/{{name}}.pdf"
+        rig.run("add", *IDS)
+        code, output, _ = rig.run("run")
+    assert rig.by_status() == {"prepped": PAPERS}
+    assert (code, "refuses us" in output) == (1, True)
+    assert rig.run("run")[0] == 0, "nothing to do, and nobody was asked"
+
+
 def test_a_limit_closes_the_host_for_all_shards_and_reopens_slowly(rig: Rig, shelf: Path, tmp_path: Path) -> None:
     limiting = biting(rig, shelf, tmp_path, "429:10%")
     with limiting.process as process:
@@ -148,9 +159,10 @@ def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, t
     assert rig.by_status() == {"prepped": PAPERS}
 
 
-def test_too_many_for_arxivs_own_host(rig: Rig) -> None:
+@pytest.mark.parametrize("source", ["arxiv", "http://www.arxiv.org/pdf/{id}.pdf"])
+def test_too_many_for_arxivs_own_host(rig: Rig, source: str) -> None:
     rig.run("add", *IDS)
-    code, _, errors = rig.run("run", SOURCES="arxiv", ARXIV_MOST_PAPERS="39")
+    code, _, errors = rig.run("run", SOURCES=source, ARXIV_MOST_PAPERS="39")
     assert code == 2
     assert errors.splitlines()[-1].startswith(
         "rpa-shard: 40 papers from export.arxiv.org, and a run fetches at most 39"

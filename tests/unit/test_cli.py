@@ -10,6 +10,7 @@ import pytest
 
 from rpa_shard.cli import main
 from rpa_shard.paper import PREP, Failure
+from rpa_shard.settings import Settings
 from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import open_ledger
 from rpa_shard.store.outcome import failed
@@ -176,6 +177,27 @@ def test_hosts_that_are_open(capsys: Captured) -> None:
     assert capsys.readouterr().out == "export.arxiv.org=4/1@4\n"
     assert main(["hosts", "--reopen", "export.arxiv.org"]) == 2
     assert "is not closed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sources", "ids", "expected"),
+    [
+        (("arxiv",), ["2401.00001"] * 400, [("export.arxiv.org", 400, 120.0)]),
+        (("http://arxiv.org/pdf/{id}",), ["hep-th/9901001"], [("export.arxiv.org", 1, 0.3)]),
+        (("gcs", "arxiv"), ["2401.00001"] * 1000, [("storage.googleapis.com", 1000, 100.0)]),
+        (("file:///shelf/{name}.pdf",), ["2401.00001"] * 1000, [("local files", 1000, 12.5)]),
+        (("https://{archive}.x.example/{id}",), ["hep-th/9901001", "math/9901001", "https://a.example/b.pdf"],
+         [("hep-th.x.example", 1, 0.1), ("math.x.example", 1, 0.1), ("a.example", 1, 0.1)]),
+    ],
+)  # fmt: skip
+def test_what_a_plan_counts(
+    monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...], ids: list[str], expected: list[tuple[str, int, float]]
+) -> None:
+    from rpa_shard.observe import plan as plan_module
+
+    monkeypatch.setattr(plan_module, "usable_cores", lambda: 4)
+    planned = plan_module.plan(ids, Settings(shard_count=1, sources=sources), None, 1_250_000.0)
+    assert [(line.source, line.papers, round(line.seconds, 2)) for line in planned] == expected
 
 
 def test_times_and_sizes() -> None:

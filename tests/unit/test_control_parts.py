@@ -10,9 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpa_shard.control.politeness import read_saved
 from rpa_shard.control.restarts import LONGEST_DELAY_SECONDS, Restarts
 from rpa_shard.control.run_status import is_alive, read_status, write_status
 from rpa_shard.control.throughput import Throughput
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[]", '{"saved_at": 0, "hosts": []}', '{"saved_at": "x", "hosts": {}}',
+        '{"saved_at": 0, "hosts": {"a": {}}}', '{"saved_at": 0, "hosts": {"a": null}}',
+        '{"saved_at": 0, "hosts": {"a": {"blocked": null, "closed_seconds": "x", "closings": 1, "factor": 1}}}',
+        '{"saved_at": 0, "hosts": {"a": {"blocked": null, "closed_seconds": 1, "closings": 1, "factor": 0}}}',
+    ],
+)  # fmt: skip
+def test_states_of_hosts_that_somebody_has_damaged(tmp_path: Path, content: str) -> None:
+    (tmp_path / "governor.json").write_text(content)
+    assert read_saved(tmp_path / "governor.json") == []
 
 
 def test_restarts_back_off_and_then_the_run_stops() -> None:

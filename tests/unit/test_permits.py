@@ -74,6 +74,21 @@ async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
     await task
 
 
+async def test_a_permit_that_grows_stale_before_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may stand still after the permit has come."""
+    bench = Bench(HOST)
+    (task,) = await started(bench, 1)
+    bench.grant(1)
+    now = time.monotonic() + 5.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    await asyncio.sleep(0)
+    assert bench.inside == 0
+    assert bench.types() == ["want", "back", "want"]
+    bench.grant(2)
+    await task
+    assert bench.inside == 1
+
+
 async def test_a_cancelled_worker_wastes_no_permit() -> None:
     bench = Bench(HOST)
     early, late = await started(bench, 2)
@@ -121,6 +136,21 @@ async def test_a_refusal_sends_all_home_at_once() -> None:
     (task,) = await started(bench, 1)
     bench.grant(2)
     await task
+
+
+async def test_a_refusal_outlives_what_crossed_it() -> None:
+    """The supervisor's words and permits from before it heard of the refusal."""
+    bench = Bench(HOST)
+    refused = asyncio.create_task(bench.use(PaperError(Failure.BLOCKED, "HTTP 403")))
+    await asyncio.sleep(0)
+    bench.grant(1)
+    with pytest.raises(PaperError):
+        await refused
+    bench.permits.hear(open_hosts(source_example=None))
+    with pytest.raises(PaperError, match="HTTP 403"):
+        await asyncio.wait_for(bench.use(), 1.0)
+    bench.grant(2)
+    assert bench.inside == 1
 
 
 async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rpa_shard.arxiv_id import parse
 from rpa_shard.paper import Failure
-from rpa_shard.prep.responses import page_words, parse_retry_after, range_start, status_error, validator_of
+from rpa_shard.prep.responses import page_words, parse_retry_after, part_of, status_error, validator_of
 from rpa_shard.prep.sources import urls_of
 from rpa_shard.source_names import parse_sources
 
@@ -19,7 +19,9 @@ from rpa_shard.source_names import parse_sources
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("", None), ("0", None), ("12", 12.0), (" 7 ", 7.0), ("-5", None), ("1.5", None), ("soon", None), ("١", None),
-     ("99999999999999", 999999999.0), ("Wed, 21 Oct 2015 07:28:00 GMT", None)],
+     ("99999999999999", 86400.0), ("9" * 5000, 86400.0), ("0000000000000005", 5.0),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("Wed, 21 Oct 2999 07:28:00 GMT", 86400.0),
+     ("Mon, 01 Jan 2029 00:00:00 +99999999999999999999", None)],
 )  # fmt: skip
 def test_retry_after(value: str, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds
@@ -35,7 +37,7 @@ def test_retry_after_as_a_date() -> None:
 @given(st.text(), st.binary())
 def test_no_header_and_no_page_breaks_anything(header: str, page: bytes) -> None:
     parse_retry_after(header)
-    range_start(header)
+    part_of(header)
     assert "\n" not in page_words(page)
     assert len(page_words(page)) <= 300
 
@@ -49,9 +51,9 @@ def test_pages() -> None:
 
 
 def test_ranges_and_validators() -> None:
-    assert range_start("bytes 100-199/200") == 100
-    assert range_start("bytes 100-199/*") == 100
-    assert range_start("bytes */200") is None
+    assert part_of("bytes 100-199/200") == (100, 200)
+    assert part_of("bytes 100-199/*") == (100, None)
+    assert part_of("bytes */200") == (None, None)
     assert validator_of('"abc"', "Wed") == '"abc"'
     assert validator_of('W/"abc"', "Wed") is None, "a weak validator does not promise the same bytes"
     assert validator_of("", "Wed") == "Wed"
@@ -77,7 +79,26 @@ def test_where_papers_are() -> None:
     assert urls_of(parse("https://x.example/a.pdf"), sources) == ["https://x.example/a.pdf"]
 
 
-@pytest.mark.parametrize("wrong", ["", "arxive", "ftp://x/{id}", "http:///{id}", "https://x.example/same.pdf", "{id}"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "arxive",
+        "ftp://x/{id}",
+        "http:///{id}",
+        "https://x.example/same.pdf",
+        "{id}",
+        "https://x/{yymm}.pdf",
+        "https://x/{id.y}",
+        "https://x/{id[0]}",
+        "https://x/{id[x]}",
+        "https://x/{id:99}",
+        "https://x/{id!r}",
+        "https://x/{other}{id}",
+        "https://x/{id",
+        "https://x/{}",
+    ],
+)
 def test_wrong_sources(wrong: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_sources(wrong)

@@ -45,6 +45,10 @@ def test_defaults_are_possible_anywhere() -> None:
         ("KEEP_PDF", "yes", "0 or 1"),
         ("SOURCES", "https://example.org/same-for-all.pdf", "URL templates"),
         ("SOURCES", "ftp://example.org/{id}", "URL templates"),
+        ("SOURCES", "https://example.org/{yymm}.pdf", "at least the id, name or number"),
+        ("HOST_POLICY", "export.arxiv.org=5/2@4", "without RPA_V2_FASTER_THAN_PUBLISHED=1"),
+        ("HOST_POLICY", "export.arxiv.org=4/0.9@1", "no faster than export.arxiv.org=4/1@4"),
+        ("HOST_POLICY", "mirror.example:8080=4/1@4", "hosts without ports"),
         ("SOURCES", "https://example.org/{title}", "URL templates"),
     ],
 )
@@ -55,6 +59,13 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allo
     assert message.startswith(f"RPA_V2_{name}={value}: must be ")
     assert allowed in message
     assert "\n" not in message
+
+
+def test_policies_as_slow_as_one_likes_and_faster_only_on_purpose() -> None:
+    assert settings(HOST_POLICY="export.arxiv.org=1/3@1 mirror.example=900/1@64").host_policies[0].per_seconds == 3.0
+    assert settings(HOST_POLICY="arxiv.org=40/1@8", FASTER_THAN_PUBLISHED="1").host_policies[0].requests == 40
+    with pytest.raises(SettingsError, match="published rate"):
+        settings(HOST_POLICY="ArXiv.org.=40/1@8")
 
 
 def test_more_descriptors_than_allowed(few_descriptors: int) -> None:
