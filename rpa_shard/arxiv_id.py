@@ -83,6 +83,8 @@ def parse(text: str, base_folder: Path | None = None) -> PaperId:
     Raises InvalidIdError with the reason.
     """
     text = text.strip()
+    if new := _NEW.fullmatch(text):  # nearly all there are, and nothing else looks like them
+        return _new(new)
     if not text:
         raise InvalidIdError("empty")
     if len(text.encode("utf-8", "replace")) > LONGEST_ID_BYTES:
@@ -113,19 +115,27 @@ def _parse_any(text: str, base_folder: Path | None) -> PaperId:
 
 def _parse_arxiv(text: str) -> PaperId:
     if new := _NEW.fullmatch(text):
-        _check_new(new["yymm"], new["number"])
-        number, archive, stem = new["number"], "", f"{new['yymm']}.{new['number']}"
-        match = new
-    elif old := _OLD.fullmatch(text):
-        archive, number = old["archive"].lower(), old["number"]
-        _check_old(archive, old["yymm"], number)
-        stem, match = f"{archive}/{old['yymm']}{number}", old
-    else:
-        raise InvalidIdError("neither an arXiv id nor the URL or path of a PDF")
-    version = match["version"] or ""
-    if version and (version.startswith("0") or len(version) > 3):
+        return _new(new)
+    if old := _OLD.fullmatch(text):
+        archive, yymm, number, version = old["archive"].lower(), old["yymm"], old["number"], old["version"]
+        _check_old(archive, yymm, number)
+        return PaperId(f"{archive}/{yymm}{number}{_version(version)}", "arxiv", archive, yymm, number, version or "")
+    raise InvalidIdError("neither an arXiv id nor the URL or path of a PDF")
+
+
+def _new(match: re.Match[str]) -> PaperId:
+    yymm, number, version = match.groups()
+    _check_new(yymm, number)
+    return PaperId(f"{yymm}.{number}{_version(version)}", "arxiv", "", yymm, number, version or "")
+
+
+def _version(version: str | None) -> str:
+    """A version as it ends an id."""
+    if version is None:
+        return ""
+    if version.startswith("0") or len(version) > 3:
         raise InvalidIdError(f"no such version: v{version}")
-    return PaperId(stem + (f"v{version}" if version else ""), "arxiv", archive, match["yymm"], number, version)
+    return f"v{version}"
 
 
 def _check_month(yymm: str) -> None:

@@ -27,7 +27,7 @@ import uvloop
 
 from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.download import Downloader, DownloadLimits
-from rpa_shard.prep.permits import Permits
+from rpa_shard.prep.permits import Permit, Permits
 from rpa_shard.prep.transport import open_client
 from rpa_shard.settings import Settings
 from rpa_shard.testing.mirror import MirrorProcess
@@ -43,8 +43,8 @@ class NoPermits(Permits):
     """As if there were no governor."""
 
     @asynccontextmanager
-    async def permit(self, host: str) -> AsyncIterator[bool]:
-        yield False
+    async def permit(self, host: str) -> AsyncIterator[Permit]:
+        yield Permit(host, None, lambda _: None)
 
 
 @asynccontextmanager

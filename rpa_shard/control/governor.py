@@ -1,10 +1,11 @@
 """The one governor of a run: who may send a request to a governed host, and when.
 
-Guarantee: in any window of a host's policy no more requests begin than it allows, whatever the number of shards, their
-deaths, a resize or a new start: a grant's window is longer than the policy's by more than a permit may be old when it
-is used, and a new governor begins as if a full burst had just been sent. 429 and 503 close a host for everybody; one
-probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person acts. No error makes it
-faster. Limit: pure, with the clock as an argument; when a request arrives at the other end is up to the network.
+Guarantee: in any window of a host's policy no more requests arrive there than it allows, whatever the number of shards,
+their deaths, a resize or a new start, and however long a request is on its way: it counts from its grant until a window
+after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a host for
+everybody; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person acts. No
+error makes it faster. Limit: pure, with the clock as an argument; of requests whose shard died it assumes that they
+arrive soon.
 
 Hosts without a policy need no permits. One that answers 429 or 503 gets a policy for the time being.
 """
@@ -17,10 +18,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
-from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, PERMIT_VALID_SECONDS, HostPolicy
+from rpa_shard.host_policy import LONGEST_PAUSE_SECONDS, HostPolicy
 
-# A window is longer than its policy's by this: twice what a permit may be old, so half of it is left for the network.
-MARGIN_SECONDS = 2 * PERMIT_VALID_SECONDS
+# What a shard sent before it died, and what a run sent before it ended, arrives within this.
+LAST_WORDS_SECONDS = 0.2
 LONGEST_FLOOR_SECONDS = 3600.0
 MOST_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
@@ -47,10 +48,14 @@ class Grant:
 
 @dataclass(slots=True)
 class HostState:
-    """One governed host. Times are monotonic seconds."""
+    """One governed host. Times are monotonic seconds.
+
+    Requests of permits in `unanswered` may arrive at any moment; `arrived` says when, at the latest, earlier ones did.
+    """
 
     policy: HostPolicy
-    began: deque[float]
+    arrived: deque[float]
+    unanswered: set[int] = field(default_factory=set)
     temporary: bool = False
     wanted: dict[int, int] = field(default_factory=dict)
     lent: dict[int, tuple[int, float]] = field(default_factory=dict)
@@ -60,6 +65,19 @@ class HostState:
     factor: float = 1.0
     calm_since: float = 0.0
     blocked: str | None = None
+
+    def note_arrival(self, permit: int, at: float) -> None:
+        """The request of a permit has arrived by now; from here on its window runs."""
+        if permit in self.unanswered:
+            self.unanswered.remove(permit)
+            self.arrived.append(max(at, self.arrived[-1]))
+
+    def give_up(self, permit: int, now: float) -> None:
+        """Nobody will say any more what became of a permit: its request may just have been sent."""
+        del self.lent[permit]
+        self.note_arrival(permit, now + LAST_WORDS_SECONDS)
+        if self.probe == permit:
+            self.probe = None
 
 
 class Governor:
@@ -89,7 +107,7 @@ class Governor:
             while state.wanted and self._may_begin(state, now):
                 shard = self._next_shard(state)
                 permit = next(self._ids)
-                state.began.append(now)
+                state.unanswered.add(permit)
                 state.lent[permit] = (shard, now)
                 if state.closed_until is not None:
                     state.probe = permit
@@ -102,11 +120,20 @@ class Governor:
         waits = [self._wait(state, now) for state in self._hosts.values() if state.wanted]
         return min((wait for wait in waits if wait is not None), default=None)
 
+    def answered(self, host: str, permit: int, now: float) -> None:
+        """The answer to a request has begun, so the request has arrived."""
+        state = self._hosts.get(host)
+        if state is not None:
+            state.note_arrival(permit, now)
+
     def back(self, host: str, permit: int, ending: Ending, now: float) -> None:
         """A permit comes back: its request got an answer, failed without one, or was never sent."""
         state = self._hosts.get(host)
         if state is None or state.lent.pop(permit, None) is None:
             return
+        if ending == "unused":
+            state.unanswered.discard(permit)
+        state.note_arrival(permit, now)
         if state.probe == permit:
             state.probe = None
             if ending == "ok":
@@ -120,6 +147,7 @@ class Governor:
         was_probe = permit is not None and state.probe == permit
         if permit is not None:
             state.lent.pop(permit, None)
+            state.note_arrival(permit, now)
         if state.closed_until is None or was_probe:
             state.closings += 1
             state.probe = None
@@ -135,7 +163,8 @@ class Governor:
         state = self._host(host, now)
         state.blocked = state.blocked or detail
         state.wanted.clear()
-        state.lent.clear()
+        for permit in [*state.lent]:
+            state.give_up(permit, now)
 
     def reopen(self, host: str, now: float) -> bool:
         """A person acted: a probe may go out; False if the host was neither blocked nor closed."""
@@ -146,14 +175,12 @@ class Governor:
         state.closed_until, state.probe, state.closings = now, None, 0
         return True
 
-    def forget(self, shard: int) -> None:
+    def forget(self, shard: int, now: float) -> None:
         """A shard is gone: it wants nothing more, and its permits come back; what it sent stays counted."""
         for state in self._hosts.values():
             state.wanted.pop(shard, None)
             for permit in [permit for permit, (holder, _) in state.lent.items() if holder == shard]:
-                del state.lent[permit]
-                if state.probe == permit:
-                    state.probe = None
+                state.give_up(permit, now)
 
     def hosts(self, now: float) -> dict[str, dict[str, Any]]:
         """Every governed host for shards, for the status and for the next run: durations, not moments."""
@@ -181,7 +208,8 @@ class Governor:
 
     def _new_host(self, policy: HostPolicy, now: float, *, temporary: bool = False) -> HostState:
         # As if a burst had just been sent: an earlier run may have done so.
-        return HostState(policy, deque([now] * policy.requests, maxlen=policy.requests), temporary, calm_since=now)
+        burst = [now + LAST_WORDS_SECONDS] * policy.requests
+        return HostState(policy, deque(burst, maxlen=policy.requests), temporary=temporary, calm_since=now)
 
     def _host(self, host: str, now: float) -> HostState:
         state = self._hosts.get(host)
@@ -191,9 +219,10 @@ class Governor:
 
     def _wait(self, state: HostState, now: float) -> float | None:
         """Seconds until the clock allows another request; None while only an event can."""
-        if state.blocked is not None or len(state.lent) >= state.policy.connections:
+        left = state.policy.requests - len(state.unanswered)
+        if state.blocked is not None or len(state.lent) >= state.policy.connections or left <= 0:
             return None
-        window_end = state.began[0] + state.policy.per_seconds / state.factor + MARGIN_SECONDS
+        window_end = state.arrived[-left] + state.policy.per_seconds / state.factor
         if state.closed_until is not None:
             return None if state.probe is not None else max(0.0, window_end - now, state.closed_until - now)
         return max(0.0, window_end - now)
@@ -211,9 +240,7 @@ class Governor:
 
     def _take_back_expired(self, state: HostState, now: float) -> None:
         for permit in [permit for permit, (_, at) in state.lent.items() if now - at > self._permit_seconds]:
-            del state.lent[permit]
-            if state.probe == permit:
-                state.probe = None
+            state.give_up(permit, now)
 
     def _reopen(self, state: HostState, now: float) -> None:
         state.closed_until = None

@@ -61,6 +61,8 @@ class Politeness:
             match message["type"]:
                 case "want":
                     self._governor.want(shard.number, host, message["permits"])
+                case "answered":
+                    self._governor.answered(host, message["id"], now)
                 case "back":
                     self._governor.back(host, message["id"], message["ending"], now)
                 case "limited":
@@ -71,7 +73,7 @@ class Politeness:
 
     def forget(self, number: int) -> None:
         """A shard is gone, and what it held is free again."""
-        self._governor.forget(number)
+        self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Mapping[int, ShardProcess]) -> None:
         """Tells everybody what has changed, and hands out what may go out now."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _OPEN_STATUSES = ("pending", "prepping")
 
@@ -36,6 +37,8 @@ class Progress:
     def _draw(self, by_status: Mapping[str, int], total: int) -> None:
         finished = total - sum(by_status.get(status, 0) for status in _OPEN_STATUSES)
         if self._bar is None:
+            from tqdm import tqdm  # now: a run without a terminal starts sooner without it
+
             tqdm.monitor_interval = 0  # no monitor thread
             tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes
             self._bar = tqdm(total=total, initial=finished, unit="paper", dynamic_ncols=True)

@@ -30,6 +30,8 @@ from rpa_shard.shard.messages import DRAIN, Inbox, Report, encode
 log = logging.getLogger(__name__)
 
 BROKE = 1
+# Telling a process's TCP sockets from others takes reading all of the machine's: 20 ms where there are a thousand.
+TCP_SECONDS = 10.0
 # It reports once a second; one that has not for so long does not turn its loop.
 STUCK_SECONDS = 5.0
 
@@ -52,6 +54,7 @@ class ShardProcess:
         # What it said besides its reports; the supervisor takes it from here.
         self.messages: list[dict[str, Any]] = []
         self._inbox = Inbox()
+        self._count_tcp_at = 0.0
         self._process = psutil.Process(pid)
         self._born = born(pid)
         self._process.cpu_percent()  # the first call starts the measurement
@@ -143,7 +146,8 @@ class ShardProcess:
         return 0
 
     def measure(self) -> dict[str, Any]:
-        """Its report and what the system says of it: descriptors, sockets, CPU (%), memory (bytes), threads."""
+        """Its report and what the system says of it: descriptors, CPU (%), memory (bytes), threads, and now and then
+        TCP sockets."""
         silent_seconds = round(time.monotonic() - self.heard_monotonic, 1)
         measured: dict[str, Any] = {"number": self.number, "pid": self.pid, **asdict(self.report)}
         measured["silent_seconds"] = silent_seconds
@@ -153,11 +157,13 @@ class ShardProcess:
             measured |= {
                 "created_at": self._born,
                 "descriptors": self._process.num_fds(),
-                "tcp_sockets": len(self._process.net_connections("tcp")),
                 "cpu_percent": self._process.cpu_percent(),
                 "rss_bytes": self._process.memory_info().rss,
                 "threads": self._process.num_threads(),
             }
+            if time.monotonic() >= self._count_tcp_at:
+                measured["tcp_sockets"] = len(self._process.net_connections("tcp"))
+                self._count_tcp_at = time.monotonic() + TCP_SECONDS
         return measured
 
 

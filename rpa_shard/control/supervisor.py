@@ -29,7 +29,7 @@ from rpa_shard.control.throughput import Rates
 from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
 from rpa_shard.shard.messages import GO_ON, PAUSE
-from rpa_shard.shard.process import run_shard
+from rpa_shard.shard.process import run_shard, warm_up
 from rpa_shard.store.folder import DataFolder, StoreError
 from rpa_shard.store.ledger import reclaim
 
@@ -95,6 +95,7 @@ class Supervisor:
         for number in range(self._settings.shard_count):
             self._reclaim(number)  # a store that cannot be used is told before anything starts
         with self._noting_signals():
+            warm_up(self._settings)
             for number in range(self._settings.shard_count):
                 self._start(number)
             while self._shards or self._restart_at or self._phase is Phase.RESIZING:

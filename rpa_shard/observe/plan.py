@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.control.governor import MARGIN_SECONDS
 from rpa_shard.cores import usable_cores
 from rpa_shard.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host, polite_url
 from rpa_shard.prep.sources import urls_of
@@ -25,6 +24,8 @@ ASSUMED_PDF_BYTES = 1_200_000
 # Where no policy says how fast: a line of 100 Mbit/s, and what a core parses (39 papers/s were measured on two).
 ASSUMED_BYTES_PER_SECOND = 12_500_000
 PAPERS_PER_CORE_SECOND = 20
+# A window runs from the beginning of an answer.
+ASSUMED_ANSWER_SECONDS = 0.2
 ARCHIVES = "archives (tar)"
 LOCAL_FILES = "local files"
 
@@ -73,7 +74,7 @@ def _seconds(source: str, papers: int, policies: Mapping[str, HostPolicy], mean_
         seconds = max(seconds, papers * mean_bytes / ASSUMED_BYTES_PER_SECOND)
     policy = policies.get(source)
     if policy is not None:
-        seconds = max(seconds, papers / policy.requests * (policy.per_seconds + MARGIN_SECONDS))
+        seconds = max(seconds, papers / policy.requests * (policy.per_seconds + ASSUMED_ANSWER_SECONDS))
     return seconds
 
 

@@ -121,11 +121,12 @@ class Downloader:
         resumes = progress.validator is not None and bool(progress.body.size_bytes)
         if resumes:
             headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator or ""}
-        async with self.permits.permit(host_of(url)) as counted, self._limited(progress):
-            if counted:
+        async with self.permits.permit(host_of(url)) as permit, self._limited(progress):
+            if permit.governed:
                 headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
             try:
                 async with self.client.stream("GET", url, headers=headers) as response:
+                    permit.answered()
                     if is_redirect(response.status_code):
                         return redirect_target(url, response.extensions[LOCATION])
                     if resumes and response.status_code == RANGE_NOT_SATISFIABLE:

@@ -22,6 +22,25 @@ Send = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """What a request goes by. `number` is None where the host is not governed."""
+
+    host: str
+    number: int | None
+    send: Send
+
+    @property
+    def governed(self) -> bool:
+        """Whether the host's connections are counted."""
+        return self.number is not None
+
+    def answered(self) -> None:
+        """The answer has begun: its window runs from here."""
+        if self.number is not None:
+            self.send({"type": "answered", "host": self.host, "id": self.number})
+
+
+@dataclass(frozen=True, slots=True)
 class _Granted:
     permit: int
     granted_at: float
@@ -43,8 +62,8 @@ class Permits:
         self._refusals: dict[str, str] = {}
 
     @asynccontextmanager
-    async def permit(self, host: str) -> AsyncIterator[bool]:
-        """For one request to `host`, up to the end of its answer; gives whether the host's connections are counted.
+    async def permit(self, host: str) -> AsyncIterator[Permit]:
+        """For one request to `host`, up to the end of its answer.
 
         Raises PaperError(BLOCKED) if the host refuses us. What the block raises tells the supervisor how the request
         ended.
@@ -54,7 +73,7 @@ class Permits:
         permit = await self._acquire(host) if host in self._waiting else None
         ending = "failed"
         try:
-            yield permit is not None
+            yield Permit(host, permit, self._send)
             ending = "ok"
         except PaperError as error:
             if error.failure in _ANSWERS:

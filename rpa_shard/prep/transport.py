@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from urllib.request import getproxies
 
 import aiohttp
@@ -103,8 +104,12 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
     )
 
 
+@cache
 def trusted_certificates() -> ssl.SSLContext:
-    """The certificates that this system trusts (SSL_CERT_FILE, too), and the usual ones: bare systems have none."""
+    """The certificates that this system trusts (SSL_CERT_FILE, too), and the usual ones: bare systems have none.
+
+    Read once a process: it takes tens of milliseconds, in which a loop would do nothing else.
+    """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

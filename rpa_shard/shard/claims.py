@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 
 from rpa_shard.clock import SteadyClock
 from rpa_shard.paper import PREP, Claim
@@ -19,22 +20,27 @@ from rpa_shard.store.protocol import Store
 
 log = logging.getLogger(__name__)
 
-# Idle workers wait this long for others, so that one transaction claims for all of them.
-GATHER_SECONDS = 0.03
+# Idle workers wait for others, so that one transaction claims for all of them: this long at most, and no longer than
+# until one of so many of the shard's workers is idle.
+GATHER_SECONDS = 0.2
+GATHER_SHARE = 1 / 8
 # How often an idle shard looks for papers that were added meanwhile.
 POLL_SECONDS = 1.0
+LEAST_POLL_SECONDS = 0.03
 
 
 class Claims:
     """The claims of one shard. `feed` and `renew` must run as tasks while workers work."""
 
-    def __init__(self, store: Store, counters: Counters) -> None:
+    def __init__(self, store: Store, counters: Counters, workers: int) -> None:
         self._store = store
         self._counters = counters
+        self._enough = max(1, int(workers * GATHER_SHARE))
         self._clock = SteadyClock()
         self._held: dict[str, Claim] = {}
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
+        self._wanted_by_enough = asyncio.Event()
         self._closed = asyncio.Event()
         self._going_on = asyncio.Event()
         self._going_on.set()
@@ -54,6 +60,8 @@ class Claims:
         waiting: asyncio.Future[Claim | None] = asyncio.get_running_loop().create_future()
         self._idle_workers.append(waiting)
         self._wanted.set()
+        if len(self._idle_workers) >= self._enough:
+            self._wanted_by_enough.set()
         return await waiting
 
     async def settle(self, claim: Claim, outcome: Outcome) -> bool:
@@ -81,6 +89,7 @@ class Claims:
         """No more claims: idle workers are sent home."""
         self._closed.set()
         self._wanted.set()
+        self._wanted_by_enough.set()
         self._going_on.set()
 
     async def feed(self) -> None:
@@ -88,13 +97,13 @@ class Claims:
         while not self._closed.is_set():
             await self._wanted.wait()
             await self._going_on.wait()
-            await self._sleep(GATHER_SECONDS)
+            await _wait_for(self._wanted_by_enough, GATHER_SECONDS)
             if self._closed.is_set():
                 break
             self._nothing_to_claim = not await self._claim_for_idle_workers()
             if self._nothing_to_claim:
                 self.ran_dry.set()
-                await self._sleep(await self._seconds_to_next_attempt())
+                await _wait_for(self._closed, await self._seconds_to_next_attempt())
         while self._idle_workers:
             _give(self._idle_workers.popleft(), None)
 
@@ -115,19 +124,20 @@ class Claims:
             _give(self._idle_workers.popleft(), claim)
         if not self._idle_workers:
             self._wanted.clear()
+        if len(self._idle_workers) < self._enough:
+            self._wanted_by_enough.clear()
         return bool(claims)
 
     async def _seconds_to_next_attempt(self) -> float:
         due = await self._store.next_attempt_at(PREP)
-        return POLL_SECONDS if due is None else min(max(due - self._clock(), GATHER_SECONDS), POLL_SECONDS)
+        return POLL_SECONDS if due is None else min(max(due - self._clock(), LEAST_POLL_SECONDS), POLL_SECONDS)
 
-    async def _sleep(self, seconds: float) -> None:
-        """Sleeps, but not past `close`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._closed.wait()
-        except TimeoutError:
-            return
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Until the event, but no longer than so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _give(waiting: asyncio.Future[Claim | None], claim: Claim | None) -> None:

@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -25,10 +26,11 @@ from rpa_shard.host_policy import host_of, policies_by_host
 from rpa_shard.prep.address_guard import AddressGuard
 from rpa_shard.prep.breadcrumb import Breadcrumb
 from rpa_shard.prep.download import Downloader, DownloadLimits
+from rpa_shard.prep.engines import load, names_for
 from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
 from rpa_shard.prep.permits import Permits
 from rpa_shard.prep.pipeline import Prep
-from rpa_shard.prep.transport import open_client
+from rpa_shard.prep.transport import open_client, trusted_certificates
 from rpa_shard.settings import Settings
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.link import Link, open_link
@@ -47,12 +49,27 @@ REPORT_SECONDS = 1.0
 # A recount reads the whole status index; it may use up to this share of the time.
 RECOUNT_SHARE = 0.05
 DRAIN_OVERRAN = 4
+# How long a thread that runs Python, such as pypdf's, may keep the interpreter from the loop: a fifth of the default.
+SWITCH_SECONDS = 0.001
+# The store writes when one in so many workers waits for it.
+WORKERS_A_GROUP = 8
+
+
+def warm_up(settings: Settings) -> None:
+    """Does once, before the supervisor forks, what every shard would do after it: the engine, the certificates.
+
+    Shards share the memory of it, and begin at once. Starts no thread.
+    """
+    trusted_certificates()
+    if settings.extract_pool == "thread":
+        load(names_for(settings.engine)[0])
 
 
 def run_shard(number: int, settings: Settings, control: socket.socket) -> None:
     """Runs shard `number` in this process, a fresh fork of the supervisor, until it has drained."""
     # A Ctrl-C reaches the whole process group; what it means is for the supervisor to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Shard(number, settings, control).run())
 
@@ -79,10 +96,14 @@ class Shard:
             link = await opened.enter_async_context(open_link(self._control))
             permits = Permits(policies_by_host(self._settings.host_policies), link.send)
             store = await opened.enter_async_context(
-                SQLiteStore.open(self._folder.shard_file(self._number), self._settings.lease_ttl_seconds)
+                SQLiteStore.open(
+                    self._folder.shard_file(self._number),
+                    self._settings.lease_ttl_seconds,
+                    group=group_of(len(self._share.workers)),
+                )
             )
             pool, prep = await opened.enter_async_context(self._open_prep(permits))
-            claims = Claims(store, self._counters)
+            claims = Claims(store, self._counters, len(self._share.workers))
             async with asyncio.TaskGroup() as tasks:
                 side = [
                     tasks.create_task(each)
@@ -211,6 +232,11 @@ class Shard:
             lag_max_seconds=self._lag.max_seconds,
             downloaded_bytes=self._counters.downloaded_bytes,
         )
+
+
+def group_of(workers: int) -> int:
+    """How many of a shard's workers have to wait for the store to write at once."""
+    return max(1, workers // WORKERS_A_GROUP)
 
 
 def _give_up() -> None:

@@ -81,15 +81,15 @@ class Ledger:
 
     def add(self, paper_ids: Iterable[str], priority: int = 0) -> tuple[int, int]:
         """Queues papers; returns how many were new and how many were known already."""
-        by_shard: dict[int, list[dict[str, Any]]] = {}
-        now = time.time()
+        by_shard: dict[int, list[str]] = {}
         for paper_id in paper_ids:
-            row = {"id": paper_id, "priority": priority, "status": Status.PENDING.value, "now": now}
-            by_shard.setdefault(self.layout.shard_of(paper_id), []).append(row)
+            by_shard.setdefault(self.layout.shard_of(paper_id), []).append(paper_id)
         added = 0
-        for shard, rows in by_shard.items():
+        same = {"priority": priority, "status": Status.PENDING.value, "now": time.time()}
+        for shard, ids in by_shard.items():
             with self._transaction(shard) as connection:
-                added += connection.executemany(query("add"), rows).rowcount
+                # One statement for all: a statement for each takes three times as long.
+                added += connection.execute(query("add"), {"ids": json.dumps(ids), **same}).rowcount
         return added, sum(map(len, by_shard.values())) - added
 
     def counts(self) -> Counts:

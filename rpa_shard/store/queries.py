@@ -28,6 +28,11 @@ def _queries(file: str) -> Mapping[str, str]:
     return parse(files(__package__).joinpath(file).read_text())
 
 
+def names(file: str) -> tuple[str, ...]:
+    """The names of all queries of a file."""
+    return tuple(_queries(file))
+
+
 def query(name: str) -> str:
     """The SQL of the query called `name` on a shard file."""
     return _queries("queries.sql")[name]

@@ -1,7 +1,7 @@
 -- name: add
--- Queue a paper unless it is known.
+-- Queue papers unless they are known.
 INSERT INTO papers (id, priority, status, next_attempt_at, added_at, changed_at)
-VALUES (:id, :priority, :status, :now, :now, :now)
+SELECT value, :priority, :status, :now, :now, :now FROM json_each(:ids) WHERE true
 ON CONFLICT (id) DO NOTHING;
 
 -- name: highest_priority
@@ -168,23 +168,25 @@ RETURNING id;
 -- The next ids in order, for a move between shards.
 SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
--- name: copy_paper
--- Copy a paper into the shard file attached as `destination`, over what an interrupted move left there.
-INSERT OR REPLACE INTO destination.papers SELECT * FROM main.papers WHERE id = :id;
+-- name: copy_papers
+-- Copy papers into the shard file attached as `destination`, over what an interrupted move left there.
+INSERT OR REPLACE INTO destination.papers
+SELECT papers.* FROM json_each(:ids) CROSS JOIN main.papers ON papers.id = value;
 
--- name: forget_copied_history
--- Drop the history that an interrupted move left at the destination.
-DELETE FROM destination.history WHERE paper_id = :id;
+-- name: forget_copied_histories
+-- Drop the histories that an interrupted move left at the destination.
+DELETE FROM destination.history WHERE paper_id IN (SELECT value FROM json_each(:ids));
 
--- name: copy_history
--- Copy a paper's history into the attached shard file.
+-- name: copy_histories
+-- Copy papers' histories into the attached shard file, each in its order.
 INSERT INTO destination.history (paper_id, at, event, attempt, failure, detail)
-SELECT paper_id, at, event, attempt, failure, detail FROM main.history WHERE paper_id = :id ORDER BY number;
+SELECT paper_id, at, event, attempt, failure, detail
+FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
 
--- name: delete_paper
--- Remove a paper that now stands in another shard file.
-DELETE FROM papers WHERE id = :id;
+-- name: delete_papers
+-- Remove papers that now stand in another shard file.
+DELETE FROM papers WHERE id IN (SELECT value FROM json_each(:ids));
 
--- name: delete_history
--- Remove the history of a paper that now stands in another shard file.
-DELETE FROM history WHERE paper_id = :id;
+-- name: delete_histories
+-- Remove the histories of papers that now stand in another shard file.
+DELETE FROM history WHERE paper_id IN (SELECT value FROM json_each(:ids));

@@ -8,6 +8,7 @@ lives, and leases have been reclaimed.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,7 @@ from rpa_shard.store.ledger import transaction
 from rpa_shard.store.queries import query
 from rpa_shard.store.shard_file import damaged, open_shard_file
 
-BATCH_PAPERS = 5000
+BATCH_PAPERS = 20_000
 
 
 def reshard(folder: DataFolder, target: Layout) -> int:
@@ -62,11 +63,11 @@ def _empty_into_others(folder: DataFolder, shard: int, target: Layout) -> int:
     with closing(open_shard_file(folder.shard_file(shard))) as connection:
         while ids := _page(connection, folder, shard, after):
             after = ids[-1]
-            by_home: dict[int, list[dict[str, str]]] = {}
+            by_home: dict[int, list[str]] = {}
             for paper_id in ids:
                 home = target.shard_of(paper_id)
                 if home != shard:
-                    by_home.setdefault(home, []).append({"id": paper_id})
+                    by_home.setdefault(home, []).append(paper_id)
             for home, papers in sorted(by_home.items()):
                 _move_batch(connection, folder, shard, home, papers)
                 moved += len(papers)
@@ -81,22 +82,21 @@ def _page(connection: sqlite3.Connection, folder: DataFolder, shard: int, after:
     return [row["id"] for row in rows]
 
 
-def _move_batch(
-    connection: sqlite3.Connection, folder: DataFolder, shard: int, home: int, papers: list[dict[str, str]]
-) -> None:
+def _move_batch(connection: sqlite3.Connection, folder: DataFolder, shard: int, home: int, papers: list[str]) -> None:
+    ids = {"ids": json.dumps(papers)}
     connection.execute("ATTACH ? AS destination", (str(folder.shard_file(home)),))
     try:
         # Committed apart: a transaction over two files in WAL mode is not atomic when power fails between them.
         with transaction(connection, folder, home):
-            connection.executemany(query("copy_paper"), papers)
-            connection.executemany(query("forget_copied_history"), papers)
-            connection.executemany(query("copy_history"), papers)
+            connection.execute(query("copy_papers"), ids)
+            connection.execute(query("forget_copied_histories"), ids)
+            connection.execute(query("copy_histories"), ids)
     finally:
         connection.execute("DETACH destination")
     reach("resize_copied")
     with transaction(connection, folder, shard):
-        connection.executemany(query("delete_paper"), papers)
-        connection.executemany(query("delete_history"), papers)
+        connection.execute(query("delete_papers"), ids)
+        connection.execute(query("delete_histories"), ids)
     reach("resize_deleted")
 
 

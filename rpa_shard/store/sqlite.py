@@ -13,7 +13,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ from rpa_shard.store.shard_file import damaged, is_full, is_locked, open_shard_f
 
 log = logging.getLogger(__name__)
 
-# How long the first end of a claim waits for others to share its transaction.
-GROUP_SECONDS = 0.03
+# How long the first end of a claim waits for others to share its transaction, where they do not make a group before.
+GROUP_SECONDS = 0.2
 HIGHEST_PRIORITY = 2**53
 # A full disk or a locked file is looked at again after this.
 WAIT_SECONDS = 1.0
@@ -54,6 +54,7 @@ class SQLiteStore:
         reader: aiosqlite.Connection,
         lease_seconds: float,
         clock: Callable[[], float],
+        group: int,
     ) -> None:
         self._path = path
         self._writer = writer
@@ -63,19 +64,21 @@ class SQLiteStore:
         self._transaction = asyncio.Lock()
         self._endings: list[_Ending] = []
         self._arrived = asyncio.Event()
+        self._group = group
+        self._group_arrived = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None
+        cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
     ) -> AsyncIterator[SQLiteStore]:
-        """Opens the shard file at `path`. Raises StoreError."""
+        """Opens the shard file at `path`; so many ends of claims wait for no more to come. Raises StoreError."""
         reach("open_store")
         async with (
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
         ):
-            store = cls(path, writer, reader, lease_seconds, clock or SteadyClock())
+            store = cls(path, writer, reader, lease_seconds, clock or SteadyClock(), group)
             committer = asyncio.create_task(store._commit_groups(), name="commit groups")
             try:
                 yield store
@@ -155,6 +158,8 @@ class SQLiteStore:
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._endings.append(_Ending(claim, outcome, written))
         self._arrived.set()
+        if len(self._endings) >= self._group:
+            self._group_arrived.set()
         return await written
 
     async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
@@ -197,11 +202,14 @@ class SQLiteStore:
     async def _commit_groups(self) -> None:
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(GROUP_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GROUP_SECONDS):
+                    await self._group_arrived.wait()
             await self._flush()
 
     async def _flush(self) -> None:
         self._arrived.clear()
+        self._group_arrived.clear()
         group = self._next_group()
         if not group:
             return

@@ -50,9 +50,17 @@ def small_disk(rig: Rig, tmp_path: Path) -> Iterator[Path]:
 
 def fill(disk: Path, leave_bytes: int) -> Path:
     filler = disk / "filler"
-    free = shutil.disk_usage(disk).free
     with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+
+        def filled() -> bool:
+            free = shutil.disk_usage(disk).free
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+            except OSError:  # the run wrote in between
+                return False
+            return True
+
+        wait_for(filled, "a full disk")
     return filler
 
 

@@ -1,0 +1,49 @@
+"""Nothing but an engine: a process pool that reads the text of every page of every PDF and throws it away.
+
+    python scripts/benchmarks/bare_pool.py pdfium|pymupdf PROCESSES LIST
+
+Guarantee: no download, no store, no file written; imports nothing of ours, so that any environment can run it. Limit:
+the files come from the page cache.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+
+def read_with_pdfium(path: str) -> int:
+    import pypdfium2
+
+    characters = 0
+    document = pypdfium2.PdfDocument(path)
+    for index in range(len(document)):
+        page = document[index]
+        text = page.get_textpage()
+        characters += len(text.get_text_range())
+        text.close()
+        page.close()
+    document.close()
+    return characters
+
+
+def read_with_pymupdf(path: str) -> int:
+    import pymupdf
+
+    with pymupdf.open(path) as document:
+        return sum(len(page.get_text()) for page in document)
+
+
+def main() -> None:
+    engine, processes, listed = sys.argv[1:]
+    read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf}[engine]
+    with multiprocessing.Pool(int(processes)) as pool:
+        characters = sum(pool.imap_unordered(read, Path(listed).read_text().splitlines()))
+        pool.close()
+        pool.join()
+    print(characters)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""This project as a contender: the command that people run, and what it says of itself.
+
+Guarantee: downloads, text, references, records and store at their normal durability; the time is that of the whole
+command, from its start to its exit. Limit: loop lag and memory are the run's own figures, the worst shard's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rpa_shard.control.run_status import read_status
+from rpa_shard.settings import Settings
+from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.ledger import open_ledger
+from scripts.benchmarks.measuring import ContenderError, Figures, Lag, measure
+from scripts.benchmarks.papers import Shelf
+
+RUN = (sys.executable, "-m", "rpa_shard", "run")
+SOME_FAILED = 1
+_PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.005
+
+
+@dataclass(slots=True)
+class Growth:
+    """Memory of each shard (bytes) after so many papers of its own."""
+
+    points: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def note(self, status: Mapping[str, Any] | None) -> None:
+        for shard in status["shards"] if status else ():
+            if "rss_bytes" in shard:
+                self.points.setdefault(shard["number"], []).append((shard["prep_done"], shard["rss_bytes"]))
+
+
+def queue(folder: Path, ids: Sequence[str], shards: int) -> DataFolder:
+    """A new data folder with papers in it."""
+    with open_ledger(DataFolder(folder), Layout(Settings().workers, shards)) as ledger:
+        ledger.add(ids)
+    return DataFolder(folder)
+
+
+def environment(folder: Path, url: str, shards: int, knobs: Mapping[str, str] = {}) -> dict[str, str]:
+    """What the command is started with, besides what is there; other knobs stay at their defaults."""
+    return {
+        "RPA_V2_DATA_DIR": str(folder),
+        "RPA_V2_SOURCES": f"{url}/pdf/{{id}}",
+        "RPA_V2_SHARD_COUNT": str(shards),
+        **{f"RPA_V2_{name}": value for name, value in knobs.items()},
+    }
+
+
+def run_ours(
+    shelf: Shelf,
+    url: str,
+    scratch: Path,
+    shards: int,
+    *,
+    cores: Sequence[int] | None = None,
+    growth: Growth | None = None,
+    knobs: Mapping[str, str] = {},
+) -> Figures:
+    """One whole run over the shelf. Raises ContenderError."""
+    folder = queue(scratch / "data", shelf.ids, shards)
+    watch = None if growth is None else lambda: growth.note(read_status(folder.status_file))
+    figures = measure(
+        RUN,
+        len(shelf.ids),
+        scratch / "log",
+        environment=environment(folder.root, url, shards, knobs),
+        cores=cores,
+        may_exit=(0, SOME_FAILED),
+        look=watch,
+    )
+    status = read_status(folder.status_file)
+    with open_ledger(folder) as ledger:
+        prepped = ledger.counts().by_status.get("prepped", 0)
+    if status is None or prepped < len(shelf.ids) / 2:
+        raise ContenderError(f"only {prepped} of {len(shelf.ids)} papers came to an end: see {scratch / 'log'}")
+    worst = {
+        name: max(shard[name] for shard in status["shards"])
+        for name in ("lag_p50_seconds", "lag_p99_seconds", "lag_max_seconds", "rss_bytes_peak")
+    }
+    lag = Lag(*(worst[f"lag_{each}_seconds"] * 1000 for each in ("p50", "p99", "max")))
+    more = {"shard_memory_bytes": float(worst["rss_bytes_peak"]), "prepped": float(prepped)}
+    return replace(figures, lag=lag, more=more)
+
+
+def start_and_stop(shelf: Shelf, url: str, mirror_log: Path, scratch: Path, shards: int) -> dict[str, float]:
+    """Seconds from `run` to the first request at the mirror, and from SIGTERM with nothing in flight to the exit.
+
+    Raises ContenderError.
+    """
+    folder = queue(scratch / "data", shelf.ids, shards)
+    before = mirror_log.stat().st_size
+    begun = time.time()
+    with (scratch / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*RUN, "--daemon"], env=os.environ | environment(folder.root, url, shards), stdout=log, stderr=log
+        )
+        try:
+            first = _first_arrival(mirror_log, before)
+            _wait(lambda: _is_idle(folder, len(shelf.ids)))
+            told = time.time()
+            process.send_signal(signal.SIGTERM)
+            process.wait(_PATIENCE_SECONDS)
+            return {"start_seconds": first - begun, "stop_seconds": time.time() - told}
+        except subprocess.TimeoutExpired:
+            raise ContenderError("did not stop") from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _first_arrival(mirror_log: Path, offset_bytes: int) -> float:
+    """When the mirror was first asked after what its log held already (Unix seconds)."""
+    _wait(lambda: b"\n" in mirror_log.read_bytes()[offset_bytes:])
+    at: float = json.loads(mirror_log.read_bytes()[offset_bytes:].splitlines()[0])["at"]
+    return at
+
+
+def _is_idle(folder: DataFolder, papers: int) -> bool:
+    status = read_status(folder.status_file)
+    if status is None:
+        return False
+    return status["prep_done"] >= papers and not any(shard["held"] for shard in status["shards"])
+
+
+def _wait(condition: Any) -> None:
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > give_up:
+            raise ContenderError(f"did not get there within {_PATIENCE_SECONDS:g} s")
+        time.sleep(_POLL_SECONDS)
