@@ -88,14 +88,19 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
 def run(parsed: argparse.Namespace, settings: Settings) -> int:
     """Runs until nothing is left to do."""
     from rpa_shard.control.launch import launch, log_folder
-    from rpa_shard.observe.summary import advice_lines, summary_lines
+    from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
 
     for line in advice_lines(settings):
         _say(line)
     if sys.stderr.isatty():
         _say(f"log lines go to {log_folder(settings)}")
     end = launch(settings, daemon=parsed.daemon, say=_say)
-    summary = summary_lines(DataFolder(settings.data_dir), end)
+    try:
+        summary = summary_lines(DataFolder(settings.data_dir), end)
+    except StoreError:
+        if end is None or end.cause is None:
+            raise
+        summary = Summary([])  # what stopped the run says it all
     _print(summary.lines)
     if end is not None and end.cause is not None:
         _say(f"stopped: {end.cause}")
@@ -125,6 +130,15 @@ def verify(parsed: argparse.Namespace, settings: Settings) -> int:
         found = recount(ledger, hashes=parsed.hashes, fix=parsed.fix)
     _print([json.dumps(found.as_json())] if parsed.json else found.lines())
     return OK if found.clean else SOME_FAILED
+
+
+def repair(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Rebuilds shard files that are damaged."""
+    from rpa_shard.observe.repair import repair as repair_folder
+
+    done = repair_folder(DataFolder(settings.data_dir), _say)
+    _print(done.lines())
+    return OK if done.complete else SOME_FAILED
 
 
 def retry(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -376,6 +390,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to pending")
     sub.add_argument("--json", action="store_true", help="for programs")
+
+    command(
+        "repair",
+        repair,
+        "rebuild damaged files of the store from what can be read and from the papers' files; keeps a copy of each",
+        "./run.sh repair",
+    )
 
     sub = command(
         "retry",

@@ -4,7 +4,8 @@ Guarantee: off, as always outside tests, a point costs one look at an empty dict
 environment variables are read once, when a process starts.
 
 `RPA_SHARD_FAILPOINTS` holds words apart by commas, `NAME=ACTION[@N]`: at the Nth time that a process reaches NAME (the
-first one without it) it dies (`kill`), stops (`stop`), or meets an error of the system (`ENOSPC`, `EIO`, `EMFILE`).
+first one without it) it dies (`kill`, `segv`), stops (`stop`), or meets an error of the system (`ENOSPC`, `EIO`,
+`EMFILE`).
 With `RPA_SHARD_FAILPOINTS_ONCE`, a folder, each point acts once for all processes together.
 """
 
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "segv": signal.SIGSEGV}
 
 
 def parse(text: str) -> Mapping[str, tuple[str, int]]:

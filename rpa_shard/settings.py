@@ -218,7 +218,8 @@ class Settings:
         "RPA_V2_SHARD_MEMORY_BYTES",
         2 * 1024**3,
         integer(32 * 1024**2, 1024**4),
-        "A shard that holds more memory than this drains and is replaced by a fresh one, in bytes.",
+        "The most memory of a shard, in bytes. One that holds four fifths of it drains and is replaced by a fresh one; "
+        "past it the shard is killed, and the paper that it was parsing runs alone in a child process.",
     )
     retry_delay_scale: float = knob(
         "RPA_V2_RETRY_DELAY_SCALE",

@@ -137,6 +137,12 @@ class ShardProcess:
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         return f"{how}: {self.last_words}" if self.last_words else how
 
+    def rss_bytes(self) -> int:
+        """The memory it holds now; 0 once it is gone."""
+        with suppress(psutil.Error):
+            return int(self._process.memory_info().rss)
+        return 0
+
     def measure(self) -> dict[str, Any]:
         """Its report and what the system says of it: descriptors, CPU (%), memory (bytes), threads, and now and then
         TCP sockets."""

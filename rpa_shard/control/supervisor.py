@@ -30,7 +30,7 @@ from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
 from rpa_shard.shard.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard, warm_up
-from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.folder import DataFolder, StoreError
 from rpa_shard.store.ledger import reclaim
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ TICK_SECONDS = 0.2
 STATUS_SECONDS = 1.0
 # A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
 KILL_AFTER_DRAIN_SECONDS = 2.0
+# What a shard keeps of many papers is no paper's fault: it makes room before the budget is used up.
+RECYCLE_SHARE = 0.8
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -90,6 +92,8 @@ class Supervisor:
 
     def run(self) -> RunEnd:
         """Runs until all is done (or for ever as a daemon), a signal, or a crash loop."""
+        for number in range(self._settings.shard_count):
+            self._reclaim(number)  # a store that cannot be used is told before anything starts
         with self._noting_signals():
             warm_up(self._settings)
             for number in range(self._settings.shard_count):
@@ -155,7 +159,11 @@ class Supervisor:
         self._folder.breadcrumb_file(number).unlink(missing_ok=True)
 
     def _start(self, number: int) -> None:
-        self._reclaim(number)
+        try:
+            self._reclaim(number)
+        except StoreError as error:
+            self._died(number, str(error), for_a_paper=False)
+            return
         siblings = [shard.control for shard in self._shards.values()]
         shard = ShardProcess.fork(
             number, self._settings, self._log_file(number), run_shard, [*siblings, *self._own_sockets]
@@ -208,16 +216,20 @@ class Supervisor:
             self._restart_at[shard.number] = time.monotonic()
             return
         cause = f"{how} ({shard.killed_for})" if shard.killed_for else how
-        log.warning("shard %d died: %s", shard.number, cause)
-        self._record.died(shard.number, cause)
+        self._died(shard.number, cause, for_a_paper=shard.killed_for_a_paper)
+
+    def _died(self, number: int, cause: str, *, for_a_paper: bool) -> None:
+        """Says when a dead shard, or one that could not be started, comes back, or stops the run."""
+        log.warning("shard %d died: %s", number, cause)
+        self._record.died(number, cause)
         now = time.monotonic()
-        delay = 0.0 if shard.killed_for_a_paper else self._restarts.died(shard.number, now)
+        delay = 0.0 if for_a_paper else self._restarts.died(number, now)
         if delay is None:
             self._cause = f"shards died {self._settings.crash_loop_deaths + 1} times within a minute, last: {cause}"
             log.error("crash loop: %s", self._cause)
             self._drain(Phase.CRASH_LOOP)
         else:
-            self._restart_at[shard.number] = now + delay
+            self._restart_at[number] = now + delay
 
     def _restart_due(self) -> None:
         now = time.monotonic()
@@ -231,18 +243,20 @@ class Supervisor:
             crumb = read_breadcrumb(self._folder.breadcrumb_file(number))
             if crumb is not None and now - crumb.since_monotonic > self._settings.extract_deadline_seconds:
                 shard.kill(f"extraction of {crumb.paper_id} passed its deadline", for_a_paper=True)
+            elif crumb is not None and shard.rss_bytes() > self._settings.shard_memory_bytes:
+                shard.kill(f"over its memory budget while parsing {crumb.paper_id}", for_a_paper=True)
             elif now - shard.heard_monotonic > self._settings.shard_silence_seconds:
                 shard.kill(f"silent for more than {self._settings.shard_silence_seconds:g} s")
             elif self._phase is not Phase.RUNNING and now > self._drain_until:
                 shard.kill("did not drain in time")
 
     def _recycle_the_large(self) -> None:
-        """A shard over its memory budget drains and is replaced, one at a time."""
+        """A shard that nears its memory budget drains and is replaced, one at a time."""
         if self._phase is not Phase.RUNNING or any(shard.recycling for shard in self._shards.values()):
             return
         for number, shard in self._shards.items():
             memory_bytes = self._record.rss_bytes(number)
-            if memory_bytes > self._settings.shard_memory_bytes and shard.report.state == "ready":
+            if memory_bytes > RECYCLE_SHARE * self._settings.shard_memory_bytes and shard.report.state == "ready":
                 log.warning("shard %d holds %.0f MB: it drains and is replaced", number, memory_bytes / 1e6)
                 shard.recycle()
                 return

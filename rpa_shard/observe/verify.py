@@ -7,6 +7,7 @@ files that no row speaks of are not looked for.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,10 @@ from typing import Any
 from rpa_shard.arxiv_id import parse
 from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.paper import Status
-from rpa_shard.prep.artifacts import PaperFiles, files_of, fingerprint_of_file
-from rpa_shard.store.ledger import Ledger, PaperRow
+from rpa_shard.prep.artifacts import ENDINGS, fingerprint_of_file, stem_of
+from rpa_shard.store.ledger import Ledger
 
 SHOWN = 100
-_WITH_ARTIFACTS = frozenset(Status) - {Status.PENDING, Status.PREPPING, Status.FAILED}
 _AGAIN = "`verify --fix` sends the paper back to pending"
 ADVICE: Mapping[str, str] = {
     "missing": _AGAIN,
@@ -92,64 +92,63 @@ def verify(ledger: Ledger, *, hashes: bool = True, fix: bool = False) -> Verific
     """Recounts the whole folder; `hashes` reads every file, without it sizes are compared only."""
     found = Verification(hashes)
     papers = str(ledger.folder.papers)
-    for row in ledger.papers():
-        found.by_status[row.status.value] += 1
-        differences = list(_differences(ledger, row, papers, found))
-        if differences and _stands(ledger, row):
+    shard_of = ledger.layout.shard_of
+    for shard, rows in ledger.pages_to_recount():
+        found.by_status.update(row[1] for row in rows)
+        for paper_id, status, changed_at, results in rows:
+            if shard_of(paper_id) != shard:
+                differences = [Difference(paper_id, "wrong shard", f"its row is in shard {shard}'s file")]
+            elif results is None:
+                continue
+            else:
+                differences = list(_differences(paper_id, status, results, papers, found))
+                if not differences or not _stands(ledger, paper_id, status, changed_at):
+                    continue
             found.differences += differences
-            if fix and _fix(ledger, row, differences):
+            if fix and _fix(ledger, paper_id, differences):
                 found.fixed += len(differences)
     found.leftovers = _leftovers(ledger)
     return found
 
 
-def _differences(ledger: Ledger, row: PaperRow, papers: str, found: Verification) -> Iterator[Difference]:
-    if ledger.layout.shard_of(row.paper_id) != row.shard:
-        yield Difference(row.paper_id, "wrong shard", f"its row is in shard {row.shard}'s file")
-        return
-    if row.status not in _WITH_ARTIFACTS:
-        return
-    result = row.results.get("prep")
+def _differences(paper_id: str, status: str, results: str, papers: str, found: Verification) -> Iterator[Difference]:
+    try:
+        result = json.loads(results).get("prep")
+    except (ValueError, AttributeError):
+        result = None
     if result is None:
-        yield Difference(row.paper_id, "no result", f"{row.status}")
+        yield Difference(paper_id, "no result", status)
         return
-    files = files_of(Path(papers), parse(row.paper_id))
-    for name, path in _expected(files, result):
+    stem = stem_of(papers, parse(paper_id))
+    for name in ("text", "record", "pdf") if result["pdf_kept"] else ("text", "record"):
         found.files += 1
+        path = stem + ENDINGS[name]
         kind = _compare(path, result[f"{name}_bytes"], result[f"{name}_sha256"] if found.hashes else None)
         if kind is not None:
-            yield Difference(row.paper_id, kind, str(path))
+            yield Difference(paper_id, kind, path)
 
 
-def _expected(files: PaperFiles, result: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    yield "text", files.text
-    yield "record", files.record
-    if result["pdf_kept"]:
-        yield "pdf", files.pdf
-
-
-def _compare(path: Path, size_bytes: int, sha256: str | None) -> str | None:
+def _compare(path: str, size_bytes: int, sha256: str | None) -> str | None:
     try:
         if os.stat(path).st_size != size_bytes:  # noqa: PTH116  # millions of them
             return "wrong size"
-        if sha256 is not None and fingerprint_of_file(path).sha256 != sha256:
+        if sha256 is not None and fingerprint_of_file(Path(path)).sha256 != sha256:
             return "wrong hash"
     except OSError:
         return "missing"
     return None
 
 
-def _stands(ledger: Ledger, row: PaperRow) -> bool:
+def _stands(ledger: Ledger, paper_id: str, status: str, changed_at: float) -> bool:
     """Whether the row is still as it was read: a run may have moved the paper on meanwhile."""
-    if ledger.layout.shard_of(row.paper_id) != row.shard:
-        return True
-    now = ledger.paper(row.paper_id)
-    return now is not None and (now.status, now.changed_at) == (row.status, row.changed_at)
+    now = ledger.paper(paper_id)
+    return now is not None and (now.status, now.changed_at) == (status, changed_at)
 
 
-def _fix(ledger: Ledger, row: PaperRow, differences: list[Difference]) -> bool:
+def _fix(ledger: Ledger, paper_id: str, differences: list[Difference]) -> bool:
     """Removes the damaged files, so that nothing takes them for whole, and sends the paper back."""
-    if any(ADVICE[each.kind] is not _AGAIN for each in differences):
+    row = ledger.paper(paper_id)
+    if row is None or any(ADVICE[each.kind] is not _AGAIN for each in differences):
         return False
     for each in differences:
         if each.kind != "no result":

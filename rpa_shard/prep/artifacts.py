@@ -21,6 +21,11 @@ from rpa_shard.failpoints import reach
 from rpa_shard.store.folder import sync_folder
 
 _numbers = itertools.count()
+# From a paper's folder up to the data folder: `papers/url/0f`.
+LEVELS_OF_FOLDERS = 3
+
+
+ENDINGS = {"pdf": ".pdf", "text": ".txt", "record": ".json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,13 @@ class PaperFiles:
 
 def files_of(papers: Path, paper: PaperId) -> PaperFiles:
     """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
-    stem = papers / paper.folder / paper.file_stem
-    return PaperFiles(*(stem.with_name(stem.name + ending) for ending in (".pdf", ".txt", ".json")))
+    stem = stem_of(str(papers), paper)
+    return PaperFiles(*(Path(stem + ENDINGS[name]) for name in ("pdf", "text", "record")))
+
+
+def stem_of(papers: str, paper: PaperId) -> str:
+    """What the paths of the files of `paper` have in common; as text, for who looks at millions of them."""
+    return f"{papers}/{paper.folder}/{paper.file_stem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,21 @@ def make_folder_durably(folder: Path) -> None:
         sync_folder(each.parent)
 
 
+_named: set[Path] = set()
+
+
+def sync_names(folder: Path) -> None:
+    """Makes the names of a paper's files durable, and once in a process those of the folders above it.
+
+    The folders may have been made by a process that died before their names were on disk.
+    """
+    sync_folder(folder)
+    if folder not in _named:
+        for each in list(folder.parents)[:LEVELS_OF_FOLDERS]:
+            sync_folder(each)
+        _named.add(folder)
+
+
 def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
     """Writes `final` whole or not at all. The folder that it lies in is for the caller to sync."""
     temporary = new_temporary(temporaries, final.suffix)
@@ -87,6 +112,7 @@ def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
             reach("write_artifact")
             file.write(content)
             file.flush()
+            reach("sync_artifact")
             os.fsync(file.fileno())
         put_in_place(temporary, final)
     except BaseException:
@@ -99,7 +125,8 @@ def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: M
     content = json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
     write_durably(text, temporaries, files.text)
     write_durably(content, temporaries, files.record)
-    sync_folder(files.record.parent)
+    reach("sync_folder")
+    sync_names(files.record.parent)
     return content
 
 

@@ -24,6 +24,7 @@ from rpa_shard.prep.artifacts import (
     fingerprint_of,
     fingerprint_of_file,
     read_finished,
+    sync_names,
     write_artifacts,
 )
 from rpa_shard.prep.document import Extraction
@@ -133,6 +134,7 @@ def _existing(paper: PaperId, files: PaperFiles) -> Fetched | None:
     """What an earlier attempt left: a finished paper, or a PDF (it is in its place only if it is whole)."""
     found = read_finished(files, paper.canonical)
     if found is not None:
+        sync_names(files.record.parent)  # whoever wrote them may have died before it did
         record, content = found
         return Fetched(paper, files, finished=row_result(record, content, pdf_kept=files.pdf.exists()))
     try:

@@ -49,10 +49,12 @@ class Worker:
         self._bench = bench
         # True while the paper in hand can be handed back without throwing work away.
         self.interruptible = False
+        # Set by a cancellation, after which it takes no more papers, whether the shard drains or breaks.
+        self._sent_home = False
 
     async def run(self) -> None:
-        """Works until the claims are closed."""
-        while (claim := await self._bench.claims.next()) is not None:
+        """Works until the claims are closed, or it is cancelled."""
+        while not self._sent_home and (claim := await self._bench.claims.next()) is not None:
             reach("after_claim")
             begun = time.monotonic()
             outcome = await self._attempt(claim)
@@ -63,6 +65,7 @@ class Worker:
         try:
             return completed(PREP, await self._prepare(claim))
         except asyncio.CancelledError:
+            self._sent_home = True
             return released(PREP, "shutdown", suspect=claim.suspect)
         except PaperError as error:
             failed = error

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import transaction_on
 from rpa_shard.store.queries import catalogue_query
-from rpa_shard.store.shard_file import CATALOGUE_FILE, open_file
+from rpa_shard.store.shard_file import CATALOGUE_FILE, DamagedFileError, damaged, open_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,15 @@ class Catalogue:
     def metadata(self, paper_id: str) -> dict[str, Any] | None:
         """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
         for each in dict.fromkeys((paper_id, bare(paper_id))):
-            row = self._connection.execute(catalogue_query("metadata"), {"id": each}).fetchone()
+            row = self._one("metadata", id=each)
             if row is not None:
                 return {**dict(row), "categories": row["categories"].split()}
         return None
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """What helps to fetch a paper."""
-        member = self._connection.execute(catalogue_query("member"), {"id": paper_id}).fetchone()
-        version = self._connection.execute(catalogue_query("version"), {"id": paper_id}).fetchone()
+        member = self._one("member", id=paper_id)
+        version = self._one("version", id=paper_id)
         tar_url = None
         if member is not None:
             place = f"offset={member['offset_bytes']}&size={member['size_bytes']}"
@@ -104,9 +104,31 @@ class Catalogue:
     def close(self) -> None:
         self._connection.close()
 
+    def check(self) -> None:
+        """Raises StoreError if the file is damaged."""
+        with _naming(self._path):
+            (found, *_) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedFileError(f"{self._path} is damaged: {found}")
+
     def has_members(self) -> bool:
         """Whether any paper lies in a known archive."""
-        return bool(self._connection.execute(catalogue_query("has_members")).fetchone()[0])
+        row = self._one("has_members")
+        return row is not None and bool(row[0])
+
+    def _one(self, name: str, **parameters: str) -> sqlite3.Row | None:
+        with _naming(self._path):
+            row: sqlite3.Row | None = self._connection.execute(catalogue_query(name), parameters).fetchone()
+            return row
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise damaged(path, error) from None
 
 
 @contextmanager

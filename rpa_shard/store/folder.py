@@ -82,6 +82,11 @@ class DataFolder:
         return self.root / "catalogue.sqlite3"
 
     @property
+    def damaged(self) -> Path:
+        """Copies of files that were repaired, each repair's in a folder of its own."""
+        return self.root / "damaged"
+
+    @property
     def papers(self) -> Path:
         return self.root / "papers"
 

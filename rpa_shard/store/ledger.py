@@ -21,7 +21,7 @@ from rpa_shard.store.file_systems import refuse_network_file_system
 from rpa_shard.store.folder import DataFolder, Layout, Manifest, StoreError
 from rpa_shard.store.protocol import Counts
 from rpa_shard.store.queries import query
-from rpa_shard.store.shard_file import damaged, open_shard_file
+from rpa_shard.store.shard_file import damaged, nonsense, open_shard_file
 
 PAGE_ROWS = 1000
 # A source may ask for a day; nothing else makes a paper wait so long.
@@ -96,32 +96,33 @@ class Ledger:
         """All papers by status, and failures by reason."""
         statuses: Counter[str] = Counter()
         failures: Counter[str] = Counter()
-        for connection in self._connections:
-            statuses.update(dict(connection.execute(query("count_by_status")).fetchall()))
-            failures.update(dict(connection.execute(query("count_by_failure")).fetchall()))
+        for shard in range(self.layout.shards):
+            statuses.update({row["status"]: row["papers"] for row in self._read(shard, "count_by_status")})
+            failures.update({row["failure"]: row["papers"] for row in self._read(shard, "count_by_failure")})
         return Counts(dict(statuses), dict(failures))
 
     def arxiv_papers_to_do(self, *, but_for_archives: bool = False) -> int:
         """How many of the papers that a run would work on have arXiv ids, maybe without those in known archives."""
         if not (but_for_archives and self.folder.catalogue_file.exists()):
-            return sum(connection.execute(query("count_arxiv_to_do")).fetchone()[0] for connection in self._connections)
+            return self._sum("count_arxiv_to_do")
         papers = 0
-        for connection in self._connections:
-            connection.execute(query("attach_catalogue"), {"path": str(self.folder.catalogue_file)})
-            papers += connection.execute(query("count_arxiv_to_do_not_archived")).fetchone()[0]
-            connection.execute(query("detach_catalogue"))
+        for shard in range(self.layout.shards):
+            self._read(shard, "attach_catalogue", path=str(self.folder.catalogue_file))
+            papers += self._read(shard, "count_arxiv_to_do_not_archived")[0][0]
+            self._read(shard, "detach_catalogue")
         return papers
 
     def ids_to_do(self) -> Iterator[str]:
         """The ids of the papers that a run would work on."""
-        for connection in self._connections:
-            yield from (row["id"] for row in connection.execute(query("ids_to_do")))
+        for shard in range(self.layout.shards):
+            with self._reading(shard) as connection:
+                yield from (row["id"] for row in connection.execute(query("ids_to_do")))
 
     def mean_pdf_bytes(self) -> float | None:
         """The mean size of some of the PDFs that were fetched; None where there are too few to tell."""
         total = papers = 0
-        for connection in self._connections:
-            row = connection.execute(query("pdf_sizes"), {"most": SAMPLED_PDFS}).fetchone()
+        for shard in range(self.layout.shards):
+            (row,) = self._read(shard, "pdf_sizes", most=SAMPLED_PDFS)
             total, papers = total + (row["total_bytes"] or 0), papers + row["papers"]
         return total / papers if papers >= FEWEST_PDFS else None
 
@@ -129,37 +130,47 @@ class Ledger:
         """What the health check wants to know of leases."""
         held = expired = incoherent = 0
         oldest: float | None = None
-        for connection in self._connections:
-            row = connection.execute(query("leases"), {"now": time.time()}).fetchone()
+        for shard in range(self.layout.shards):
+            (row,) = self._read(shard, "leases", now=time.time())
             held, expired = held + row["held"], expired + row["expired"]
-            incoherent += connection.execute(query("incoherent")).fetchone()[0]
+            incoherent += self._read(shard, "incoherent")[0][0]
             if row["oldest_claimed_at"] is not None:
                 oldest = min(oldest or row["oldest_claimed_at"], row["oldest_claimed_at"])
         return Leases(held, expired, incoherent, oldest)
 
     def suspects(self) -> int:
         """How many papers wait to run alone, because their process died while parsing them."""
-        return sum(connection.execute(query("count_suspects")).fetchone()[0] for connection in self._connections)
+        return self._sum("count_suspects")
 
     def paper(self, paper_id: str) -> PaperRow | None:
         """One paper's row, or None if it was never added."""
         shard = self.layout.shard_of(paper_id)
-        row = self._connections[shard].execute(query("paper"), {"id": paper_id}).fetchone()
-        return None if row is None else _paper_row(row, shard)
+        rows = self._read(shard, "paper", id=paper_id)
+        return self._paper_row(rows[0], shard) if rows else None
 
     def history(self, paper_id: str) -> list[HistoryLine]:
         """What happened to one paper, oldest first."""
-        connection = self._connections[self.layout.shard_of(paper_id)]
-        return [HistoryLine(*row) for row in connection.execute(query("history"), {"id": paper_id})]
+        return [HistoryLine(*row) for row in self._read(self.layout.shard_of(paper_id), "history", id=paper_id)]
 
     def papers(self) -> Iterator[PaperRow]:
         """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
-        for shard, connection in enumerate(self._connections):
+        for shard in range(self.layout.shards):
             after = ""
-            while rows := connection.execute(query("page"), {"after": after, "limit": PAGE_ROWS}).fetchall():
+            while rows := self._read(shard, "page", after=after, limit=PAGE_ROWS):
                 for row in rows:
-                    yield _paper_row(row, shard)
+                    yield self._paper_row(row, shard)
                 after = rows[-1]["id"]
+
+    def pages_to_recount(self) -> Iterator[tuple[int, list[tuple[str, str, float, str | None]]]]:
+        """Shard, and id, status, time of change and results (as JSON, None without files) of its papers, in pages.
+
+        For millions of papers: nothing is made of what is read.
+        """
+        for shard in range(self.layout.shards):
+            after = ""
+            while rows := self._read(shard, "page_to_recount", after=after, limit=PAGE_ROWS):
+                yield shard, [tuple(row) for row in rows]
+                after = rows[-1][0]
 
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         """Puts failed papers back to pending: those named, or all; of one reason, or of any. Returns their ids."""
@@ -195,6 +206,27 @@ class Ledger:
             if done:
                 connection.execute(query("remember"), line | {"detail": "its files were damaged"})
         return done
+
+    def _sum(self, name: str) -> int:
+        return sum(self._read(shard, name)[0][0] for shard in range(self.layout.shards))
+
+    def _read(self, shard: int, name: str, **parameters: Any) -> list[sqlite3.Row]:
+        """The rows of the query called `name`. Raises StoreError."""
+        with self._reading(shard) as connection:
+            return connection.execute(query(name), parameters).fetchall()
+
+    @contextmanager
+    def _reading(self, shard: int) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connections[shard]
+        except sqlite3.Error as error:
+            raise damaged(self.folder.shard_file(shard), error) from None
+
+    def _paper_row(self, row: sqlite3.Row, shard: int) -> PaperRow:
+        try:
+            return paper_row(row, shard)
+        except ValueError as error:
+            raise nonsense(self.folder.shard_file(shard), row["id"], error) from None
 
     @contextmanager
     def _transaction(self, shard: int) -> Iterator[sqlite3.Connection]:
@@ -302,7 +334,8 @@ def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlit
         raise damaged(path, error) from None
 
 
-def _paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
+def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
+    """A row as a value. Raises ValueError for one that was damaged."""
     return PaperRow(
         paper_id=row["id"],
         shard=shard,

@@ -126,6 +126,24 @@ SELECT at, event, attempt, failure, detail FROM history WHERE paper_id = :id ORD
 -- The next papers in order of id: how a whole shard is read without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
+-- name: restore_paper
+-- Put a row that was read out of a damaged file into the new one.
+INSERT INTO papers (id, priority, status, attempts, next_attempt_at, lease_id, lease_expires_at, suspect, failure,
+    detail, results, added_at, changed_at)
+VALUES (:id, :priority, :status, :attempts, :next_attempt_at, :lease_id, :lease_expires_at, :suspect, :failure,
+    :detail, :results, :added_at, :changed_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: restore_history
+-- Put a line of history that was read out of a damaged file into the new one, under its number.
+INSERT INTO history (number, paper_id, at, event, attempt, failure, detail)
+VALUES (:number, :paper_id, :at, :event, :attempt, :failure, :detail);
+
+-- name: page_to_recount
+-- The next papers in order of id, with what `verify` looks at: results only of papers that have files.
+SELECT id, status, changed_at, CASE WHEN status IN ('pending', 'prepping', 'failed') THEN NULL ELSE results END
+FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
 -- name: retry
 -- Put failed papers back into the queue with a clean slate; those that killed a process stay suspects.
 UPDATE papers

@@ -1,8 +1,9 @@
 """The store of one shard: its SQLite file through aiosqlite, with grouped commits.
 
 Guarantee: as `protocol.Store` says; besides, ends of claims that arrive together share one transaction
-(`BEGIN IMMEDIATE`, durable when it returns), so 200 workers cost a few commits a second each, not a commit a paper.
-Limit: one process may own the file's leases; others may add, retry and read.
+(`BEGIN IMMEDIATE`, durable when it returns), so 200 workers cost a few commits a second each, not a commit a paper. A
+full disk and a file that another program has locked are waited for; everything else that SQLite cannot do is raised as
+StoreError, which names the file. Limit: one process may own the file's leases; others may add, retry and read.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,15 @@ from rpa_shard.paper import ANALYZE, HELD_STATUSES, PHASES, PREP, WRAP, Claim, P
 from rpa_shard.store.outcome import Outcome, completed, released
 from rpa_shard.store.protocol import Counts
 from rpa_shard.store.queries import query
-from rpa_shard.store.shard_file import open_shard_file
+from rpa_shard.store.shard_file import damaged, is_full, is_locked, open_shard_file
 
 log = logging.getLogger(__name__)
 
 # How long the first end of a claim waits for others to share its transaction, where they do not make a group before.
 GROUP_SECONDS = 0.2
 HIGHEST_PRIORITY = 2**53
-# A full disk is looked at again after this.
-FULL_SECONDS = 1.0
+# A full disk or a locked file is looked at again after this.
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,14 @@ class SQLiteStore:
 
     def __init__(
         self,
+        path: Path,
         writer: aiosqlite.Connection,
         reader: aiosqlite.Connection,
         lease_seconds: float,
         clock: Callable[[], float],
         group: int,
     ) -> None:
+        self._path = path
         self._writer = writer
         self._reader = reader
         self._lease_seconds = lease_seconds
@@ -70,11 +73,12 @@ class SQLiteStore:
         cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
     ) -> AsyncIterator[SQLiteStore]:
         """Opens the shard file at `path`; so many ends of claims wait for no more to come. Raises StoreError."""
+        reach("open_store")
         async with (
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
         ):
-            store = cls(writer, reader, lease_seconds, clock or SteadyClock(), group)
+            store = cls(path, writer, reader, lease_seconds, clock or SteadyClock(), group)
             committer = asyncio.create_task(store._commit_groups(), name="commit groups")
             try:
                 yield store
@@ -84,12 +88,14 @@ class SQLiteStore:
                 await asyncio.gather(committer, return_exceptions=True)
 
     async def claim(self, phase: Phase, limit: int) -> list[Claim]:
-        try:
-            return await self._claim(phase, limit)
-        except sqlite3.OperationalError as error:
-            if not _is_full(error):
-                raise
-            await asyncio.sleep(FULL_SECONDS)
+        with self._naming_the_file():
+            try:
+                return await self._claim(phase, limit)
+            except sqlite3.OperationalError as error:
+                if not _will_pass(error):
+                    raise
+                log.warning("no claims for now: %s: %s", self._path, error)
+            await asyncio.sleep(WAIT_SECONDS)
             return []
 
     async def _claim(self, phase: Phase, limit: int) -> list[Claim]:
@@ -114,27 +120,30 @@ class SQLiteStore:
         return claims
 
     async def next_attempt_at(self, phase: Phase) -> float | None:
-        times = [
-            await _one(self._reader, query("next_attempt"), {"status": phase.claims, "priority": priority})
-            async for priority in _priorities(self._reader, phase)
-        ]
+        with self._naming_the_file():
+            times = [
+                await _one(self._reader, query("next_attempt"), {"status": phase.claims, "priority": priority})
+                async for priority in _priorities(self._reader, phase)
+            ]
         return min(times, default=None)
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         leases = json.dumps([{"id": claim.paper_id, "lease_id": claim.lease_id} for claim in claims])
-        try:
-            async with self._write() as connection:
-                rows = await connection.execute_fetchall(
-                    query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
-                )
-        except sqlite3.OperationalError as error:
-            if not _is_full(error):
-                raise
-            return set()  # the next renewal tells
+        with self._naming_the_file():
+            try:
+                async with self._write() as connection:
+                    rows = await connection.execute_fetchall(
+                        query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
+                    )
+            except sqlite3.OperationalError as error:
+                if not _will_pass(error):
+                    raise
+                return set()  # the next renewal tells
         return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
 
     async def reclaim_expired(self, held: Collection[str]) -> int:
-        rows = await self._reader.execute_fetchall(query("expired"), {"now": self._clock()})
+        with self._naming_the_file():
+            rows = await self._reader.execute_fetchall(query("expired"), {"now": self._clock()})
         endings = [
             self.settle(
                 Claim(row["id"], row["lease_id"], row["attempts"]),
@@ -163,11 +172,19 @@ class SQLiteStore:
         return await self.settle(claim, completed(WRAP, result))
 
     async def counts(self) -> Counts:
-        by_status = await self._reader.execute_fetchall(query("count_by_status"))
-        by_failure = await self._reader.execute_fetchall(query("count_by_failure"))
+        with self._naming_the_file():
+            by_status = await self._reader.execute_fetchall(query("count_by_status"))
+            by_failure = await self._reader.execute_fetchall(query("count_by_failure"))
         return Counts(
             {row["status"]: row["papers"] for row in by_status}, {row["failure"]: row["papers"] for row in by_failure}
         )
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise damaged(self._path, error) from error
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -197,11 +214,15 @@ class SQLiteStore:
         if not group:
             return
         try:
-            settled = await self._settle_group(group)
-        except sqlite3.Error as error:
-            if _is_full(error):
-                await self._put_back(group)
-                return
+            with self._naming_the_file():
+                try:
+                    settled = await self._settle_group(group)
+                except sqlite3.OperationalError as error:
+                    if not _will_pass(error):
+                        raise
+                    await self._put_back(group, error)
+                    return
+        except Exception as error:  # whatever it is, the workers that wait must hear of it
             for ending in group:
                 if not ending.written.done():
                     ending.written.set_exception(error)
@@ -210,10 +231,11 @@ class SQLiteStore:
             if not ending.written.done():  # its worker may have been cancelled
                 ending.written.set_result(ending.claim.paper_id in settled)
 
-    async def _put_back(self, group: list[_Ending]) -> None:
-        log.error("no room for the store's writes: %d results wait for it", len(group))
+    async def _put_back(self, group: list[_Ending], error: sqlite3.Error) -> None:
+        why = "no room for the store's writes" if is_full(error) else "another program has locked the store"
+        log.error("%s: %d results wait: %s: %s", why, len(group), self._path, error)
         self._endings[:0] = group
-        await asyncio.sleep(FULL_SECONDS)
+        await asyncio.sleep(WAIT_SECONDS)
         self._arrived.set()
 
     def _next_group(self) -> list[_Ending]:
@@ -237,9 +259,8 @@ class SQLiteStore:
         return settled
 
 
-def _is_full(error: sqlite3.Error) -> bool:
-    """Whether the disk has no room: the write can be done again once it has."""
-    return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+def _will_pass(error: sqlite3.Error) -> bool:
+    return is_full(error) or is_locked(error)
 
 
 async def _priorities(connection: aiosqlite.Connection, phase: Phase) -> AsyncIterator[int]:

@@ -175,7 +175,7 @@ def spoil(folder: DataFolder, how: str) -> None:
         ("another program", "another program"),
         ("newer", "newer than ours"),
         ("missing", "is missing"),
-        ("truncated", "cannot be used"),
+        ("truncated", "is damaged .*rpa-shard repair"),
     ],
 )
 def test_a_file_that_we_cannot_use_is_refused_and_left_alone(folder: DataFolder, how: str, says: str) -> None:

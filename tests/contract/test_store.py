@@ -1,11 +1,14 @@
-"""What every store must do: exclusive charged claims, fenced ends, leases that agree with statuses."""
+"""What every store must do: exclusive charged claims, fenced ends, leases that agree with statuses.
+
+The tests know no engine: each runs once for every entry of `ENGINES`, which is how a new one is added.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,12 @@ from rpa_shard.paper import ANALYZE, PREP, WRAP, Claim, Failure, Status
 from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import PaperRow, open_ledger
 from rpa_shard.store.outcome import failed, postponed, released, suspected
+from rpa_shard.store.protocol import Store
 from rpa_shard.store.sqlite import SQLiteStore
 
 LEASE_SECONDS = 300.0
+Engine = Callable[[Path, float, Callable[[], float] | None], AbstractAsyncContextManager[Store]]
+ENGINES: Mapping[str, Engine] = {"sqlite": SQLiteStore.open}
 
 
 @dataclass
@@ -35,7 +41,8 @@ class Bench:
 
     folder: DataFolder
     clock: Clock
-    store: SQLiteStore
+    store: Store
+    engine: Engine
 
     def row(self, paper_id: str) -> PaperRow:
         with open_ledger(self.folder) as ledger:
@@ -51,17 +58,22 @@ class Bench:
         with open_ledger(self.folder) as ledger:
             ledger.add(paper_ids, priority)
 
-    def open_again(self) -> AbstractAsyncContextManager[SQLiteStore]:
-        return SQLiteStore.open(self.folder.shard_file(0), LEASE_SECONDS, self.clock)
+    def open_again(self) -> AbstractAsyncContextManager[Store]:
+        return self.engine(self.folder.shard_file(0), LEASE_SECONDS, self.clock)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path, engine: Engine) -> AsyncIterator[Bench]:
     folder, clock = DataFolder(tmp_path / "data"), Clock()
     with open_ledger(folder, Layout(200, 1)) as ledger:
         ledger.add(["2401.00001", "2401.00002", "2401.00003"])
-    async with SQLiteStore.open(folder.shard_file(0), LEASE_SECONDS, clock) as store:
-        yield Bench(folder, clock, store)
+    async with engine(folder.shard_file(0), LEASE_SECONDS, clock) as store:
+        yield Bench(folder, clock, store, engine)
 
 
 async def claim_one(bench: Bench) -> Claim:
@@ -221,7 +233,7 @@ async def test_what_waits_to_be_written_is_written_at_close(bench: Bench) -> Non
     assert bench.row(claim.paper_id).status is Status.PREPPED
 
 
-async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Path) -> None:
+async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Path, engine: Engine) -> None:
     """Regression: SQLite's locks were lost, so a reader's close took away the log that the store still wrote to."""
     folder = DataFolder(tmp_path)
     with open_ledger(folder, Layout(1, 1)) as ledger:
@@ -231,7 +243,7 @@ async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Pat
         "from rpa_shard.store.ledger import open_ledger\n"
         "with open_ledger(DataFolder(Path(sys.argv[1]))) as ledger: print(ledger.counts().by_status.get('failed', 0))"
     )
-    async with SQLiteStore.open(folder.shard_file(0), 60) as store:
+    async with engine(folder.shard_file(0), 60, None) as store:
         for failed_so_far in (1, 2):
             (claim,) = await store.claim(PREP, 1)
             assert await store.settle(claim, failed(Failure.NOT_FOUND, "gone"))

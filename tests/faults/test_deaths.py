@@ -14,9 +14,9 @@ import pytest
 
 from rpa_shard.store.folder import Layout
 from rpa_shard.store.ledger import open_ledger
+from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
-from tests.hostile import heavy_pdf
 from tests.rig import Rig, wait_for
 
 PAPERS = 700
@@ -124,7 +124,7 @@ def test_told_once_a_run_drains(busy: Rig, told: signal.Signals) -> None:
 
 def test_told_twice_a_run_stops_now(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
-    heavy.write_bytes(heavy_pdf())
+    heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy))
     run = rig.start("run")
     wait_for(lambda: any(shard["extracting"] for shard in (rig.status() or {"shards": []})["shards"]), "extraction")
@@ -138,7 +138,7 @@ def test_told_twice_a_run_stops_now(rig: Rig, tmp_path: Path) -> None:
 
 def test_a_paper_past_its_deadline_runs_again_alone_and_then_fails(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
-    heavy.write_bytes(heavy_pdf())
+    heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy), "2401.00001", "2401.00002")
     code, _, errors = rig.run("run", EXTRACT_DEADLINE_SECONDS="0.5")
     assert code == 1, errors
@@ -151,7 +151,7 @@ def test_a_paper_past_its_deadline_runs_again_alone_and_then_fails(rig: Rig, tmp
 
 def test_a_paper_that_kills_its_process_twice_is_poison(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
-    heavy.write_bytes(heavy_pdf())
+    heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy), "2401.00001")
     run = rig.start("run", EXTRACT_CHILD_MEMORY_BYTES=str(256 * 2**20))
 
@@ -190,7 +190,7 @@ def test_a_stuck_shard_is_killed_and_started_again(busy: Rig) -> None:
 
 def test_an_extraction_child_is_killed(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
-    heavy.write_bytes(heavy_pdf(300_000))
+    heavy.write_bytes(heavy_page(300_000))
     rig.run("add", str(heavy), "2401.00001")
     run = rig.start("run", PREP_EXTRACT_POOL="process")
 

@@ -15,8 +15,8 @@ from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep import extract_child
 from rpa_shard.prep.extract import extract
 from rpa_shard.prep.extract_child import ExtractionChild
+from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
-from tests.hostile import heavy_pdf
 
 LIMIT_BYTES = 2 * 2**30
 
@@ -53,7 +53,7 @@ def test_past_its_deadline_it_is_killed_and_the_next_paper_gets_another(child: E
     child.extract(pdf, "pdfium", 60)
     first = child.pid
     assert first is not None
-    pdf.write_bytes(heavy_pdf())
+    pdf.write_bytes(heavy_page())
     with pytest.raises(PaperError) as error:
         child.extract(pdf, "pdfium", 0.3)
     assert error.value.failure is Failure.EXTRACT_TIMEOUT
@@ -63,7 +63,7 @@ def test_past_its_deadline_it_is_killed_and_the_next_paper_gets_another(child: E
 
 
 def test_too_much_memory_is_named(pdf: Path) -> None:
-    pdf.write_bytes(heavy_pdf())
+    pdf.write_bytes(heavy_page())
     with closing(ExtractionChild(256 * 2**20)) as child, pytest.raises(PaperError, match="died of SIG") as error:
         child.extract(pdf, "pdfium", 60)
     assert error.value.failure is Failure.POISON
