@@ -20,27 +20,28 @@ from rpa_shard.store.protocol import Store
 
 log = logging.getLogger(__name__)
 
-# Idle workers wait for others, so that one transaction claims for all of them: this long at most, and no longer than
-# until one of so many of the shard's workers is idle.
+# Idle workers wait for others, so that one transaction claims for all of them, where they do not make a group before.
 GATHER_SECONDS = 0.2
-GATHER_SHARE = 1 / 8
 # How often an idle shard looks for papers that were added meanwhile.
 POLL_SECONDS = 1.0
 LEAST_POLL_SECONDS = 0.03
 
 
 class Claims:
-    """The claims of one shard. `feed` and `renew` must run as tasks while workers work."""
+    """The claims of one shard. `feed` and `renew` must run as tasks while workers work.
 
-    def __init__(self, store: Store, counters: Counters, workers: int) -> None:
+    So many idle workers as make a `group` wait for no more.
+    """
+
+    def __init__(self, store: Store, counters: Counters, group: int) -> None:
         self._store = store
         self._counters = counters
-        self._enough = max(1, int(workers * GATHER_SHARE))
+        self._group = group
         self._clock = SteadyClock()
         self._held: dict[str, Claim] = {}
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
-        self._wanted_by_enough = asyncio.Event()
+        self._wanted_by_group = asyncio.Event()
         self._closed = asyncio.Event()
         self._going_on = asyncio.Event()
         self._going_on.set()
@@ -60,8 +61,8 @@ class Claims:
         waiting: asyncio.Future[Claim | None] = asyncio.get_running_loop().create_future()
         self._idle_workers.append(waiting)
         self._wanted.set()
-        if len(self._idle_workers) >= self._enough:
-            self._wanted_by_enough.set()
+        if len(self._idle_workers) >= self._group:
+            self._wanted_by_group.set()
         return await waiting
 
     async def settle(self, claim: Claim, outcome: Outcome) -> bool:
@@ -89,7 +90,7 @@ class Claims:
         """No more claims: idle workers are sent home."""
         self._closed.set()
         self._wanted.set()
-        self._wanted_by_enough.set()
+        self._wanted_by_group.set()
         self._going_on.set()
 
     async def feed(self) -> None:
@@ -97,7 +98,7 @@ class Claims:
         while not self._closed.is_set():
             await self._wanted.wait()
             await self._going_on.wait()
-            await _wait_for(self._wanted_by_enough, GATHER_SECONDS)
+            await _wait_for(self._wanted_by_group, GATHER_SECONDS)
             if self._closed.is_set():
                 break
             self._nothing_to_claim = not await self._claim_for_idle_workers()
@@ -124,8 +125,8 @@ class Claims:
             _give(self._idle_workers.popleft(), claim)
         if not self._idle_workers:
             self._wanted.clear()
-        if len(self._idle_workers) < self._enough:
-            self._wanted_by_enough.clear()
+        if len(self._idle_workers) < self._group:
+            self._wanted_by_group.clear()
         return bool(claims)
 
     async def _seconds_to_next_attempt(self) -> float:

@@ -51,7 +51,7 @@ RECOUNT_SHARE = 0.05
 DRAIN_OVERRAN = 4
 # How long a thread that runs Python, such as pypdf's, may keep the interpreter from the loop: a fifth of the default.
 SWITCH_SECONDS = 0.001
-# The store writes when one in so many workers waits for it.
+# Claims are made, and results written, at once when one in so many workers waits for it.
 WORKERS_A_GROUP = 8
 
 
@@ -95,15 +95,11 @@ class Shard:
         async with AsyncExitStack() as opened:
             link = await opened.enter_async_context(open_link(self._control))
             permits = Permits(policies_by_host(self._settings.host_policies), link.send)
-            store = await opened.enter_async_context(
-                SQLiteStore.open(
-                    self._folder.shard_file(self._number),
-                    self._settings.lease_ttl_seconds,
-                    group=group_of(len(self._share.workers)),
-                )
-            )
+            group = group_of(len(self._share.workers))
+            path, lease_seconds = self._folder.shard_file(self._number), self._settings.lease_ttl_seconds
+            store = await opened.enter_async_context(SQLiteStore.open(path, lease_seconds, group=group))
             pool, prep = await opened.enter_async_context(self._open_prep(permits))
-            claims = Claims(store, self._counters, len(self._share.workers))
+            claims = Claims(store, self._counters, group)
             async with asyncio.TaskGroup() as tasks:
                 side = [
                     tasks.create_task(each)
@@ -235,7 +231,7 @@ class Shard:
 
 
 def group_of(workers: int) -> int:
-    """How many of a shard's workers have to wait for the store to write at once."""
+    """How many of a shard's workers have to wait for something to be done for all of them at once."""
     return max(1, workers // WORKERS_A_GROUP)
 
 

@@ -64,7 +64,7 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
     counters = Counters()
     group = group_of(workers)
     async with SQLiteStore.open(folder.shard_file(shard), Settings().lease_ttl_seconds, group=group) as store:
-        claims = Claims(store, counters, workers)
+        claims = Claims(store, counters, group)
 
         async def work() -> int:
             done = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 80, 20, 40, 50
+LEFT, RIGHT, TOP, BOTTOM = 80, 30, 40, 50
 _COLOURS = ("#1b6ca8", "#c8553d", "#4a7c59", "#8e6c8a", "#b58900")
 
 Series = Sequence[tuple[float, float]]
