@@ -1,0 +1,170 @@
+"""Beginnings of entries without markers: hanging indents, gaps between entries, or names after a full stop.
+
+Guarantee: pure, a few passes over the section's lines; of the three readings of a section the one whose entries look
+most like references wins. Limit: needs a heading; without places of lines only the third reading is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rpa_shard.reading.lines import Line
+from rpa_shard.reading.references.by_marker import YEAR
+from rpa_shard.reading.references.section import leading_of, section_end
+
+_SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
+_SAME = 1.6
+LONGEST_ENTRY = 1500
+_PARTICLE = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|al|el|ten|ter|zu|d’|d')[ -]?){0,3}"
+# A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
+_NAME = re.compile(
+    rf"{_PARTICLE}(?:[A-Z][\w’'`´¨-]*[A-Za-z’'-]*,?\s|(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z]|[A-Z][\w’'-]+[,.])"
+)
+_AUTHORS = re.compile(
+    rf"{_PARTICLE}(?:(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z][\w’'´¨ˇ-]+|"
+    rf"[A-Z][\w’'´¨ˇ-]+(?:[ -][A-Z][\w’'´¨ˇ-]+)?,\s?(?:[A-Z]\.|[A-Z][a-z]+)|"
+    rf"[A-Z][\w’'´¨ˇ-]+ [A-Z]{{1,3}}[,. ]|"
+    rf"[A-Z][\w’'´¨ˇ-]+(?: [A-Z]\.)?(?: [A-Z][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.))"
+)
+_ENDS = re.compile(r"(?:[.\])”\"?!]|\d[a-z]?\.?|https?://\S+)\s*$")
+
+
+class Listed(NamedTuple):
+    """Entries: the indices of their first lines, where the last one ends, and the share that looks like references."""
+
+    starts: tuple[int, ...]
+    stop: int
+    share: float
+
+
+def find_listed(lines: Sequence[Line], raw: str, heading: int, stop: int) -> Listed | None:
+    """The entries of the section under the line `heading`, or None where nothing looks like a bibliography."""
+    begin = heading + 1
+    stop = section_end(lines, begin, stop)
+    if stop - begin < 2:
+        return None
+    readings = [_by_names(lines, begin, stop)]
+    if all(line.size for line in lines[begin : min(begin + 5, stop)]):
+        columns = _columns(lines, begin, stop)
+        readings += [_by_indent(lines, begin, stop, columns), _by_gaps(lines, begin, stop, columns)]
+    judged = [_judged(lines, raw, starts, stop) for starts in readings if len(starts) >= 2]
+    return max(judged, key=lambda each: (each[0], len(each[1].starts)))[1] if judged else None
+
+
+def _columns(lines: Sequence[Line], begin: int, stop: int) -> list[int]:
+    """For each line of the section, a number that changes where its page or column does."""
+    found: list[int] = []
+    number = 0
+    for index in range(begin, stop):
+        if index > begin:
+            line, before = lines[index], lines[index - 1]
+            if line.page != before.page or line.baseline > before.baseline + 2 * max(line.size, 4.0):
+                number += 1
+        found.append(number)
+    return found
+
+
+def _by_indent(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int]) -> tuple[int, ...]:
+    """Lines at the left edge of a hanging indent."""
+    steps: Counter[int] = Counter()
+    for index in range(begin + 1, stop):
+        if columns[index - begin] == columns[index - begin - 1]:
+            step = round(lines[index].left - lines[index - 1].left)
+            if _SMALLEST_INDENT <= abs(step) <= _LARGEST_INDENT:
+                steps[abs(step)] += 1
+    if not steps:
+        return ()
+    around = {step: count + steps[step - 1] + steps[step + 1] for step, count in steps.items()}
+    indent = max(sorted(around), key=lambda step: around[step])
+    votes = _edge_votes(lines, begin, stop, columns, indent)
+    starts = [
+        index for index in range(begin, stop) if _is_start(lines, index, columns[index - begin], votes, index == begin)
+    ]
+    return tuple(starts)
+
+
+_Votes = dict[tuple[int, int], list[int]]
+
+
+def _edge_votes(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], indent: int) -> _Votes:
+    """How often a left edge, in one column and in all (-1), was that of a first and of a further line."""
+    votes: _Votes = {}
+    for index in range(begin + 1, stop):
+        column = columns[index - begin]
+        if column != columns[index - begin - 1]:
+            continue
+        step = lines[index].left - lines[index - 1].left
+        if abs(abs(step) - indent) > _SAME:
+            continue
+        first, further = (index - 1, index) if step > 0 else (index, index - 1)
+        for which, each in ((0, first), (1, further)):
+            for key in ((column, round(lines[each].left)), (-1, round(lines[each].left))):
+                votes.setdefault(key, [0, 0])[which] += 1
+    return votes
+
+
+def _is_start(lines: Sequence[Line], index: int, column: int, votes: _Votes, first: bool) -> bool:
+    left = round(lines[index].left)
+    for key in (column, -1):
+        firsts = sum(votes.get((key, left + shift), (0, 0))[0] for shift in (-1, 0, 1))
+        furthers = sum(votes.get((key, left + shift), (0, 0))[1] for shift in (-1, 0, 1))
+        if firsts + furthers >= 1 and firsts != furthers:
+            return firsts > furthers
+    return first
+
+
+def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int]) -> tuple[int, ...]:
+    """Lines after a larger gap than that between two lines; at a column's top, those that begin with a name."""
+    steps: Counter[float] = Counter()
+    for index in range(begin + 1, stop):
+        step = lines[index - 1].baseline - lines[index].baseline
+        if columns[index - begin] == columns[index - begin - 1] and 4 < step < 40:
+            steps[round(step * 2) / 2] += 1
+    leading = min((step for step, count in steps.items() if count >= 0.15 * sum(steps.values())), default=0.0)
+    if not leading:
+        return ()
+    starts = [begin]
+    for index in range(begin + 1, stop):
+        if columns[index - begin] == columns[index - begin - 1]:
+            if lines[index - 1].baseline - lines[index].baseline > 1.18 * leading:
+                starts.append(index)
+        elif _begins_anew(lines, index):
+            starts.append(index)
+    return tuple(starts)
+
+
+def _by_names(lines: Sequence[Line], begin: int, stop: int) -> tuple[int, ...]:
+    """Lines that begin with a name, after one that ended a sentence."""
+    return (begin, *(index for index in range(begin + 1, stop) if _begins_anew(lines, index)))
+
+
+def _begins_anew(lines: Sequence[Line], index: int) -> bool:
+    return _AUTHORS.match(lines[index].text) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
+
+
+def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int) -> tuple[float, Listed]:
+    """How much the entries look like references, and the entries without a tail that does not."""
+    edges = [*starts[1:], stop]
+    good = [_looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)]
+    last = len(good)
+    while last > 2 and not any(good[max(0, last - 3) : last]):
+        last -= 1
+    last = next((end for end in range(4, last) if not any(good[end - 4 : end])), last + 4) - 4 if last > 8 else last
+    last = max(last, 2)
+    kept = starts[:last]
+    share = sum(good[:last]) / last
+    # Two entries taken for one count against a reading as much as one taken for two.
+    merged = sum(edge - start > 14 for start, edge in zip(kept, edges[:last], strict=True)) / last
+    return share - merged, Listed(kept, edges[last - 1], share)
+
+
+def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
+    begin, end = lines[start].start, lines[edge - 1].end
+    return (
+        20 <= end - begin <= LONGEST_ENTRY
+        and YEAR.search(raw, begin, min(end, begin + LONGEST_ENTRY)) is not None
+        and (_NAME.match(lines[start].text.lstrip()) is not None or lines[start].text[:1] in "“\"")
+    )
