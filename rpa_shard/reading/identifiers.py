@@ -21,9 +21,10 @@ _SICI = r"\(SICI\)[-._;()/:A-Za-z0-9<>]+"
 _DOI = re.compile(rf"(?<![\d.])10\.\d{{4,9}}(?:\.\d+)*/(?:{_SICI}|[-._;()/:A-Za-z0-9]+)")
 _DOI_AFTER = re.compile(r"(?:/(?:abstract|full|pdf|epdf|meta|summary|fulltext|issuetoc))+$|\.pdf$", re.IGNORECASE)
 _URL = re.compile(r"(?:https?|ftp)://[^\s<>\"“”|\\^{}\[\]]+|\bwww\.[^\s<>\"“”|\\^{}\[\]]{3,}", re.IGNORECASE)
+_NEW_ID = r"(?<!\d)((?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d?)?"
+# After a word that says so, whatever follows; bare, only where it can be no part of another number.
 _NEW = re.compile(
-    r"(?:arXiv\s?[:.]?\s?|abs/|pdf/|(?<![\d.=/_-])\b)(?<!\d)((?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d?)?(?![\d/]|\.\d)",
-    re.IGNORECASE,
+    rf"(?:arXiv\s?[:.]?\s?|abs/|pdf/){_NEW_ID}(?!\d)|(?<![\d.=/_-])\b{_NEW_ID}(?![\d/]|\.\d)", re.IGNORECASE
 )
 _ARCHIVE = "|".join(sorted((re.escape(each).replace(r"\-", "-?") for each in OLD_ARCHIVES), key=len, reverse=True))
 _OLD = re.compile(
@@ -125,7 +126,7 @@ def _trim(text: str) -> str:
 
 def _take_arxiv_ids(text: str, arxiv_ids: dict[str, None]) -> None:
     for match in _NEW.finditer(text):
-        _take_valid(match[1], arxiv_ids)
+        _take_valid(match[1] or match[2], arxiv_ids)
     for match in _OLD.finditer(text):
         archive = _SQUEEZED.get(match[1].lower().replace("-", ""))
         _take_valid(f"{archive}/{match[2]}", arxiv_ids)

@@ -80,7 +80,10 @@ def page_links(document: Any, page: Any, text: TextPage, entries: EntryPlaces, b
             continue
         offset = None
         if c.FPDFLink_GetAnnotRect(link, box_at):
-            offset = text.offset_at(box.left + 2, (box.bottom + box.top) / 2)
+            height = (box.bottom + box.top) / 2
+            offset = text.offset_at(box.left + 2, height)
+            if offset is None:  # between two words
+                offset = text.offset_at((box.left + box.right) / 2, height)
         found.append(Link(offset, uri, key))
     return tuple(found)
 

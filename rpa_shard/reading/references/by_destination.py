@@ -27,11 +27,13 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
         return {}
     by_page = _lines_by_page(lines, {each.page for each in placed})
     near = [_near(by_page.get(each.page, []), lines, each) for each in placed]
+    marked = _marker_style(lines, near)
+    if marked is not None:
+        near = [[each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates for candidates in near]
     drop = _usual_drop(near)
     starts: dict[int, str] = {}
-    marked = _marker_style(lines, near, drop)
     for each, candidates in sorted(zip(placed, near, strict=True), key=lambda pair: _order(pair[0])):
-        index = _choose(lines, candidates, drop, marked, starts)
+        index = _choose(candidates, drop, starts)
         if index is not None:
             starts.setdefault(index, each.key)
     return dict(sorted(starts.items()))
@@ -78,7 +80,7 @@ def _usual_drop(near: Sequence[Sequence[tuple[float, int]]]) -> float:
     return min(step for step, count in around.items() if count >= 0.85 * most) * _BIN
 
 
-def _marker_style(lines: Sequence[Line], near: Sequence[Sequence[tuple[float, int]]], drop: float) -> int | None:
+def _marker_style(lines: Sequence[Line], near: Sequence[Sequence[tuple[float, int]]]) -> int | None:
     """The style of marker that most entries begin with, if most do."""
     styles: Counter[int] = Counter()
     for candidates in near:
@@ -96,19 +98,9 @@ def style_of(text: str) -> int | None:
     return match.lastindex if match is not None else None
 
 
-def _choose(
-    lines: Sequence[Line],
-    candidates: Sequence[tuple[float, int]],
-    drop: float,
-    marked: int | None,
-    taken: dict[int, str],
-) -> int | None:
+def _choose(candidates: Sequence[tuple[float, int]], drop: float, taken: dict[int, str]) -> int | None:
     if not candidates:
         return None
-    if marked is not None:
-        with_marker = [each for each in candidates if style_of(lines[each[1]].text) == marked]
-        if with_marker:
-            return min(with_marker, key=lambda each: (abs(each[0] - drop), each[1]))[1]
     usual = [each for each in candidates if each[0] > 1.0] or candidates
     distance, index = min(usual, key=lambda each: (abs(each[0] - drop), each[1]))
     # Far from where the others are, and taken already: a second name for the same entry.

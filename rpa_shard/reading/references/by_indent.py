@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import YEAR
-from rpa_shard.reading.references.section import leading_of, section_end
+from rpa_shard.reading.references.section import CAPTION, section_end
 
 _SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
 _SAME = 1.6
 LONGEST_ENTRY = 1500
+# What a reading of the page is worth over one of the words alone, in shares of good entries.
+TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
 _PARTICLE = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|al|el|ten|ter|zu|d’|d')[ -]?){0,3}"
 # A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
 _NAME = re.compile(
-    rf"{_PARTICLE}(?:[A-Z][\w’'`´¨-]*[A-Za-z’'-]*,?\s|(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z]|[A-Z][\w’'-]+[,.])"
+    rf"{_PARTICLE}(?:[A-Z][\w’'`´¨-]*[A-Za-z’'-]*,?\s|(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z]|[A-Z][\w’'-]+[,.]|[a-z]\w+,\s[A-Z])"
 )
 _AUTHORS = re.compile(
     rf"{_PARTICLE}(?:(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z][\w’'´¨ˇ-]+|"
@@ -29,6 +31,9 @@ _AUTHORS = re.compile(
     rf"[A-Z][\w’'´¨ˇ-]+ [A-Z]{{1,3}}[,. ]|"
     rf"[A-Z][\w’'´¨ˇ-]+(?: [A-Z]\.)?(?: [A-Z][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.))"
 )
+# An entry of the same authors as the one before: only its year stands there.
+_SAME_AUTHORS = re.compile(r"[_.\s]{0,12}\(?(?:1[6-9]|20)\d\d[a-z]?\)?[,.:]")
+LEAST_NAMED = 0.85
 _ENDS = re.compile(r"(?:[.\])”\"?!]|\d[a-z]?\.?|https?://\S+)\s*$")
 
 
@@ -46,11 +51,14 @@ def find_listed(lines: Sequence[Line], raw: str, heading: int, stop: int) -> Lis
     stop = section_end(lines, begin, stop)
     if stop - begin < 2:
         return None
-    readings = [_by_names(lines, begin, stop)]
+    readings = [(_by_names(lines, begin, stop), 0.0)]
     if all(line.size for line in lines[begin : min(begin + 5, stop)]):
         columns = _columns(lines, begin, stop)
-        readings += [_by_indent(lines, begin, stop, columns), _by_gaps(lines, begin, stop, columns)]
-    judged = [_judged(lines, raw, starts, stop) for starts in readings if len(starts) >= 2]
+        readings += [
+            (_by_indent(lines, begin, stop, columns), TRUST_IN_INDENTS),
+            (_by_gaps(lines, begin, stop, columns), TRUST_IN_GAPS),
+        ]
+    judged = [_judged(lines, raw, starts, stop, trust) for starts, trust in readings if len(starts) >= 2]
     return max(judged, key=lambda each: (each[0], len(each[1].starts)))[1] if judged else None
 
 
@@ -145,8 +153,9 @@ def _begins_anew(lines: Sequence[Line], index: int) -> bool:
     return _AUTHORS.match(lines[index].text) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
 
 
-def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int) -> tuple[float, Listed]:
+def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int, trust: float) -> tuple[float, Listed]:
     """How much the entries look like references, and the entries without a tail that does not."""
+    starts = _without_strangers(lines, starts)
     edges = [*starts[1:], stop]
     good = [_looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)]
     last = len(good)
@@ -154,11 +163,27 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int)
         last -= 1
     last = next((end for end in range(4, last) if not any(good[end - 4 : end])), last + 4) - 4 if last > 8 else last
     last = max(last, 2)
+    if last > 4 and not good[last - 1] and sum(good[: last - 1]) >= 0.9 * (last - 1):
+        last -= 1  # a note under the list
     kept = starts[:last]
     share = sum(good[:last]) / last
-    # Two entries taken for one count against a reading as much as one taken for two.
-    merged = sum(edge - start > 14 for start, edge in zip(kept, edges[:last], strict=True)) / last
-    return share - merged, Listed(kept, edges[last - 1], share)
+    # A name after a full stop inside an entry: two entries may have been taken for one.
+    starting = set(kept)
+    merged = sum(index not in starting and _begins_anew(lines, index) for index in range(kept[0], edges[last - 1]))
+    score = (2 * sum(good[:last]) - last - merged / 2) * (1 + trust)
+    return score, Listed(kept, edges[last - 1], share)
+
+
+def _without_strangers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[int, ...]:
+    """Without lines that begin no reference, in a list whose other entries begin with names."""
+    starts = tuple(start for start in starts if CAPTION.match(lines[start].text) is None) or starts
+    named = tuple(start for start in starts if _begins_with_name(lines[start].text))
+    return named if len(named) >= LEAST_NAMED * len(starts) and len(named) > 5 else starts
+
+
+def _begins_with_name(text: str) -> bool:
+    text = text.lstrip()
+    return _NAME.match(text) is not None or text[:1] in "“\"—–-[" or _SAME_AUTHORS.match(text) is not None
 
 
 def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
@@ -166,5 +191,5 @@ def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> b
     return (
         20 <= end - begin <= LONGEST_ENTRY
         and YEAR.search(raw, begin, min(end, begin + LONGEST_ENTRY)) is not None
-        and (_NAME.match(lines[start].text.lstrip()) is not None or lines[start].text[:1] in "“\"")
+        and _begins_with_name(lines[start].text)
     )

@@ -16,7 +16,7 @@ from rpa_shard.reading.references.section import section_end
 
 MARKER = re.compile(
     r"[ \t]*(?:\[(\d{1,4})\]|\((\d{1,4})\)|(\d{1,4})[.)](?=[ \t]|[^\d\s.,;)-]|$)|(\d{1,3})(?=[ \t]?[A-Z“\"])|"
-    r"\[([A-Za-z][^\[\]]{1,60})\](?!\s*[,;.]))[.:]?[ \t]*"
+    r"\[([A-Za-z][^\[\]]{1,60})\](?![,;.]))[.:]?[ \t]*"
 )
 _SURE, _LABEL = 0, 4
 _OPEN_LABEL = re.compile(r"[ \t]*\[([A-Z][^\[\]\s]{0,24}(?:[ \t,&+][^\[\]]{1,80})?)$")

@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from statistics import median
 
 from rpa_shard.reading.lines import Line
-from rpa_shard.reading.references.section import HEADING, ends_section
+from rpa_shard.reading.references.section import CAPTION, HEADING, ends_section
 
 # Lines that no entry of an ordinary list reaches.
 MOST_LINES = 40
@@ -37,14 +37,14 @@ def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: 
     leading = _leading(lines, start, edge)
     hanging = _hanging(lines, start, edge)
     for index in range(start + 1, edge):
-        if ends_section(lines, index, size) or HEADING.fullmatch(lines[index].text):
+        if ends_section(lines, index, size) or _is_foreign(lines[index].text):
             return index
         if index - start > 3 * usual + 8:
             return _paragraph_end(lines, start, index)
         line, before = lines[index], lines[index - 1]
         if not (line.size and before.size):
             continue
-        if abs(line.size - size) > 0.16 * size and abs(before.size - size) <= 0.16 * size and len(line.text) > 3:
+        if not 0.75 < line.size / max(size, 1.0) < 1.16 and abs(before.size - size) <= 0.25 * size and len(line.text) > 3:
             if not _goes_on(before, line):
                 return index
         if line.page == before.page and line.baseline < before.baseline:
@@ -55,6 +55,10 @@ def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: 
         elif _far_from_column(lines, start, index):
             return index
     return edge
+
+
+def _is_foreign(text: str) -> bool:
+    return HEADING.fullmatch(text) is not None or CAPTION.match(text) is not None
 
 
 def _goes_on(before: Line, line: Line) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import median
 
 from rpa_shard.reading.lines import Line
@@ -32,6 +31,7 @@ _AFTER = re.compile(
     r"figure captions?|tables?|figures?|contents)[ \t]*[.:]?[ \t]*",
     re.IGNORECASE,
 )
+CAPTION = re.compile(r"[ \t]*(?:table|figure|fig\.?|algorithm|listing)[ \t]{0,2}(?:[A-Z]\.?)?\d{1,3}[ \t]{0,2}[.:|]", re.IGNORECASE)
 _LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z]+(?:[ \t:,-]+[A-Za-z’'()&-]+){0,9}")
 
 
@@ -39,13 +39,6 @@ def headings(lines: Sequence[Line]) -> list[int]:
     """The indices of lines that are nothing but a bibliography's heading."""
     match = HEADING.fullmatch
     return [index for index, line in enumerate(lines) if len(line.text) <= 45 and match(line.text)]
-
-
-def leading_of(lines: Sequence[Line]) -> float:
-    """The usual distance of two baselines, in points; 0 where places are not known."""
-    steps = [above.baseline - below.baseline for above, below in pairwise(lines) if above.page == below.page]
-    usual = [step for step in steps if 4 < step < 40]
-    return median(usual) if usual else 0.0
 
 
 def section_end(lines: Sequence[Line], start: int, stop: int) -> int:

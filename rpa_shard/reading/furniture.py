@@ -1,0 +1,110 @@
+"""Running heads, running feet and page numbers: what repeats on the pages and is no part of the text.
+
+Guarantee: pure; only lines at a page's edge (first or last in the text or on the paper) are dropped, and only where
+the same words, but for digits, stand at an edge of at least three pages and of a quarter of them, or where numbers
+go up with the pages. Limit: a head that stands on one or two pages stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from rpa_shard.reading.lines import Line
+
+# How many lines from a page's edge may be furniture.
+EDGE_LINES = 3
+LEAST_PAGES = 3
+LEAST_SHARE = 0.25
+LONGEST = 200
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*", re.I)
+_BESIDE = re.compile(r"[ \t]*(\d{1,4})[ \t|·•–—-]+[^\W\d].*|.*[^\W\d][.)]?[ \t|·•–—-]+(\d{1,4})[ \t]*")
+LONGEST_WITH_NUMBER = 120
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
+
+
+def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
+    """The indices of lines that are furniture."""
+    edges = _edges(lines)
+    pages = len(edges)
+    if pages < 2:
+        return frozenset()
+    found = _page_numbers(lines, edges)
+    where: defaultdict[str, list[int]] = defaultdict(list)
+    for indices in edges.values():
+        for index in indices:
+            if index not in found and len(lines[index].text) <= LONGEST:
+                words = _DIGITS.sub("#", lines[index].text.strip().casefold())
+                where[words].append(index)
+    needed = max(LEAST_PAGES, LEAST_SHARE * pages) if pages > 3 else max(2, pages - 1)
+    for words, indices in where.items():
+        if any(each.isalpha() for each in words) and _repeats(lines, indices, needed):
+            found.update(indices)
+    return frozenset(found)
+
+
+def _edges(lines: Sequence[Line]) -> dict[int, list[int]]:
+    """For each page, the lines at its edges: the highest and lowest on the paper, else the first and last of its text."""
+    spans: dict[int, list[int]] = {}
+    for index, line in enumerate(lines):
+        span = spans.get(line.page)
+        if span is None:
+            spans[line.page] = [index, index]
+        else:
+            span[1] = index
+    edges: dict[int, list[int]] = {}
+    for page, (first, last) in spans.items():
+        if lines[first].size and lines[last].size:
+            by_height = sorted(range(first, last + 1), key=lambda index: lines[index].baseline)
+            edges[page] = sorted({*by_height[:EDGE_LINES], *by_height[-EDGE_LINES:]})
+        else:
+            edges[page] = sorted({*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)})
+    return edges
+
+
+def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bool:
+    """Whether lines with the same words stand on enough pages, at about the same height."""
+    pages = {lines[index].page for index in indices}
+    if len(pages) < min(needed, 8):
+        return False
+    heights = sorted(Counter(round(lines[index].baseline / 4) for index in indices).values())
+    return sum(heights[-2:]) >= 0.75 * len(indices)
+
+
+def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]]) -> set[int]:
+    """Lines that hold nothing but a number which goes up with the pages, or begin or end a page with it."""
+    alone: defaultdict[int, list[int]] = defaultdict(list)
+    beside: defaultdict[int, list[int]] = defaultdict(list)
+    for page, indices in edges.items():
+        for index in indices:
+            text = lines[index].text
+            match = _NUMBER.fullmatch(text) if len(text) <= 20 else None
+            if match is not None:
+                number = int(match[1]) if match[1].isdigit() else _roman(match[1].lower())
+                alone[number - page].append(index)
+            elif len(text) <= LONGEST_WITH_NUMBER and index in _outermost(lines, indices):
+                beside_number = _BESIDE.fullmatch(text)
+                if beside_number is not None:
+                    beside[int(beside_number[1] or beside_number[2]) - page].append(index)
+    found: set[int] = set()
+    for shift in {*alone, *beside}:
+        indices = alone[shift] + beside[shift]
+        pages = {lines[index].page for index in indices}
+        least = max(2, min(LEAST_PAGES, len(edges) - 1))
+        if len(pages) >= least:
+            found.update(indices if len(pages) >= 0.5 * len(edges) else alone[shift])
+    return found
+
+
+def _outermost(lines: Sequence[Line], indices: Sequence[int]) -> set[int]:
+    if lines[indices[0]].size:
+        by_height = sorted(indices, key=lambda index: lines[index].baseline)
+        return {by_height[0], by_height[-1]}
+    return {indices[0], indices[-1]}
+
+
+def _roman(text: str) -> int:
+    values = [_ROMAN[each] for each in text]
+    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))
