@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rpa_shard.prep.document import Destination
 from rpa_shard.reading.lines import Line
@@ -20,8 +20,8 @@ _LEFT, _RIGHT = -16.0, 110.0
 _BIN = 0.5
 
 
-def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination]) -> dict[int, str]:
-    """The index of each entry's first line, with the key of its destination; in the order of the text."""
+def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination]) -> dict[int, list[str]]:
+    """The index of each entry's first line, with the keys of its destinations; in the order of the text."""
     placed = [each for each in destinations if each.y is not None]
     if not placed:
         return {}
@@ -31,11 +31,11 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
     if marked is not None:
         near = [[each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates for candidates in near]
     drop = _usual_drop(near)
-    starts: dict[int, str] = {}
+    starts: dict[int, list[str]] = {}
     for each, candidates in sorted(zip(placed, near, strict=True), key=lambda pair: _order(pair[0])):
         index = _choose(candidates, drop, starts)
         if index is not None:
-            starts.setdefault(index, each.key)
+            starts.setdefault(index, []).append(each.key)
     return dict(sorted(starts.items()))
 
 
@@ -98,7 +98,7 @@ def style_of(text: str) -> int | None:
     return match.lastindex if match is not None else None
 
 
-def _choose(candidates: Sequence[tuple[float, int]], drop: float, taken: dict[int, str]) -> int | None:
+def _choose(candidates: Sequence[tuple[float, int]], drop: float, taken: Mapping[int, object]) -> int | None:
     if not candidates:
         return None
     usual = [each for each in candidates if each[0] > 1.0] or candidates

@@ -6,8 +6,8 @@ Guarantee: as the package says. Limit: as the package says.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rpa_shard.prep.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
@@ -57,6 +57,8 @@ class Bibliography:
     references: tuple[Reference, ...]
     method: str | None
     expected: int | None
+    # The entry that each destination leads to; several may lead to one.
+    ordinals: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,11 @@ class _Found:
     starts: tuple[int, ...]
     stop: int
     ends: frozenset[int]
-    keys: dict[int, str]
+    keys: Mapping[int, Sequence[str]]
 
 
-def find_references(document: Document, reading: Reading, dropped: frozenset[int] = frozenset()) -> Bibliography:
-    """The bibliography; `dropped` are indices of lines that are no part of the text (running heads, page numbers)."""
-    lines = [line for index, line in enumerate(reading.lines) if index not in dropped] if dropped else reading.lines
+def find_references(document: Document, lines: Sequence[Line], reading: Reading) -> Bibliography:
+    """The bibliography; `lines` are those of the reading without running heads, page numbers and stamp."""
     expected = len({(each.page, each.x, each.y) for each in document.destinations}) or None
     found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
     if found is None:
@@ -79,10 +80,11 @@ def find_references(document: Document, reading: Reading, dropped: frozenset[int
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
-        _reference(number, entry, found.keys.get(start), reading.raw, links, numbered)
+        _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
-    return Bibliography(references, found.method, expected)
+    ordinals = {key: number for number, start in enumerate(found.starts[: len(references)], 1) for key in found.keys.get(start, ())}
+    return Bibliography(references, found.method, expected, ordinals)
 
 
 def _by_destinations(lines: Sequence[Line], document: Document) -> _Found | None:
@@ -138,7 +140,7 @@ def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
 
 
 def _reference(
-    ordinal: int, entry: Sequence[Line], key: str | None, raw: str, links: tuple[list[int], list[str]], numbered: bool
+    ordinal: int, entry: Sequence[Line], keys: Sequence[str], raw: str, links: tuple[list[int], list[str]], numbered: bool
 ) -> Reference:
     whole = join_lines([line.text for line in entry], raw)[:LONGEST_RAW]
     fields = fields_of(whole, numbered)
@@ -159,7 +161,7 @@ def _reference(
         fields.year,
         fields.title,
         fields.authors,
-        key,
+        keys[0] if keys else None,
     )
 
 

@@ -1,0 +1,112 @@
+"""The text for reading and for models: paragraphs on one line each, without what repeats on every page.
+
+Guarantee: pure and deterministic: made of the raw text and of the `layout` of the record alone, so it need not be
+stored; cleaning a clean text changes nothing; `page_offsets` say where each page's text lies in it. Limit: lines stay
+in the engine's order; formulas stay as they came.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rpa_shard.reading.joining import LONGEST_TOKEN, joint
+from rpa_shard.reading.spelling import spell
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is known of the raw text's form: spans that are no part of the text, and where paragraphs begin.
+
+    Offsets are characters of the raw text, ascending.
+    """
+
+    furniture: tuple[Span, ...] = ()
+    paragraphs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """The text, and for each page where in it the page begins and ends."""
+
+    text: str
+    page_offsets: tuple[Span, ...]
+
+
+def clean_text(raw: str, page_offsets: Sequence[Span], layout: Layout) -> CleanText:
+    """Makes the clean text of a raw one."""
+    writer = _Writer(raw)
+    paragraphs, furniture = layout.paragraphs, layout.furniture
+    cut = 0
+    begins: list[int] = []
+    for start, end in page_offsets:
+        begins.append(writer.length)
+        at = start
+        for line in raw[start:end].split("\n"):
+            stop = at + len(line)
+            while cut < len(furniture) and furniture[cut][1] <= at:
+                cut += 1
+            kept = _without(line, at, stop, furniture, cut)
+            if kept and not kept.isspace():
+                where = bisect_left(paragraphs, at)
+                writer.add(kept, anew=where < len(paragraphs) and paragraphs[where] < stop)
+            at = stop + 1
+    text = writer.text()
+    ends = [*begins[1:], len(text)]
+    return CleanText(text, tuple((min(begin, len(text)), min(end, len(text))) for begin, end in zip(begins, ends, strict=True)))
+
+
+def _without(line: str, start: int, stop: int, furniture: Sequence[Span], cut: int) -> str:
+    """The line without the parts of it that are furniture."""
+    while cut < len(furniture) and furniture[cut][0] < stop:
+        begin, end = furniture[cut]
+        if begin <= start and end >= stop:
+            return ""
+        line = " " * max(0, 0) + line[: max(0, begin - start)] + line[max(0, end - start) :]
+        cut += 1
+    return line
+
+
+class _Writer:
+    """Paragraphs, written line by line."""
+
+    def __init__(self, raw: str) -> None:
+        self._raw = raw
+        self._parts: list[str] = []
+        self._tail = ""
+        self.length = 0
+
+    def add(self, line: str, *, anew: bool) -> None:
+        soft = line.rstrip().endswith("\u00ad")
+        line = spell(line).strip() + ("\u00ad" if soft else "")
+        if not line:
+            return
+        if anew or not self._tail:
+            if self._parts:
+                self._finish()
+                self._write("\n\n")
+            self._tail = ""
+        else:
+            between, hyphen_goes = joint(self._tail, line, self._raw)
+            if hyphen_goes:
+                self._parts[-1] = self._parts[-1][:-1]
+                self.length -= 1
+            self._write(between)
+        self._write(line)
+        self._tail = line if " " in line[-LONGEST_TOKEN:] else (self._tail + line)[-LONGEST_TOKEN:]
+
+    def text(self) -> str:
+        self._finish()
+        return "".join(self._parts) + ("\n" if self._parts else "")
+
+    def _finish(self) -> None:
+        if self._parts and self._parts[-1].endswith("\u00ad"):
+            self._parts[-1] = self._parts[-1][:-1] + "-"
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
+            self.length += len(text)
