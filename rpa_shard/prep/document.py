@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a line of text stands on its page: points from the lower left corner; `size` is its first letter's."""
+    """Where a line of text stands on its page: points from the lower left corner; `size` is its letters' height."""
 
     left: float
     baseline: float

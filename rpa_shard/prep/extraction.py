@@ -7,7 +7,8 @@ behaviour beyond that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from rpa_shard.prep.document import Metadata
@@ -70,7 +71,7 @@ class Extraction:
         return len(self.text)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Extraction:
@@ -82,18 +83,34 @@ class Extraction:
                 **content,
                 "page_offsets": spans,
                 "references": tuple(_reference(each) for each in content["references"]),
-                "citations": tuple(Citation(*each) for each in content["citations"]),
+                "citations": tuple(Citation(**each) for each in content["citations"]),
                 "sections": tuple(Section(**each) for each in content["sections"]),
                 "stamp": Stamp(**content["stamp"]) if content["stamp"] else None,
                 "layout": Layout(_spans(layout["furniture"]), tuple(layout["paragraphs"])),
                 "metadata": Metadata(**content["metadata"]),
-                "page_sizes": tuple(PageSize(*each) for each in content["page_sizes"]),
+                "page_sizes": tuple(PageSize(**each) for each in content["page_sizes"]),
                 "quality": Quality(**content["quality"]),
                 "flags": tuple(content["flags"]),
                 "failed_pages": tuple(content["failed_pages"]),
                 "limits_hit": tuple(content["limits_hit"]),
             }
         )
+
+
+def plain(value: Any) -> Any:
+    """A value of ours as JSON has it: objects and lists."""
+    if isinstance(value, tuple):
+        if hasattr(value, "_asdict"):
+            return value._asdict()
+        return [plain(each) for each in value] if value and not isinstance(value[0], (int, str)) else list(value)
+    if is_dataclass(value):
+        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+    return value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _spans(content: Any) -> tuple[tuple[int, int], ...]:

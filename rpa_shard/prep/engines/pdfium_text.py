@@ -56,6 +56,7 @@ class TextPage:
             c.FPDFText_GetLooseCharBox(handle, first, box_at)
             size = box.top - box.bottom
             c.FPDFText_GetLooseCharBox(handle, index(end - 1), box_at)
+            size = max(size, box.top - box.bottom)  # a line may begin or end with an index
             found[number] = Place(round(x.value, 1), round(y.value, 1), round(box.right, 1), round(size, 1))
         return tuple(found)
 
