@@ -8,8 +8,9 @@ in the engine's order; formulas stay as they came.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rpa_shard.reading.joining import LONGEST_TOKEN, joint
 from rpa_shard.reading.spelling import spell
@@ -61,13 +62,14 @@ def clean_text(raw: str, page_offsets: Sequence[Span], layout: Layout) -> CleanT
 
 def _without(line: str, start: int, stop: int, furniture: Sequence[Span], cut: int) -> str:
     """The line without the parts of it that are furniture."""
+    parts: list[str] = []
+    at = start
     while cut < len(furniture) and furniture[cut][0] < stop:
         begin, end = furniture[cut]
-        if begin <= start and end >= stop:
-            return ""
-        line = " " * max(0, 0) + line[: max(0, begin - start)] + line[max(0, end - start) :]
+        parts.append(line[at - start : max(begin - start, at - start)])
+        at = max(at, min(end, stop))
         cut += 1
-    return line
+    return "".join(parts) + line[at - start :] if parts else line
 
 
 class _Writer:
@@ -80,13 +82,12 @@ class _Writer:
         self.length = 0
 
     def add(self, line: str, *, anew: bool) -> None:
-        soft = line.rstrip().endswith("\u00ad")
-        line = spell(line).strip() + ("\u00ad" if soft else "")
+        line = line.rstrip()
+        line = spell(line[:-1] + "-" if line.endswith("\u00ad") else line).strip()
         if not line:
             return
         if anew or not self._tail:
             if self._parts:
-                self._finish()
                 self._write("\n\n")
             self._tail = ""
         else:
@@ -99,14 +100,19 @@ class _Writer:
         self._tail = line if " " in line[-LONGEST_TOKEN:] else (self._tail + line)[-LONGEST_TOKEN:]
 
     def text(self) -> str:
-        self._finish()
         return "".join(self._parts) + ("\n" if self._parts else "")
-
-    def _finish(self) -> None:
-        if self._parts and self._parts[-1].endswith("\u00ad"):
-            self._parts[-1] = self._parts[-1][:-1] + "-"
 
     def _write(self, text: str) -> None:
         if text:
             self._parts.append(text)
             self.length += len(text)
+
+
+def clean_of_record(text: str, record: Mapping[str, Any]) -> CleanText:
+    """The clean text of a paper whose raw text and record are given. Raises KeyError for records without a layout."""
+    layout = record["layout"] or {"furniture": [], "paragraphs": []}
+    return clean_text(
+        text,
+        [(begin, end) for begin, end in record["page_offsets"]],
+        Layout(tuple((begin, end) for begin, end in layout["furniture"]), tuple(layout["paragraphs"])),
+    )

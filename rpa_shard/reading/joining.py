@@ -27,6 +27,7 @@ _IDENTIFIER = re.compile(r"(?:https?|ftp)://|www\.|10\.\d{4,9}/|arxiv|^abs/|doi[
 _OLD_ARCHIVE_END = re.compile(r"(?:^|[\s:\[(])(?:[a-z]{2,8}-?[a-z]*(?:\.[A-Za-z-]{2,8})?)/$", re.IGNORECASE)
 _BREAK_AFTER = "/_=&?%~#+@-"
 _CONTINUES = re.compile(r"[a-zA-Z0-9._~%()<>;:=&?#/-]+")
+_BRACKETED_YEAR = re.compile(r"\(?(?:19|20)?\d{0,2}\)\d")
 _YEAR = re.compile(r"\(?(?:19|20)\d\d[a-z]?\)?[.,;:]?$")
 _NEW_THING = re.compile(
     r"(?:url|doi|arxiv|http|https|isbn|issn|pmid|pmcid|accessed|and|in|on|the|available|online|last|visited|see|pp?|"
@@ -131,6 +132,8 @@ def _continues(token: str, head: str) -> bool:
     last, rest = token[-1], match[0].rstrip(".,;:)")
     if last in _BREAK_AFTER:
         return not (last == "-" and len(token) < 12 and head[0].isupper()) or "://" in token
+    if _BRACKETED_YEAR.match(head) or (last == ")" and "(" in token and head[0].isdigit()):
+        return not _YEAR.match(head)  # 10.1007/JHEP06(2013)081
     if last in ",;)]" or head[0] in "([" or _YEAR.match(head):
         return False
     if not rest:

@@ -55,7 +55,7 @@ _JUNK = re.compile(r"<latexit\b[^<>]{0,400}>[A-Za-z0-9+/=\s]{0,20000}</latexit>|
 def spell(line: str) -> str:
     """The line spelled out."""
     if line.isascii():
-        return _spaced(line)
+        return _spaced(_ACCENTED.sub(_accented, line) if "`" in line else line)
     line = line.translate(_TABLE)
     if not is_normalized("NFC", line):
         line = normalize("NFC", line)
