@@ -18,6 +18,8 @@ EDGE_LINES = 3
 LEAST_PAGES = 3
 LEAST_SHARE = 0.25
 LONGEST = 200
+# In heights of letters; lines of a text are 1.2 apart.
+LEAST_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*", re.IGNORECASE | re.ASCII)
 _BESIDE = re.compile(r"[ \t]*(\d{1,4})[ \t|·•–—-]+[^\W\d].*|.*[^\W\d][.)]?[ \t|·•–—-]+(\d{1,4})[ \t]*")
@@ -27,11 +29,11 @@ _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 
 def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
     """The indices of lines that are furniture."""
-    edges = _edges(lines)
+    edges, apart = _edges(lines)
     pages = len(edges)
     if pages < 2:
         return frozenset()
-    found = _page_numbers(lines, edges)
+    found = _page_numbers(lines, edges, apart)
     where: defaultdict[str, list[int]] = defaultdict(list)
     for indices in edges.values():
         for index in indices:
@@ -40,13 +42,16 @@ def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
                 where[words].append(index)
     needed = max(LEAST_PAGES, LEAST_SHARE * pages) if pages > 3 else max(2, pages - 1)
     for words, indices in where.items():
-        if any(each.isalpha() for each in words) and _repeats(lines, indices, needed):
+        if any(each.isalpha() for each in words) and _repeats(lines, indices, needed) and _stand_apart(indices, apart):
             found.update(indices)
     return frozenset(found)
 
 
-def _edges(lines: Sequence[Line]) -> dict[int, list[int]]:
-    """For each page, the lines at its edges: the highest and lowest on the paper, else the first and last of its text."""
+def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
+    """For each page, the lines at its edges: the highest and lowest on the paper, else the first and last of its text.
+
+    And those of them that stand apart from the text: with a larger gap than between two lines towards the middle.
+    """
     spans: dict[int, list[int]] = {}
     for index, line in enumerate(lines):
         span = spans.get(line.page)
@@ -55,13 +60,28 @@ def _edges(lines: Sequence[Line]) -> dict[int, list[int]]:
         else:
             span[1] = index
     edges: dict[int, list[int]] = {}
+    apart: set[int] = set()
     for page, (first, last) in spans.items():
         if lines[first].size and lines[last].size:
-            by_height = sorted(range(first, last + 1), key=lambda index: lines[index].baseline)
-            edges[page] = sorted({*by_height[:EDGE_LINES], *by_height[-EDGE_LINES:]})
+            upwards = sorted(range(first, last + 1), key=lambda index: lines[index].baseline)
+            ends = upwards[: EDGE_LINES + 2], upwards[: -EDGE_LINES - 3 : -1]
+            edges[page] = sorted({*ends[0][:EDGE_LINES], *ends[1][:EDGE_LINES]})
+            apart.update(_apart(lines, ends[0]))
+            apart.update(_apart(lines, ends[1]))
         else:
             edges[page] = sorted({*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)})
-    return edges
+            apart.update(edges[page])
+    return edges, apart
+
+
+def _apart(lines: Sequence[Line], inwards: Sequence[int]) -> Sequence[int]:
+    """The first of the lines, as far as the last large gap between them."""
+    last = 0
+    for at in range(1, len(inwards)):
+        outer, inner = lines[inwards[at - 1]], lines[inwards[at]]
+        if abs(outer.baseline - inner.baseline) > LEAST_GAP * max(inner.size, outer.size):
+            last = at
+    return inwards[: min(last, EDGE_LINES)]
 
 
 def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bool:
@@ -73,7 +93,11 @@ def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bo
     return sum(heights[-2:]) >= 0.75 * len(indices)
 
 
-def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]]) -> set[int]:
+def _stand_apart(indices: Sequence[int], apart: set[int]) -> bool:
+    return sum(index in apart for index in indices) >= 0.5 * len(indices)
+
+
+def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]], apart: set[int]) -> set[int]:
     """Lines that hold nothing but a number which goes up with the pages, or begin or end a page with it."""
     alone: defaultdict[int, list[int]] = defaultdict(list)
     beside: defaultdict[int, list[int]] = defaultdict(list)
@@ -93,8 +117,11 @@ def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]]) -> set[int
         indices = alone[shift] + beside[shift]
         pages = {lines[index].page for index in indices}
         least = max(2, min(LEAST_PAGES, len(edges) - 1))
-        if len(pages) >= least:
-            found.update(indices if len(pages) >= 0.5 * len(edges) else alone[shift])
+        if len(pages) >= 0.5 * len(edges) and len(pages) >= least:
+            found.update(alone[shift])
+            found.update(beside[shift] if _stand_apart(beside[shift], apart) else ())
+        elif len(pages) >= least:
+            found.update(index for index in alone[shift] if index in apart)
     return found
 
 

@@ -29,11 +29,13 @@ _AUTHORS = re.compile(
     rf"{_PARTICLE}(?:(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z][\w’'´¨ˇ-]+|"
     rf"[A-Z][\w’'´¨ˇ-]+(?:[ -][A-Z][\w’'´¨ˇ-]+)?,\s?(?:[A-Z]\.|[A-Z][a-z]+)|"
     rf"[A-Z][\w’'´¨ˇ-]+ [A-Z]{{1,3}}[,. ]|"
-    rf"[A-Z][\w’'´¨ˇ-]+(?: [A-Z]\.)?(?: [A-Z][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.))"
+    # Given name first: journals' names look like that, too.
+    rf"(?P<spelled>[A-Z][\w’'´¨ˇ-]+(?: [A-Z]\.)?(?: [A-Z][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.)))"
 )
 # An entry of the same authors as the one before: only its year stands there.
 _SAME_AUTHORS = re.compile(r"[_.\s]{0,12}\(?(?:1[6-9]|20)\d\d[a-z]?\)?[,.:]")
 LEAST_NAMED = 0.85
+MOST_WITH_YEARS = 0.6
 _ENDS = re.compile(r"(?:[.\])”\"?!]|\d[a-z]?\.?|https?://\S+)\s*$")
 
 
@@ -51,7 +53,7 @@ def find_listed(lines: Sequence[Line], raw: str, heading: int, stop: int) -> Lis
     stop = section_end(lines, begin, stop)
     if stop - begin < 2:
         return None
-    readings = [(_by_names(lines, begin, stop), 0.0)]
+    readings = [(_with_years(lines, raw, _by_names(lines, begin, stop), stop), 0.0)]
     if all(line.size for line in lines[begin : min(begin + 5, stop)]):
         columns = _columns(lines, begin, stop)
         readings += [
@@ -149,6 +151,26 @@ def _by_names(lines: Sequence[Line], begin: int, stop: int) -> tuple[int, ...]:
     return (begin, *(index for index in range(begin + 1, stop) if _begins_anew(lines, index)))
 
 
+def _with_years(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int) -> tuple[int, ...]:
+    """Without those whose entry has no year, in a list whose others have: a journal's name looks like an author's."""
+    edges = [*starts[1:], stop]
+    kept = tuple(
+        start
+        for start, edge in zip(starts, edges, strict=True)
+        if start == starts[0] or not _spelled_out(lines[start].text) or _has_year(lines, raw, start, edge)
+    )
+    return kept if len(kept) >= MOST_WITH_YEARS * len(starts) else starts
+
+
+def _spelled_out(text: str) -> bool:
+    match = _AUTHORS.match(text)
+    return match is not None and match["spelled"] is not None
+
+
+def _has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
+    return YEAR.search(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + LONGEST_ENTRY)) is not None
+
+
 def _begins_anew(lines: Sequence[Line], index: int) -> bool:
     return _AUTHORS.match(lines[index].text) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
 
@@ -190,6 +212,6 @@ def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> b
     begin, end = lines[start].start, lines[edge - 1].end
     return (
         20 <= end - begin <= LONGEST_ENTRY
-        and YEAR.search(raw, begin, min(end, begin + LONGEST_ENTRY)) is not None
+        and _has_year(lines, raw, start, edge)
         and _begins_with_name(lines[start].text)
     )
