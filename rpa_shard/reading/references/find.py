@@ -19,6 +19,7 @@ from rpa_shard.reading.references.by_marker import Run, find_runs
 from rpa_shard.reading.references.entries import entry_lines
 from rpa_shard.reading.references.fields import fields_of
 from rpa_shard.reading.references.section import headings
+from rpa_shard.reading.spelling import spell
 
 LONGEST_RAW = 4000
 # Headings looked under: a paper has one, a thesis one a chapter.
@@ -142,7 +143,7 @@ def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
 def _reference(
     ordinal: int, entry: Sequence[Line], keys: Sequence[str], raw: str, links: tuple[list[int], list[str]], numbered: bool
 ) -> Reference:
-    whole = join_lines([line.text for line in entry], raw)[:LONGEST_RAW]
+    whole = spell(join_lines([line.text for line in entry], raw)[:LONGEST_RAW])
     fields = fields_of(whole, numbered)
     uris: dict[str, None] = {}
     offsets, targets = links
