@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpa_shard.reading.joining import LONGEST_TOKEN, joint
+from rpa_shard.reading.joining import LONGEST_TOKEN, Words, joint
 from rpa_shard.reading.spelling import spell
 
 Span = tuple[int, int]
@@ -76,7 +76,7 @@ class _Writer:
     """Paragraphs, written line by line."""
 
     def __init__(self, raw: str) -> None:
-        self._raw = raw
+        self._words = Words(raw)
         self._parts: list[str] = []
         self._tail = ""
         self.length = 0
@@ -91,7 +91,7 @@ class _Writer:
                 self._write("\n\n")
             self._tail = ""
         else:
-            between, hyphen_goes = joint(self._tail, line, self._raw)
+            between, hyphen_goes = joint(self._tail, line, self._words)
             if hyphen_goes:
                 self._parts[-1] = self._parts[-1][:-1]
                 self.length -= 1

@@ -34,6 +34,9 @@ _OLD = re.compile(
 _SQUEEZED = {each.replace("-", ""): each for each in OLD_ARCHIVES}
 _DATACITE = "10.48550/arxiv."
 _ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/", re.IGNORECASE)
+# Cheap tests before dear ones.
+_NEW_HINT = re.compile(r"\d{4}\.\d{4}")
+_OLD_HINT = re.compile(r"/\s?\d{7}")
 _HINT = re.compile(r"10\.|arxiv|://|www\.|abs/|\d{4}\.\d{4}|/\s?\d{7}", re.IGNORECASE)
 
 
@@ -125,8 +128,11 @@ def _trim(text: str) -> str:
 
 
 def _take_arxiv_ids(text: str, arxiv_ids: dict[str, None]) -> None:
-    for match in _NEW.finditer(text):
-        _take_valid(match[1] or match[2], arxiv_ids)
+    if _NEW_HINT.search(text) is not None:
+        for match in _NEW.finditer(text):
+            _take_valid(match[1] or match[2], arxiv_ids)
+    if _OLD_HINT.search(text) is None:
+        return
     for match in _OLD.finditer(text):
         archive = _SQUEEZED.get(match[1].lower().replace("-", ""))
         _take_valid(f"{archive}/{match[2]}", arxiv_ids)

@@ -9,10 +9,11 @@ the hyphenated word stands elsewhere in the document, the rule guesses by the wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 HYPHENS = "-‐\u00ad"
 LONGEST_TOKEN = 300
+_WORDS = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐\u00ad]$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
 # Words that mostly keep their hyphen: "self-", "well-".
@@ -40,8 +41,21 @@ _SCHEME_END = re.compile(r"(?:https?:/{0,2}|doi:|10\.\d{1,9}\.?)$", re.IGNORECAS
 _OLD_DIGITS = re.compile(r"[a-z]/\d{1,6}$", re.IGNORECASE)
 
 
-def join_lines(lines: Iterable[str], document: str) -> str:
-    """The lines as one; `document` is where words are looked up to decide about hyphens."""
+class Words:
+    """The words of a document, gathered when first asked for; hyphenated ones count as one."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._words: frozenset[str] | None = None
+
+    def __contains__(self, word: object) -> bool:
+        if self._words is None:
+            self._words = frozenset(_WORDS.findall(self._text))
+        return word in self._words
+
+
+def join_lines(lines: Iterable[str], words: Container[str]) -> str:
+    """The lines as one; `words` are those of the document, looked up to decide about hyphens."""
     joined: list[str] = []
     tail = ""
     for line in lines:
@@ -51,7 +65,7 @@ def join_lines(lines: Iterable[str], document: str) -> str:
         if not joined:
             joined.append(line)
         else:
-            between, cut = joint(tail, line, document)
+            between, cut = joint(tail, line, words)
             if cut:
                 joined[-1] = joined[-1][:-1]
             joined.append(between + line)
@@ -61,7 +75,7 @@ def join_lines(lines: Iterable[str], document: str) -> str:
     return "".join(joined)
 
 
-def joint(before: str, after: str, document: str) -> tuple[str, bool]:
+def joint(before: str, after: str, words: Container[str]) -> tuple[str, bool]:
     """What goes between two lines ("" or " "), and whether the hyphen before it goes."""
     token = before[before.rfind(" ") + 1 :]
     if _inside_identifier(before, token, after):
@@ -78,17 +92,17 @@ def joint(before: str, after: str, document: str) -> tuple[str, bool]:
         return "", True
     if right[0] in {"and", "or", "to"} and len(left[1]) < 8:
         return " ", False
-    return "", _hyphen_goes(left[1], right[0], document)
+    return "", _hyphen_goes(left[1], right[0], words)
 
 
-def _hyphen_goes(left: str, right: str, document: str) -> bool:
+def _hyphen_goes(left: str, right: str, words: Container[str]) -> bool:
     if "-" in left or "‐" in left:
         return False
     if not left[-1].islower() and len(left) > 1:
         return False
-    if left + right in document:
+    if left + right in words:
         return True
-    if f"{left}-{right}" in document:
+    if f"{left}-{right}" in words:
         return False
     return left.lower() not in _KEEPERS
 

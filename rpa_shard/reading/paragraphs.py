@@ -20,14 +20,24 @@ def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset())
     if not lines:
         return []
     leading = _leading(lines)
+    usual = 1.4 * leading
     starts = [lines[0].start]
     add = starts.append
     before = lines[0]
+    page, left, baseline, size = before.page, before.left, before.baseline, before.size
     for line in lines[1:]:
-        if line.start in known or (_breaks(before, line, leading) if line.size else _short_end(before, line)):
-            add(line.start)
-        before = line
+        start, _, _, on, from_left, height, _, tall = line
+        step = baseline - height
+        # Nearly every line goes on with the one before it: that is told with few steps.
+        goes_on = on == page and 0.0 < step < usual and -_INDENT_MOST < from_left - left < _INDENT_LEAST
+        if start in known or (not (goes_on and 0.8 < tall / (size or 1.0) < 1.25) and _anew(before, line, leading)):
+            add(start)
+        before, page, left, baseline, size = line, on, from_left, height, tall
     return starts
+
+
+def _anew(before: Line, line: Line, leading: float) -> bool:
+    return _breaks(before, line, leading) if line.size else _short_end(before, line)
 
 
 def _leading(lines: Sequence[Line]) -> float:

@@ -8,7 +8,7 @@ unnumbered headings in other words are not told; nothing is guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -59,8 +59,8 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
         text = line.text
         if len(text) > LONGEST_HEADING or (size and line.size and line.size < 0.9 * size):
             continue
-        first = text.lstrip()[:1]
-        if first.isdigit() or first in "IVX§":
+        first = text[0] if text[0] > " " else text.lstrip()[0]
+        if first in "0123456789IVX§":
             match = _NUMBERED.fullmatch(text)
             if match is not None and line.start < stop and _may_be_title(match[2]):
                 candidates.append((line, _steps(match[1]), match[2].strip()))
@@ -116,7 +116,7 @@ def _followed(candidates: Sequence[tuple[Line, tuple[int, ...], str]]) -> list[t
     return chain
 
 
-def find_abstract(lines: Sequence[Line], sections: Sequence[Section], raw: str) -> str | None:
+def find_abstract(lines: Sequence[Line], sections: Sequence[Section], words: Container[str]) -> str | None:
     """The abstract on one line, where the word stands before it and a heading or keywords after it."""
     begin = _abstract_begin(lines)
     if begin is None:
@@ -126,7 +126,7 @@ def find_abstract(lines: Sequence[Line], sections: Sequence[Section], raw: str) 
     texts = [lines[index].text[offset:]] if offset < len(lines[index].text) else []
     for line in lines[index + 1 : index + LONGEST_ABSTRACT_LINES]:
         if line.start in headings or _AFTER_ABSTRACT.match(line.text):
-            joined = join_lines(texts, raw)
+            joined = join_lines(texts, words)
             return joined if 50 <= len(joined) <= 6000 else None
         texts.append(line.text)
     return None
@@ -136,8 +136,8 @@ def _abstract_begin(lines: Sequence[Line]) -> tuple[int, int] | None:
     for index, line in enumerate(lines[:150]):
         if line.page > 3:
             break
-        words = line.text.strip().casefold().rstrip(".:—–- ")
-        if words in {"abstract", "a b s t r a c t", "summary"}:
+        heading = line.text.strip().casefold().rstrip(".:—–- ")
+        if heading in {"abstract", "a b s t r a c t", "summary"}:
             return index, len(line.text)
         match = _RUN_IN.match(line.text)
         if match is not None and match[1][0].isupper():

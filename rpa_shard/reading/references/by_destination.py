@@ -26,7 +26,8 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
     if not placed:
         return {}
     by_page = _lines_by_page(lines, {each.page for each in placed})
-    near = [_near(by_page.get(each.page, []), lines, each) for each in placed]
+    baselines = {page: [lines[index].baseline for index in indices] for page, indices in by_page.items()}
+    near = [_near(by_page[each.page], baselines[each.page], lines, each) for each in placed]
     marked = _marker_style(lines, near)
     if marked is not None:
         near = [[each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates for candidates in near]
@@ -54,10 +55,11 @@ def _lines_by_page(lines: Sequence[Line], pages: set[int]) -> dict[int, list[int
     return found
 
 
-def _near(indices: Sequence[int], lines: Sequence[Line], each: Destination) -> list[tuple[float, int]]:
+def _near(
+    indices: Sequence[int], baselines: Sequence[float], lines: Sequence[Line], each: Destination
+) -> list[tuple[float, int]]:
     """Lines of the destination's column a little below it: how far below, and which."""
     assert each.y is not None
-    baselines = [lines[index].baseline for index in indices]
     begin = bisect_left(baselines, each.y - _FARTHEST_ABOVE)
     end = bisect_left(baselines, each.y + 3.0)
     found = []

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rpa_shard.reading.lines import Line
-from rpa_shard.reading.references.by_marker import YEAR
+from rpa_shard.reading.references.by_marker import has_year
 from rpa_shard.reading.references.section import CAPTION, section_end
 
 _SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
 _SAME = 1.6
-LONGEST_ENTRY = 1500
+LONGEST_ENTRY, LONGEST_ENTRY_LINES = 1500, 12
 # What a reading of the page is worth over one of the words alone, in shares of good entries.
 TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
 _PARTICLE = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|al|el|ten|ter|zu|d’|d')[ -]?){0,3}"
@@ -168,7 +168,7 @@ def _spelled_out(text: str) -> bool:
 
 
 def _has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
-    return YEAR.search(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + LONGEST_ENTRY)) is not None
+    return has_year(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + LONGEST_ENTRY))
 
 
 def _begins_anew(lines: Sequence[Line], index: int) -> bool:
@@ -179,7 +179,9 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int,
     """How much the entries look like references, and the entries without a tail that does not."""
     starts = _without_strangers(lines, starts)
     edges = [*starts[1:], stop]
+    edges[-1] = min(stop, edges[-1], starts[-1] + LONGEST_ENTRY_LINES)  # what follows it is told later
     good = [_looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)]
+    edges[-1] = stop
     last = len(good)
     while last > 2 and not any(good[max(0, last - 3) : last]):
         last -= 1

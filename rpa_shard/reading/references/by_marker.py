@@ -21,7 +21,8 @@ MARKER = re.compile(
 _SURE, _LABEL = 0, 4
 _OPEN_LABEL = re.compile(r"[ \t]*\[([A-Z][^\[\]\s]{0,24}(?:[ \t,&+][^\[\]]{1,80})?)$")
 _SHORT_LABEL = re.compile(r"[^\s\[\]]{1,12}\d{2,4}[a-z]?|[A-Z][^\s\[\]]{0,11}")
-YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)|to appear|in press|preprint|arxiv|submitted|unpublished", re.IGNORECASE)
+_YEAR = re.compile(r"(?:1[89]|20)\d\d(?!\d)")
+_NO_YEAR_YET = re.compile("[Tt]o appear|[Ii]n press|[Pp]reprint|ar[Xx]iv|[Ss]ubmitted|[Uu]npublished")
 # A gap in the numbers: a marker that the engine lost.
 LARGEST_GAP = 2
 # How many runs may be open at the same time: a number that begins another one may be a false one.
@@ -67,6 +68,11 @@ def find_runs(lines: Sequence[Line], raw: str, from_line: int = 0) -> list[Run]:
     return _best(candidates)
 
 
+def has_year(raw: str, begin: int, end: int) -> bool:
+    """Whether a part of the text holds a year, or says why there is none."""
+    return _YEAR.search(raw, begin, end) is not None or _NO_YEAR_YET.search(raw, begin, end) is not None
+
+
 def _number_runs(markers: Sequence[tuple[int, int]]) -> Iterable[tuple[int, ...]]:
     """Each run that begins at 1 and goes up, over small gaps; numbers that fit no open run are passed over."""
     open_runs: list[list[tuple[int, int]]] = []
@@ -108,7 +114,7 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: int
     with_year = 0
     for start, edge in zip(starts, edges, strict=True):
         begin, end = lines[start].start, lines[edge - 1].end
-        with_year += YEAR.search(raw, begin, min(end, begin + _SAMPLE_CHARACTERS)) is not None
+        with_year += has_year(raw, begin, min(end, begin + _SAMPLE_CHARACTERS))
     share = with_year / len(starts)
     return Run(starts, stop, style, share) if share >= LEAST_SHARES[style] else None
 

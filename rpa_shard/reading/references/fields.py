@@ -15,7 +15,6 @@ LONGEST_FIELD = 400
 _LABEL = re.compile(r"[ \t]*\[([A-Za-z][^\[\]]{0,120})\][.:]?[ \t]*")
 _YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
 _YEAR = re.compile(r"(?<![\d.:/–-])((?:1[6-9]|20)\d\d)[a-z]?(?![\d–-]|\.\d|:\d)")
-_NO_YEARS = re.compile(r"arXiv\s?[:.]?\s?\S+|10\.\d{4,9}/\S+|https?://\S+|\b\d+\s?[–-]\s?\d+\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[“\"]([^“”\"]{8,400})[”\"]")
 _INITIALS = r"(?:[A-Z][a-z]?\.[ -]?){1,4}"
 _SURNAME = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|ten|ter|Van|Von|De|Le|La|Mc|Mac|O’|d’)[ ]?){0,2}[A-Z][^\W\d_]*(?:[-’'´¨ˇ`][^\W\d_]+)*"
@@ -60,7 +59,7 @@ def _marker(entry: str) -> tuple[str | None, str]:
 def _year(body: str, latest: int) -> int | None:
     found = _YEAR_IN_BRACKETS.findall(body)
     if not found:
-        found = _YEAR.findall(_NO_YEARS.sub(" ", body))
+        found = _YEAR.findall(body)
     years = [int(each) for each in found if int(each) <= latest]
     return years[-1] if years else None
 

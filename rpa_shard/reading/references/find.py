@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rpa_shard.prep.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
-from rpa_shard.reading.joining import join_lines
+from rpa_shard.reading.joining import Words, join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations
 from rpa_shard.reading.references.by_indent import Listed, find_listed
@@ -81,7 +81,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
-        _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
+        _reference(number, entry, found.keys.get(start, ()), reading.words, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
     ordinals = {key: number for number, start in enumerate(found.starts[: len(references)], 1) for key in found.keys.get(start, ())}
@@ -141,9 +141,9 @@ def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
 
 
 def _reference(
-    ordinal: int, entry: Sequence[Line], keys: Sequence[str], raw: str, links: tuple[list[int], list[str]], numbered: bool
+    ordinal: int, entry: Sequence[Line], keys: Sequence[str], words: Words, links: tuple[list[int], list[str]], numbered: bool
 ) -> Reference:
-    whole = spell(join_lines([line.text for line in entry], raw)[:LONGEST_RAW])
+    whole = spell(join_lines([line.text for line in entry], words)[:LONGEST_RAW])
     fields = fields_of(whole, numbered)
     uris: dict[str, None] = {}
     offsets, targets = links
