@@ -74,6 +74,8 @@ _ELSEVIER_FRONT = (
 )
 _AMS_FRONT = "\\title{Slow clocks}\\author{A. Sample}\\begin{abstract}Read by hand.\\end{abstract}\\maketitle"
 
+_BIBLATEX = "\\usepackage[backend=bibtex,style=%s,maxbibnames=9]{biblatex}\\addbibresource{refs.bib}"
+
 LOOKS = (
     Look("plain-article", _ARTICLE, "plain", "numbered", 1),
     Look("unsrt-two-columns", _TWO, "unsrt", "numbered", 2),
@@ -96,6 +98,18 @@ LOOKS = (
          front=_ELSEVIER_FRONT),
     Look("amsplain", "\\documentclass{amsart}", "amsplain", "numbered", 1, front=_AMS_FRONT),
     Look("amsalpha", "\\documentclass{amsart}", "amsalpha", "alphabetic", 1, front=_AMS_FRONT),
+    Look("mnras", "\\documentclass{mnras}", "mnras", "author-year", 2, front=_AMS_FRONT, heading="REFERENCES"),
+    Look("aastex", "\\documentclass[twocolumn]{aastex631}", "aasjournal", "author-year", 2, front=_AMS_FRONT,
+         heading="REFERENCES"),
+    Look("ieeetr-two-columns", _TWO, "ieeetr", "numbered", 2),
+    Look("naturemag", _ARTICLE, "naturemag", "numbered", 1),
+    Look("siam", _ARTICLE, "siam", "numbered", 1),
+    Look("acm-two-columns", _TWO, "acm", "numbered", 2),
+    Look("apacite", _ARTICLE + "\\usepackage{apacite}", "apacite", "author-year", 1),
+    Look("chicago", _ARTICLE + "\\usepackage{chicago}", "chicago", "author-year", 1),
+    Look("biblatex-numeric", _ARTICLE + _BIBLATEX % "numeric", "", "numbered", 1),
+    Look("biblatex-alphabetic", _TWO + _BIBLATEX % "alphabetic", "", "alphabetic", 2),
+    Look("biblatex-authoryear", _TWO + _BIBLATEX % "authoryear", "", "author-year", 2),
     Look("thesis", "\\documentclass{report}", "plain", "numbered", 1, heading="Bibliography", front="",
          before="\\tableofcontents\\chapter{Clocks}"),
 )  # fmt: skip
@@ -138,10 +152,13 @@ def _tex(look: Look, entries: int) -> str:
     tail = "\\appendix\\section{Further readings of the ruler}" + _BODY % keys[0] * 6
     if look.name == "thesis":
         tail = ""
+    listed = f"\\bibliographystyle{{{look.bibliography_style}}}\n\\bibliography{{refs}}"
+    if "biblatex" in look.name:
+        listed = "\\printbibliography"
     return (
         f"{look.head}{packages}\\providecommand\\doi[1]{{doi:#1}}\\providecommand\\url[1]{{#1}}\n"
         f"\\providecommand\\eprint[1]{{#1}}\\begin{{document}}\n{look.front}\n{look.before}\\section{{Readings}}\n{body}\n"
-        f"\\bibliographystyle{{{look.bibliography_style}}}\n\\bibliography{{refs}}\n{tail}\n\\end{{document}}\n"
+        f"{listed}\n{tail}\n\\end{{document}}\n"
     )
 
 
@@ -164,7 +181,7 @@ def typeset(look: Look, entries: int, seed: int, out: Path) -> bool:
         pdf, bbl = folder / "paper.pdf", folder / "paper.bbl"
         if not pdf.exists() or not bbl.exists():
             return False
-        label = _label(look, bbl.read_text())
+        label = _label(look, bbl.read_text(errors="replace"))
         if not label["count"]:
             return False
         out.mkdir(parents=True, exist_ok=True)
@@ -178,12 +195,15 @@ def _name(look: Look) -> str:
 
 
 def _label(look: Look, bbl: str) -> dict[str, object]:
-    """What the bibliography that BibTeX made holds."""
+    """What the bibliography that BibTeX made holds; what only a link would show is not there without links."""
+    bbl = bbl.replace("%\n", "")
+    if not look.hyperref:
+        bbl = re.sub(r"\\(?:href|Doi|doibase|bibinfo\s*\{doi\})\s*(?:@noop\s*)?\{[^{}]*\}", "", bbl)
     return {
         "style": look.style,
         "columns": look.columns,
         "heading": look.heading,
-        "count": len(re.findall(r"\\bibitem\b", bbl)),
+        "count": len(re.findall(r"\\bibitem\b|\\entry\{", bbl)),
         "arxiv_ids": {name: ["text"] for name in sorted(set(re.findall(r"\b\d{4}\.\d{5}\b(?!\d)", bbl.replace("%\n", ""))))},
         "dois": {name: ["text"] for name in sorted(set(re.findall(r"10\.\d{4}/harbour\d\d\.\d+", bbl.replace("%\n", ""))))},
         "stamp": None,

@@ -86,6 +86,7 @@ class _Writer:
         line = spell(line[:-1] + "-" if line.endswith("\u00ad") else line).strip()
         if not line:
             return
+        between_is_none = False
         if anew or not self._tail:
             if self._parts:
                 self._write("\n\n")
@@ -96,8 +97,10 @@ class _Writer:
                 self._parts[-1] = self._parts[-1][:-1]
                 self.length -= 1
             self._write(between)
+            between_is_none = not between and not hyphen_goes
         self._write(line)
-        self._tail = line if " " in line[-LONGEST_TOKEN:] else (self._tail + line)[-LONGEST_TOKEN:]
+        # The end of what is written decides about the next joint.
+        self._tail = (self._tail + line)[-LONGEST_TOKEN:] if between_is_none else line[-LONGEST_TOKEN:]
 
     def text(self) -> str:
         return "".join(self._parts) + ("\n" if self._parts else "")

@@ -62,16 +62,15 @@ def join_lines(lines: Iterable[str], words: Container[str]) -> str:
         line = line.strip()
         if not line:
             continue
-        if not joined:
-            joined.append(line)
-        else:
-            between, cut = joint(tail, line, words)
-            if cut:
+        between = ""
+        if joined:
+            between, hyphen_goes = joint(tail, line, words)
+            if hyphen_goes:
                 joined[-1] = joined[-1][:-1]
-            joined.append(between + line)
-        # The last token of what is joined so far decides about the next joint.
-        tail = (tail + joined[-1])[-LONGEST_TOKEN:] if not joined[-1].startswith(" ") else joined[-1]
-        tail = tail[-LONGEST_TOKEN:]
+                tail = ""
+        joined.append(between + line)
+        # The end of what is joined so far decides about the next joint.
+        tail = line[-LONGEST_TOKEN:] if between else (tail + line)[-LONGEST_TOKEN:]
     return "".join(joined)
 
 

@@ -20,20 +20,23 @@ _SAME = 1.6
 LONGEST_ENTRY, LONGEST_ENTRY_LINES = 1500, 12
 # What a reading of the page is worth over one of the words alone, in shares of good entries.
 TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
+# TeX's accents may stand before their letter: ´Alvarez.
+_LOOSE_ACCENT = "[´`¨ˆ˜ˇ˘˙˚]?"
 _PARTICLE = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|al|el|ten|ter|zu|d’|d')[ -]?){0,3}"
 # A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
 _NAME = re.compile(
-    rf"{_PARTICLE}(?:[A-Z][\w’'`´¨-]*[A-Za-z’'-]*,?\s|(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z]|[A-Z][\w’'-]+[,.]|[a-z]\w+,\s[A-Z])"
+    rf"{_LOOSE_ACCENT}{_PARTICLE}(?:[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'`´¨-]*,?\s|(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-ZÀ-ÖØ-ÞĀ-Ž]|[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]+[,.]|[a-z]\w+,\s[A-ZÀ-ÖØ-ÞĀ-Ž])"
 )
 _AUTHORS = re.compile(
-    rf"{_PARTICLE}(?:(?:[A-Z]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-Z][\w’'´¨ˇ-]+|"
-    rf"[A-Z][\w’'´¨ˇ-]+(?:[ -][A-Z][\w’'´¨ˇ-]+)?,\s?(?:[A-Z]\.|[A-Z][a-z]+)|"
-    rf"[A-Z][\w’'´¨ˇ-]+ [A-Z]{{1,3}}[,. ]|"
+    rf"{_LOOSE_ACCENT}{_PARTICLE}(?:(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+|"
+    rf"[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+(?:[ -][A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+)?,\s?(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.|[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]+)|"
+    rf"[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+ [A-ZÀ-ÖØ-ÞĀ-Ž]{{1,3}}[,. ]|"
     # Given name first: journals' names look like that, too.
-    rf"(?P<spelled>[A-Z][\w’'´¨ˇ-]+(?: [A-Z]\.)?(?: [A-Z][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.)))"
+    rf"(?P<spelled>[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+(?: [A-ZÀ-ÖØ-ÞĀ-Ž]\.)?(?: [A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.)))"
 )
 # An entry of the same authors as the one before: only its year stands there.
 _SAME_AUTHORS = re.compile(r"[_.\s]{0,12}\(?(?:1[6-9]|20)\d\d[a-z]?\)?[,.:]")
+LONGEST_NAME = 200
 LEAST_NAMED = 0.85
 MOST_WITH_YEARS = 0.6
 _ENDS = re.compile(r"(?:[.\])”\"?!]|\d[a-z]?\.?|https?://\S+)\s*$")
@@ -163,7 +166,7 @@ def _with_years(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: 
 
 
 def _spelled_out(text: str) -> bool:
-    match = _AUTHORS.match(text)
+    match = _AUTHORS.match(text, 0, LONGEST_NAME)
     return match is not None and match["spelled"] is not None
 
 
@@ -172,7 +175,7 @@ def _has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
 
 
 def _begins_anew(lines: Sequence[Line], index: int) -> bool:
-    return _AUTHORS.match(lines[index].text) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
+    return _AUTHORS.match(lines[index].text, 0, LONGEST_NAME) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
 
 
 def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int, trust: float) -> tuple[float, Listed]:
@@ -206,7 +209,7 @@ def _without_strangers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[
 
 
 def _begins_with_name(text: str) -> bool:
-    text = text.lstrip()
+    text = text[:LONGEST_NAME].lstrip()
     return _NAME.match(text) is not None or text[:1] in "“\"—–-[" or _SAME_AUTHORS.match(text) is not None
 
 

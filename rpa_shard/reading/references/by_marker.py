@@ -15,12 +15,11 @@ from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import section_end
 
 MARKER = re.compile(
-    r"[ \t]*(?:\[(\d{1,4})\]|\((\d{1,4})\)|(\d{1,4})[.)](?=[ \t]|[^\d\s.,;)-]|$)|(\d{1,3})(?=[ \t]?[A-Z“\"])|"
-    r"\[([A-Za-z][^\[\]]{1,60})\](?![,;.]))[.:]?[ \t]*"
+    r"[ \t]*(?:\[(\d{1,4})\]|\((\d{1,4})\)|(\d{1,4})[.)](?=[ \t]|[^\d\s.,;)-]|$)|(\d{1,3})(?=[ \t]?[A-ZÀ-ÖØ-ÞĀ-Ž“\"])|"
+    r"\[([^\W\d_][^\[\]]{1,60})\](?![,;.]))[.:]?[ \t]*"
 )
-_SURE, _LABEL = 0, 4
-_OPEN_LABEL = re.compile(r"[ \t]*\[([A-Z][^\[\]\s]{0,24}(?:[ \t,&+][^\[\]]{1,80})?)$")
-_SHORT_LABEL = re.compile(r"[^\s\[\]]{1,12}\d{2,4}[a-z]?|[A-Z][^\s\[\]]{0,11}")
+_LABEL = 4
+_OPEN_LABEL = re.compile(r"[ \t]*\[([A-ZÀ-ÖØ-ÞĀ-Ž][^\[\]\s]{0,24}(?:[ \t,&+][^\[\]]{1,80})?)$")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d(?!\d)")
 _NO_YEAR_YET = re.compile("[Tt]o appear|[Ii]n press|[Pp]reprint|ar[Xx]iv|[Ss]ubmitted|[Uu]npublished")
 # A gap in the numbers: a marker that the engine lost.

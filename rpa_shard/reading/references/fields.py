@@ -12,13 +12,13 @@ from typing import NamedTuple
 from rpa_shard.reading.references.by_marker import MARKER
 
 LONGEST_FIELD = 400
-_LABEL = re.compile(r"[ \t]*\[([A-Za-z][^\[\]]{0,120})\][.:]?[ \t]*")
-_YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
+_LABEL = re.compile(r"[ \t]*\[([^\W\d_][^\[\]]{0,120})\][.:]?[ \t]*")
+_YEAR_IN_BRACKETS = re.compile(r"\((?:[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
 _YEAR = re.compile(r"(?<![\d.:/–-])((?:1[6-9]|20)\d\d)[a-z]?(?![\d–-]|\.\d|:\d)")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{8,400})[”\"]")
-_INITIALS = r"(?:[A-Z][a-z]?\.[ -]?){1,4}"
-_SURNAME = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|ten|ter|Van|Von|De|Le|La|Mc|Mac|O’|d’)[ ]?){0,2}[A-Z][^\W\d_]*(?:[-’'´¨ˇ`][^\W\d_]+)*"
-_GIVEN_FIRST = rf"(?:{_INITIALS}\s?{_SURNAME}(?: {_SURNAME})?|[A-Z][^\W\d_]+(?:-[A-Z][^\W\d_]+)?(?: [A-Z]\.?)?(?: {_SURNAME}){{1,2}})"
+_INITIALS = r"(?:[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]?\.[ -]?){1,4}"
+_SURNAME = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|ten|ter|Van|Von|De|Le|La|Mc|Mac|O’|d’)[ ]?){0,2}[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:[-’'´¨ˇ`][^\W\d_]+)*"
+_GIVEN_FIRST = rf"(?:{_INITIALS}\s?{_SURNAME}(?: {_SURNAME})?|[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+(?:-[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+)?(?: [A-ZÀ-ÖØ-ÞĀ-Ž]\.?)?(?: {_SURNAME}){{1,2}})"
 _SURNAME_FIRST = rf"{_SURNAME}(?: {_SURNAME})?, {_INITIALS}"
 _SEPARATOR = r"(?:, and |, & | and | & |, |; )"
 _AND_OTHERS = r"(?:,? et al\.?|,? and others)?"

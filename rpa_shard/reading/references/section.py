@@ -32,7 +32,7 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 CAPTION = re.compile(r"[ \t]*(?:table|figure|fig\.?|algorithm|listing)[ \t]{0,2}(?:[A-Z]\.?)?\d{1,3}[ \t]{0,2}[.:|]", re.IGNORECASE)
-_LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z]+(?:[ \t:,-]+[A-Za-z’'()&-]+){0,9}")
+_LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z’'()&-]+(?:[ \t:,]+[A-Za-z’'()&-]+){0,9}")
 
 
 def headings(lines: Sequence[Line]) -> list[int]:
