@@ -18,6 +18,7 @@ EDGE_LINES = 3
 LEAST_PAGES = 3
 LEAST_SHARE = 0.25
 LONGEST = 200
+LEAST_ALIKE = 0.6
 # In heights of letters; lines of a text are 1.2 apart.
 LEAST_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
@@ -88,10 +89,26 @@ def _apart(lines: Sequence[Line], inwards: Sequence[int]) -> Sequence[int]:
 def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bool:
     """Whether lines with the same words stand on enough pages, at about the same height."""
     pages = {lines[index].page for index in indices}
-    if len(pages) < min(needed, 8):
+    if len(pages) < min(needed, 8) or not (_same(lines, indices) or _numbered(lines, indices)):
         return False
     heights = sorted(Counter(round(lines[index].baseline / 4) for index in indices).values())
     return sum(heights[-2:]) >= 0.75 * len(indices)
+
+
+def _same(lines: Sequence[Line], indices: Sequence[int]) -> bool:
+    """Whether most lines are the same, digits too (two of them, where left and right pages differ)."""
+    counts = sorted(Counter(lines[index].text.strip() for index in indices).values())
+    return sum(count for count in counts[-2:] if count > 1) >= LEAST_ALIKE * len(indices)
+
+
+def _numbered(lines: Sequence[Line], indices: Sequence[int]) -> bool:
+    """Whether a number in most lines goes up with the pages: what differs is the page's number."""
+    shifts = Counter(
+        shift
+        for index in indices
+        for shift in {int(number) - lines[index].page for number in _DIGITS.findall(lines[index].text) if len(number) < 6}
+    )
+    return bool(shifts) and max(shifts.values()) >= LEAST_ALIKE * len(indices)
 
 
 def _stand_apart(indices: Sequence[int], apart: set[int]) -> bool:

@@ -37,7 +37,10 @@ _ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/", re.IGNORECA
 # Cheap tests before dear ones.
 _NEW_HINT = re.compile(r"\d{4}\.\d{4}")
 _OLD_HINT = re.compile(r"/\s?\d{7}")
-_HINT = re.compile(r"10\.|arxiv|://|www\.|abs/|\d{4}\.\d{4}|/\s?\d{7}", re.IGNORECASE)
+_SPACED_DOI = re.compile(
+    r"(?<![\d.])10 ?\. ?\d{4,9} ?/ ?[-_;()/:A-Za-z0-9]+(?:\.[-_;()/:A-Za-z0-9]+| [./_:-] [-_;()/:A-Za-z0-9]+){0,12}"
+)
+_HINT = re.compile(r"10 ?\.|arxiv|://|www\.|abs/|\d{4}\.\d{4}|/\s?\d{7}", re.IGNORECASE)
 
 
 class Identifiers(NamedTuple):
@@ -59,7 +62,7 @@ def find_identifiers(text: str, uris: tuple[str, ...] = ()) -> Identifiers:
     for uri in uris:
         _from_uri(uri, arxiv_ids, dois, urls)
     if _HINT.search(text) is not None:
-        _from_text(text, arxiv_ids, dois, urls)
+        _from_text(_despaced(text) if "10 ." in text or "10. " in text or " / " in text else text, arxiv_ids, dois, urls)
     if not (arxiv_ids or dois or urls):
         return NOTHING
     _drop_beginnings(dois)
@@ -85,6 +88,11 @@ def _from_text(text: str, arxiv_ids: dict[str, None], dois: dict[str, None], url
             urls[url] = None
             rest = rest[: match.start()] + "\0" * len(match[0]) + rest[match.end() :]
     _take_arxiv_ids(rest, arxiv_ids)
+
+
+def _despaced(text: str) -> str:
+    """DOIs set with room for line breaks (`10 . 1145 / 3292500 . 3330701`), closed up."""
+    return _SPACED_DOI.sub(lambda match: match[0].replace(" ", ""), text)
 
 
 def _masked(pattern: re.Pattern[str], text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from rpa_shard.reading.lines import Line
@@ -17,6 +17,8 @@ from rpa_shard.reading.references.section import CAPTION, section_end
 
 _SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
 _SAME = 1.6
+# How much shorter than its column a paragraph's last line is at least.
+_SHORT = 8.0
 LONGEST_ENTRY, LONGEST_ENTRY_LINES = 1500, 12
 # What a reading of the page is worth over one of the words alone, in shares of good entries.
 TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
@@ -56,14 +58,15 @@ def find_listed(lines: Sequence[Line], raw: str, heading: int, stop: int) -> Lis
     stop = section_end(lines, begin, stop)
     if stop - begin < 2:
         return None
-    readings = [(_with_years(lines, raw, _by_names(lines, begin, stop), stop), 0.0)]
+    anew = _anew(lines, begin, stop)
+    readings = [(_with_years(lines, raw, (begin, *sorted(anew - {begin})), stop), 0.0)]
     if all(line.size for line in lines[begin : min(begin + 5, stop)]):
         columns = _columns(lines, begin, stop)
         readings += [
             (_by_indent(lines, begin, stop, columns), TRUST_IN_INDENTS),
-            (_by_gaps(lines, begin, stop, columns), TRUST_IN_GAPS),
+            (_by_gaps(lines, begin, stop, columns, anew), TRUST_IN_GAPS),
         ]
-    judged = [_judged(lines, raw, starts, stop, trust) for starts, trust in readings if len(starts) >= 2]
+    judged = [_judged(lines, raw, starts, stop, trust, anew) for starts, trust in readings if len(starts) >= 2]
     return max(judged, key=lambda each: (each[0], len(each[1].starts)))[1] if judged else None
 
 
@@ -129,7 +132,9 @@ def _is_start(lines: Sequence[Line], index: int, column: int, votes: _Votes, fir
     return first
 
 
-def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int]) -> tuple[int, ...]:
+def _by_gaps(
+    lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], anew: Set[int]
+) -> tuple[int, ...]:
     """Lines after a larger gap than that between two lines; at a column's top, those that begin with a name."""
     steps: Counter[float] = Counter()
     for index in range(begin + 1, stop):
@@ -144,14 +149,31 @@ def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int
         if columns[index - begin] == columns[index - begin - 1]:
             if lines[index - 1].baseline - lines[index].baseline > 1.18 * leading:
                 starts.append(index)
-        elif _begins_anew(lines, index):
+        elif index in anew:
             starts.append(index)
     return tuple(starts)
 
 
-def _by_names(lines: Sequence[Line], begin: int, stop: int) -> tuple[int, ...]:
-    """Lines that begin with a name, after one that ended a sentence."""
-    return (begin, *(index for index in range(begin + 1, stop) if _begins_anew(lines, index)))
+def _anew(lines: Sequence[Line], begin: int, stop: int) -> frozenset[int]:
+    """Lines that begin with a name after one that ended a sentence, or that is shorter than its column."""
+    found = []
+    edge = _right_edges(lines, begin, stop)
+    for index in range(begin + 1, stop):
+        if _AUTHORS.match(lines[index].text, 0, LONGEST_NAME) is not None:
+            before = lines[index - 1]
+            if _ENDS.search(before.text[-80:]) is not None or before.right < edge[index - begin - 1] - _SHORT:
+                found.append(index)
+    return frozenset(found)
+
+
+def _right_edges(lines: Sequence[Line], begin: int, stop: int) -> list[float]:
+    """For each line of the section, where most lines of its column end; 0 where places are not known."""
+    columns = _columns(lines, begin, stop)
+    rights: dict[int, list[float]] = {}
+    for column, line in zip(columns, lines[begin:stop], strict=True):
+        rights.setdefault(column, []).append(line.right)
+    edges = {column: sorted(found)[len(found) // 2] for column, found in rights.items()}
+    return [edges[column] for column in columns]
 
 
 def _with_years(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int) -> tuple[int, ...]:
@@ -174,11 +196,9 @@ def _has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
     return has_year(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + LONGEST_ENTRY))
 
 
-def _begins_anew(lines: Sequence[Line], index: int) -> bool:
-    return _AUTHORS.match(lines[index].text, 0, LONGEST_NAME) is not None and _ENDS.search(lines[index - 1].text[-80:]) is not None
-
-
-def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int, trust: float) -> tuple[float, Listed]:
+def _judged(
+    lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int, trust: float, anew: Set[int]
+) -> tuple[float, Listed]:
     """How much the entries look like references, and the entries without a tail that does not."""
     starts = _without_strangers(lines, starts)
     edges = [*starts[1:], stop]
@@ -195,8 +215,7 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int,
     kept = starts[:last]
     share = sum(good[:last]) / last
     # A name after a full stop inside an entry: two entries may have been taken for one.
-    starting = set(kept)
-    merged = sum(index not in starting and _begins_anew(lines, index) for index in range(kept[0], edges[last - 1]))
+    merged = sum(kept[0] <= index < edges[last - 1] for index in anew - set(kept))
     score = (2 * sum(good[:last]) - last - merged / 2) * (1 + trust)
     return score, Listed(kept, edges[last - 1], share)
 

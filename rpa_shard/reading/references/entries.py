@@ -44,7 +44,7 @@ def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: 
         line, before = lines[index], lines[index - 1]
         if not (line.size and before.size):
             continue
-        if not 0.75 < line.size / max(size, 1.0) < 1.16 and abs(before.size - size) <= 0.25 * size and len(line.text) > 3:
+        if not 0.62 < line.size / max(size, 1.0) < 1.16 and abs(before.size - size) <= 0.25 * size and len(line.text) > 3:
             if not _goes_on(before, line):
                 return index
         if line.page == before.page and line.baseline < before.baseline:
