@@ -35,7 +35,8 @@ from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 
 SHORTEST_ENTRY = 15
-# More years than this in one entry, each behind a name: two entries taken for one.
+STYLES = ("numbered", "alphabetic", "author-year", "none")
+# A marker inside an entry: two entries taken for one.
 _SECOND_MARKER = re.compile(r"\s\[(\d{1,3})\]\s+[A-Z]")
 
 
@@ -79,9 +80,7 @@ def measured(path: Path, engine: str, truth: dict[str, Any]) -> Paper:
     clean_text(found.text, found.page_offsets, found.layout)
     cleaned = time.process_time()
     hidden = _made(replace(document, destinations=())) if document.destinations else found
-    return Paper(
-        path.stem, len(document.pages), read - begun, after - read, cleaned - after, found, hidden, truth
-    )
+    return Paper(path.stem, len(document.pages), read - begun, after - read, cleaned - after, found, hidden, truth)
 
 
 def _made(document: Document) -> Extraction:
@@ -148,19 +147,41 @@ def report(papers: Sequence[Paper]) -> list[str]:
     author_year = [each for each in with_destinations if each.author_year]
     entries = [each for paper in papers for each in paper.found.references]
     bad = sum(map(suspicious, entries))
+    pages = max(1, sum(each.pages for each in papers))
+    after = [1000 * each.after_seconds for each in papers]
+    clean = mean(1000 * each.clean_seconds for each in papers)
+    engine = 1000 * sum(each.engine_seconds for each in papers) / pages
     return [
-        f"papers                                    {len(papers)}, {sum(each.pages for each in papers)} pages, "
-        f"{len(entries)} references",
-        f"count as the destinations say             {share(with_destinations, lambda each: near(len(each.found.references), each.expected or 0))}",
-        f"  the same, hidden, numbered and labels   {share(numbered, lambda each: near(len(each.hidden.references), each.expected or 0))}",
-        f"  the same, hidden, author-year           {share(author_year, lambda each: near(len(each.hidden.references), each.expected or 0))}",
-        f"empty or merged entries                   {bad} of {len(entries)} ({100 * bad / max(1, len(entries)):.2f} %)",
+        _row("papers", f"{len(papers)}, {pages} pages, {len(entries)} references"),
+        _row("count as the destinations say", share(with_destinations, _as_promised)),
+        _row("  the same, hidden, numbered and labels", share(numbered, _as_promised_though_hidden)),
+        _row("  the same, hidden, author-year", share(author_year, _as_promised_though_hidden)),
+        _row("empty or merged entries", f"{bad} of {len(entries)} ({100 * bad / max(1, len(entries)):.2f} %)"),
         *labelled(papers),
-        f"engine, ms a page                         {1000 * sum(each.engine_seconds for each in papers) / max(1, sum(each.pages for each in papers)):.2f}",
-        f"after the engine, ms of CPU a paper       mean {1000 * mean(each.after_seconds for each in papers):.2f}, "
-        f"median {1000 * median(each.after_seconds for each in papers):.2f}",
-        f"clean text on demand, ms of CPU a paper   mean {1000 * mean(each.clean_seconds for each in papers):.2f}",
+        _row("engine, ms a page", f"{engine:.2f}"),
+        _row("after the engine, ms of CPU a paper", f"mean {mean(after):.2f}, median {median(after):.2f}"),
+        _row("clean text on demand, ms of CPU a paper", f"mean {clean:.2f}"),
     ]
+
+
+def _row(name: str, figure: str) -> str:
+    return f"{name:<54} {figure}"
+
+
+def _as_promised(paper: Paper) -> bool:
+    return near(len(paper.found.references), paper.expected or 0)
+
+
+def _as_promised_though_hidden(paper: Paper) -> bool:
+    return near(len(paper.hidden.references), paper.expected or 0)
+
+
+def _as_labelled(paper: Paper) -> bool:
+    return near(len(paper.found.references), paper.truth["count"])
+
+
+def _as_labelled_though_hidden(paper: Paper) -> bool:
+    return near(len(paper.hidden.references), paper.truth["count"])
 
 
 def labelled(papers: Sequence[Paper]) -> list[str]:
@@ -168,29 +189,24 @@ def labelled(papers: Sequence[Paper]) -> list[str]:
     known = [each for each in papers if each.truth]
     if not known:
         return []
-    lines = [
-        f"count as labelled                         {share(known, lambda each: near(len(each.found.references), each.truth['count']))}"
+    lines = [_row("count as labelled", share(known, _as_labelled))]
+    of_style = {style: [each for each in known if each.truth["style"] == style] for style in STYLES}
+    lines += [
+        _row(f"  {style}, destinations hidden", share(of_style[style], _as_labelled_though_hidden)) for style in STYLES
     ]
-    for style in ("numbered", "alphabetic", "author-year", "none"):
-        hidden = share(
-            [each for each in known if each.truth["style"] == style],
-            lambda each: near(len(each.hidden.references), each.truth["count"]),
-        )
-        lines.append(f"  {style + ', destinations hidden':<40}{hidden}")
-    listed = [each for each in known if each.truth["count"] and each.found.references]
+    listed = [each for each in known if each.truth["count"] and each.found.references and each.truth["first"]]
     for word in ("first", "last"):
-        right = share(listed, partial(_ends_right, which=word))
-        lines.append(f"  {word + ' entry as labelled':<40}{right}")
+        lines.append(_row(f"  {word} entry as labelled", share(listed, partial(_ends_right, which=word))))
     for kind, name in (("arxiv_ids", "arXiv ids"), ("dois", "DOIs")):
         for hide in (False, True):
             score = Score()
             for each in known:
                 score.add(named(each.hidden if hide else each.found, kind), set(each.truth[kind]))
-            lines.append(f"{name + ' in references' + (', destinations hidden' if hide else ''):<42}{score.line}")
+            lines.append(_row(f"{name} in references{', destinations hidden' if hide else ''}", score.line))
     stamped = [each for each in known if each.truth["stamp"]]
-    lines.append(f"{'stamp found and removed':<42}{share(stamped, _stamp_is_right)}")
+    lines.append(_row("stamp found and removed", share(stamped, _stamp_is_right)))
     bare = [each for each in known if not each.truth["stamp"]]
-    lines.append(f"{'stamp removed wrongly':<42}{share(bare, lambda each: each.found.stamp is not None)}")
+    lines.append(_row("stamp removed wrongly", share(bare, lambda each: each.found.stamp is not None)))
     return lines
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SURNAMES = (
-    "Ondine|Fjord|Weir|Span|Arch|Pylon|Root|Master|Quay|Lock|Buoy|Tidemark|Gauge|Ebbing|Holm|Sund|M{\\\"u}ller|"
+    'Ondine|Fjord|Weir|Span|Arch|Pylon|Root|Master|Quay|Lock|Buoy|Tidemark|Gauge|Ebbing|Holm|Sund|M{\\"u}ller|'
     "Garc{\\'i}a|{van der Meer}|Kov{\\'a}{\\v c}|O'Brien|Nguyen|Li|Zhang|Smith|{de la Cruz}|{\\O}stergaard|Ivanov|Rossi"
 ).split("|")
 _GIVEN = "Ada Bo Carla Dora Emil Fritz Greta Hugo Ida Jan Kim Lena Max Nora Otto Pia".split()
@@ -35,8 +35,9 @@ _JOURNALS = (
     "Transactions of the American Mathematical Society|IEEE Transactions on Bridges|Physics Letters B"
 ).split("|")
 _BODY = (
-    "The ruler stands at the end of the pier and is read at dawn and at dusk~\\cite{%s}. Wind moves the water by a hand "
-    "or two, and so every reading is the mean of three, taken one minute apart. The notebook is kept in a dry place.\n\n"
+    "The ruler stands at the end of the pier and is read at dawn and at dusk~\\cite{%s}. Wind moves the water by a "
+    "hand or two, and so every reading is the mean of three, taken one minute apart. The notebook is kept "
+    "in a dry place.\n\n"
 )
 
 
@@ -83,7 +84,8 @@ LOOKS = (
     Look("plainnat-article", _ARTICLE, "plainnat", "author-year", 1, natbib=True),
     Look("plainnat-two-columns", _TWO, "plainnat", "author-year", 2, natbib=True),
     Look("apalike-two-columns", _TWO, "apalike", "author-year", 2, natbib=True),
-    Look("unsrtnat-article", _ARTICLE + "\\PassOptionsToPackage{numbers}{natbib}", "unsrtnat", "numbered", 1, natbib=True),
+    Look("unsrtnat-article", _ARTICLE + "\\PassOptionsToPackage{numbers}{natbib}", "unsrtnat", "numbered", 1,
+         natbib=True),
     Look("revtex-prl", "\\documentclass[prl,twocolumn]{revtex4-2}", "apsrev4-2", "numbered", 2, heading=None,
          front=_REVTEX_FRONT),
     Look("revtex-prd-preprint", "\\documentclass[prd,preprint]{revtex4-2}", "apsrev4-2", "numbered", 1, heading=None,
@@ -136,7 +138,9 @@ def _bib(chance: random.Random, entries: int) -> str:
         else:
             fields |= {"journal": chance.choice(_JOURNALS), "volume": str(chance.randint(1, 400)), "pages": "11--19"}
         if kind in {"article", "inproceedings"} and chance.random() < 0.6:
-            fields["doi"] = f"10.{chance.randint(1000, 9999)}/harbour{chance.randint(10, 99)}.{chance.randint(1000, 99999)}"
+            fields["doi"] = (
+                f"10.{chance.randint(1000, 9999)}/harbour{chance.randint(10, 99)}.{chance.randint(1000, 99999)}"
+            )
         if year >= 2015 and chance.random() < 0.7:
             fields |= {"eprint": f"{year % 100:02}{chance.randint(1, 12):02}.{chance.randint(1, 19999):05}"}
             fields |= {"archiveprefix": "arXiv", "note": f"arXiv:{fields['eprint']}"}
@@ -204,8 +208,12 @@ def _label(look: Look, bbl: str) -> dict[str, object]:
         "columns": look.columns,
         "heading": look.heading,
         "count": len(re.findall(r"\\bibitem\b|\\entry\{", bbl)),
-        "arxiv_ids": {name: ["text"] for name in sorted(set(re.findall(r"\b\d{4}\.\d{5}\b(?!\d)", bbl.replace("%\n", ""))))},
-        "dois": {name: ["text"] for name in sorted(set(re.findall(r"10\.\d{4}/harbour\d\d\.\d+", bbl.replace("%\n", ""))))},
+        "arxiv_ids": {
+            name: ["text"] for name in sorted(set(re.findall(r"\b\d{4}\.\d{5}\b(?!\d)", bbl.replace("%\n", ""))))
+        },
+        "dois": {
+            name: ["text"] for name in sorted(set(re.findall(r"10\.\d{4}/harbour\d\d\.\d+", bbl.replace("%\n", ""))))
+        },
         "stamp": None,
         "first": "",
         "last": "",

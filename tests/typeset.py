@@ -68,8 +68,8 @@ def paper(entries: Sequence[Entry], style: Style) -> bytes:
     """The PDF: a page of prose with citations that are links, the bibliography, an appendix."""
     width = 90 if style.columns == 1 else 44
     sheet = _Sheet(style.columns)
-    for paragraph in range(6):
-        for line in textwrap.wrap(f"{paragraph}. " * 0 + PROSE * 2, width):
+    for _ in range(6):
+        for line in textwrap.wrap(PROSE * 2, width):
             sheet.line(line)
         sheet.skip(6)
     if style.heading:

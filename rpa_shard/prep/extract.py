@@ -132,7 +132,7 @@ def _citations(document: Document, reading: Reading, bibliography: Bibliography)
         Citation(number, span[0] + link.offset, ordinals[link.key])
         for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
         for link in page.links
-        if link.key in ordinals and link.offset is not None
+        if link.key is not None and link.key in ordinals and link.offset is not None
     )
 
 

@@ -103,13 +103,13 @@ def plain(value: Any) -> Any:
         if hasattr(value, "_asdict"):
             return value._asdict()
         return [plain(each) for each in value] if value and not isinstance(value[0], (int, str)) else list(value)
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in _names(type(value))}
     return value
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 

@@ -57,7 +57,9 @@ def clean_text(raw: str, page_offsets: Sequence[Span], layout: Layout) -> CleanT
             at = stop + 1
     text = writer.text()
     ends = [*begins[1:], len(text)]
-    return CleanText(text, tuple((min(begin, len(text)), min(end, len(text))) for begin, end in zip(begins, ends, strict=True)))
+    return CleanText(
+        text, tuple((min(begin, len(text)), min(end, len(text))) for begin, end in zip(begins, ends, strict=True))
+    )
 
 
 def _without(line: str, start: int, stop: int, furniture: Sequence[Span], cut: int) -> str:

@@ -22,7 +22,10 @@ LEAST_ALIKE = 0.6
 # In heights of letters; lines of a text are 1.2 apart.
 LEAST_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
-_NUMBER = re.compile(r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(
+    r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*",
+    re.IGNORECASE | re.ASCII,
+)
 _BESIDE = re.compile(r"[ \t]*(\d{1,4})[ \t|·•–—-]+[^\W\d].*|.*[^\W\d][.)]?[ \t|·•–—-]+(\d{1,4})[ \t]*")
 LONGEST_WITH_NUMBER = 120
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
@@ -65,13 +68,17 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
     heights = [line.baseline for line in lines]
     for page, (first, last) in spans.items():
         if lines[first].size and lines[last].size:
-            upwards = [index for _, index in sorted(zip(heights[first : last + 1], range(first, last + 1), strict=True))]
+            upwards = [
+                index for _, index in sorted(zip(heights[first : last + 1], range(first, last + 1), strict=True))
+            ]
             ends = upwards[: EDGE_LINES + 2], upwards[: -EDGE_LINES - 3 : -1]
             edges[page] = sorted({*ends[0][:EDGE_LINES], *ends[1][:EDGE_LINES]})
             apart.update(_apart(lines, ends[0]))
             apart.update(_apart(lines, ends[1]))
         else:
-            edges[page] = sorted({*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)})
+            edges[page] = sorted(
+                {*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)}
+            )
             apart.update(edges[page])
     return edges, apart
 
@@ -106,7 +113,9 @@ def _numbered(lines: Sequence[Line], indices: Sequence[int]) -> bool:
     shifts = Counter(
         shift
         for index in indices
-        for shift in {int(number) - lines[index].page for number in _DIGITS.findall(lines[index].text) if len(number) < 6}
+        for shift in {
+            int(number) - lines[index].page for number in _DIGITS.findall(lines[index].text) if len(number) < 6
+        }
     )
     return bool(shifts) and max(shifts.values()) >= LEAST_ALIKE * len(indices)
 

@@ -62,7 +62,9 @@ def find_identifiers(text: str, uris: tuple[str, ...] = ()) -> Identifiers:
     for uri in uris:
         _from_uri(uri, arxiv_ids, dois, urls)
     if _HINT.search(text) is not None:
-        _from_text(_despaced(text) if "10 ." in text or "10. " in text or " / " in text else text, arxiv_ids, dois, urls)
+        _from_text(
+            _despaced(text) if "10 ." in text or "10. " in text or " / " in text else text, arxiv_ids, dois, urls
+        )
     if not (arxiv_ids or dois or urls):
         return NOTHING
     _drop_beginnings(dois)

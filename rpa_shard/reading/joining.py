@@ -118,7 +118,9 @@ def _inside_identifier(before: str, token: str, after: str) -> bool:
             return True
         if _OLD_DIGITS.search(token) and _OLD_REST.match(token[token.rfind("/") + 1 :] + head):
             return True
-    if "/" in head and _WHOLE.match(token.lstrip("([<\"").rpartition(":")[2] + head if "://" not in head else token + head):
+    if "/" in head and _WHOLE.match(
+        token.lstrip('([<"').rpartition(":")[2] + head if "://" not in head else token + head
+    ):
         return True
     if token.lower() in {"http:", "https:", "http:/", "https:/"}:
         return head.startswith("/")
@@ -129,7 +131,8 @@ def _inside_identifier(before: str, token: str, after: str) -> bool:
 
 # Broken within the letters before the first slash.
 _WHOLE = re.compile(
-    r"(?:(?:https?|ftp)://[\w-]|(?:[a-z]{2,8}-[a-z]{2,4}|math|cs|nlin|physics|cmp-lg)(?:\.[a-z-]{2,8})?/\d{7}(?!\d))", re.IGNORECASE
+    r"(?:(?:https?|ftp)://[\w-]|(?:[a-z]{2,8}-[a-z]{2,4}|math|cs|nlin|physics|cmp-lg)(?:\.[a-z-]{2,8})?/\d{7}(?!\d))",
+    re.IGNORECASE,
 )
 _DIGITS_NEXT = re.compile(r"\d{1,5}(?:v\d+)?(?:\D|$)")
 _ARXIV_REST = re.compile(r"\d{0,4}\.\d{4,5}|\d{1,4}\.")

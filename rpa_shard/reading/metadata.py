@@ -43,12 +43,15 @@ def _date(text: str) -> str | None:
     match = _DATE.fullmatch(text.strip())
     if match is None or not FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
         return None
-    numbers = [int(part) if part else default for part, default in zip(match.groups()[1:6], (1, 1, 0, 0, 0), strict=True)]
+    numbers = [
+        int(part) if part else default for part, default in zip(match.groups()[1:6], (1, 1, 0, 0, 0), strict=True)
+    ]
     zone = None
     try:
         if match[7] or match[8]:
             offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
             zone = timezone(-offset if match[8] == "-" else offset)
-        return datetime(int(match[1]), *numbers, tzinfo=zone).isoformat()
+        month, day, hour, minute, second = numbers
+        return datetime(int(match[1]), month, day, hour, minute, second, tzinfo=zone).isoformat()
     except ValueError:
         return None

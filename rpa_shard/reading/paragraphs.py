@@ -7,11 +7,12 @@ own; without places only sentences that end a short line are told.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 from rpa_shard.reading.lines import Line
 
-_CLOSES = frozenset(".?!:”\")]")
+_CLOSES = frozenset('.?!:”")]')
 _INDENT_LEAST, _INDENT_MOST = 5.0, 60.0
 
 
@@ -41,11 +42,9 @@ def _anew(before: Line, line: Line, leading: float) -> bool:
 
 
 def _leading(lines: Sequence[Line]) -> float:
-    sample = lines[: 400]
+    sample = lines[:400]
     steps = [
-        above.baseline - below.baseline
-        for above, below in zip(sample, sample[1:], strict=False)
-        if 6 < above.baseline - below.baseline < 30
+        above.baseline - below.baseline for above, below in pairwise(sample) if 6 < above.baseline - below.baseline < 30
     ]
     return median(steps) if steps else 12.0
 

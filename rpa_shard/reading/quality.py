@@ -28,7 +28,9 @@ LEAST_WORDS = 100
 LEAST_CHARACTERS = 500
 _DAMAGED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x80-\x9f]")
 _WORD = re.compile(r"[^\W\d_]+")
-_STOP_WORDS = frozenset("the of and to in a is that for we with as by on this are be an it from which at or not".split())
+_STOP_WORDS = frozenset(
+    "the of and to in a is that for we with as by on this are be an it from which at or not".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ def measure(pages: Sequence[Page]) -> Quality:
     sample = _sample(pages)
     dense = "".join(sample.split())
     words = _WORD.findall(sample)
-    enough = len(dense) >= LEAST_CHARACTERS and bool(words)
+    enough = len(dense) >= LEAST_CHARACTERS
     return Quality(
         characters_a_page=round(float(median(lengths)) if lengths else 0.0, 1),
         scanned_share=round(scanned / max(len(pages), 1), 4),
         damaged_share=round(sum(map(_damaged, pages)) / max(characters, 1), 5) if enough else None,
         letters_share=round(sum(map(len, words)) / len(dense), 4) if enough else None,
-        mean_word_length=round(sum(map(len, words)) / len(words), 2) if enough else None,
+        mean_word_length=round(sum(map(len, words)) / max(len(words), 1), 2) if enough else None,
         stop_word_share=_stop_words(words),
         failed_pages=sum(page.failed for page in pages),
     )

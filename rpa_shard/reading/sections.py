@@ -11,6 +11,7 @@ import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line
@@ -50,11 +51,20 @@ class Section:
     end: int
 
 
+class _Candidate(NamedTuple):
+    """A line that may be a numbered heading."""
+
+    line: Line
+    steps: tuple[int, ...]
+    roman: bool
+    title: str
+
+
 def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     """The headings in the order of the text; numbered ones only before the offset `stop`, the bibliography's."""
     size = _usual_size(lines)
     found: list[Section] = []
-    candidates: list[tuple[Line, tuple[int, ...], str]] = []
+    candidates: list[_Candidate] = []
     for line in lines:
         text = line.text
         if len(text) > LONGEST_HEADING or (size and line.size and line.size < 0.9 * size):
@@ -63,7 +73,7 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
         if first in "0123456789IVX§":
             match = _NUMBERED.fullmatch(text)
             if match is not None and line.start < stop and _may_be_title(match[2]):
-                candidates.append((line, _steps(match[1]), match[2].strip()))
+                candidates.append(_Candidate(line, _steps(match[1]), not match[1][0].isdigit(), match[2].strip()))
                 continue
         if len(text) < 45 and first.isupper():
             words = text.strip()
@@ -90,26 +100,28 @@ def _steps(number: str) -> tuple[int, ...]:
     return (sum(-value if value < max(values[at:]) else value for at, value in enumerate(values)),)
 
 
-def _chain(candidates: Sequence[tuple[Line, tuple[int, ...], str]], size: float) -> list[Section]:
-    """The candidates whose numbers follow upon one another from 1, the larger letters first choice."""
-    larger = [each for each in candidates if size and each[0].size > 1.06 * size]
-    for chosen in (larger, list(candidates)):
-        chain = _followed(chosen)
-        if sum(len(steps) == 1 for _, steps, _ in chain) >= 2:
+def _chain(candidates: Sequence[_Candidate], size: float) -> list[Section]:
+    """The candidates whose numbers follow upon one another from 1: in larger letters first choice, of one kind."""
+    larger = [each for each in candidates if size and each.line.size > 1.06 * size]
+    for chosen in (larger, candidates):
+        chains = [_followed([each for each in chosen if each.roman is roman]) for roman in (False, True)]
+        chain = max(chains, key=len)
+        if sum(len(each.steps) == 1 for each in chain) >= 2:
             return [
-                Section(title, ".".join(map(str, steps)), line.page, line.start, line.end)
-                for line, steps, title in chain
+                Section(each.title, ".".join(map(str, each.steps)), each.line.page, each.line.start, each.line.end)
+                for each in chain
             ]
     return []
 
 
-def _followed(candidates: Sequence[tuple[Line, tuple[int, ...], str]]) -> list[tuple[Line, tuple[int, ...], str]]:
-    chain: list[tuple[Line, tuple[int, ...], str]] = []
+def _followed(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    chain: list[_Candidate] = []
     last: tuple[int, ...] = (0,)
     for each in candidates:
-        steps = each[1]
+        steps = each.steps
+        up_to = len(steps) - 1
         deeper = len(steps) == len(last) + 1 and steps[:-1] == last and steps[-1] == 1
-        onward = len(steps) <= len(last) and steps[:-1] == last[: len(steps) - 1] and steps[-1] == last[len(steps) - 1] + 1
+        onward = len(steps) <= len(last) and steps[:-1] == last[:up_to] and steps[-1] == last[up_to] + 1
         if deeper or onward:
             chain.append(each)
             last = steps

@@ -12,8 +12,8 @@ import pypdf
 import pytest
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.extraction import Extraction
 from rpa_shard.prep.extract import extract
+from rpa_shard.prep.extraction import Extraction
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 

@@ -186,9 +186,7 @@ def read_export(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
 @pytest.mark.parametrize("texts", [Texts(), Texts(raw=False), Texts(raw=False, clean=True)])
-def test_one_record_for_every_paper_with_the_same_keys(
-    ledger: Ledger, tmp_path: Path, name: str, texts: Texts
-) -> None:
+def test_one_record_for_every_paper_with_the_same_keys(ledger: Ledger, tmp_path: Path, name: str, texts: Texts) -> None:
     done = export(ledger, tmp_path / name, texts=texts)
     assert (done.papers, done.damaged, done.size_bytes) == (3, 0, (tmp_path / name).stat().st_size)
     records = {record["id"]: record for record in read_export(tmp_path / name)}

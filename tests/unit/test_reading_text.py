@@ -23,7 +23,17 @@ FORBIDDEN = set("\r\0\ufffe\uffff\ufeff\u0002\x7f")
 PIECES = st.sampled_from(
     [
         *"a B é ﬁ ﬀ ´ ¨ ı - ‐ \u00ad . , ( ) / : 1 2024".split(),
-        *["state-of-the-", "art", "hep-", "th/9901001", "arXiv:2401.", "00001", "10.5555/abc.", "https://a.b/", "\ufffe"],
+        *[
+            "state-of-the-",
+            "art",
+            "hep-",
+            "th/9901001",
+            "arXiv:2401.",
+            "00001",
+            "10.5555/abc.",
+            "https://a.b/",
+            "\ufffe",
+        ],
         *[" ", "  ", "\t", "\n", "\u00a0", "x" * 30],
     ]
 )
@@ -141,7 +151,9 @@ def test_a_clean_text() -> None:
 @given(st.lists(LINES.map(valid_text), min_size=1, max_size=3))
 def test_everything_found_points_where_it_says(pages: list[str]) -> None:
     """Whatever the text is, offsets lie inside it, and what they cut out is what is told of it."""
-    listed = "References\n[1] A. Ondine. Reading water. 1988.\n[2] C. Weir. On ships,\n1991.\n[3] G. Root. Errors. 2024."
+    listed = (
+        "References\n[1] A. Ondine. Reading water. 1988.\n[2] C. Weir. On ships,\n1991.\n[3] G. Root. Errors. 2024."
+    )
     document = Document(tuple(Page(text) for text in (*pages, listed)), "test", "0")
     found = make(document, measure(document.pages))
     for each in found.references:

@@ -125,7 +125,9 @@ def test_every_style_set_in_type(tmp_path: Path, style: Style, engine: str) -> N
     assert [each.dois for each in result.references] == [(entry.doi,) if entry.doi else () for entry in entries]
     assert result.references[4].title == entries[4].title
     assert result.references[4].authors == tuple(entries[4].authors.split(" and "))
-    expected = "destinations" if style.destinations else {"": "author_year", "label": "labels"}.get(style.marker, "numbers")
+    expected = (
+        "destinations" if style.destinations else {"": "author_year", "label": "labels"}.get(style.marker, "numbers")
+    )
     assert result.references_method == expected
     assert result.references_expected == (40 if style.destinations else None)
     assert result.flags == ()

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rpa_shard.observe.export.bibliography import bibtex_entries, csl_json
 from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, opened
 from rpa_shard.observe.export.parquet import write_parquet
-from rpa_shard.observe.export.records import DAMAGED, Texts, read_record, records
+from rpa_shard.observe.export.records import DAMAGED, RAW, Texts, records
 from rpa_shard.observe.export.references import reference_rows
 from rpa_shard.store.ledger import Ledger
 
@@ -43,7 +43,7 @@ def export(
     *,
     format: Format | None = None,
     what: What | None = None,
-    texts: Texts = Texts(),
+    texts: Texts = RAW,
 ) -> Exported:
     """Writes to `out` ("-" is standard output). Raises ExportError.
 
@@ -87,4 +87,4 @@ def _pieces(rows: Iterator[dict[str, Any]], format: Format) -> Iterable[str]:
     return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-__all__ = ["FORMATS", "ExportError", "Exported", "Format", "Texts", "What", "export", "read_record"]
+__all__ = ["FORMATS", "ExportError", "Exported", "Format", "Texts", "What", "export"]

@@ -39,7 +39,11 @@ def csl_json(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _csl_item(row: Mapping[str, Any]) -> dict[str, Any]:
-    item: dict[str, Any] = {"id": _key(row), "type": "article-journal" if row["doi"] else "document", "note": row["raw"]}
+    item: dict[str, Any] = {
+        "id": _key(row),
+        "type": "article-journal" if row["doi"] else "document",
+        "note": row["raw"],
+    }
     if row["title"]:
         item["title"] = row["title"]
     if row["authors"]:
@@ -49,7 +53,11 @@ def _csl_item(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["doi"]:
         item["DOI"] = row["doi"]
     if row["arxiv_id"]:
-        item |= {"archive": "arXiv", "number": f"arXiv:{row['arxiv_id']}", "URL": f"https://arxiv.org/abs/{row['arxiv_id']}"}
+        item |= {
+            "archive": "arXiv",
+            "number": f"arXiv:{row['arxiv_id']}",
+            "URL": f"https://arxiv.org/abs/{row['arxiv_id']}",
+        }
     elif row["urls"]:
         item["URL"] = row["urls"][0]
     return item

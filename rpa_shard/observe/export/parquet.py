@@ -56,7 +56,14 @@ def _records_schema(pyarrow: Any, texts: Texts) -> Any:
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
     struct, list_ = pyarrow.struct, pyarrow.list_
     spans = list_(list_(number))
-    reference = [("ordinal", number), ("marker", text), ("raw", text), ("page", number), ("start", number), ("end", number)]
+    reference = [
+        ("ordinal", number),
+        ("marker", text),
+        ("raw", text),
+        ("page", number),
+        ("start", number),
+        ("end", number),
+    ]
     section = [("title", text), ("number", text), ("page", number), ("start", number), ("end", number)]
     shares = "characters_a_page scanned_share damaged_share letters_share mean_word_length stop_word_share".split()
     size = struct([("width", real), ("height", real), ("pages", number)])

@@ -36,6 +36,9 @@ class Texts:
         return (*(("text",) if self.raw else ()), *(("clean_text", "clean_page_offsets") if self.clean else ()))
 
 
+RAW = Texts()
+
+
 def records(ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
     """Every paper's record."""
     with open_catalogue(ledger.folder) as catalogue:
@@ -46,7 +49,7 @@ def records(ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def read_record(ledger: Ledger, row: PaperRow, texts: Texts = Texts()) -> dict[str, Any]:
+def read_record(ledger: Ledger, row: PaperRow, texts: Texts) -> dict[str, Any]:
     """A paper's record as it is exported, from its row and, where it is prepped, its files."""
     known: dict[str, Any] = {"id": row.paper_id, "status": row.status.value, "attempts": row.attempts, "failure": None}
     if row.failure is not None:

@@ -65,7 +65,7 @@ class TextPage:
         found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
         if found < 0:
             return None
-        unit = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)
+        unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)
         line = bisect_right(self._spans, (unit, 1 << 60)) - 1
         if line < 0:
             return None

@@ -7,6 +7,7 @@ do not inherit); a page that breaks it costs that page only. Limit: it has no ti
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,5 @@ def _size(page: PageObject) -> tuple[float, float]:
 
 
 def _metadata(reader: PdfReader) -> Metadata:
-    found = reader.metadata or {}
+    found: Mapping[str, Any] = reader.metadata or {}
     return metadata_of(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))

@@ -55,7 +55,9 @@ class Pieces:
                     places[-1] = (
                         Place(round(x, 1), round(y, 1), round(right, 1), round(size, 1))
                         if before is None
-                        else before._replace(right=round(max(before.right, right), 1), size=max(before.size, round(size, 1)))
+                        else before._replace(
+                            right=round(max(before.right, right), 1), size=max(before.size, round(size, 1))
+                        )
                     )
                 lines[-1] += part
                 offset += len(part)

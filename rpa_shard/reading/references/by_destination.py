@@ -30,7 +30,10 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
     near = [_near(by_page[each.page], baselines[each.page], lines, each) for each in placed]
     marked = _marker_style(lines, near)
     if marked is not None:
-        near = [[each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates for candidates in near]
+        near = [
+            [each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates
+            for candidates in near
+        ]
     drop = _usual_drop(near)
     starts: dict[int, list[str]] = {}
     for each, candidates in sorted(zip(placed, near, strict=True), key=lambda pair: _order(pair[0])):

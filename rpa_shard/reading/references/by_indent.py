@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import has_year
+from rpa_shard.reading.references.names import INITIAL, LOOSE_ACCENT, PARTICLE, UPPER, WORD
 from rpa_shard.reading.references.section import CAPTION, section_end
 
 _SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
@@ -22,19 +23,17 @@ _SHORT = 8.0
 LONGEST_ENTRY, LONGEST_ENTRY_LINES = 1500, 12
 # What a reading of the page is worth over one of the words alone, in shares of good entries.
 TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
-# TeX's accents may stand before their letter: ´Alvarez.
-_LOOSE_ACCENT = "[´`¨ˆ˜ˇ˘˙˚]?"
-_PARTICLE = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|al|el|ten|ter|zu|d’|d')[ -]?){0,3}"
 # A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
 _NAME = re.compile(
-    rf"{_LOOSE_ACCENT}{_PARTICLE}(?:[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'`´¨-]*,?\s|(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-ZÀ-ÖØ-ÞĀ-Ž]|[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'-]+[,.]|[a-z]\w+,\s[A-ZÀ-ÖØ-ÞĀ-Ž])"
+    rf"{LOOSE_ACCENT}{PARTICLE}(?:[{UPPER}][\w’'`´¨-]*,?\s|(?:{INITIAL}){{1,4}}\s?{PARTICLE}[{UPPER}]|"
+    rf"[{UPPER}][\w’'-]+[,.]|[a-z]\w+,\s[{UPPER}])"
 )
 _AUTHORS = re.compile(
-    rf"{_LOOSE_ACCENT}{_PARTICLE}(?:(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.[ -]?){{1,4}}\s?{_PARTICLE}[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+|"
-    rf"[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+(?:[ -][A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+)?,\s?(?:[A-ZÀ-ÖØ-ÞĀ-Ž]\.|[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]+)|"
-    rf"[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+ [A-ZÀ-ÖØ-ÞĀ-Ž]{{1,3}}[,. ]|"
+    rf"{LOOSE_ACCENT}{PARTICLE}(?:(?:{INITIAL}){{1,4}}\s?{PARTICLE}{WORD}+|"
+    rf"{WORD}+(?:[ -]{WORD}+)?,\s?(?:[{UPPER}]\.|[{UPPER}][a-z]+)|"
+    rf"{WORD}+ [{UPPER}]{{1,3}}[,. ]|"
     # Given name first: journals' names look like that, too.
-    rf"(?P<spelled>[A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+(?: [A-ZÀ-ÖØ-ÞĀ-Ž]\.)?(?: [A-ZÀ-ÖØ-ÞĀ-Ž][\w’'´¨ˇ-]+){{1,2}}(?:,| and |\.)))"
+    rf"(?P<spelled>{WORD}+(?: [{UPPER}]\.)?(?: {WORD}+){{1,2}}(?:,| and |\.)))"
 )
 # An entry of the same authors as the one before: only its year stands there.
 _SAME_AUTHORS = re.compile(r"[_.\s]{0,12}\(?(?:1[6-9]|20)\d\d[a-z]?\)?[,.:]")
@@ -132,9 +131,7 @@ def _is_start(lines: Sequence[Line], index: int, column: int, votes: _Votes, fir
     return first
 
 
-def _by_gaps(
-    lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], anew: Set[int]
-) -> tuple[int, ...]:
+def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], anew: Set[int]) -> tuple[int, ...]:
     """Lines after a larger gap than that between two lines; at a column's top, those that begin with a name."""
     steps: Counter[float] = Counter()
     for index in range(begin + 1, stop):
@@ -229,7 +226,7 @@ def _without_strangers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[
 
 def _begins_with_name(text: str) -> bool:
     text = text[:LONGEST_NAME].lstrip()
-    return _NAME.match(text) is not None or text[:1] in "“\"—–-[" or _SAME_AUTHORS.match(text) is not None
+    return _NAME.match(text) is not None or text[:1] in '“"—–-[' or _SAME_AUTHORS.match(text) is not None
 
 
 def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:

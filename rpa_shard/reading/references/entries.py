@@ -14,9 +14,13 @@ from rpa_shard.reading.references.section import CAPTION, HEADING, ends_section
 
 # Lines that no entry of an ordinary list reaches.
 MOST_LINES = 40
+# What is no longer the bibliography's size of letters (small capitals measure 0.7).
+SMALLER, LARGER = 0.62, 1.16
 
 
-def entry_lines(lines: Sequence[Line], starts: Sequence[int], stop: int, ends: Set[int] = frozenset()) -> list[list[Line]]:
+def entry_lines(
+    lines: Sequence[Line], starts: Sequence[int], stop: int, ends: Set[int] = frozenset()
+) -> list[list[Line]]:
     """The lines of each entry. `stop` is where the last one ends at the latest; `ends` are indices in `starts` of
     entries that may be followed by something else, besides the last."""
     edges = [*starts[1:], stop]
@@ -44,17 +48,22 @@ def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: 
         line, before = lines[index], lines[index - 1]
         if not (line.size and before.size):
             continue
-        if not 0.62 < line.size / max(size, 1.0) < 1.16 and abs(before.size - size) <= 0.25 * size and len(line.text) > 3:
-            if not _goes_on(before, line):
-                return index
+        if _other_letters(before, line, size):
+            return index
         if line.page == before.page and line.baseline < before.baseline:
-            if leading and before.baseline - line.baseline > 1.45 * leading + 1.0:
-                return index
-            if hanging and line.left < lines[start].left + 1.5 and line.left < before.left - 3.0:
+            far = leading and before.baseline - line.baseline > 1.45 * leading + 1.0
+            back = hanging and line.left < lines[start].left + 1.5 and line.left < before.left - 3.0
+            if far or back:
                 return index
         elif _far_from_column(lines, start, index):
             return index
     return edge
+
+
+def _other_letters(before: Line, line: Line, size: float) -> bool:
+    """Whether larger or much smaller letters begin with a line; fonts of one size differ a little."""
+    changed = not SMALLER < line.size / max(size, 1.0) < LARGER and abs(before.size - size) <= 0.25 * size
+    return changed and len(line.text) > 3 and not _goes_on(before, line)
 
 
 def _is_foreign(text: str) -> bool:

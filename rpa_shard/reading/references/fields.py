@@ -10,25 +10,32 @@ import re
 from typing import NamedTuple
 
 from rpa_shard.reading.references.by_marker import MARKER
+from rpa_shard.reading.references.names import UPPER
 
 LONGEST_FIELD = 400
 _LABEL = re.compile(r"[ \t]*\[([^\W\d_][^\[\]]{0,120})\][.:]?[ \t]*")
-_YEAR_IN_BRACKETS = re.compile(r"\((?:[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
+_YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
 _YEAR = re.compile(r"(?<![\d.:/–-])((?:1[6-9]|20)\d\d)[a-z]?(?![\d–-]|\.\d|:\d)")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{8,400})[”\"]")
-_INITIALS = r"(?:[A-ZÀ-ÖØ-ÞĀ-Ž][a-z]?\.[ -]?){1,4}"
-_SURNAME = r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|ten|ter|Van|Von|De|Le|La|Mc|Mac|O’|d’)[ ]?){0,2}[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]*(?:[-’'´¨ˇ`][^\W\d_]+)*"
-_GIVEN_FIRST = rf"(?:{_INITIALS}\s?{_SURNAME}(?: {_SURNAME})?|[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+(?:-[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+)?(?: [A-ZÀ-ÖØ-ÞĀ-Ž]\.?)?(?: {_SURNAME}){{1,2}})"
+_INITIALS = rf"(?:[{UPPER}][a-z]?\.[ -]?){{1,4}}"
+_SURNAME = (
+    r"(?:(?:van|von|de|del|della|den|der|di|da|dos|du|le|la|ten|ter|Van|Von|De|Le|La|Mc|Mac|O’|d’)[ ]?){0,2}"
+    rf"[{UPPER}][^\W\d_]*(?:[-’'´¨ˇ`][^\W\d_]+)*"
+)
+_GIVEN_FIRST = (
+    rf"(?:{_INITIALS}\s?{_SURNAME}(?: {_SURNAME})?|"
+    rf"[{UPPER}][^\W\d_]+(?:-[{UPPER}][^\W\d_]+)?(?: [{UPPER}]\.?)?(?: {_SURNAME}){{1,2}})"
+)
 _SURNAME_FIRST = rf"{_SURNAME}(?: {_SURNAME})?, {_INITIALS}"
 _SEPARATOR = r"(?:, and |, & | and | & |, |; )"
 _AND_OTHERS = r"(?:,? et al\.?|,? and others)?"
 _LIST_GIVEN = re.compile(rf"({_GIVEN_FIRST}(?:{_SEPARATOR}{_GIVEN_FIRST}){{0,60}}){_AND_OTHERS}(?=[.,:] |, [“\"]| \()")
-_LIST_SURNAME = re.compile(
-    rf"({_SURNAME_FIRST}(?:{_SEPARATOR}{_SURNAME_FIRST}){{0,60}}){_AND_OTHERS}\.?(?= |,|$)"
-)
+_LIST_SURNAME = re.compile(rf"({_SURNAME_FIRST}(?:{_SEPARATOR}{_SURNAME_FIRST}){{0,60}}){_AND_OTHERS}\.?(?= |,|$)")
 _SPLIT_GIVEN = re.compile(r", and |, & | and | & |, |; ")
 _SPLIT_SURNAME = re.compile(r"(?<=\.),? (?:and |& )|(?<=\.)[,;] |, and |, & ")
-_SENTENCE = re.compile(r"(?:\.|:)?\s*(?:\(?(?:1[6-9]|20)\d\d[a-z]?\)?[.,:]?\s*)?([^\s(\d“\"][^.?!]{10,300}?(?:[?!]|\.(?=\s|$)))")
+_SENTENCE = re.compile(
+    r"(?:\.|:)?\s*(?:\(?(?:1[6-9]|20)\d\d[a-z]?\)?[.,:]?\s*)?([^\s(\d“\"][^.?!]{10,300}?(?:[?!]|\.(?=\s|$)))"
+)
 
 
 class Fields(NamedTuple):

@@ -84,7 +84,11 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
         _reference(number, entry, found.keys.get(start, ()), reading.words, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
-    ordinals = {key: number for number, start in enumerate(found.starts[: len(references)], 1) for key in found.keys.get(start, ())}
+    ordinals = {
+        key: number
+        for number, start in enumerate(found.starts[: len(references)], 1)
+        for key in found.keys.get(start, ())
+    }
     return Bibliography(references, found.method, expected, ordinals)
 
 
@@ -141,7 +145,12 @@ def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
 
 
 def _reference(
-    ordinal: int, entry: Sequence[Line], keys: Sequence[str], words: Words, links: tuple[list[int], list[str]], numbered: bool
+    ordinal: int,
+    entry: Sequence[Line],
+    keys: Sequence[str],
+    words: Words,
+    links: tuple[list[int], list[str]],
+    numbered: bool,
 ) -> Reference:
     whole = spell(join_lines([line.text for line in entry], words)[:LONGEST_RAW])
     fields = fields_of(whole, numbered)
@@ -164,5 +173,3 @@ def _reference(
         fields.authors,
         keys[0] if keys else None,
     )
-
-

@@ -31,7 +31,9 @@ _AFTER = re.compile(
     r"figure captions?|tables?|figures?|contents)[ \t]*[.:]?[ \t]*",
     re.IGNORECASE,
 )
-CAPTION = re.compile(r"[ \t]*(?:table|figure|fig\.?|algorithm|listing)[ \t]{0,2}(?:[A-Z]\.?)?\d{1,3}[ \t]{0,2}[.:|]", re.IGNORECASE)
+CAPTION = re.compile(
+    r"[ \t]*(?:table|figure|fig\.?|algorithm|listing)[ \t]{0,2}(?:[A-Z]\.?)?\d{1,3}[ \t]{0,2}[.:|]", re.IGNORECASE
+)
 _LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z’'()&-]+(?:[ \t:,]+[A-Za-z’'()&-]+){0,9}")
 
 
@@ -69,4 +71,4 @@ def ends_section(lines: Sequence[Line], index: int, size: float) -> bool:
 def _stands_alone(lines: Sequence[Line], index: int) -> bool:
     """Whether the line before it ended a sentence: entries are broken before words like Index and Tables, too."""
     before = lines[index - 1].text.rstrip() if index else "."
-    return before[-1:] in ".])”\"" or before[-1:].isdigit() or lines[index].page != lines[index - 1].page
+    return before[-1:] in '.])”"' or before[-1:].isdigit() or lines[index].page != lines[index - 1].page
