@@ -72,6 +72,11 @@ def paper(entries: Sequence[Entry], style: Style) -> bytes:
         for line in textwrap.wrap(PROSE * 2, width):
             sheet.line(line)
         sheet.skip(6)
+    if style.destinations:
+        sheet.line("Others agree: [3] and [1].")
+        line = sheet.last
+        for left, key in ((54, "key3"), (85, "key1")):
+            sheet.link(Link((line.x + left, line.y - 2, line.x + left + 10, line.y + 8), destination=f"cite.{key}"))
     if style.heading:
         sheet.line(style.heading, size=13.0, bold=True)
         sheet.skip(4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -33,6 +34,8 @@ ENGINE_LOCK = threading.Lock()
 MOST_FAILED_PAGES = 0.1
 # How far the number of references may be from what the destinations promise: this many, or this share of them.
 REFERENCES_OFF, REFERENCES_OFF_SHARE = 1, 0.05
+# Links to one entry that begin closer together are one citation.
+ONE_CITATION_CHARACTERS = 40
 
 
 def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
@@ -128,12 +131,26 @@ def _citations(document: Document, reading: Reading, bibliography: Bibliography)
     ordinals = bibliography.ordinals
     if not ordinals:
         return ()
-    return tuple(
+    found = (
         Citation(number, span[0] + link.offset, ordinals[link.key])
         for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
         for link in page.links
         if link.key is not None and link.key in ordinals and link.offset is not None
     )
+    return tuple(_each_once(found))
+
+
+def _each_once(citations: Iterable[Citation]) -> Iterator[Citation]:
+    """Without the second link of one citation: author and year, or the two parts of one broken over lines."""
+    before: Citation | None = None
+    for each in citations:
+        if (
+            before is None
+            or each.reference != before.reference
+            or each.offset - before.offset > ONE_CITATION_CHARACTERS
+        ):
+            yield each
+        before = each
 
 
 def _page_sizes(document: Document) -> tuple[PageSize, ...]:
