@@ -7,7 +7,7 @@ what a label says.
     python scripts/quality.py FOLDER [--truth LABELS] [--engine pdfium] [--only NAMES] [--papers]
 
 LABELS is a folder of JSON files named after the PDFs: `style`, `count`, `first`, `last`, `arxiv_ids`, `dois`, `stamp`
-(tests/data/labels/README.md).
+(tests/labels/README.md).
 """
 
 from __future__ import annotations
