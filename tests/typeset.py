@@ -73,10 +73,7 @@ def paper(entries: Sequence[Entry], style: Style) -> bytes:
             sheet.line(line)
         sheet.skip(6)
     if style.destinations:
-        sheet.line("Others agree: [3] and [1].")
-        line = sheet.last
-        for left, key in ((54, "key3"), (85, "key1")):
-            sheet.link(Link((line.x + left, line.y - 2, line.x + left + 10, line.y + 8), destination=f"cite.{key}"))
+        _cite(sheet)
     if style.heading:
         sheet.line(style.heading, size=13.0, bold=True)
         sheet.skip(4)
@@ -96,12 +93,24 @@ def paper(entries: Sequence[Entry], style: Style) -> bytes:
             sheet.link(Link((last.x, last.y - 2, last.x + 120, last.y + 8), f"https://doi.org/{entry.doi}"))
         sheet.skip(ENTRY_GAP)
     if style.appendix:
-        sheet.skip(14)
-        sheet.line("A Further readings of the ruler", size=13.0, bold=True)
-        sheet.skip(4)
-        for line in textwrap.wrap(PROSE * 3, width):
-            sheet.line(line)
+        _append(sheet, width)
     return write_pdf(sheet.pages(), destinations)
+
+
+def _append(sheet: _Sheet, width: int) -> None:
+    sheet.skip(14)
+    sheet.line("A Further readings of the ruler", size=13.0, bold=True)
+    sheet.skip(4)
+    for line in textwrap.wrap(PROSE * 3, width):
+        sheet.line(line)
+
+
+def _cite(sheet: _Sheet) -> None:
+    """A line with citations that are links."""
+    sheet.line("Others agree: [3] and [1].")
+    last = sheet.last
+    for left, key in ((54, "key3"), (85, "key1")):
+        sheet.link(Link((last.x + left, last.y - 2, last.x + left + 10, last.y + 8), destination=f"cite.{key}"))
 
 
 def _marker(style: Style, number: int, entry: Entry) -> str:

@@ -129,13 +129,14 @@ def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]], apart: set
     alone: defaultdict[int, list[int]] = defaultdict(list)
     beside: defaultdict[int, list[int]] = defaultdict(list)
     for page, indices in edges.items():
+        outermost = _outermost(lines, indices)
         for index in indices:
             text = lines[index].text
             match = _NUMBER.fullmatch(text) if len(text) <= 20 else None
             if match is not None:
                 number = int(match[1]) if match[1].isdigit() else _roman(match[1].lower())
                 alone[number - page].append(index)
-            elif len(text) <= LONGEST_WITH_NUMBER and index in _outermost(lines, indices):
+            elif len(text) <= LONGEST_WITH_NUMBER and index in outermost:
                 beside_number = _BESIDE.fullmatch(text)
                 if beside_number is not None:
                     beside[int(beside_number[1] or beside_number[2]) - page].append(index)

@@ -40,7 +40,6 @@ _OLD_HINT = re.compile(r"/\s?\d{7}")
 _SPACED_DOI = re.compile(
     r"(?<![\d.])10 ?\. ?\d{4,9} ?/ ?[-_;()/:A-Za-z0-9]+(?:\.[-_;()/:A-Za-z0-9]+| [./_:-] [-_;()/:A-Za-z0-9]+){0,12}"
 )
-_HINT = re.compile(r"10 ?\.|arxiv|://|www\.|abs/|\d{4}\.\d{4}|/\s?\d{7}", re.IGNORECASE)
 
 
 class Identifiers(NamedTuple):
@@ -61,7 +60,7 @@ def find_identifiers(text: str, uris: tuple[str, ...] = ()) -> Identifiers:
     urls: dict[str, None] = {}
     for uri in uris:
         _from_uri(uri, arxiv_ids, dois, urls)
-    if _HINT.search(text) is not None:
+    if _may_name(text):
         _from_text(
             _despaced(text) if "10 ." in text or "10. " in text or " / " in text else text, arxiv_ids, dois, urls
         )
@@ -90,6 +89,13 @@ def _from_text(text: str, arxiv_ids: dict[str, None], dois: dict[str, None], url
             urls[url] = None
             rest = rest[: match.start()] + "\0" * len(match[0]) + rest[match.end() :]
     _take_arxiv_ids(rest, arxiv_ids)
+
+
+def _may_name(text: str) -> bool:
+    """A cheap look before the dear ones."""
+    if "10" in text or "://" in text or "rXiv" in text or "www." in text or "abs/" in text:
+        return True
+    return _NEW_HINT.search(text) is not None or _OLD_HINT.search(text) is not None or "arxiv" in text.lower()
 
 
 def _despaced(text: str) -> str:

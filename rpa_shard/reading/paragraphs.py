@@ -21,24 +21,43 @@ def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset())
     if not lines:
         return []
     leading = _leading(lines)
-    usual = 1.4 * leading
+    usual, far = 1.4 * leading, 6 * leading
     starts = [lines[0].start]
     add = starts.append
     before = lines[0]
     page, left, baseline, size = before.page, before.left, before.baseline, before.size
+    # One loop without calls for the usual line: there are a thousand lines and more in a paper.
     for line in lines[1:]:
         start, _, _, on, from_left, height, _, tall = line
         step = baseline - height
-        # Nearly every line goes on with the one before it: that is told with few steps.
-        goes_on = on == page and 0.0 < step < usual and -_INDENT_MOST < from_left - left < _INDENT_LEAST
-        if start in known or (not (goes_on and 0.8 < tall / (size or 1.0) < 1.25) and _anew(before, line, leading)):
+        if start in known:
+            add(start)
+        elif not tall:
+            if _short_end(before, line):
+                add(start)
+        elif on == page and -1.0 < step < far:
+            # Below 4 points: pieces of one line.
+            if step >= usual or (
+                step >= 4.0
+                and (
+                    (not 0.8 < tall / (size or 1.0) < 1.25 and _both_long(before, line))
+                    or (_INDENT_LEAST < from_left - left < _INDENT_MOST and _closed(before))
+                )
+            ):
+                add(start)
+        elif _closed(before) and not line.text[:1].islower():
+            # Another column or page: a sentence that is not over goes on.
             add(start)
         before, page, left, baseline, size = line, on, from_left, height, tall
     return starts
 
 
-def _anew(before: Line, line: Line, leading: float) -> bool:
-    return _breaks(before, line, leading) if line.size else _short_end(before, line)
+def _both_long(before: Line, line: Line) -> bool:
+    return len(before.text) > 3 and len(line.text) > 3
+
+
+def _closed(line: Line) -> bool:
+    return line.text.rstrip()[-1:] in _CLOSES
 
 
 def _leading(lines: Sequence[Line]) -> float:
@@ -49,20 +68,5 @@ def _leading(lines: Sequence[Line]) -> float:
     return median(steps) if steps else 12.0
 
 
-def _breaks(before: Line, line: Line, leading: float) -> bool:
-    step = before.baseline - line.baseline
-    if line.page == before.page and -1.0 < step < 4.0:
-        return False  # pieces of one line
-    if line.page == before.page and 0 < step < 6 * leading:
-        if step > 1.4 * leading:
-            return True
-        if abs(line.size - before.size) > 0.2 * max(line.size, before.size) and len(line.text) > 3 < len(before.text):
-            return True
-        indent = line.left - before.left
-        return _INDENT_LEAST < indent < _INDENT_MOST and before.text.rstrip()[-1:] in _CLOSES
-    # Another column or page: a sentence that is not over goes on.
-    return before.text.rstrip()[-1:] in _CLOSES and not line.text[:1].islower()
-
-
 def _short_end(before: Line, line: Line) -> bool:
-    return len(before.text) < 0.75 * len(line.text) and before.text.rstrip()[-1:] in _CLOSES
+    return len(before.text) < 0.75 * len(line.text) and _closed(before)

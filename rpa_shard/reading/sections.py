@@ -17,7 +17,7 @@ from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import HEADING as REFERENCES_HEADING
 
-LONGEST_HEADING = 120
+LONGEST_HEADING, LONGEST_WORDS = 120, 45
 LONGEST_ABSTRACT_LINES = 80
 MOST_HEADINGS = 1000
 _KNOWN = re.compile(
@@ -37,6 +37,9 @@ _AFTER_ABSTRACT = re.compile(
     r"acm reference format)",
     re.IGNORECASE,
 )
+_NUMBER_FIRST = frozenset("0123456789IVX§")
+# What a heading may begin with: most lines do not, and cost no more than this look.
+_FIRST = _NUMBER_FIRST | frozenset(" \tABCDEFGHIJKLMNOPQRSTUVWXYZÀÉ■•*")
 _ROMAN = {"I": 1, "V": 5, "X": 10}
 
 
@@ -49,6 +52,10 @@ class Section:
     page: int
     start: int
     end: int
+
+
+def _is_known(words: str) -> bool:
+    return _KNOWN.fullmatch(words) is not None or REFERENCES_HEADING.fullmatch(words) is not None
 
 
 class _Candidate(NamedTuple):
@@ -65,20 +72,19 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     size = _usual_size(lines)
     found: list[Section] = []
     candidates: list[_Candidate] = []
+    least = 0.9 * size
     for line in lines:
-        text = line.text
-        if len(text) > LONGEST_HEADING or (size and line.size and line.size < 0.9 * size):
+        text = line[2]
+        if len(text) > LONGEST_HEADING or text[0] not in _FIRST or 0.0 < line[7] < least:
             continue
-        first = text[0] if text[0] > " " else text.lstrip()[0]
-        if first in "0123456789IVX§":
+        words = text.strip()
+        if words[0] in _NUMBER_FIRST:
             match = _NUMBERED.fullmatch(text)
             if match is not None and line.start < stop and _may_be_title(match[2]):
                 candidates.append(_Candidate(line, _steps(match[1]), not match[1][0].isdigit(), match[2].strip()))
                 continue
-        if len(text) < 45 and first.isupper():
-            words = text.strip()
-            if _KNOWN.fullmatch(words) or REFERENCES_HEADING.fullmatch(words):
-                found.append(Section(words, None, line.page, line.start, line.end))
+        if len(text) < LONGEST_WORDS and words[0].isupper() and _is_known(words):
+            found.append(Section(words, None, line.page, line.start, line.end))
     found += _chain(candidates, size)
     return tuple(sorted(found, key=lambda each: each.start)[:MOST_HEADINGS])
 

@@ -33,6 +33,8 @@ _TABLE = str.maketrans(
         "\ufffe": None,
     }
 )
+_SPECIAL = re.compile("[\ufb00-\ufb06\u00a0\u00ad\u0002\u2002-\u200c\u202f\u2060\ufffe]")
+_LOOSE = re.compile("[´`¨ˆ˜ˇ˘˙˚˝¯¸]")
 _COMBINING = {
     "´": "\u0301",
     "`": "\u0300",
@@ -56,13 +58,15 @@ def spell(line: str) -> str:
     """The line spelled out."""
     if line.isascii():
         return _spaced(_ACCENTED.sub(_accented, line) if "`" in line else line)
-    line = line.translate(_TABLE)
+    if _SPECIAL.search(line) is not None:
+        line = line.translate(_TABLE)
     if not is_normalized("NFC", line):
         line = normalize("NFC", line)
-    line = _ACCENTED.sub(_accented, line)
-    line = _CEDILLA.sub(lambda match: normalize("NFC", match[1] + "\u0327"), line)
-    if not is_normalized("NFC", line):
-        line = normalize("NFC", line)
+    if _LOOSE.search(line) is not None:
+        line = _ACCENTED.sub(_accented, line)
+        line = _CEDILLA.sub(lambda match: normalize("NFC", match[1] + "\u0327"), line)
+        if not is_normalized("NFC", line):
+            line = normalize("NFC", line)
     return _spaced(line)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rpa_shard.prep.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
@@ -28,8 +29,7 @@ MOST_HEADINGS = 12
 MOST_ENTRIES = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One entry: its place in the list (from 1), its text on one line without the marker, and what it names.
 
     `page` counts from 1; `start` and `end` are character offsets in the raw text, from the first letter of its marker
