@@ -26,11 +26,11 @@ from typing import Any
 from unicodedata import normalize
 
 from rpa_shard.paper import PaperError
-from rpa_shard.prep.document import Document
 from rpa_shard.prep.engines import load
 from rpa_shard.prep.extract import make
 from rpa_shard.prep.extraction import Extraction
 from rpa_shard.reading.clean import clean_text
+from rpa_shard.reading.document import Document
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 

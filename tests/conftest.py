@@ -15,7 +15,6 @@ from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
 from tests.rig import Rig
 
-
 # How long an example may take is the machine's business.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")

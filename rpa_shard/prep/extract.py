@@ -15,10 +15,10 @@ from pathlib import Path
 
 from rpa_shard.failpoints import reach
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Document
 from rpa_shard.prep.engines import load, names_for
 from rpa_shard.prep.extraction import Citation, Extraction, PageSize
 from rpa_shard.reading.clean import Layout
+from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.lines import Reading, read_lines
 from rpa_shard.reading.paragraphs import paragraph_starts

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from rpa_shard.prep.document import Metadata
 from rpa_shard.reading.clean import Layout
+from rpa_shard.reading.document import Metadata
 from rpa_shard.reading.quality import Quality
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple
 
-from rpa_shard.prep.document import Page, Place
+from rpa_shard.reading.document import Page, Place
 from rpa_shard.reading.joining import Words
 from rpa_shard.reading.raw import as_blocks
 

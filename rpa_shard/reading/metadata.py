@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from rpa_shard.prep.document import Metadata
+from rpa_shard.reading.document import Metadata
 from rpa_shard.reading.raw import valid_line
 
 LONGEST = 500

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from rpa_shard.prep.document import Page
+from rpa_shard.reading.document import Page
 
 # Below this a page has no text layer worth the name: a scan often carries a stamp or a running head.
 SCANNED_PAGE_CHARACTERS = 50

@@ -15,12 +15,12 @@ import pytest
 
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.artifacts import fingerprint_of
-from rpa_shard.prep.document import Document
-from rpa_shard.prep.document import Page as DocumentPage
 from rpa_shard.prep.extract import extract
 from rpa_shard.prep.extraction import Extraction
 from rpa_shard.prep.record import json_schema, make_record
 from rpa_shard.reading.clean import clean_text
+from rpa_shard.reading.document import Document
+from rpa_shard.reading.document import Page as DocumentPage
 from rpa_shard.reading.stamp import Stamp
 from rpa_shard.testing.pdf_writer import Destination, Link, Page, Text, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf

@@ -27,10 +27,10 @@ from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.observe.verify import verify
 from rpa_shard.paper import PREP, Failure
 from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of, write_artifacts
-from rpa_shard.prep.document import Document, Page
 from rpa_shard.prep.extract import make
 from rpa_shard.prep.pipeline import row_result
 from rpa_shard.prep.record import json_schema, make_record
+from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 from rpa_shard.store.folder import DataFolder, Layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.prep.document import Metadata, Page, Place
+from rpa_shard.reading.document import Metadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.lines import read_lines
 from rpa_shard.reading.metadata import metadata_of

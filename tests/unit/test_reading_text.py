@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.prep.document import Document, Page
 from rpa_shard.prep.extract import make
 from rpa_shard.reading.clean import Layout, clean_text
+from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import read_lines
 from rpa_shard.reading.quality import measure

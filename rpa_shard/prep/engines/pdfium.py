@@ -14,10 +14,10 @@ import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Document, Page
 from rpa_shard.prep.engines.limits import PAGES, Budget
 from rpa_shard.prep.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.prep.engines.pdfium_text import TextPage, document_metadata
+from rpa_shard.reading.document import Document, Page
 
 
 class PdfiumEngine:

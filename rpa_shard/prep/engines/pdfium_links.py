@@ -12,9 +12,9 @@ from typing import Any
 
 import pypdfium2.raw as c
 
-from rpa_shard.prep.document import Destination, Link
 from rpa_shard.prep.engines.limits import DESTINATIONS, NAME_CHARACTERS, URI_CHARACTERS, Budget, entry_key
 from rpa_shard.prep.engines.pdfium_text import TextPage
+from rpa_shard.reading.document import Destination, Link
 from rpa_shard.reading.raw import valid_line
 
 _GO_TO, _URI = c.PDFACTION_GOTO, c.PDFACTION_URI

@@ -14,8 +14,8 @@ from typing import Any
 
 import pypdfium2.raw as c
 
-from rpa_shard.prep.document import Metadata, Place
 from rpa_shard.prep.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
+from rpa_shard.reading.document import Metadata, Place
 from rpa_shard.reading.metadata import metadata_of
 from rpa_shard.reading.raw import valid_line
 

@@ -16,10 +16,10 @@ from pypdf import Configuration, PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Destination, Document, Metadata, Page
 from rpa_shard.prep.engines.limits import PAGES, Budget
 from rpa_shard.prep.engines.pypdf_links import entry_places, page_links
 from rpa_shard.prep.engines.pypdf_text import Pieces
+from rpa_shard.reading.document import Destination, Document, Metadata, Page
 from rpa_shard.reading.metadata import metadata_of
 
 # It warns about most real files; what matters of that shows in the result.

@@ -10,9 +10,9 @@ from typing import Any
 
 from pypdf import PageObject, PdfReader
 
-from rpa_shard.prep.document import Destination, Link
 from rpa_shard.prep.engines.limits import DESTINATIONS, LINKS, NAME_CHARACTERS, URI_CHARACTERS, Budget, entry_key
 from rpa_shard.prep.engines.pypdf_text import Pieces
+from rpa_shard.reading.document import Destination, Link
 from rpa_shard.reading.raw import valid_line
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rpa_shard.prep.document import Place
 from rpa_shard.prep.engines.limits import Budget
+from rpa_shard.reading.document import Place
 from rpa_shard.reading.raw import valid_line, valid_text
 
 _LETTER_WIDTH = 0.46

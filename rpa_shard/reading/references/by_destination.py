@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rpa_shard.prep.document import Destination
+from rpa_shard.reading.document import Destination
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import MARKER
 

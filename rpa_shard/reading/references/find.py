@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rpa_shard.prep.document import Document
+from rpa_shard.reading.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
 from rpa_shard.reading.joining import Words, join_lines
 from rpa_shard.reading.lines import Line, Reading
