@@ -216,31 +216,33 @@ def resize(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def show(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows one paper."""
-    from rpa_shard.observe.show import UnknownPaperError
+    from rpa_shard.observe.show import NotShownError, show_clean
     from rpa_shard.observe.show import show as show_paper
     from rpa_shard.store.ledger import open_ledger
 
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
         try:
-            _print(show_paper(ledger, _paper(parsed.id).canonical))
-        except UnknownPaperError as error:
+            _print((show_clean if parsed.clean else show_paper)(ledger, _paper(parsed.id).canonical))
+        except NotShownError as error:
             raise UsageError(str(error)) from None
     return OK
 
 
 def export(parsed: argparse.Namespace, settings: Settings) -> int:
     """Writes one record for every paper."""
-    from rpa_shard.observe.export import ExportError
+    from rpa_shard.observe.export import ExportError, Texts
     from rpa_shard.observe.export import export as export_papers
     from rpa_shard.store.ledger import open_ledger
 
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
         try:
-            done = export_papers(ledger, parsed.out, format=parsed.format, with_text=parsed.text)
+            texts = Texts(parsed.text, parsed.clean)
+            done = export_papers(ledger, parsed.out, format=parsed.format, what=parsed.what, texts=texts)
         except ExportError as error:
             raise UsageError(str(error)) from None
     damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
-    _say(f"exported {done.papers} papers to {parsed.out}, {done.size_bytes} bytes{damaged}")
+    rows = f", {done.rows} references" if done.rows != done.papers else ""
+    _say(f"exported {done.papers} papers{rows} to {parsed.out}, {done.size_bytes} bytes{damaged}")
     return SOME_FAILED if done.damaged else OK
 
 
@@ -420,13 +422,25 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("show", show, "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
     sub.add_argument("id", metavar="ID")
+    sub.add_argument("--clean", action="store_true", help="only the whole text, cleaned for reading")
 
     sub = command(
         "export", export, "write one record for every paper, failures too", "./run.sh export --out papers.jsonl.zst"
     )
     sub.add_argument("--out", required=True, type=Path, metavar="F", help=".gz and .zst compress; - is standard output")
-    sub.add_argument("--format", choices=("jsonl", "parquet"), help="default by the ending of F")
-    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' text")
+    sub.add_argument(
+        "--what",
+        choices=("records", "references"),
+        default="records",
+        help="references: one row for every reference, a citation graph",
+    )
+    sub.add_argument(
+        "--format",
+        choices=("jsonl", "parquet", "csl-json", "bibtex"),
+        help="default by the ending of F; csl-json and bibtex hold references, for reference managers",
+    )
+    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' raw text")
+    sub.add_argument("--clean", action="store_true", help="records with the clean text, for reading and models")
 
     sub = command("mirror", mirror, "serve a folder of PDFs at /pdf/<id>, as arXiv does", "./run.sh mirror ~/pdfs")
     sub.add_argument("folder", type=Path, metavar="FOLDER")
