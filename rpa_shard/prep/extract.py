@@ -41,7 +41,7 @@ ONE_CITATION_CHARACTERS = 40
 def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
     """Reads the PDF at `path` with the engines of `choice`. Raises PaperError(BAD_PDF).
 
-    `inside` is entered once the engine lock is ours, and left before it is released: it covers all that the paper takes.
+    `inside` is entered once the engine lock is ours, and left before it is released: it covers all of it.
     """
     with ENGINE_LOCK, inside or nullcontext():
         reach("mid_extraction")

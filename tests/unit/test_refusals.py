@@ -128,7 +128,7 @@ def test_of_two_images_of_a_row_the_later_one_counts() -> None:
 async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
-        claims = Claims(store, counters, workers=1)
+        claims = Claims(store, counters, group=1)
         feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
         claim = await claims.next()
         assert claim is not None
@@ -168,7 +168,7 @@ async def test_whatever_an_attempt_meets_it_is_settled(
     folder: DataFolder, error: Exception, failure: Failure, attempts: int
 ) -> None:
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
-        claims = Claims(store, Counters(), workers=1)
+        claims = Claims(store, Counters(), group=1)
         one = asyncio.Semaphore(1)
         worker = Worker(Bench(claims, Broken(error), one, one, Counters(), 1.0))  # type: ignore[arg-type]
         feeding, working = asyncio.create_task(claims.feed()), asyncio.create_task(worker.run())
