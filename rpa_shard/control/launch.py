@@ -50,6 +50,7 @@ def launch(settings: Settings, *, daemon: bool, say: Callable[[str], None]) -> R
         _resize(folder, target, say)
         folder.resize_request.unlink(missing_ok=True)  # meant for a run that is gone
         shutil.rmtree(folder.root / "tmp", ignore_errors=True)
+        folder.remove_half_written()
         if not daemon and not _anything_to_do(folder):
             return None
         _refuse_too_many(settings, folder)

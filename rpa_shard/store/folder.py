@@ -132,6 +132,14 @@ class DataFolder:
         }
         replace_file(self.manifest_file, json.dumps(content, indent=2).encode() + b"\n")
 
+    def remove_half_written(self) -> None:
+        """Removes what processes that died in `replace_file` left here; the run's lock must be held."""
+        for folder in (self.root, self.status_file.parent):
+            for path in folder.glob(".*.part"):
+                pid = path.name.split(".")[-2]
+                if not (pid.isdigit() and _is_running(int(pid))):
+                    path.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         """Held by whoever writes rows from outside a run: the layout stays as it is meanwhile."""
@@ -198,6 +206,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _layout(content: dict[str, object]) -> Layout:

@@ -235,6 +235,18 @@ def test_the_run_lock_is_held_until_the_last_process_ends(folder: DataFolder) ->
         pass
 
 
+def test_what_a_killed_process_left_half_written_goes_away(folder: DataFolder) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (folder.root / "run").mkdir()
+    left = [folder.root / f".manifest.json.{dead.pid}.part", folder.root / "run" / ".status.json.part"]
+    living = folder.root / "run" / f".resize.{os.getpid()}.part"
+    for path in (*left, living):
+        path.touch()
+    folder.remove_half_written()
+    assert [path.exists() for path in (*left, living)] == [False, False, True]
+
+
 def test_two_programs_may_add_at_once(folder: DataFolder) -> None:
     code = (
         "import sys; from pathlib import Path; from rpa_shard.store.folder import *; "

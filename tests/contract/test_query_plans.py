@@ -25,10 +25,12 @@ WHOLE_INDEXES = {
 
 @pytest.fixture
 def shard_file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    other = tmp_path / "other.sqlite3"
+    other, catalogue = tmp_path / "other.sqlite3", tmp_path / "catalogue.sqlite3"
     open_shard_file(other, create=True).close()
+    open_file(catalogue, CATALOGUE_FILE, create=True).close()
     with closing(open_shard_file(tmp_path / "shard.sqlite3", create=True)) as connection:
         connection.execute("ATTACH ? AS destination", (str(other),))
+        connection.execute("ATTACH ? AS catalogue", (str(catalogue),))
         yield connection
 
 

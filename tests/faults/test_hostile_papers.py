@@ -28,7 +28,7 @@ BETWEEN_LOOKS_BYTES = 300 * 2**20
 CLEAR_ENDS = {"bad_pdf", "extract_timeout", "poison"}
 # What needs no limit of ours, and what only a limit ends.
 READABLE = {"encrypted-empty", "bomb", "deep-nesting", "object-stream-loop"}
-ENDLESS = {"form-loop", "many-pages", "bomb-in-a-bomb"}
+ENDLESS = {"form-loop", "bomb-in-a-bomb"}
 
 
 @pytest.fixture(scope="module")
