@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 LONGEST_ID_BYTES = 1000
 
-_OLD_ARCHIVES = frozenset(
+OLD_ARCHIVES = frozenset(
     """
     acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs
     dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-ex nucl-th patt-sol physics
@@ -155,7 +155,7 @@ def _check_new(yymm: str, number: str) -> None:
 
 
 def _check_old(archive: str, yymm: str, number: str) -> None:
-    if archive not in _OLD_ARCHIVES:
+    if archive not in OLD_ARCHIVES:
         raise InvalidIdError(f"unknown archive: {archive}")
     _check_month(yymm)
     if not (int(yymm) >= 9107 or int(yymm) <= 703):

@@ -13,13 +13,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from pathlib import Path
 from typing import TextIO
 
-from rpa_shard import __version__
+from rpa_shard.arguments import parser
 from rpa_shard.arxiv_id import InvalidIdError, PaperId, parse
 from rpa_shard.paper import Failure
 from rpa_shard.settings import Settings, SettingsError
@@ -39,13 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in {"-h", "--help", "--version"}):
         given.insert(0, "run")
-    parsed = _parser().parse_args(given)
+    parsed = parser().parse_args(given)
     environment = dict(os.environ)
     if getattr(parsed, "shards", None) is not None:
         environment["RPA_V2_SHARD_COUNT"] = str(parsed.shards)
     try:
-        handler: Handler = parsed.handler
-        return handler(parsed, Settings.from_environment(environment))
+        return _HANDLERS[parsed.command](parsed, Settings.from_environment(environment))
     except (SettingsError, StoreError, UsageError) as error:
         print(f"rpa-shard: {error}", file=sys.stderr)
         return WRONG_USAGE
@@ -216,31 +214,33 @@ def resize(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def show(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows one paper."""
-    from rpa_shard.observe.show import UnknownPaperError
+    from rpa_shard.observe.show import NotShownError, show_clean
     from rpa_shard.observe.show import show as show_paper
     from rpa_shard.store.ledger import open_ledger
 
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
         try:
-            _print(show_paper(ledger, _paper(parsed.id).canonical))
-        except UnknownPaperError as error:
+            _print((show_clean if parsed.clean else show_paper)(ledger, _paper(parsed.id).canonical))
+        except NotShownError as error:
             raise UsageError(str(error)) from None
     return OK
 
 
 def export(parsed: argparse.Namespace, settings: Settings) -> int:
     """Writes one record for every paper."""
-    from rpa_shard.observe.export import ExportError
+    from rpa_shard.observe.export import ExportError, Texts
     from rpa_shard.observe.export import export as export_papers
     from rpa_shard.store.ledger import open_ledger
 
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
         try:
-            done = export_papers(ledger, parsed.out, format=parsed.format, with_text=parsed.text)
+            texts = Texts(parsed.text, parsed.clean)
+            done = export_papers(ledger, parsed.out, format=parsed.format, what=parsed.what, texts=texts)
         except ExportError as error:
             raise UsageError(str(error)) from None
     damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
-    _say(f"exported {done.papers} papers to {parsed.out}, {done.size_bytes} bytes{damaged}")
+    rows = f", {done.rows} references" if done.rows != done.papers else ""
+    _say(f"exported {done.papers} papers{rows} to {parsed.out}, {done.size_bytes} bytes{damaged}")
     return SOME_FAILED if done.damaged else OK
 
 
@@ -302,25 +302,6 @@ def _paper(text: str) -> PaperId:
         raise UsageError(f"{text}: {error}") from None
 
 
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
-    return int(text)
-
-
 def _say(line: str) -> None:
     with _as_long_as_it_is_there(sys.stderr):
         print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
@@ -344,114 +325,7 @@ def _as_long_as_it_is_there(stream: TextIO) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rpa-shard",
-        description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
-        "and references, keeps every paper's state. No command means `run`.",
-        epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
-        "failed or some input was invalid, 2 wrong usage, 3 crash loop, 130 and 143 after SIGINT and SIGTERM.",
-    )
-    parser.add_argument("--version", action="version", version=f"rpa-shard {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, handler: Handler, does: str, example: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(
-            name,
-            help=does,
-            description=does[0].upper() + does[1:] + ".",
-            epilog=f"example: {example}",
-        )
-        made.set_defaults(handler=handler)
-        return made
-
-    sub = command("add", add, "queue papers", "./run.sh add 2401.00001 hep-th/9901001v2 --file ids.txt")
-    sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
-    sub.add_argument("--file", metavar="F", help="a file with one a line; - is standard input")
-    sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
-    sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="arXiv's bulk archives of PDFs")
-    sub.add_argument("--manifest", type=Path, metavar="XML", help="their manifest, to check that they are whole")
-    sub.add_argument("--metadata", type=Path, metavar="FILE", help="arXiv's metadata snapshot, JSON lines or .gz")
-    sub.add_argument(
-        "--category", action="append", default=[], metavar="C", help="of the snapshot: cs.LG, or cs; may be repeated"
-    )
-    sub.add_argument("--since", type=_day, metavar="DAY", help="first submitted on or after YYYY-MM-DD")
-    sub.add_argument("--until", type=_day, metavar="DAY", help="first submitted on or before YYYY-MM-DD")
-    sub.add_argument("--limit", type=_count, metavar="N", help="at most so many of the snapshot")
-
-    sub = command("run", run, "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
-    sub.add_argument("--daemon", action="store_true", help="never end; pick up what is added meanwhile")
-    sub.add_argument("--shards", type=int, metavar="N", help="as RPA_V2_SHARD_COUNT=N")
-
-    sub = command("status", status, "show states, failures by reason, rates and the oldest lease", "./run.sh status")
-    sub.add_argument("--json", action="store_true", help="for programs")
-
-    sub = command("verify", verify, "recount the store against the files; exit 1 on a difference", "./run.sh verify")
-    sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
-    sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to pending")
-    sub.add_argument("--json", action="store_true", help="for programs")
-
-    command(
-        "repair",
-        repair,
-        "rebuild damaged files of the store from what can be read and from the papers' files; keeps a copy of each",
-        "./run.sh repair",
-    )
-
-    sub = command(
-        "retry",
-        retry,
-        "put failed papers back to pending: all, those named, or those of a reason",
-        "./run.sh retry --reason network",
-    )
-    sub.add_argument("ids", nargs="*", metavar="ID")
-    sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
-
-    sub = command("plan", plan, "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
-    sub.add_argument("--file", metavar="F", help="for this list instead of what is queued; - is standard input")
-
-    sub = command("resize", resize, "give the run that is on another number of shards", "./run.sh resize 4")
-    sub.add_argument("shards", type=int, metavar="N")
-
-    command("failures", failures, "show every reason for a failure and what follows from it", "./run.sh failures")
-
-    sub = command("hosts", hosts, "show how fast hosts are asked, and which are closed to us", "./run.sh hosts")
-    sub.add_argument("--reopen", metavar="HOST", help="after you found out why it refused us: ask it again")
-
-    sub = command("show", show, "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
-    sub.add_argument("id", metavar="ID")
-
-    sub = command(
-        "export", export, "write one record for every paper, failures too", "./run.sh export --out papers.jsonl.zst"
-    )
-    sub.add_argument("--out", required=True, type=Path, metavar="F", help=".gz and .zst compress; - is standard output")
-    sub.add_argument("--format", choices=("jsonl", "parquet"), help="default by the ending of F")
-    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' text")
-
-    sub = command("mirror", mirror, "serve a folder of PDFs at /pdf/<id>, as arXiv does", "./run.sh mirror ~/pdfs")
-    sub.add_argument("folder", type=Path, metavar="FOLDER")
-    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 takes a free one")
-    sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
-    sub.add_argument(
-        "--faults", default="", metavar="SPEC", help="what to do wrong, such as 429=5:2%%,html:3%%,reset:5%% (docs)"
-    )
-    sub.add_argument("--seed", type=int, default=0, metavar="S", help="chooses who meets which fault (default 0)")
-    sub.add_argument("--log", type=Path, metavar="F", help="writes a JSON line at every arrival")
-
-    sub = command(
-        "chaos",
-        chaos,
-        "kill, stop, resize and starve a run of its own, and check that the promise holds",
-        "./run.sh chaos --kills 100 --seed 7",
-    )
-    sub.add_argument("--kills", type=_positive, default=25, metavar="N", help="processes to kill (default 25)")
-    sub.add_argument("--papers", type=_positive, metavar="P", help="default 40 for each kill")
-    sub.add_argument("--minutes", type=float, metavar="M", help="leave it in peace after so long, and let it finish")
-    sub.add_argument("--seed", type=int, metavar="S", help="repeats what was done (default: a new one)")
-    sub.add_argument("--faults", metavar="SPEC", help="of its mirror, as `mirror` has them (default: some of most)")
-    sub.add_argument("--folder", type=Path, metavar="F", help="where its temporary folder is made")
-
-    sub = command("demo", demo, "run everything on papers made here, without a network", "./run.sh demo")
-    sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
-    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many (default 200)")
-    return parser
+_COMMANDS: tuple[Handler, ...] = (
+    add, run, status, verify, repair, retry, plan, hosts, failures, resize, show, export, mirror, demo, chaos,
+)  # fmt: skip
+_HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}

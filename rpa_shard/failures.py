@@ -47,6 +47,7 @@ POLICIES: Mapping[Failure, Policy] = MappingProxyType(
         Failure.TOO_SLOW: Policy(4, 30, 900, "the source trickled below the least speed, or past the whole limit"),
         Failure.TRUNCATED: Policy(5, 5, 300, "the body ended early or is not as long as announced"),
         Failure.NOT_A_PDF: Policy(5, 30, 1800, "a 200 without a PDF in it: often one still being made"),
+        Failure.WRONG_PAPER: Policy(3, 60, 3600, "the PDF's own arXiv stamp names another paper or version"),
         Failure.NOT_FOUND: _permanent("no source has the paper (404)"),
         Failure.GONE: _permanent("the source says that the paper is gone (410)"),
         Failure.WITHDRAWN: _permanent("the paper, or this version of it, was withdrawn and has no PDF"),

@@ -52,6 +52,7 @@ class Failure(StrEnum):
     TOO_SLOW = "too_slow"
     TRUNCATED = "truncated"
     NOT_A_PDF = "not_a_pdf"
+    WRONG_PAPER = "wrong_paper"
     NOT_FOUND = "not_found"
     GONE = "gone"
     WITHDRAWN = "withdrawn"

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rpa_shard.clock import moment, seconds_since
 from rpa_shard.control.governor import Governor, changes
 from rpa_shard.control.run_status import replace_soon
 from rpa_shard.control.shard_process import ShardProcess
@@ -40,8 +41,8 @@ class Politeness:
             settings.download_deadline_seconds + PERMIT_GRACE_SECONDS,
             now,
         )
-        for host, saved, seconds_since in read_saved(self._folder.governor_file):
-            self._governor.restore(host, saved, seconds_since, now)
+        for host, saved, seconds in read_saved(self._folder.governor_file):
+            self._governor.restore(host, saved, seconds, now)
         self._told: dict[str, Any] = {}
 
     def hosts(self) -> dict[str, Any]:
@@ -130,15 +131,15 @@ def _log_state(host: str, state: Mapping[str, Any]) -> None:
 
 def save(path: Path, hosts: Mapping[str, Any]) -> None:
     """Keeps the hosts' states, whole or not at all."""
-    replace_soon(path, json.dumps({"saved_at": time.time(), "hosts": hosts}))
+    replace_soon(path, json.dumps({"saved": moment(), "hosts": hosts}))
 
 
 def read_saved(path: Path) -> list[tuple[str, dict[str, Any], float]]:
     """Host, state and the seconds since then, of an earlier run; nothing where there is nothing to be read."""
     try:
         content = json.loads(path.read_text())
-        seconds_since = time.time() - content["saved_at"]
-        return [(str(host), _checked(saved), seconds_since) for host, saved in content["hosts"].items()]
+        seconds = seconds_since(content["saved"])
+        return [(str(host), _checked(saved), seconds) for host, saved in content["hosts"].items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

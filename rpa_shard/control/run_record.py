@@ -14,10 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import psutil
-
+from rpa_shard.clock import moment
 from rpa_shard.control.progress import Progress
-from rpa_shard.control.run_status import write_status
+from rpa_shard.control.run_status import born, write_status
 from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.control.throughput import Rates, Throughput
 from rpa_shard.settings import Settings
@@ -34,7 +33,7 @@ class RunRecord:
     def __init__(self, folder: DataFolder, progress: Progress) -> None:
         self._folder = folder
         self._progress = progress
-        self._process = psutil.Process()
+        self._born = born(os.getpid())
         self._started = time.monotonic()
         self._started_at = time.time()
         self._throughput = Throughput(self._started)
@@ -110,9 +109,11 @@ class RunRecord:
             self._folder.status_file,
             {
                 "pid": os.getpid(),
-                "created_at": self._process.create_time(),
+                "created_at": self._born,
                 "started_at": self._started_at,
                 "written_at": time.time(),
+                "written": moment(),
+                "seconds": self.seconds,
                 "prep_done": done,
                 "rates": asdict(self.rates()),
                 "deaths": list(self._deaths),

@@ -46,10 +46,17 @@ def read_status(path: Path) -> dict[str, Any] | None:
     return status if status.get("format") == FORMAT else None
 
 
+def born(pid: int) -> float:
+    """When a process started, in seconds since the machine did: no step of the clock changes it. Raises psutil.Error.
+
+    Of Unix seconds, which psutil works out from the clock as it is now, a step would make another process.
+    """
+    return float(psutil.Process(pid).create_time() - psutil.boot_time())
+
+
 def is_alive(pid: int, created_at: float) -> bool:
-    """Whether a process lives and is the one that was meant: ids are used again."""
+    """Whether a process lives and is the one that was meant, by when it was `born`: ids are used again."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - created_at) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(born(pid) - created_at) < 2.0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

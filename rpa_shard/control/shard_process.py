@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from rpa_shard.control.run_status import born
 from rpa_shard.logs import log_to
 from rpa_shard.settings import Settings
 from rpa_shard.shard.messages import DRAIN, Inbox, Report, encode
@@ -55,6 +56,7 @@ class ShardProcess:
         self._inbox = Inbox()
         self._count_tcp_at = 0.0
         self._process = psutil.Process(pid)
+        self._born = born(pid)
         self._process.cpu_percent()  # the first call starts the measurement
 
     @classmethod
@@ -153,7 +155,7 @@ class ShardProcess:
             measured["state"] = "stuck"
         with suppress(psutil.Error), self._process.oneshot():
             measured |= {
-                "created_at": self._process.create_time(),
+                "created_at": self._born,
                 "descriptors": self._process.num_fds(),
                 "cpu_percent": self._process.cpu_percent(),
                 "rss_bytes": self._process.memory_info().rss,

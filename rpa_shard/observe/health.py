@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from rpa_shard.clock import seconds_since
 from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.paper import Failure
 from rpa_shard.store.folder import DataFolder, StoreError
@@ -74,7 +75,7 @@ def worst(checks: Iterable[Check]) -> Level:
 
 
 def _run_check(run: dict[str, Any], *, live: bool) -> Check:
-    age = time.time() - run["written_at"]
+    age = seconds_since(run["written"])
     if not live:
         if run["phase"] != "ended":
             return Check("run", Level.CRITICAL, f"supervisor {run['pid']} is dead; ./run.sh goes on where it stopped")
@@ -129,7 +130,7 @@ def _lease_check(folder: DataFolder, *, live: bool) -> Check:
             leases = ledger.leases()
     except StoreError as error:
         return Check("leases", Level.UNKNOWN, str(error))
-    oldest = f", oldest {time.time() - leases.oldest_claimed_at:.0f} s" if leases.oldest_claimed_at else ""
+    oldest = f", oldest {max(0.0, time.time() - leases.oldest_claimed_at):.0f} s" if leases.oldest_claimed_at else ""
     text = f"{leases.held} held{oldest}, {leases.incoherent} held without a lease, {leases.expired} expired"
     if leases.incoherent:
         return Check("leases", Level.CRITICAL, text)
@@ -158,7 +159,7 @@ def _throughput_check(run: dict[str, Any], *, live: bool) -> Check:
     )
     waiting = sum(each["outstanding"] or 0 for each in run["shards"])
     ready = sum(each["held"] for each in run["shards"])
-    stalled = live and ready and rates["last_60_seconds"] == 0 and time.time() - run["started_at"] > NO_PROGRESS_SECONDS
+    stalled = live and ready and rates["last_60_seconds"] == 0 and run["seconds"] > NO_PROGRESS_SECONDS
     return Check("throughput", Level.CRITICAL if stalled else Level.OK, f"{text}, {waiting} papers to go")
 
 

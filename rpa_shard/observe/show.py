@@ -15,6 +15,7 @@ from textwrap import shorten
 
 from rpa_shard.arxiv_id import parse
 from rpa_shard.prep.artifacts import PaperFiles, files_of
+from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.catalogue import open_catalogue
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.ledger import Ledger, PaperRow
@@ -24,15 +25,15 @@ TEXT_WIDTH = 100
 REFERENCES_SHOWN = 200
 
 
-class UnknownPaperError(Exception):
-    """The paper was never added; the message is one line."""
+class NotShownError(Exception):
+    """There is nothing to show: the paper was never added, or has no text; the message is one line."""
 
 
 def show(ledger: Ledger, paper_id: str) -> list[str]:
-    """What there is to say of one paper, given by its canonical id. Raises UnknownPaperError."""
+    """What there is to say of one paper, given by its canonical id. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
-        raise UnknownPaperError(f"{paper_id} was never added: ./run.sh add {paper_id}")
+        raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
     files = files_of(ledger.folder.papers, parse(paper_id))
     return [
         *_state(row),
@@ -50,6 +51,19 @@ def show(ledger: Ledger, paper_id: str) -> list[str]:
         *_text(files.text),
         *_references(files.record),
     ]
+
+
+def show_clean(ledger: Ledger, paper_id: str) -> list[str]:
+    """The lines of a paper's clean text. Raises NotShownError."""
+    row = ledger.paper(paper_id)
+    if row is None:
+        raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
+    files = files_of(ledger.folder.papers, parse(paper_id))
+    try:
+        record = json.loads(files.record.read_bytes())
+        return clean_of_record(files.text.read_text("utf-8"), record).text.rstrip("\n").split("\n")
+    except (OSError, ValueError, KeyError):
+        raise NotShownError(f"{paper_id} is {row.status}: it has no text and record that can be read") from None
 
 
 def _state(row: PaperRow) -> Iterator[str]:
@@ -105,10 +119,12 @@ def _text(path: Path) -> Iterator[str]:
 
 def _references(path: Path) -> Iterator[str]:
     try:
-        references = json.loads(path.read_bytes())["references"]
+        record = json.loads(path.read_bytes())
+        references = record["references"]
     except (OSError, ValueError, KeyError):
         return
-    yield f"references ({len(references)})"
+    method = record.get("references_method")
+    yield f"references ({len(references)}{f', by {method}' if method else ''})"
     for each in references[:REFERENCES_SHOWN]:
         yield f"  {each['ordinal']:>4}  {shorten(each['raw'], TEXT_WIDTH, placeholder=' …')}"
     if len(references) > REFERENCES_SHOWN:

@@ -122,7 +122,7 @@ def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
 
 def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: Mapping[str, Any]) -> bytes:
     """Writes text and record, in this order, durably; returns the record's bytes."""
-    content = json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
+    content = json.dumps(record, ensure_ascii=False).encode() + b"\n"
     write_durably(text, temporaries, files.text)
     write_durably(content, temporaries, files.record)
     reach("sync_folder")

@@ -26,8 +26,8 @@ from typing import Any, BinaryIO
 import psutil
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Extraction
 from rpa_shard.prep.extract import extract
+from rpa_shard.prep.extraction import Extraction
 
 # PDFium and pypdf keep some memory of each document: a fresh child now and then keeps that from adding up.
 PAPERS_A_CHILD = 500

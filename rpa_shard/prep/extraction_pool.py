@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from rpa_shard.prep.breadcrumb import Breadcrumb
-from rpa_shard.prep.document import Extraction
 from rpa_shard.prep.extract import extract
 from rpa_shard.prep.extract_child import ExtractionChild
+from rpa_shard.prep.extraction import Extraction
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from rpa_shard.arxiv_id import PaperId, parse
 from rpa_shard.failpoints import reach
-from rpa_shard.paper import Claim, Failure, PaperError, Status
+from rpa_shard.paper import Claim, Failure, PaperError
 from rpa_shard.prep.artifacts import (
     Fingerprint,
     PaperFiles,
@@ -27,15 +27,16 @@ from rpa_shard.prep.artifacts import (
     sync_names,
     write_artifacts,
 )
-from rpa_shard.prep.document import Extraction
 from rpa_shard.prep.download import Downloader, run_to_its_end
+from rpa_shard.prep.extraction import Extraction
 from rpa_shard.prep.extraction_pool import ExtractionPool
+from rpa_shard.prep.record import make_record
 from rpa_shard.prep.sources import urls_of
+from rpa_shard.reading.stamp import Stamp, names_another
 from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
 
 log = logging.getLogger(__name__)
 
-RECORD_SCHEMA = 1
 # After these the next source is tried.
 _NOT_HERE = (Failure.BLOCKED, Failure.LEGAL, Failure.WITHDRAWN, Failure.GONE, Failure.NOT_FOUND)
 
@@ -103,7 +104,7 @@ class Prep:
 
     def _extract_and_write(self, claim: Claim, fetched: Fetched) -> Mapping[str, Any]:
         begun = time.monotonic()
-        extraction = self._extract(claim, fetched.files)
+        extraction = self._extract(claim, fetched)
         seconds = time.monotonic() - begun
         log.info(
             "extract_text done arxiv_id=%s ms=%.0f chars=%d refs=%d",
@@ -113,21 +114,42 @@ class Prep:
             len(extraction.references),
         )
         text = extraction.text.encode()
-        record = make_record(fetched, extraction, fingerprint_of(text), seconds)
+        assert fetched.pdf is not None
+        record = make_record(
+            fetched.paper.canonical,
+            extraction,
+            pdf=fetched.pdf,
+            text=fingerprint_of(text),
+            source=fetched.source,
+            download_seconds=fetched.download_seconds,
+            extract_seconds=seconds,
+        )
         content = write_artifacts(fetched.files, self.downloader.temporaries, text, record)
         reach("after_artifacts")
         if not self.keep_pdf:
             fetched.files.pdf.unlink(missing_ok=True)
         return row_result(record, content, pdf_kept=self.keep_pdf)
 
-    def _extract(self, claim: Claim, files: PaperFiles) -> Extraction:
+    def _extract(self, claim: Claim, fetched: Fetched) -> Extraction:
+        pdf = fetched.files.pdf
         try:
-            return self.pool.extract(claim.paper_id, files.pdf, suspect=claim.suspect)
+            extraction = self.pool.extract(claim.paper_id, pdf, suspect=claim.suspect)
+            check_stamp(fetched.paper, extraction.stamp)
         except PaperError as error:
-            if error.failure is Failure.BAD_PDF:
+            if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
                 # Kept for whoever wants to look, but out of the way: a retry fetches the paper anew.
-                files.pdf.replace(files.pdf.with_suffix(".bad.pdf"))
+                pdf.replace(pdf.with_suffix(".bad.pdf"))
             raise
+        return extraction
+
+
+def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:
+    """Raises PaperError(WRONG_PAPER) where the PDF says itself that it is not what was asked for."""
+    if names_another(stamp, paper):
+        assert stamp is not None
+        raise PaperError(
+            Failure.WRONG_PAPER, f"id_mismatch: the stamp says {stamp.id}v{stamp.version}, asked for {paper.canonical}"
+        )
 
 
 def _existing(paper: PaperId, files: PaperFiles) -> Fetched | None:
@@ -141,32 +163,6 @@ def _existing(paper: PaperId, files: PaperFiles) -> Fetched | None:
         return Fetched(paper, files, fingerprint_of_file(files.pdf), None)
     except FileNotFoundError:
         return None
-
-
-def make_record(fetched: Fetched, extraction: Extraction, text: Fingerprint, extract_seconds: float) -> dict[str, Any]:
-    """The JSON record that lies beside the text; `docs/record.md` describes every field."""
-    assert fetched.pdf is not None
-    return {
-        "schema": RECORD_SCHEMA,
-        "id": fetched.paper.canonical,
-        "status": Status.PREPPED,
-        "failure": None,
-        "pages": extraction.pages,
-        "characters": extraction.characters,
-        "references": [{"ordinal": each.ordinal, "raw": each.raw} for each in extraction.references],
-        "flags": list(extraction.flags),
-        "failed_pages": list(extraction.failed_pages),
-        "engine": {"name": extraction.engine, "version": extraction.engine_version},
-        "source": fetched.source,
-        "pdf_sha256": fetched.pdf.sha256,
-        "pdf_bytes": fetched.pdf.size_bytes,
-        "text_sha256": text.sha256,
-        "text_bytes": text.size_bytes,
-        "timings_ms": {
-            "download": round(fetched.download_seconds * 1000, 1),
-            "extract": round(extract_seconds * 1000, 1),
-        },
-    }
 
 
 def row_result(record: Mapping[str, Any], record_content: bytes, *, pdf_kept: bool) -> dict[str, Any]:

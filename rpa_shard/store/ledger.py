@@ -282,6 +282,7 @@ def reclaim(folder: DataFolder, shard: int, suspects: frozenset[str]) -> int:
     with closing(open_shard_file(path)) as connection, transaction(connection, folder, shard):
         now = time.time()
         for phase in PHASES:
+            connection.execute(query("mend_waits"), {"claims": phase.claims, "now": now})
             connection.execute(query("clamp_waits"), {"claims": phase.claims, "latest": now + LONGEST_WAIT_SECONDS})
         held = connection.execute(query("held")).fetchall()
         outcomes = [_reclaimed(row, row["id"] in suspects, now) for row in held]

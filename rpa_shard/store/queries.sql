@@ -52,6 +52,11 @@ VALUES (:id, :now, :event, :attempt, :failure, :detail);
 -- No wait is longer than the longest there is: the clock may have been wrong when it was written.
 UPDATE papers SET next_attempt_at = :latest WHERE status = :claims AND next_attempt_at > :latest;
 
+-- name: mend_waits
+-- Waits that were written under a clock that was ahead of this one count from now on.
+UPDATE papers SET next_attempt_at = :now + max(0, next_attempt_at - changed_at), changed_at = :now
+WHERE status = :claims AND next_attempt_at > :now AND changed_at > :now;
+
 -- name: held
 -- Every leased paper, whether its lease still runs or not.
 SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers WHERE lease_id IS NOT NULL;

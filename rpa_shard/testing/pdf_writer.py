@@ -28,10 +28,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A clickable rectangle (left, bottom, right, top) that leads to a URI."""
+    """A clickable rectangle (left, bottom, right, top) that leads to a URI, or to a named destination."""
 
     rectangle: tuple[float, float, float, float]
-    uri: str
+    uri: str = ""
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,17 @@ def _add_page(writer: _Writer, page: Page, tree: int, regular: int, bold: int) -
     body = writer.add_stream(content.encode("cp1252"))
     links = " ".join(
         f"<< /Type /Annot /Subtype /Link /Rect [{' '.join(f'{edge:g}' for edge in link.rectangle)}]"
-        f" /Border [0 0 0] /A << /S /URI /URI {_string(link.uri)} >> >>"
+        f" /Border [0 0 0] /A << {_action(link)} >> >>"
         for link in page.links
     )
     return writer.add(
         f"<< /Type /Page /Parent {tree} 0 R /MediaBox [0 0 {PAGE_WIDTH:g} {PAGE_HEIGHT:g}]"
         f" /Resources << {resources} >> /Contents {body} 0 R /Annots [{links}] >>"
     )
+
+
+def _action(link: Link) -> str:
+    return f"/S /GoTo /D {_string(link.destination)}" if link.destination else f"/S /URI /URI {_string(link.uri)}"
 
 
 def _show(line: Text) -> str:

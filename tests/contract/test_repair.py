@@ -18,8 +18,11 @@ from rpa_shard.observe.repair import Repairs, repair
 from rpa_shard.observe.verify import verify
 from rpa_shard.paper import PREP, Claim, Failure
 from rpa_shard.prep.artifacts import files_of, fingerprint_of, write_artifacts
-from rpa_shard.prep.document import Extraction
-from rpa_shard.prep.pipeline import Fetched, make_record, row_result
+from rpa_shard.prep.extract import make
+from rpa_shard.prep.pipeline import row_result
+from rpa_shard.prep.record import make_record
+from rpa_shard.reading.document import Document, Page
+from rpa_shard.reading.quality import measure
 from rpa_shard.store.catalogue import Member, open_catalogue
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
 from rpa_shard.store.ledger import PaperRow, open_ledger
@@ -39,11 +42,19 @@ def write_paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
     files = files_of(folder.papers, parse(paper_id))
     files.pdf.parent.mkdir(parents=True, exist_ok=True)
     files.pdf.write_bytes(b"%PDF-")
-    text = f"[PAGE 1]\n{paper_id}\n"
-    extraction = Extraction(text, 1, len(text), (), (), "pdfium", "5", ())
-    fetched = Fetched(parse(paper_id), files, fingerprint_of(b"%PDF-"), "http://mirror/pdf", 0.25)
-    record = make_record(fetched, extraction, fingerprint_of(text.encode()), 0.5)
-    content = write_artifacts(files, folder.root, text.encode(), record)
+    pages = (Page(paper_id),)
+    extraction = make(Document(pages, "pdfium", "5"), measure(pages))
+    text = extraction.text.encode()
+    record = make_record(
+        paper_id,
+        extraction,
+        pdf=fingerprint_of(b"%PDF-"),
+        text=fingerprint_of(text),
+        source="http://mirror/pdf",
+        download_seconds=0.25,
+        extract_seconds=0.5,
+    )
+    content = write_artifacts(files, folder.root, text, record)
     return {**row_result(record, content, pdf_kept=True), "attempts": 1}
 
 

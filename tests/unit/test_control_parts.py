@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpa_shard.clock import moment
 from rpa_shard.control.politeness import read_saved
 from rpa_shard.control.restarts import LONGEST_DELAY_SECONDS, Restarts
-from rpa_shard.control.run_status import is_alive, read_status, write_status
+from rpa_shard.control.run_status import born, is_alive, read_status, write_status
 from rpa_shard.control.throughput import Throughput
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{", "[]", '{"saved_at": 0, "hosts": []}', '{"saved_at": "x", "hosts": {}}',
-        '{"saved_at": 0, "hosts": {"a": {}}}', '{"saved_at": 0, "hosts": {"a": null}}',
-        '{"saved_at": 0, "hosts": {"a": {"blocked": null, "closed_seconds": "x", "closings": 1, "factor": 1}}}',
-        '{"saved_at": 0, "hosts": {"a": {"blocked": null, "closed_seconds": 1, "closings": 1, "factor": 0}}}',
+        "", "{", "[]", '{"saved": AT, "hosts": []}', '{"saved": "x", "hosts": {}}',
+        '{"saved": AT, "hosts": {"a": {}}}', '{"saved": AT, "hosts": {"a": null}}',
+        '{"saved": AT, "hosts": {"a": {"blocked": null, "closed_seconds": "x", "closings": 1, "factor": 1}}}',
+        '{"saved": AT, "hosts": {"a": {"blocked": null, "closed_seconds": 1, "closings": 1, "factor": 0}}}',
     ],
 )  # fmt: skip
 def test_states_of_hosts_that_somebody_has_damaged(tmp_path: Path, content: str) -> None:
-    (tmp_path / "governor.json").write_text(content)
+    (tmp_path / "governor.json").write_text(content.replace("AT", json.dumps(moment())))
     assert read_saved(tmp_path / "governor.json") == []
 
 
@@ -87,7 +88,7 @@ def test_the_status_file_is_whole_or_absent(tmp_path: Path) -> None:
 
 
 def test_a_process_is_alive_only_as_itself() -> None:
-    me = psutil.Process()
-    assert is_alive(os.getpid(), me.create_time())
-    assert not is_alive(os.getpid(), me.create_time() - 1000), "the id of a dead process may be used again"
+    me = born(os.getpid())
+    assert is_alive(os.getpid(), me)
+    assert not is_alive(os.getpid(), me - 1000), "the id of a dead process may be used again"
     assert not is_alive(2**22 + 1, 0.0)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import pypdf
 import pytest
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Extraction
+from rpa_shard.prep.artifacts import fingerprint_of
 from rpa_shard.prep.extract import extract
-from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
+from rpa_shard.prep.extraction import Extraction
+from rpa_shard.prep.record import json_schema, make_record
+from rpa_shard.reading.clean import clean_text
+from rpa_shard.reading.document import Document
+from rpa_shard.reading.document import Page as DocumentPage
+from rpa_shard.reading.stamp import Stamp
+from rpa_shard.testing.pdf_writer import Destination, Link, Page, Text, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
+from tests.typeset import Style, bibliography, paper
 
 ENGINES = ["pdfium", "pypdf"]
 
@@ -135,3 +144,109 @@ def test_one_thread_at_a_time_is_inside(pdf: Path) -> None:
 def test_an_extraction_crosses_a_process_boundary(pdf: Path) -> None:
     found = extract(pdf, "pdfium")
     assert Extraction.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_citations_lead_to_entries(pdf: Path, engine: str) -> None:
+    pdf.write_bytes(paper(bibliography(5), Style("[{}] ")))
+    found = extract(pdf, engine)
+    assert [each.reference for each in found.citations] == [3, 1]
+    for citation in found.citations:
+        start, end = found.page_offsets[citation.page - 1]
+        assert start <= citation.offset < end
+    line = found.text.index("Others agree: [3] and [1].")
+    assert [line <= each.offset < line + 26 for each in found.citations] == [True, True]
+    if engine == "pdfium":
+        for citation, words in zip(found.citations, ("[3]", "[1]"), strict=True):
+            assert 0 <= citation.offset - found.text.index(words, line) <= 2
+    assert [each.key for each in found.references] == [f"key{number}" for number in range(1, 6)]
+
+
+def test_a_citation_set_as_two_links_is_one(pdf: Path) -> None:
+    texts = [Text(72, 700, "As Ondine (1988) has it, and Ondine (1988) said."), Text(72, 650, "References", 12)]
+    entries = ("Ondine, A. (1988). Water. Harbour Notes, 3.", "Weir, C. (1991). Ships. Harbour Notes, 4.")
+    texts += [Text(72, 630 - 14 * row, entry) for row, entry in enumerate(entries)]
+    links = [Link((left, 698, left + 20, 708), destination="cite.a") for left in (85, 118)]
+    places = {"cite.a": Destination(0, 72, 640), "cite.b": Destination(0, 72, 626)}
+    pdf.write_bytes(write_pdf([Page(texts, links)], places))
+    assert len(extract(pdf, "pdfium").citations) == 1
+
+
+def test_links_name_what_the_text_does_not(pdf: Path) -> None:
+    lines = [Text(72, 700, "References", 12), Text(72, 680, "[1] A. Ondine, Water, Harbour Notes 3 (1991).")]
+    lines.append(Text(72, 660, "[2] C. Weir, On ships, Harbour Notes 4 (1992)."))
+    links = [
+        Link((150, 658, 200, 668), "https://doi.org/10.5555/HARBOUR.1992.4"),
+        Link((210, 658, 250, 668), "http://arxiv.org/abs/hep-th/9901001v2"),
+        Link((72, 100, 90, 110), "https://doi.org/10.5555/elsewhere"),
+    ]
+    pdf.write_bytes(write_pdf([Page(lines, links)]))
+    for engine in ENGINES:
+        first, second = extract(pdf, engine).references
+        assert (first.dois, first.arxiv_ids) == ((), ())
+        assert (second.dois, second.arxiv_ids) == (("10.5555/harbour.1992.4",), ("hep-th/9901001",))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
+    for name, cap in {"LINKS": 3, "DOCUMENT_CHARACTERS": 6000}.items():
+        monkeypatch.setattr(f"rpa_shard.prep.engines.limits.{name}", cap)
+    monkeypatch.setattr(f"rpa_shard.prep.engines.{engine}_links.DESTINATIONS", 10)
+    monkeypatch.setattr(f"rpa_shard.prep.engines.{engine}.PAGES", 2)
+    found = extract(pdf, engine)
+    assert found.limits_hit == ("destinations", "links", "pages", "text")
+    assert "partial" in found.flags
+    assert sum(end - start for start, end in found.page_offsets) <= 6000
+    assert (found.pages, found.references_expected) == (2, 10)
+
+
+def test_the_fallback_is_chosen_by_quality_never_by_length(pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rpa_shard.prep.engines.pypdf import PypdfEngine
+
+    good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. "
+    pdf.write_bytes(write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])]))
+
+    def garbled_and_longer(self: PypdfEngine, path: Path) -> Document:
+        return Document((DocumentPage("þ\x86ÿ " * 5000),), "pypdf", "0")
+
+    def good_and_shorter(self: PypdfEngine, path: Path) -> Document:
+        return Document((DocumentPage(good * 8),), "pypdf", "0")
+
+    monkeypatch.setattr(PypdfEngine, "read", garbled_and_longer)
+    assert (extract(pdf, "auto").engine, extract(pdf, "auto").flags) == ("pdfium", ("garbled",))
+    monkeypatch.setattr(PypdfEngine, "read", good_and_shorter)
+    assert (extract(pdf, "auto").engine, extract(pdf, "auto").flags) == ("pypdf", ("fallback_engine",))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_record_keeps_its_schema(pdf: Path, engine: str) -> None:
+    for content in (
+        paper(bibliography(40), Style("[{}] ")),
+        sample_pdf(Kind.TWO_COLUMNS, "2401.00001"),
+        sample_pdf(Kind.AUTHOR_YEAR, "hep-th/9901001"),
+        sample_pdf(Kind.SCANNED, "2401.00001"),
+    ):
+        pdf.write_bytes(content)
+        found = extract(pdf, engine)
+        record = make_record(
+            "2401.00001",
+            found,
+            pdf=fingerprint_of(content),
+            text=fingerprint_of(found.text.encode()),
+            source=None,
+            download_seconds=0.1,
+            extract_seconds=0.1,
+        )
+        jsonschema.validate(json.loads(json.dumps(record)), json_schema())
+        assert record["schema"] in json_schema()["properties"]["schema"]["enum"]
+        only_exported = {"attempts", "metadata", "text", "clean_text", "clean_page_offsets"}
+        assert set(record) == set(json_schema()["properties"]) - only_exported
+
+
+def test_the_stamp_is_found_taken_out_and_recorded(pdf: Path) -> None:
+    for engine in ENGINES:
+        found = extract(pdf, engine)
+        assert found.stamp == Stamp("2401.00001", 1, "physics.ao-ph", "1 Jan 2024")
+        assert "arXiv:2401.00001v1" in found.text
+        assert "arXiv:2401.00001v1" not in clean_text(found.text, found.page_offsets, found.layout).text

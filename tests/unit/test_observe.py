@@ -7,32 +7,45 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pyarrow.parquet
 import pytest
 import zstandard
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.control.run_status import write_status
+from rpa_shard.clock import moment
+from rpa_shard.control.run_status import born, write_status
 from rpa_shard.observe import health
-from rpa_shard.observe.export import ExportError, export
+from rpa_shard.observe.export import ExportError, Texts, export
 from rpa_shard.observe.health import Level
-from rpa_shard.observe.show import UnknownPaperError, show
+from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.observe.verify import verify
 from rpa_shard.paper import PREP, Failure
 from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of, write_artifacts
-from rpa_shard.prep.document import Extraction, Reference
-from rpa_shard.prep.pipeline import Fetched, make_record, row_result
+from rpa_shard.prep.extract import make
+from rpa_shard.prep.pipeline import row_result
+from rpa_shard.prep.record import json_schema, make_record
+from rpa_shard.reading.document import Document, Page
+from rpa_shard.reading.quality import measure
+from rpa_shard.reading.references import Reference
 from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import Ledger, open_ledger
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.sqlite import SQLiteStore
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
+REFERENCES = (
+    Reference(1, "[1]", "A. Ondine. {Water} & 100% of it. 1988.", 1, 9, 13, ("hep-th/9901001",), year=1988),
+    Reference(
+        2, "[2]", "Weir, C. On ships.", 1, 14, 18, (), ("10.5555/x_1",), (), 1991, "On ships", ("Weir, C.", "IBM")
+    ),
+)
 
 
 @pytest.fixture
@@ -57,11 +70,19 @@ def write_paper(folder: DataFolder) -> dict[str, Any]:
     temporaries = folder.root / "tmp"
     temporaries.mkdir()
     files.pdf.write_bytes(b"%PDF-")
-    text = "[PAGE 1]\nSlow clocks\n"
-    extraction = Extraction(text, 1, len(text), (Reference(1, "A. Ondine."),), (), "pdfium", "5", ())
-    fetched = Fetched(parse(DONE), files, fingerprint_of(b"%PDF-"), "http://mirror/pdf", 0.25)
-    record = make_record(fetched, extraction, fingerprint_of(text.encode()), 0.5)
-    return row_result(record, write_artifacts(files, temporaries, text.encode(), record), pdf_kept=True)
+    pages = (Page("Slow ﬁsh\nclocks"),)
+    extraction = replace(make(Document(pages, "pdfium", "5"), measure(pages)), references=REFERENCES)
+    text = extraction.text.encode()
+    record = make_record(
+        DONE,
+        extraction,
+        pdf=fingerprint_of(b"%PDF-"),
+        text=fingerprint_of(text),
+        source="http://mirror/pdf",
+        download_seconds=0.25,
+        extract_seconds=0.5,
+    )
+    return row_result(record, write_artifacts(files, temporaries, text, record), pdf_kept=True)
 
 
 @pytest.fixture
@@ -135,14 +156,21 @@ def test_a_row_in_the_wrong_shard_file(ledger: Ledger) -> None:
 
 def test_one_paper(ledger: Ledger) -> None:
     shown = "\n".join(show(ledger, DONE))
-    for part in ("status    prepped since", "1 pages, 21 characters, 1 references", "Slow clocks", "1  A. Ondine."):
+    for part in ("status    prepped since", "1 pages, 25 characters, 2 references", "Slow ﬁsh", "1  A. Ondine."):
         assert part in shown
     shown = "\n".join(show(ledger, BROKEN))
     assert "failure   bad_pdf: no pages" in shown
     assert "none" in shown
     assert "pending" in show(ledger, WAITING)[1]
-    with pytest.raises(UnknownPaperError, match=r"2401.99999 was never added: ./run.sh add 2401.99999"):
+    with pytest.raises(NotShownError, match=r"2401.99999 was never added: ./run.sh add 2401.99999"):
         show(ledger, "2401.99999")
+
+
+def test_the_clean_text_of_one_paper(ledger: Ledger) -> None:
+    assert show_clean(ledger, DONE) == ["Slow fish clocks"]
+    for paper_id, message in ((BROKEN, "is failed: it has no text"), ("2401.99999", "was never added")):
+        with pytest.raises(NotShownError, match=message):
+            show_clean(ledger, paper_id)
 
 
 def read_export(path: Path) -> list[dict[str, Any]]:
@@ -158,11 +186,9 @@ def read_export(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
-@pytest.mark.parametrize("with_text", [True, False])
-def test_one_record_for_every_paper_with_the_same_keys(
-    ledger: Ledger, tmp_path: Path, name: str, with_text: bool
-) -> None:
-    done = export(ledger, tmp_path / name, with_text=with_text)
+@pytest.mark.parametrize("texts", [Texts(), Texts(raw=False), Texts(raw=False, clean=True)])
+def test_one_record_for_every_paper_with_the_same_keys(ledger: Ledger, tmp_path: Path, name: str, texts: Texts) -> None:
+    done = export(ledger, tmp_path / name, texts=texts)
     assert (done.papers, done.damaged, done.size_bytes) == (3, 0, (tmp_path / name).stat().st_size)
     records = {record["id"]: record for record in read_export(tmp_path / name)}
     assert len({tuple(sorted(record)) for record in records.values()}) == 1
@@ -172,17 +198,59 @@ def test_one_record_for_every_paper_with_the_same_keys(
         WAITING: "pending",
     }
     assert records[BROKEN]["failure"] == {"reason": "bad_pdf", "detail": "no pages"}
-    assert records[DONE]["references"] == [{"ordinal": 1, "raw": "A. Ondine."}]
-    assert records[DONE].get("text") == ("[PAGE 1]\nSlow clocks\n" if with_text else None)
+    assert [each["raw"] for each in records[DONE]["references"]] == [each.raw for each in REFERENCES]
+    assert records[DONE].get("text") == ("[PAGE 1]\nSlow ﬁsh\nclocks\n" if texts.raw else None)
+    assert records[DONE].get("clean_text") == ("Slow fish clocks\n" if texts.clean else None)
+    for record in records.values():
+        jsonschema.validate(record, json_schema())
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+@pytest.mark.parametrize("name", ["graph.jsonl", "graph.parquet"])
+def test_the_citation_graph(ledger: Ledger, tmp_path: Path, name: str) -> None:
+    done = export(ledger, tmp_path / name, what="references")
+    assert (done.papers, done.rows) == (3, 2)
+    rows = [
+        tuple(row[name] for name in ("citing_id", "ordinal", "arxiv_id", "doi", "raw"))
+        for row in read_export(tmp_path / name)
+    ]
+    assert rows == [
+        (DONE, 1, "hep-th/9901001", None, REFERENCES[0].raw),
+        (DONE, 2, None, "10.5555/x_1", REFERENCES[1].raw),
+    ]
+
+
+def test_for_reference_managers(ledger: Ledger, tmp_path: Path) -> None:
+    export(ledger, tmp_path / "out.json", format="csl-json")
+    first, second = json.loads((tmp_path / "out.json").read_text())
+    assert (first["id"], first["number"], first["issued"]) == (
+        "2401.00001:1",
+        "arXiv:hep-th/9901001",
+        {"date-parts": [[1988]]},
+    )
+    assert (second["DOI"], second["title"]) == ("10.5555/x_1", "On ships")
+    assert second["author"] == [{"family": "Weir", "given": "C."}, {"literal": "IBM"}]
+    export(ledger, tmp_path / "out.bib")
+    bibtex = (tmp_path / "out.bib").read_text()
+    assert "@misc{2401.00001:1," in bibtex
+    assert r"note = {A. Ondine. \{Water\} \& 100\% of it. 1988.}" in bibtex
+    assert "author = {Weir, C. and IBM}" in bibtex
+    assert "doi = {10.5555/x_1}" in bibtex
+
+
+def test_bibliographies_of_nothing(tmp_path: Path) -> None:
+    with open_ledger(DataFolder(tmp_path / "data"), Layout(200, 2)) as ledger:
+        ledger.add([WAITING])
+        export(ledger, tmp_path / "out.json", format="csl-json")
+        assert json.loads((tmp_path / "out.json").read_text()) == []
 
 
 def test_damage_is_flagged_in_an_export(ledger: Ledger, files: PaperFiles, tmp_path: Path) -> None:
     files.text.write_bytes(b"other")
     assert export(ledger, tmp_path / "out.jsonl").damaged == 1
-    assert export(ledger, tmp_path / "out.jsonl", with_text=False).damaged == 0
+    assert export(ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 0
     files.record.unlink()
-    assert export(ledger, tmp_path / "out.jsonl", with_text=False).damaged == 1
+    assert export(ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 1
     record = next(each for each in read_export(tmp_path / "out.jsonl") if each["id"] == DONE)
     assert (record["status"], record["flags"], record["pages"]) == ("prepped", ["damaged"], None)
 
@@ -207,7 +275,7 @@ def run_status(**changes: Any) -> dict[str, Any]:
         "lost_leases": 0,
         "number": 0,
         "pid": me.pid,
-        "created_at": me.create_time(),
+        "created_at": born(me.pid),
         "state": "ready",
         "outstanding": 5,
         "held": 2,
@@ -223,9 +291,11 @@ def run_status(**changes: Any) -> dict[str, Any]:
     }
     status = {
         "pid": os.getpid(),
-        "created_at": me.create_time(),
+        "created_at": born(me.pid),
         "started_at": time.time() - 100,
         "written_at": time.time(),
+        "written": moment(),
+        "seconds": 100.0,
         "phase": "running",
         "cause": None,
         "rates": {"last_10_seconds": 3.0, "last_60_seconds": 3.0, "whole_run": 3.0, "spread": 0.1},
@@ -283,7 +353,10 @@ def test_each_thing_that_is_wrong(folder: DataFolder, status: dict[str, Any], ch
 
 
 def test_a_stale_status(folder: DataFolder) -> None:
-    assert checked(folder, run_status(written_at=time.time() - 60))["run"] == Level.CRITICAL
+    assert (
+        checked(folder, run_status(written=moment() | {"monotonic_seconds": time.monotonic() - 60}))["run"]
+        == Level.CRITICAL
+    )
 
 
 def test_no_run_is_unknown(tmp_path: Path) -> None:

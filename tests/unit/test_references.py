@@ -1,15 +1,26 @@
-"""The first rule for references: numbered entries, after a heading or late in the text."""
+"""The bibliography, in every style and by every method."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from rpa_shard.prep.document import Document
-from rpa_shard.prep.references import find_references
+from rpa_shard.prep.extract import extract, make
+from rpa_shard.prep.extraction import Extraction
+from rpa_shard.reading.document import Document, Page
+from rpa_shard.reading.quality import measure
+from rpa_shard.reading.references.fields import fields_of
+from tests.typeset import Style, bibliography, paper
+
+
+def extracted(*pages: str) -> Extraction:
+    document = Document(tuple(Page(page) for page in pages), "test", "0")
+    return make(document, measure(document.pages))
 
 
 def found(*pages: str) -> list[str]:
-    references = find_references(Document(pages, "test", "0"))
+    references = extracted(*pages).references
     assert [each.ordinal for each in references] == list(range(1, len(references) + 1))
     return [each.raw for each in references]
 
@@ -18,7 +29,11 @@ ENTRIES = ["A. Ondine. Reading water. 1988.", "C. Weir. On ships. 1991.", "G. Ro
 
 
 @pytest.mark.parametrize("mark", ["[{}] ", "{}. ", "({}) ", "[{}]"])
-@pytest.mark.parametrize("heading", ["References", "REFERENCES", "7. References", "Bibliography:", "R EFERENCES"])
+@pytest.mark.parametrize(
+    "heading",
+    "References|REFERENCES|7. References|Bibliography:|R EFERENCES|R E F E R E N C E S|VII. REFERENCES AND NOTES|"
+    "Literature Cited|§9 References|Literaturverzeichnis".split("|"),
+)
 def test_numbered_styles_and_headings(mark: str, heading: str) -> None:
     lines = [mark.format(number) + entry for number, entry in enumerate(ENTRIES, 1)]
     assert found("Text [1].\n" + heading + "\n" + "\n".join(lines)) == ENTRIES
@@ -26,23 +41,24 @@ def test_numbered_styles_and_headings(mark: str, heading: str) -> None:
 
 def test_entries_run_over_lines_and_pages() -> None:
     first = "Body.\nReferences\n[1] A. Ondine. Read-\ning water.\n[2] C. Weir. On"
-    assert found(first, "ships. 1991.\n[3] G. Root.") == [
+    assert found(first, "ships. 1991.\n[3] G. Root. 2024.") == [
         "A. Ondine. Reading water.",
         "C. Weir. On ships. 1991.",
-        "G. Root.",
+        "G. Root. 2024.",
     ]
 
 
 def test_no_cut_to_forty_entries_or_two_hundred_characters() -> None:
-    entries = [f"Author {number}. {'A long title ' * 30}{number}." for number in range(1, 121)]
+    entries = [f"Author {number}. {'A long title ' * 30}{number}. 1999." for number in range(1, 121)]
     lines = "\n".join(f"[{number}] {entry}" for number, entry in enumerate(entries, 1))
     assert found("References\n" + lines) == entries
 
 
-def test_without_a_heading_a_late_list_in_brackets_counts() -> None:
+def test_without_a_heading_a_list_in_brackets_counts() -> None:
     body = "\n".join(f"Line {number} of a letter." for number in range(200))
     lines = "\n".join(f"[{number}] {entry}" for number, entry in enumerate(ENTRIES, 1))
     assert found(body + "\n" + lines) == ENTRIES
+    assert found(lines + "\nThe Harbour Collaboration\n" + body) == ENTRIES, "before a long author list, too"
 
 
 def test_years_and_pages_are_no_markers() -> None:
@@ -50,14 +66,120 @@ def test_years_and_pages_are_no_markers() -> None:
     assert found(text) == ["A. Ondine, 1988. Water.", "C. Weir, (1991) Ships."]
 
 
+def test_numbered_sections_and_equations_are_no_references() -> None:
+    sections = "\n".join(f"{number}. A section about water\nWater is wet here." for number in range(1, 9))
+    assert found(sections + "\nx = y\n(1)\ny = z\n(2)\nz = x\n(3)") == []
+
+
 def test_nothing_to_find() -> None:
     assert found("") == []
     assert found("No list here.") == []
-    assert found("References\nOndine, A. (1988). Reading water.") == []
+    assert found("References\nNo list here either.") == []
+
+
+def test_authors_and_years_without_places() -> None:
+    lines = [
+        "Ondine, A. and Fjord, B. (1988). Reading water by",
+        "hand. Journal of Slow Measurements.",
+        "Span, D. (2003). Bridges. Transactions on Bridges.",
+        "van Weir, C. (1991). On ships, and how long to wait.",
+        "Harbour Notes, 3.",
+    ]
+    result = extracted("Text.\nReferences\n" + "\n".join(lines) + "\nAppendix\nMore text (1999).")
+    assert result.references_method == "author_year"
+    assert [each.raw for each in result.references] == [
+        "Ondine, A. and Fjord, B. (1988). Reading water by hand. Journal of Slow Measurements.",
+        lines[2],
+        "van Weir, C. (1991). On ships, and how long to wait. Harbour Notes, 3.",
+    ]
+
+
+STYLES = [
+    Style(marker, columns, destinations, heading)
+    for marker in ("[{}] ", "{}. ", "label", "")
+    for columns in (1, 2)
+    for destinations in (True, False)
+    for heading in ("References", None)
+    # Without marker, destination and heading nothing tells a list from prose.
+    if heading or destinations or marker
+]
+
+
+def name_of(style: Style) -> str:
+    how = "hyperref" if style.destinations else "plain"
+    return f"{style.marker or 'author-year'}-{style.columns}-{how}-{style.heading}"
+
+
+@pytest.mark.parametrize("engine", ["pdfium", "pypdf"])
+@pytest.mark.parametrize("style", STYLES, ids=name_of)
+def test_every_style_set_in_type(tmp_path: Path, style: Style, engine: str) -> None:
+    entries = bibliography(40)
+    pdf = tmp_path / "paper.pdf"
+    pdf.write_bytes(paper(entries, style))
+    result = extract(pdf, engine)
+    assert [each.raw for each in result.references] == [entry.text for entry in entries]
+    assert [each.year for each in result.references] == [entry.year for entry in entries]
+    assert [each.arxiv_ids for each in result.references] == [
+        (entry.arxiv_id,) if entry.arxiv_id else () for entry in entries
+    ]
+    assert [each.dois for each in result.references] == [(entry.doi,) if entry.doi else () for entry in entries]
+    assert result.references[4].title == entries[4].title
+    assert result.references[4].authors == tuple(entries[4].authors.split(" and "))
+    expected = (
+        "destinations" if style.destinations else {"": "author_year", "label": "labels"}.get(style.marker, "numbers")
+    )
+    assert result.references_method == expected
+    assert result.references_expected == (40 if style.destinations else None)
+    assert result.flags == ()
+    for each in result.references:
+        assert result.text[each.start :].startswith(each.marker or each.raw[:5])
+        start, end = result.page_offsets[each.page - 1]
+        assert start <= each.start < end
+
+
+def test_a_mismatch_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdf = tmp_path / "paper.pdf"
+    pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
+    monkeypatch.setattr("rpa_shard.reading.references.find.place_destinations", lambda *_: {})
+    monkeypatch.setattr("rpa_shard.reading.references.find.find_runs", lambda *_: [])
+    monkeypatch.setattr("rpa_shard.reading.references.find.headings", lambda *_: [])
+    result = extract(pdf, "pdfium")
+    assert (result.flags, result.references_expected, result.references) == (("refs_mismatch",), 40, ())
 
 
 @pytest.mark.parametrize(
-    "text", ["[1] " * 500_000, "\n[1] a" * 200_000, "R e f e r e n c e s " * 100_000, "-\na" * 300_000]
+    ("entry", "year", "title", "authors"),
+    [
+        ('C. Weir and D. Span, "On ships, and waiting," Harbour Notes, vol. 3, 1991.', 1991, "On ships, and waiting",
+         ("C. Weir", "D. Span")),
+        ("Weir, C., Span, D., and Arch, E. On ships and how long to wait. In Harbours, pp. 1988–1999, 2003.", 2003,
+         "On ships and how long to wait", ("Weir, C.", "Span, D.", "Arch, E.")),
+        ("Carla Weir, Dora Span. On ships that wait. arXiv preprint arXiv:1705.01234, 2017.", 2017,
+         "On ships that wait", ("Carla Weir", "Dora Span")),
+        ("ATLAS Collaboration, private communication", None, None, ("ATLAS Collaboration",)),
+        ("See the notes of the harbour master.", None, None, ()),
+    ],
+)  # fmt: skip
+def test_fields(entry: str, year: int | None, title: str | None, authors: tuple[str, ...]) -> None:
+    fields = fields_of(entry, numbered=False)
+    assert (fields.year, fields.title, fields.authors) == (year, title, authors)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1] " * 500_000,
+        "\n[1] a" * 200_000,
+        "R e f e r e n c e s " * 100_000,
+        "-\na" * 300_000,
+        "\n1. A. B" * 100_000,
+        "\n[Abc12" * 100_000,
+        "10.1000/" * 100_000,
+        "arXiv:" * 100_000,
+        "\nWeir, C., " * 50_000,
+        "<latexit " * 50_000,
+        "“" * 300_000,
+    ],
 )
 def test_hostile_text_comes_to_an_end(text: str) -> None:
-    found("References\n" + text)
+    extracted("References\n" + text)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from rpa_shard.prep.document import Document
+from rpa_shard.reading.document import Document
 
 
 class Engine(Protocol):

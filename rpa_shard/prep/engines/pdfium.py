@@ -7,17 +7,21 @@ another thread. Limit: one thread of the process at a time, also for different d
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
+import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Document
-from rpa_shard.prep.text import clean_page
+from rpa_shard.prep.engines.limits import PAGES, Budget
+from rpa_shard.prep.engines.pdfium_links import EntryPlaces, entry_places, page_links
+from rpa_shard.prep.engines.pdfium_text import TextPage, document_metadata
+from rpa_shard.reading.document import Document, Page
 
 
 class PdfiumEngine:
-    """PDFium's text in content order, page by page."""
+    """PDFium's text in content order, page by page, with the places of lines, links and bibliography entries."""
 
     name = "pdfium"
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"
@@ -28,36 +32,49 @@ class PdfiumEngine:
         except PdfiumError as error:
             raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
         try:
-            pages, failed = _read_pages(document)
+            return self._read(document)
         finally:
             document.close()
+
+    def _read(self, document: PdfDocument) -> Document:
+        budget = Budget()
+        count = len(document)
+        if count > PAGES:
+            budget.hit("pages")
+        entries = entry_places(document.raw, budget)
+        pages = [_read_page(document.raw, index, entries, budget) for index in range(min(count, PAGES))]
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
-        if len(failed) == len(pages):
+        if all(page.failed for page in pages):
             raise PaperError(Failure.BAD_PDF, "pdfium: no page can be read")
-        return Document(tuple(pages), self.name, self.version, tuple(failed))
+        return Document(
+            tuple(pages),
+            self.name,
+            self.version,
+            entries.destinations,
+            document_metadata(document.raw),
+            budget.names(),
+        )
 
 
-def _read_pages(document: PdfDocument) -> tuple[list[str], list[int]]:
-    pages: list[str] = []
-    failed: list[int] = []
-    for index in range(len(document)):
-        try:
-            pages.append(clean_page(_page_text(document, index)))
-        except PdfiumError:
-            pages.append("")
-            failed.append(index + 1)
-    return pages, failed
-
-
-def _page_text(document: PdfDocument, index: int) -> str:
-    page = document[index]
+def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> Page:
+    page = c.FPDF_LoadPage(document, index)
+    if not page:
+        return Page("", failed=True)
     try:
-        text_page = page.get_textpage()
+        text_page = c.FPDFText_LoadPage(page)
+        if not text_page:
+            return Page("", failed=True)
         try:
-            text: str = text_page.get_text_range()
-            return text
+            text = TextPage(text_page, budget)
+            return Page(
+                text.text,
+                text.places(),
+                page_links(document, page, text, entries, budget),
+                c.FPDF_GetPageWidthF(page),
+                c.FPDF_GetPageHeightF(page),
+            )
         finally:
-            text_page.close()
+            c.FPDFText_ClosePage(text_page)
     finally:
-        page.close()
+        c.FPDF_ClosePage(page)

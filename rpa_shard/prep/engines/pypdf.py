@@ -7,15 +7,20 @@ do not inherit); a page that breaks it costs that page only. Limit: it has no ti
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pypdf
-from pypdf import Configuration, PdfReader, apply_configuration
+from pypdf import Configuration, PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 
 from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.document import Document
-from rpa_shard.prep.text import clean_page
+from rpa_shard.prep.engines.limits import PAGES, Budget
+from rpa_shard.prep.engines.pypdf_links import entry_places, page_links
+from rpa_shard.prep.engines.pypdf_text import Pieces
+from rpa_shard.reading.document import Destination, Document, Metadata, Page
+from rpa_shard.reading.metadata import metadata_of
 
 # It warns about most real files; what matters of that shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -25,7 +30,7 @@ _LIMITS = Configuration(jbig2dec_binary=None)
 
 
 class PypdfEngine:
-    """pypdf's text in content order, page by page."""
+    """pypdf's text in content order, page by page, with the places of lines, links and bibliography entries."""
 
     name = "pypdf"
     version = pypdf.__version__
@@ -42,16 +47,49 @@ class PypdfEngine:
             reader = PdfReader(file, strict=False)
             if reader.is_encrypted and not reader.decrypt(""):
                 raise PaperError(Failure.BAD_PDF, "pypdf: encrypted, and the empty password does not open it")
-            pages: list[str] = []
-            failed: list[int] = []
-            for number in range(1, len(reader.pages) + 1):
-                try:
-                    pages.append(clean_page(reader.pages[number - 1].extract_text()))
-                except Exception:  # pypdf raises whatever its parsing runs into
-                    pages.append("")
-                    failed.append(number)
+            budget = Budget()
+            count = len(reader.pages)
+            if count > PAGES:
+                budget.hit("pages")
+            entries = _tried(lambda: entry_places(reader, budget), ())
+            keys = {each.key for each in entries}
+            pages = [_read_page(reader, index, keys, budget) for index in range(min(count, PAGES))]
+            metadata = _tried(lambda: _metadata(reader), Metadata())
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
-        if len(failed) == len(pages):
+        if all(page.failed for page in pages):
             raise PaperError(Failure.BAD_PDF, "pypdf: no page can be read")
-        return Document(tuple(pages), self.name, self.version, tuple(failed))
+        return Document(tuple(pages), self.name, self.version, _distinct(entries), metadata, budget.names())
+
+
+def _tried(work: Any, instead: Any) -> Any:
+    try:
+        return work()
+    except Exception:  # pypdf raises whatever its parsing runs into
+        return instead
+
+
+def _distinct(entries: tuple[Destination, ...]) -> tuple[Destination, ...]:
+    return tuple(dict.fromkeys(entries))
+
+
+def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) -> Page:
+    try:
+        page = reader.pages[index]
+        pieces = Pieces()
+        text = page.extract_text(visitor_text=pieces.visit)
+    except Exception:  # pypdf raises whatever its parsing runs into
+        return Page("", failed=True)
+    text, places = pieces.finish(text, budget)
+    width, height = _tried(lambda: _size(page), (0.0, 0.0))
+    links = _tried(lambda: page_links(page, pieces, keys, budget), ())
+    return Page(text, places, links, width, height)
+
+
+def _size(page: PageObject) -> tuple[float, float]:
+    return float(page.mediabox.width), float(page.mediabox.height)
+
+
+def _metadata(reader: PdfReader) -> Metadata:
+    found: Mapping[str, Any] = reader.metadata or {}
+    return metadata_of(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))

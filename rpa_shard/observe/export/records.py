@@ -1,0 +1,90 @@
+"""Records as they are exported: one for every paper, all with the same keys.
+
+Guarantee: every paper that the store knows is in it exactly once, failures and papers still waiting too. Limit: a
+paper that a run finishes meanwhile may stand in it as it was when its row was read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from rpa_shard.arxiv_id import parse
+from rpa_shard.paper import Status
+from rpa_shard.prep.artifacts import files_of
+from rpa_shard.prep.record import json_schema
+from rpa_shard.reading.clean import clean_of_record
+from rpa_shard.store.catalogue import open_catalogue
+from rpa_shard.store.ledger import Ledger, PaperRow
+
+DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Which texts an exported record holds."""
+
+    raw: bool = True
+    clean: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (*(("text",) if self.raw else ()), *(("clean_text", "clean_page_offsets") if self.clean else ()))
+
+
+RAW = Texts()
+
+
+def records(ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
+    """Every paper's record."""
+    with open_catalogue(ledger.folder) as catalogue:
+        for row in ledger.papers():
+            record = read_record(ledger, row, texts)
+            if catalogue is not None:
+                record["metadata"] = catalogue.metadata(row.paper_id)
+            yield record
+
+
+def read_record(ledger: Ledger, row: PaperRow, texts: Texts) -> dict[str, Any]:
+    """A paper's record as it is exported, from its row and, where it is prepped, its files."""
+    known: dict[str, Any] = {"id": row.paper_id, "status": row.status.value, "attempts": row.attempts, "failure": None}
+    if row.failure is not None:
+        known["failure"] = {"reason": row.failure, "detail": row.detail}
+    result = row.results.get("prep")
+    nothing = {**_empty(), "attempts": row.attempts, **dict.fromkeys(texts.fields)}
+    if result is None or row.status in (Status.PENDING, Status.PREPPING, Status.FAILED):
+        return {**nothing, **known}
+    files = files_of(ledger.folder.papers, parse(row.paper_id))
+    known["attempts"] = result["attempts"]
+    with suppress(OSError, ValueError, KeyError):
+        found = {**nothing, **json.loads(files.record.read_bytes())}
+        if texts.fields:
+            text = files.text.read_bytes()
+            if sha256(text).hexdigest() != result["text_sha256"]:
+                return {**nothing, **known, "flags": [DAMAGED]}
+            _add_texts(found, text.decode(), texts)
+        return {**found, **known}
+    return {**nothing, **known, "flags": [DAMAGED]}
+
+
+def _add_texts(record: dict[str, Any], text: str, texts: Texts) -> None:
+    if texts.raw:
+        record["text"] = text
+    if texts.clean:
+        clean = clean_of_record(text, record)
+        record["clean_text"] = clean.text
+        record["clean_page_offsets"] = [list(each) for each in clean.page_offsets]
+
+
+def _empty() -> Mapping[str, Any]:
+    """A record of which nothing is known: lists empty, all else null."""
+    properties = json_schema()["properties"]
+    return {
+        name: [] if "array" in property.get("type", "") else None
+        for name, property in properties.items()
+        if name not in {"text", "clean_text", "clean_page_offsets"}
+    }

@@ -1,0 +1,54 @@
+"""How much of one document is read: caps against files made to be endless.
+
+Sizes are characters. Real papers stay far below: a page holds about 4,000 characters, a thesis about 1,000 links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+PAGE_CHARACTERS = 1_000_000
+DOCUMENT_CHARACTERS = 20_000_000
+PAGES = 5_000
+LINES_WITH_PLACES = 3_000  # a page
+LINKS = 20_000
+DESTINATIONS = 20_000
+NAME_CHARACTERS = 500
+URI_CHARACTERS = 2_000
+
+# How LaTeX's hyperref names the place of a bibliography entry.
+ENTRY_PREFIX = "cite."
+
+
+class Budget:
+    """What is left of a document's caps."""
+
+    def __init__(self) -> None:
+        self.characters = DOCUMENT_CHARACTERS
+        self.links = LINKS
+        self._hit: set[str] = set()
+
+    def cut(self, text: str) -> str:
+        """The part of a page's text that may be kept."""
+        allowed = min(self.characters, PAGE_CHARACTERS)
+        if len(text) > allowed:
+            self.hit("text")
+            text = text[:allowed]
+        self.characters -= len(text)
+        return text
+
+    def hit(self, *names: str) -> None:
+        self._hit.update(names)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._hit))
+
+
+def entry_key(name: str) -> str | None:
+    """The bibliography key in a destination's name, or None for another kind of place."""
+    key = name.removeprefix(ENTRY_PREFIX)
+    return key if key and key != name else None
+
+
+def any_hit(budgets: Iterable[str]) -> bool:
+    return any(True for _ in budgets)

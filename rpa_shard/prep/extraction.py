@@ -1,0 +1,122 @@
+"""Everything that extraction finds in one PDF: what becomes text and record.
+
+Guarantee: frozen values that turn into plain JSON and back without loss, to cross a process boundary. Limit: no
+behaviour beyond that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from rpa_shard.reading.clean import Layout
+from rpa_shard.reading.document import Metadata
+from rpa_shard.reading.quality import Quality
+from rpa_shard.reading.references import Reference
+from rpa_shard.reading.sections import Section
+from rpa_shard.reading.stamp import Stamp
+
+
+class Citation(NamedTuple):
+    """A place in the text that links to an entry of the bibliography: page, offset in the raw text, the ordinal."""
+
+    page: int
+    offset: int
+    reference: int
+
+
+class PageSize(NamedTuple):
+    """A size of pages in points, and how many pages have it."""
+
+    width: float
+    height: float
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What was found. Offsets are characters of `text`, which is the raw text with its page marks.
+
+    `references_method` names how the references were found, `references_expected` how many the document's own
+    destinations promise; both None where there is nothing to say.
+    """
+
+    text: str
+    page_offsets: tuple[tuple[int, int], ...]
+    references: tuple[Reference, ...]
+    references_method: str | None
+    references_expected: int | None
+    citations: tuple[Citation, ...]
+    sections: tuple[Section, ...]
+    abstract: str | None
+    stamp: Stamp | None
+    layout: Layout
+    metadata: Metadata
+    page_sizes: tuple[PageSize, ...]
+    quality: Quality
+    flags: tuple[str, ...]
+    engine: str
+    engine_version: str
+    failed_pages: tuple[int, ...]
+    limits_hit: tuple[str, ...]
+
+    @property
+    def pages(self) -> int:
+        return len(self.page_offsets)
+
+    @property
+    def characters(self) -> int:
+        return len(self.text)
+
+    def to_json(self) -> dict[str, Any]:
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Extraction:
+        """The inverse of `to_json`, after a journey through JSON."""
+        spans = _spans(content["page_offsets"])
+        layout = content["layout"]
+        return cls(
+            **{
+                **content,
+                "page_offsets": spans,
+                "references": tuple(_reference(each) for each in content["references"]),
+                "citations": tuple(Citation(**each) for each in content["citations"]),
+                "sections": tuple(Section(**each) for each in content["sections"]),
+                "stamp": Stamp(**content["stamp"]) if content["stamp"] else None,
+                "layout": Layout(_spans(layout["furniture"]), tuple(layout["paragraphs"])),
+                "metadata": Metadata(**content["metadata"]),
+                "page_sizes": tuple(PageSize(**each) for each in content["page_sizes"]),
+                "quality": Quality(**content["quality"]),
+                "flags": tuple(content["flags"]),
+                "failed_pages": tuple(content["failed_pages"]),
+                "limits_hit": tuple(content["limits_hit"]),
+            }
+        )
+
+
+def plain(value: Any) -> Any:
+    """A value of ours as JSON has it: objects and lists."""
+    if isinstance(value, tuple):
+        if hasattr(value, "_asdict"):
+            return value._asdict()
+        return [plain(each) for each in value] if value and not isinstance(value[0], (int, str)) else list(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+    return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _spans(content: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((begin, end) for begin, end in content)
+
+
+def _reference(content: Mapping[str, Any]) -> Reference:
+    lists = {name: tuple(content[name]) for name in ("arxiv_ids", "dois", "urls", "authors")}
+    return Reference(**{**content, **lists})

@@ -1,0 +1,75 @@
+"""What an engine reads of a PDF: the text of every page, where its lines stand, where its links lead.
+
+Guarantee: frozen values; every text in them is valid Unicode that encodes to strict UTF-8. Limit: no behaviour; what
+an engine cannot tell is empty or None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a line of text stands on its page: points from the lower left corner; `size` is its letters' height."""
+
+    left: float
+    baseline: float
+    right: float
+    size: float
+
+
+class Destination(NamedTuple):
+    """A named place in the document: the page (from 1) and a point on it, in points, where it has one."""
+
+    key: str
+    page: int
+    x: float | None
+    y: float | None
+
+
+class Link(NamedTuple):
+    """A link of a page: the offset in the page's text where it begins (None where no text lies under it).
+
+    It leads to a `uri` or to the bibliography entry `key`; the other is None.
+    """
+
+    offset: int | None
+    uri: str | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `places` has one item for each line of `text`, or none at all; sizes are points."""
+
+    text: str
+    places: tuple[Place | None, ...] = ()
+    links: tuple[Link, ...] = ()
+    width: float = 0.0
+    height: float = 0.0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the document says of itself, where it does and it can be: see `rpa_shard.reading.metadata`."""
+
+    title: str | None = None
+    producer: str | None = None
+    created_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One PDF as an engine read it; pages in order, counted from 1.
+
+    `destinations` are those of bibliography entries; `limits_hit` names the caps that cut something off.
+    """
+
+    pages: tuple[Page, ...]
+    engine: str
+    engine_version: str
+    destinations: tuple[Destination, ...] = ()
+    metadata: Metadata = Metadata()
+    limits_hit: tuple[str, ...] = ()

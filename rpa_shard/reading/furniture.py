@@ -1,0 +1,165 @@
+"""Running heads, running feet and page numbers: what repeats on the pages and is no part of the text.
+
+Guarantee: pure; only lines at a page's edge (first or last in the text or on the paper) are dropped, and only where
+the same words, but for digits, stand at an edge of at least three pages and of a quarter of them, or where numbers
+go up with the pages. Limit: a head that stands on one or two pages stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from rpa_shard.reading.lines import Line
+
+# How many lines from a page's edge may be furniture.
+EDGE_LINES = 3
+LEAST_PAGES = 3
+LEAST_SHARE = 0.25
+LONGEST = 200
+LEAST_ALIKE = 0.6
+# In heights of letters; lines of a text are 1.2 apart.
+LEAST_GAP = 1.8
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(
+    r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*",
+    re.IGNORECASE | re.ASCII,
+)
+_BESIDE = re.compile(r"[ \t]*(\d{1,4})[ \t|·•–—-]+[^\W\d].*|.*[^\W\d][.)]?[ \t|·•–—-]+(\d{1,4})[ \t]*")
+LONGEST_WITH_NUMBER = 120
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
+
+
+def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
+    """The indices of lines that are furniture."""
+    edges, apart = _edges(lines)
+    pages = len(edges)
+    if pages < 2:
+        return frozenset()
+    found = _page_numbers(lines, edges, apart)
+    where: defaultdict[str, list[int]] = defaultdict(list)
+    for indices in edges.values():
+        for index in indices:
+            if index not in found and len(lines[index].text) <= LONGEST:
+                words = _DIGITS.sub("#", lines[index].text.strip().casefold())
+                where[words].append(index)
+    needed = max(LEAST_PAGES, LEAST_SHARE * pages) if pages > 3 else max(2, pages - 1)
+    for words, indices in where.items():
+        if any(each.isalpha() for each in words) and _repeats(lines, indices, needed) and _stand_apart(indices, apart):
+            found.update(indices)
+    return frozenset(found)
+
+
+def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
+    """For each page, the lines at its edges: the highest and lowest on the paper, else the first and last of its text.
+
+    And those of them that stand apart from the text: with a larger gap than between two lines towards the middle.
+    """
+    spans: dict[int, list[int]] = {}
+    for index, line in enumerate(lines):
+        span = spans.get(line.page)
+        if span is None:
+            spans[line.page] = [index, index]
+        else:
+            span[1] = index
+    edges: dict[int, list[int]] = {}
+    apart: set[int] = set()
+    heights = [line.baseline for line in lines]
+    for page, (first, last) in spans.items():
+        if lines[first].size and lines[last].size:
+            upwards = [
+                index for _, index in sorted(zip(heights[first : last + 1], range(first, last + 1), strict=True))
+            ]
+            ends = upwards[: EDGE_LINES + 2], upwards[: -EDGE_LINES - 3 : -1]
+            edges[page] = sorted({*ends[0][:EDGE_LINES], *ends[1][:EDGE_LINES]})
+            apart.update(_apart(lines, ends[0]))
+            apart.update(_apart(lines, ends[1]))
+        else:
+            edges[page] = sorted(
+                {*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)}
+            )
+            apart.update(edges[page])
+    return edges, apart
+
+
+def _apart(lines: Sequence[Line], inwards: Sequence[int]) -> Sequence[int]:
+    """The first of the lines, as far as the last large gap between them."""
+    last = 0
+    for at in range(1, len(inwards)):
+        outer, inner = lines[inwards[at - 1]], lines[inwards[at]]
+        if abs(outer.baseline - inner.baseline) > LEAST_GAP * max(inner.size, outer.size):
+            last = at
+    return inwards[: min(last, EDGE_LINES)]
+
+
+def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bool:
+    """Whether lines with the same words stand on enough pages, at about the same height."""
+    pages = {lines[index].page for index in indices}
+    if len(pages) < min(needed, 8) or not (_same(lines, indices) or _numbered(lines, indices)):
+        return False
+    heights = sorted(Counter(round(lines[index].baseline / 4) for index in indices).values())
+    return sum(heights[-2:]) >= 0.75 * len(indices)
+
+
+def _same(lines: Sequence[Line], indices: Sequence[int]) -> bool:
+    """Whether most lines are the same, digits too (two of them, where left and right pages differ)."""
+    counts = sorted(Counter(lines[index].text.strip() for index in indices).values())
+    return sum(count for count in counts[-2:] if count > 1) >= LEAST_ALIKE * len(indices)
+
+
+def _numbered(lines: Sequence[Line], indices: Sequence[int]) -> bool:
+    """Whether a number in most lines goes up with the pages: what differs is the page's number."""
+    shifts = Counter(
+        shift
+        for index in indices
+        for shift in {
+            int(number) - lines[index].page for number in _DIGITS.findall(lines[index].text) if len(number) < 6
+        }
+    )
+    return bool(shifts) and max(shifts.values()) >= LEAST_ALIKE * len(indices)
+
+
+def _stand_apart(indices: Sequence[int], apart: set[int]) -> bool:
+    return sum(index in apart for index in indices) >= 0.5 * len(indices)
+
+
+def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]], apart: set[int]) -> set[int]:
+    """Lines that hold nothing but a number which goes up with the pages, or begin or end a page with it."""
+    alone: defaultdict[int, list[int]] = defaultdict(list)
+    beside: defaultdict[int, list[int]] = defaultdict(list)
+    for page, indices in edges.items():
+        outermost = _outermost(lines, indices)
+        for index in indices:
+            text = lines[index].text
+            match = _NUMBER.fullmatch(text) if len(text) <= 20 else None
+            if match is not None:
+                number = int(match[1]) if match[1].isdigit() else _roman(match[1].lower())
+                alone[number - page].append(index)
+            elif len(text) <= LONGEST_WITH_NUMBER and index in outermost:
+                beside_number = _BESIDE.fullmatch(text)
+                if beside_number is not None:
+                    beside[int(beside_number[1] or beside_number[2]) - page].append(index)
+    found: set[int] = set()
+    for shift in {*alone, *beside}:
+        indices = alone[shift] + beside[shift]
+        pages = {lines[index].page for index in indices}
+        least = max(2, min(LEAST_PAGES, len(edges) - 1))
+        if len(pages) >= 0.5 * len(edges) and len(pages) >= least:
+            found.update(alone[shift])
+            found.update(beside[shift] if _stand_apart(beside[shift], apart) else ())
+        elif len(pages) >= least:
+            found.update(index for index in alone[shift] if index in apart)
+    return found
+
+
+def _outermost(lines: Sequence[Line], indices: Sequence[int]) -> set[int]:
+    if lines[indices[0]].size:
+        by_height = sorted(indices, key=lambda index: lines[index].baseline)
+        return {by_height[0], by_height[-1]}
+    return {indices[0], indices[-1]}
+
+
+def _roman(text: str) -> int:
+    values = [_ROMAN[each] for each in text]
+    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))

@@ -1,0 +1,58 @@
+"""A document as one list of lines, in the engine's order, each with its place in the raw text.
+
+Guarantee: `raw[line.start : line.end] == line.text`, for every line. Limit: pages whose engine tells no places have
+lines without them (`size` 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+from rpa_shard.reading.document import Page, Place
+from rpa_shard.reading.joining import Words
+from rpa_shard.reading.raw import as_blocks
+
+
+class Line(NamedTuple):
+    """One line of a page (from 1): offsets in the raw text, and its place in points, all 0 where it is not known."""
+
+    start: int
+    end: int
+    text: str
+    page: int
+    left: float
+    baseline: float
+    right: float
+    size: float
+
+
+class Reading(NamedTuple):
+    """The raw text, its words, the span in it of each page's text, and the lines that are not blank."""
+
+    raw: str
+    words: Words
+    page_spans: tuple[tuple[int, int], ...]
+    lines: list[Line]
+
+
+_NOWHERE = Place(0.0, 0.0, 0.0, 0.0)
+
+
+def read_lines(pages: Sequence[Page]) -> Reading:
+    """The raw text and its lines."""
+    raw, spans = as_blocks([page.text for page in pages])
+    lines: list[Line] = []
+    add, new = lines.append, tuple.__new__
+    for number, (page, (at, end)) in enumerate(zip(pages, spans, strict=True), 1):
+        if at == end:
+            continue
+        texts = raw[at:end].split("\n")
+        for text, place in zip(texts, page.places or repeat(None), strict=False):
+            stop = at + len(text)
+            if text and not text.isspace():
+                # As Line(...), in half the time: there are a thousand lines and more in a paper.
+                add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
+            at = stop + 1
+    return Reading(raw, Words(raw), spans, lines)

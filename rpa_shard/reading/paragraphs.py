@@ -1,0 +1,72 @@
+"""Where paragraphs begin, told from the places of lines.
+
+Guarantee: pure, one pass; offsets of lines in the raw text, ascending. Limit: a display formula is a paragraph of its
+own; without places only sentences that end a short line are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+from rpa_shard.reading.lines import Line
+
+_CLOSES = frozenset('.?!:”")]')
+_INDENT_LEAST, _INDENT_MOST = 5.0, 60.0
+
+
+def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset()) -> list[int]:
+    """Offsets of lines that begin a paragraph; `known` are offsets where one surely begins (headings, references)."""
+    if not lines:
+        return []
+    leading = _leading(lines)
+    usual, far = 1.4 * leading, 6 * leading
+    starts = [lines[0].start]
+    add = starts.append
+    before = lines[0]
+    page, left, baseline, size = before.page, before.left, before.baseline, before.size
+    # One loop without calls for the usual line: there are a thousand lines and more in a paper.
+    for line in lines[1:]:
+        start, _, _, on, from_left, height, _, tall = line
+        step = baseline - height
+        if start in known:
+            add(start)
+        elif not tall:
+            if _short_end(before, line):
+                add(start)
+        elif on == page and -1.0 < step < far:
+            # Below 4 points: pieces of one line.
+            if step >= usual or (
+                step >= 4.0
+                and (
+                    (not 0.8 < tall / (size or 1.0) < 1.25 and _both_long(before, line))
+                    or (_INDENT_LEAST < from_left - left < _INDENT_MOST and _closed(before))
+                )
+            ):
+                add(start)
+        elif _closed(before) and not line.text[:1].islower():
+            # Another column or page: a sentence that is not over goes on.
+            add(start)
+        before, page, left, baseline, size = line, on, from_left, height, tall
+    return starts
+
+
+def _both_long(before: Line, line: Line) -> bool:
+    return len(before.text) > 3 and len(line.text) > 3
+
+
+def _closed(line: Line) -> bool:
+    return line.text.rstrip()[-1:] in _CLOSES
+
+
+def _leading(lines: Sequence[Line]) -> float:
+    sample = lines[:400]
+    steps = [
+        above.baseline - below.baseline for above, below in pairwise(sample) if 6 < above.baseline - below.baseline < 30
+    ]
+    return median(steps) if steps else 12.0
+
+
+def _short_end(before: Line, line: Line) -> bool:
+    return len(before.text) < 0.75 * len(line.text) and _closed(before)

@@ -1,0 +1,109 @@
+"""How far a document's text may be trusted: figures, and the flags that follow from them.
+
+Guarantee: pure; a flag says what its figure says, nothing is dropped. Limit: the language test knows English only.
+
+The rules follow published ones in a form of our own: olmOCR's gate for scans (few characters a page) and for letters
+(half of the text), Gopher's word lengths (3 to 10 on average) and stop words, FinePDFs' damaged characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from rpa_shard.reading.document import Page
+
+# Below this a page has no text layer worth the name: a scan often carries a stamp or a running head.
+SCANNED_PAGE_CHARACTERS = 50
+MOST_DAMAGED = 0.01
+LEAST_LETTERS = 0.5
+WORD_LENGTHS = (2.5, 14.0)
+LEAST_STOP_WORDS = 0.08
+# Letters and words are measured on about this many characters, from the pages' beginnings.
+SAMPLE_CHARACTERS = 8_000
+SAMPLED_PAGES = 60
+LEAST_WORDS = 100
+LEAST_CHARACTERS = 500
+_DAMAGED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x80-\x9f]")
+_WORD = re.compile(r"[^\W\d_]+")
+_STOP_WORDS = frozenset(
+    "the of and to in a is that for we with as by on this are be an it from which at or not".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures of one document's text; shares lie between 0 and 1, None where there is too little to measure."""
+
+    characters_a_page: float
+    scanned_share: float
+    damaged_share: float | None
+    letters_share: float | None
+    mean_word_length: float | None
+    stop_word_share: float | None
+    failed_pages: int
+
+    @property
+    def needs_ocr(self) -> bool:
+        """Most pages have no text layer worth the name."""
+        return self.scanned_share > 0.5
+
+    @property
+    def garbled(self) -> bool:
+        """Characters that are damaged, or that are no words."""
+        if self.letters_share is None or self.damaged_share is None or self.mean_word_length is None:
+            return False
+        short, long = WORD_LENGTHS
+        return (
+            self.damaged_share > MOST_DAMAGED
+            or self.letters_share < LEAST_LETTERS
+            or not short <= self.mean_word_length <= long
+        )
+
+    @property
+    def non_english(self) -> bool:
+        """Words, but hardly any that English cannot do without."""
+        return self.stop_word_share is not None and self.stop_word_share < LEAST_STOP_WORDS and not self.garbled
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, float]:
+        """Greater is better: what the fallback engine is chosen by. Length plays no part."""
+        return not self.garbled, not self.needs_ocr, -self.failed_pages, -(self.damaged_share or 0.0)
+
+
+def measure(pages: Sequence[Page]) -> Quality:
+    """The figures of a document's pages."""
+    lengths = [len(page.text.strip()) for page in pages]
+    scanned = sum(length < SCANNED_PAGE_CHARACTERS for length in lengths)
+    characters = sum(lengths)
+    sample = _sample(pages)
+    dense = "".join(sample.split())
+    words = _WORD.findall(sample)
+    enough = len(dense) >= LEAST_CHARACTERS
+    return Quality(
+        characters_a_page=round(float(median(lengths)) if lengths else 0.0, 1),
+        scanned_share=round(scanned / max(len(pages), 1), 4),
+        damaged_share=round(sum(map(_damaged, pages)) / max(characters, 1), 5) if enough else None,
+        letters_share=round(sum(map(len, words)) / len(dense), 4) if enough else None,
+        mean_word_length=round(sum(map(len, words)) / max(len(words), 1), 2) if enough else None,
+        stop_word_share=_stop_words(words),
+        failed_pages=sum(page.failed for page in pages),
+    )
+
+
+def _damaged(page: Page) -> int:
+    return 0 if page.text.isascii() else len(_DAMAGED.findall(page.text))
+
+
+def _sample(pages: Sequence[Page]) -> str:
+    """The same amount of text from each page, from its beginning."""
+    share = max(SAMPLE_CHARACTERS // max(len(pages), 1), 200)
+    return " ".join(page.text[:share] for page in pages[:SAMPLED_PAGES])
+
+
+def _stop_words(words: Sequence[str]) -> float | None:
+    if len(words) < LEAST_WORDS:
+        return None
+    return round(sum(word.lower() in _STOP_WORDS for word in words) / len(words), 4)

@@ -1,0 +1,175 @@
+"""The methods in order, and the entries made of what the first of them finds.
+
+Guarantee: as the package says. Limit: as the package says.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rpa_shard.reading.document import Document
+from rpa_shard.reading.identifiers import find_identifiers
+from rpa_shard.reading.joining import Words, join_lines
+from rpa_shard.reading.lines import Line, Reading
+from rpa_shard.reading.references.by_destination import place_destinations
+from rpa_shard.reading.references.by_indent import Listed, find_listed
+from rpa_shard.reading.references.by_marker import Run, find_runs
+from rpa_shard.reading.references.entries import entry_lines
+from rpa_shard.reading.references.fields import fields_of
+from rpa_shard.reading.references.section import headings
+from rpa_shard.reading.spelling import spell
+
+LONGEST_RAW = 4000
+# Headings looked under: a paper has one, a thesis one a chapter.
+MOST_HEADINGS = 12
+# Entries made of one document at most.
+MOST_ENTRIES = 20_000
+
+
+class Reference(NamedTuple):
+    """One entry: its place in the list (from 1), its text on one line without the marker, and what it names.
+
+    `page` counts from 1; `start` and `end` are character offsets in the raw text, from the first letter of its marker
+    to the last letter of the entry.
+    """
+
+    ordinal: int
+    marker: str | None
+    raw: str
+    page: int
+    start: int
+    end: int
+    arxiv_ids: tuple[str, ...] = ()
+    dois: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    year: int | None = None
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bibliography:
+    """The entries, the method that found them (None: nothing found), and how many destinations promise."""
+
+    references: tuple[Reference, ...]
+    method: str | None
+    expected: int | None
+    # The entry that each destination leads to; several may lead to one.
+    ordinals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    method: str
+    starts: tuple[int, ...]
+    stop: int
+    ends: frozenset[int]
+    keys: Mapping[int, Sequence[str]]
+
+
+def find_references(document: Document, lines: Sequence[Line], reading: Reading) -> Bibliography:
+    """The bibliography; `lines` are those of the reading without running heads, page numbers and stamp."""
+    expected = len({(each.page, each.x, each.y) for each in document.destinations}) or None
+    found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
+    if found is None:
+        return Bibliography((), None, expected)
+    entries = entry_lines(lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
+    links = _uris(document, reading)
+    numbered = found.method != "author_year"
+    references = tuple(
+        _reference(number, entry, found.keys.get(start, ()), reading.words, links, numbered)
+        for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
+    )
+    ordinals = {
+        key: number
+        for number, start in enumerate(found.starts[: len(references)], 1)
+        for key in found.keys.get(start, ())
+    }
+    return Bibliography(references, found.method, expected, ordinals)
+
+
+def _by_destinations(lines: Sequence[Line], document: Document) -> _Found | None:
+    keys = place_destinations(lines, document.destinations)
+    if not keys:
+        return None
+    starts = tuple(keys)
+    # Where lists are apart (chapters, a supplement) the last entry of each is followed by something else.
+    return _Found("destinations", starts, len(lines), frozenset(), keys)
+
+
+def _by_markers_and_indents(lines: Sequence[Line], raw: str) -> _Found | None:
+    runs = find_runs(lines, raw)
+    listed = _listed(lines, raw)
+    marked = sum(len(run.starts) for run in runs)
+    if listed is not None and _is_better(listed, runs, marked):
+        return _Found("author_year", listed.starts, listed.stop, frozenset(), {})
+    if not runs:
+        return None
+    starts = tuple(start for run in runs for start in run.starts)
+    ends = frozenset(sum(len(run.starts) for run in runs[: number + 1]) - 1 for number in range(len(runs)))
+    return _Found(runs[0].method, starts, runs[-1].stop, ends, {})
+
+
+def _is_better(listed: Listed, runs: Sequence[Run], marked: int) -> bool:
+    """Whether a list without markers is the bibliography, and not a numbered list."""
+    if not runs:
+        return listed.share >= 0.5
+    inside = any(listed.starts[0] - 2 <= run.starts[0] and run.starts[-1] < listed.stop for run in runs)
+    return not inside and listed.share >= 0.7 and len(listed.starts) > marked
+
+
+def _listed(lines: Sequence[Line], raw: str) -> Listed | None:
+    places = headings(lines)[-MOST_HEADINGS:]
+    found = [
+        each
+        for number, place in enumerate(places)
+        if (each := find_listed(lines, raw, place, places[number + 1] if number + 1 < len(places) else len(lines)))
+        and each.share >= 0.5
+    ]
+    return max(found, key=lambda each: (len(each.starts) * each.share, each.starts), default=None)
+
+
+def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
+    """Offsets in the raw text of links that lead to URIs, ascending, and the URIs."""
+    found = sorted(
+        (span[0] + link.offset, link.uri)
+        for page, span in zip(document.pages, reading.page_spans, strict=True)
+        for link in page.links
+        if link.uri is not None and link.offset is not None
+    )
+    return [offset for offset, _ in found], [uri for _, uri in found]
+
+
+def _reference(
+    ordinal: int,
+    entry: Sequence[Line],
+    keys: Sequence[str],
+    words: Words,
+    links: tuple[list[int], list[str]],
+    numbered: bool,
+) -> Reference:
+    whole = spell(join_lines([line.text for line in entry], words)[:LONGEST_RAW])
+    fields = fields_of(whole, numbered)
+    uris: dict[str, None] = {}
+    offsets, targets = links
+    for line in entry:
+        for at in range(bisect_right(offsets, line.start - 1), bisect_right(offsets, line.end)):
+            uris[targets[at]] = None
+    names = find_identifiers(fields.body, tuple(uris))
+    return Reference(
+        ordinal,
+        fields.marker,
+        fields.body.strip(),
+        entry[0].page,
+        entry[0].start,
+        entry[-1].end,
+        *names,
+        fields.year,
+        fields.title,
+        fields.authors,
+        keys[0] if keys else None,
+    )

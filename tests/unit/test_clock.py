@@ -1,0 +1,119 @@
+"""The system's clock is set by hours, forward and back: no lease ends or stays for that, no wait grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rpa_shard import clock
+from rpa_shard.clock import SteadyClock, moment, seconds_since
+from rpa_shard.control.politeness import read_saved, save
+from rpa_shard.control.run_status import born, is_alive
+from rpa_shard.paper import PREP, Failure
+from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.ledger import open_ledger, reclaim
+from rpa_shard.store.outcome import postponed
+from rpa_shard.store.sqlite import SQLiteStore
+
+HOURS = 5 * 3600.0
+FORWARD_AND_BACK = pytest.mark.parametrize("step", [HOURS, -HOURS])
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """As if a person had set the clock; the monotonic one goes on."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+
+
+def test_a_steady_clock_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady = SteadyClock()
+    before = steady()
+    set_clock(monkeypatch, -HOURS)
+    assert before <= steady() < before + 60
+    set_clock(monkeypatch, 3 * HOURS)
+    assert steady() >= before + HOURS, "a step forward is believed"
+
+
+@FORWARD_AND_BACK
+async def test_a_lease_that_is_held_neither_ends_nor_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    folder = DataFolder(tmp_path)
+    with open_ledger(folder, Layout(1, 1)) as ledger:
+        ledger.add(["2401.00001", "2401.00002"])
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        claims = await store.claim(PREP, 2)
+        set_clock(monkeypatch, step)
+        assert await store.reclaim_expired({claim.lease_id for claim in claims}) == 0
+        assert await store.renew(claims) == set()
+        assert await store.save_prep_result(claims[0], {}), "the fence knows the holder, not the clock"
+    # The shard is gone; the next one starts under the clock as it is now.
+    assert reclaim(folder, 0, frozenset()) == 1
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        assert [claim.paper_id for claim in await store.claim(PREP, 2)] == [claims[1].paper_id]
+
+
+@FORWARD_AND_BACK
+async def test_no_wait_grows_with_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """Regression: what was queued or postponed under a clock that was ahead waited until that time had come."""
+    folder = DataFolder(tmp_path)
+    with monkeypatch.context() as stepped:
+        set_clock(stepped, step)
+        with open_ledger(folder, Layout(1, 1)) as ledger:
+            ledger.add(["2401.00001", "2401.00002"])
+        async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+            (claim,) = await store.claim(PREP, 1)
+            await store.settle(claim, postponed(PREP, Failure.NETWORK, "", 600, charged=True, suspect=False))
+    reclaim(folder, 0, frozenset())
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        claimed = {each.paper_id for each in await store.claim(PREP, 2)}
+        due = await store.next_attempt_at(PREP)
+    if step > 0:
+        assert claimed == {"2401.00001", "2401.00002"} - {claim.paper_id}
+        assert due is not None
+        assert 0 < due - time.time() <= 600
+    else:
+        assert len(claimed) == 2
+
+
+@FORWARD_AND_BACK
+def test_the_time_since_a_moment_knows_no_steps(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    noted = json.loads(json.dumps(moment()))
+    set_clock(monkeypatch, step)
+    assert 0 <= seconds_since(noted) < 60
+
+
+def test_after_a_boot_only_the_time_of_day_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = moment() | {"boot": "another"}
+    set_clock(monkeypatch, 100)
+    assert 100 <= seconds_since(noted) < 160
+    set_clock(monkeypatch, -HOURS)
+    assert seconds_since(noted) == 0
+    clock._boot.cache_clear()
+    monkeypatch.setattr(Path, "read_text", lambda _: (_ for _ in ()).throw(OSError))
+    assert moment()["boot"] == "", "a system that does not tell"
+    clock._boot.cache_clear()
+
+
+@FORWARD_AND_BACK
+def test_a_closed_host_stays_closed_for_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    path = tmp_path / "governor.json"
+    save(path, {"a.org": {"blocked": None, "closed_seconds": 600.0, "closings": 1, "factor": 1.0}})
+    set_clock(monkeypatch, step)
+    ((_, _, seconds),) = read_saved(path)
+    assert 0 <= seconds < 60
+
+
+@FORWARD_AND_BACK
+def test_a_process_is_itself_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """Regression: a step made a living run look dead, because Unix times of processes come from the clock."""
+    before = born(os.getpid())
+    real = psutil.boot_time()
+    monkeypatch.setattr("psutil.boot_time", lambda: real + step)
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: real + step)
+    assert is_alive(os.getpid(), before)

@@ -1,0 +1,181 @@
+"""What a store and a shard refuse, and say, when something is in their way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+
+from rpa_shard.observe.repair import repair
+from rpa_shard.paper import PREP, Claim, Failure, PaperError
+from rpa_shard.shard.claims import Claims
+from rpa_shard.shard.vitals import Counters
+from rpa_shard.shard.worker import Bench, Worker
+from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
+from rpa_shard.store.ledger import make_folder, open_ledger
+from rpa_shard.store.outcome import released
+from rpa_shard.store.repair.pages import Record
+from rpa_shard.store.repair.rows import salvage
+from rpa_shard.store.reshard import reshard
+from rpa_shard.store.sqlite import SQLiteStore
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    made = DataFolder(tmp_path / "data")
+    with open_ledger(made, Layout(8, 2)) as ledger:
+        ledger.add([f"2401.{number:05}" for number in range(1, 41)])
+    return made
+
+
+def test_a_manifest_that_cannot_be_read(folder: DataFolder) -> None:
+    folder.manifest_file.unlink()
+    folder.manifest_file.mkdir()
+    with pytest.raises(StoreError, match=r"manifest.json cannot be read: .*directory"):
+        folder.read_manifest()
+
+
+def test_a_lock_that_cannot_be_opened(folder: DataFolder) -> None:
+    (folder.root / "run.lock").mkdir()
+    with pytest.raises(StoreError, match=r"run.lock cannot be opened: Is a directory"), folder.run_lock():
+        pass
+
+
+def test_who_does_not_wait_for_readers_is_told(folder: DataFolder) -> None:
+    busy = pytest.raises(FolderBusyError, match="another command is reading")
+    with folder.shared(), busy, folder.exclusive(wait=False):
+        pass
+    with folder.exclusive(wait=False):
+        pass
+
+
+def test_a_replacement_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        replace_file(tmp_path / "taken", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+class Mount(NamedTuple):
+    mountpoint: str
+    fstype: str
+
+
+def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = [Mount("/", "ext4"), Mount(str(tmp_path), "nfs4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+    with pytest.raises(StoreError, match=r"network file system \(nfs4\)"):
+        make_folder(DataFolder(tmp_path / "data"), Layout(8, 1))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_resize_names_a_damaged_file(folder: DataFolder) -> None:
+    path = folder.shard_file(0)
+    with sqlite3.connect(path) as connection:
+        pages = connection.execute("SELECT pageno FROM dbstat WHERE name = 'papers'").fetchall()
+    connection.close()
+    with path.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * 4096)
+            file.write(bytes(4096))
+    with pytest.raises(StoreError, match=r"shard-000.sqlite3 is damaged .*rpa-shard repair"):
+        reshard(folder, Layout(8, 3))
+
+
+@pytest.mark.parametrize(("pragma", "says"), [("user_version = 99", "newer than ours"), ("application_id = 1", "")])
+def test_repair_leaves_newer_files_alone_and_replaces_strange_ones(folder: DataFolder, pragma: str, says: str) -> None:
+    with sqlite3.connect(folder.shard_file(0)) as connection:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.close()
+    if says:
+        with pytest.raises(StoreError, match=says):
+            repair(folder, print)
+        assert not folder.damaged.exists()
+    else:
+        assert [each.damage for each in repair(folder, print).repaired] == ["not a shard file"]
+        with open_ledger(folder) as ledger:
+            assert ledger.counts().by_status == {"pending": 40}
+
+
+ROW = ("2401.00001", 0, "pending", 0, 1.0, None, None, 0, None, None, "{}", 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {0: "no id"}, {0: "arXiv:2401.00001"}, {0: 7}, {1: "x"}, {2: "lost"}, {2: "prepping"}, {2: "failed"}, {3: -1},
+        {4: "x"}, {5: "lease"}, {6: 1.0}, {7: 2}, {8: "bad luck"}, {9: b"x"}, {10: "[]"}, {10: "{"}, {11: None},
+    ],
+)  # fmt: skip
+def test_a_row_that_we_could_not_have_written_is_not_saved(spoiled: Mapping[int, Any]) -> None:
+    assert salvage([Record(ROW, None)]).rows.keys() == {"2401.00001"}
+    row = tuple(spoiled.get(place, value) for place, value in enumerate(ROW))
+    assert salvage([Record(row, None)]).rows == {}
+
+
+def test_of_two_images_of_a_row_the_later_one_counts() -> None:
+    later = (*ROW[:1], 5, *ROW[2:-1], 2.0)
+    for records in ([ROW, later], [later, ROW]):
+        assert salvage(Record(each, None) for each in records).rows["2401.00001"]["priority"] == 5
+
+
+async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters()
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        claims = Claims(store, counters, group=1)
+        feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
+        claim = await claims.next()
+        assert claim is not None
+        await store.settle(claim, released(PREP, "somebody took it"))
+        async with asyncio.timeout(30):
+            while "found when renewing" not in caplog.text:
+                await asyncio.sleep(0.01)
+        assert not await claims.settle(claim, released(PREP, "done"))
+        claims.close()
+        renewing.cancel()
+        await asyncio.gather(feeding, renewing, return_exceptions=True)
+    assert counters.lost_leases == 1
+    assert "is thrown away" in caplog.text
+    assert await claims.next() is None, "closed"
+
+
+class Broken:
+    """A prep phase that meets an error of ours, or of the system."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def download_pdf(self, claim: Claim) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "failure", "attempts"),
+    [
+        (ValueError("oops"), Failure.BUG, 1),
+        (OSError(2, os.strerror(2)), Failure.BUG, 1),
+        (OSError(24, os.strerror(24)), Failure.DISK_FULL, 0),
+        (PaperError(Failure.NETWORK, "refused"), Failure.NETWORK, 1),
+    ],
+)
+async def test_whatever_an_attempt_meets_it_is_settled(
+    folder: DataFolder, error: Exception, failure: Failure, attempts: int
+) -> None:
+    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        claims = Claims(store, Counters(), group=1)
+        one = asyncio.Semaphore(1)
+        worker = Worker(Bench(claims, Broken(error), one, one, Counters(), 1.0))  # type: ignore[arg-type]
+        feeding, working = asyncio.create_task(claims.feed()), asyncio.create_task(worker.run())
+        with open_ledger(folder) as ledger:
+            async with asyncio.timeout(30):
+                while not (rows := [row for row in ledger.papers() if row.failure]):
+                    await asyncio.sleep(0.01)
+        claims.close()
+        await asyncio.gather(feeding, working)
+    assert (rows[0].failure, rows[0].attempts, rows[0].status) == (failure, attempts, "pending")
