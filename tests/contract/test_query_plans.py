@@ -13,7 +13,7 @@ import pytest
 from rpa_shard.store.queries import catalogue_query, names, query
 from rpa_shard.store.shard_file import CATALOGUE_FILE, open_file, open_shard_file
 
-_TABLE_SCAN = re.compile(r"SCAN (?:main\.|destination\.)?(?:papers|history|archives|members|metadata)\b")
+_TABLE_SCAN = re.compile(r"SCAN (?:main\.|destination\.|catalogue\.)?(?:papers|history|archives|members|metadata)\b")
 # Those that have to see all of an index, and which: leases are few, and counting all papers is reading them all.
 WHOLE_INDEXES = {
     "count_by_status": "SCAN papers USING COVERING INDEX papers_to_claim",
@@ -27,8 +27,11 @@ WHOLE_INDEXES = {
 def shard_file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     other = tmp_path / "other.sqlite3"
     open_shard_file(other, create=True).close()
+    catalogue = tmp_path / "catalogue.sqlite3"
+    open_file(catalogue, CATALOGUE_FILE, create=True).close()
     with closing(open_shard_file(tmp_path / "shard.sqlite3", create=True)) as connection:
         connection.execute("ATTACH ? AS destination", (str(other),))
+        connection.execute("ATTACH ? AS catalogue", (str(catalogue),))
         yield connection
 
 
