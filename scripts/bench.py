@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rpa_shard.cores import usable_cores
 from rpa_shard.testing.mirror import MirrorProcess
 from scripts.benchmarks import others
-from scripts.benchmarks.measuring import ContenderError, Figures
+from scripts.benchmarks.measuring import ContenderError, Figures, end_on_sigterm
 from scripts.benchmarks.ours import Growth, run_ours, start_and_stop
 from scripts.benchmarks.papers import Shelf, fill_shelf
 from scripts.benchmarks.report import Result, slope, summary
@@ -141,6 +141,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     given = parse()
+    end_on_sigterm()
     cores = usable_cores()
     with tempfile.TemporaryDirectory(prefix="rpa-shard-bench-") as name:
         scratch = Path(name)

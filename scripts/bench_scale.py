@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rpa_shard.testing.mirror import MirrorProcess
 from scripts.benchmarks import ceiling, growth
+from scripts.benchmarks.measuring import end_on_sigterm
 from scripts.benchmarks.ours import run_ours
 from scripts.benchmarks.papers import Shelf, fill_shelf
 from scripts.benchmarks.plots import line_chart
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where SVG files go")
     given = parser.parse_args()
+    end_on_sigterm()
     shard_counts: Sequence[int] = RUN_SHARDS
     worker_counts: Sequence[int] = RUN_WORKERS
     ceiling_counts: Sequence[int] = CEILING_SHARDS
