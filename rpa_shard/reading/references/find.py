@@ -69,6 +69,7 @@ class _Found:
     stop: int
     ends: frozenset[int]
     keys: Mapping[int, Sequence[str]]
+    lines: Sequence[Line]
 
 
 def find_references(document: Document, lines: Sequence[Line], reading: Reading) -> Bibliography:
@@ -77,7 +78,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
     if found is None:
         return Bibliography((), None, expected)
-    entries = entry_lines(lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
+    entries = entry_lines(found.lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
@@ -93,12 +94,10 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
 
 
 def _by_destinations(lines: Sequence[Line], document: Document) -> _Found | None:
-    keys = place_destinations(lines, document.destinations)
-    if not keys:
+    placed = place_destinations(lines, document.destinations)
+    if placed is None or not placed.keys:
         return None
-    starts = tuple(keys)
-    # Where lists are apart (chapters, a supplement) the last entry of each is followed by something else.
-    return _Found("destinations", starts, len(lines), frozenset(), keys)
+    return _Found("destinations", tuple(placed.keys), len(placed.lines), frozenset(), placed.keys, placed.lines)
 
 
 def _by_markers_and_indents(lines: Sequence[Line], raw: str) -> _Found | None:
@@ -106,12 +105,12 @@ def _by_markers_and_indents(lines: Sequence[Line], raw: str) -> _Found | None:
     listed = _listed(lines, raw)
     marked = sum(len(run.starts) for run in runs)
     if listed is not None and _is_better(listed, runs, marked):
-        return _Found("author_year", listed.starts, listed.stop, frozenset(), {})
+        return _Found("author_year", listed.starts, listed.stop, frozenset(), {}, lines)
     if not runs:
         return None
     starts = tuple(start for run in runs for start in run.starts)
     ends = frozenset(sum(len(run.starts) for run in runs[: number + 1]) - 1 for number in range(len(runs)))
-    return _Found(runs[0].method, starts, runs[-1].stop, ends, {})
+    return _Found(runs[0].method, starts, runs[-1].stop, ends, {}, lines)
 
 
 def _is_better(listed: Listed, runs: Sequence[Run], marked: int) -> bool:
