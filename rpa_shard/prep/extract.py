@@ -20,7 +20,7 @@ from rpa_shard.prep.extraction import Citation, Extraction, PageSize
 from rpa_shard.reading.clean import Layout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
-from rpa_shard.reading.lines import Reading, read_lines
+from rpa_shard.reading.lines import MOST_LINES, Reading, read_lines
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
@@ -84,6 +84,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     references = bibliography.references
     stop = references[0].start if references else len(reading.raw)
     sections = find_sections(lines, stop)
+    limits = document.limits_hit + (("lines",) if len(reading.lines) >= MOST_LINES else ())
     known = frozenset([each.start for each in references] + [each.start for each in sections])
     return Extraction(
         text=reading.raw,
@@ -99,11 +100,11 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
-        flags=_flags(document, quality, bibliography, fell_back),
+        flags=_flags(quality, bibliography, cut=bool(limits), fell_back=fell_back),
         engine=document.engine,
         engine_version=document.engine_version,
         failed_pages=tuple(number for number, page in enumerate(document.pages, 1) if page.failed),
-        limits_hit=document.limits_hit,
+        limits_hit=limits,
     )
 
 
@@ -158,12 +159,12 @@ def _page_sizes(document: Document) -> tuple[PageSize, ...]:
     return tuple(PageSize(width, height, count) for (width, height), count in sorted(sizes.items()))
 
 
-def _flags(document: Document, quality: Quality, bibliography: Bibliography, fell_back: bool) -> tuple[str, ...]:
+def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, fell_back: bool) -> tuple[str, ...]:
     flags = {
         "needs_ocr": quality.needs_ocr,
         "garbled": quality.garbled,
         "non_english": quality.non_english,
-        "partial": quality.failed_pages > 0 or bool(document.limits_hit),
+        "partial": quality.failed_pages > 0 or cut,
         "refs_mismatch": _mismatch(bibliography.references, bibliography.expected),
         "fallback_engine": fell_back,
     }

@@ -28,8 +28,12 @@ class Line(NamedTuple):
     size: float
 
 
+# Lines looked at in one document; a thesis has about 20,000. Each costs some 300 bytes.
+MOST_LINES = 300_000
+
+
 class Reading(NamedTuple):
-    """The raw text, its words, the span in it of each page's text, and the lines that are not blank."""
+    """The raw text, its words, the span in it of each page's text, and the lines that are not blank, as far as the cap."""
 
     raw: str
     words: Words
@@ -46,9 +50,9 @@ def read_lines(pages: Sequence[Page]) -> Reading:
     lines: list[Line] = []
     add, new = lines.append, tuple.__new__
     for number, (page, (at, end)) in enumerate(zip(pages, spans, strict=True), 1):
-        if at == end:
+        if at == end or len(lines) >= MOST_LINES:
             continue
-        texts = raw[at:end].split("\n")
+        texts = raw[at:end].split("\n", MOST_LINES)[:MOST_LINES]
         for text, place in zip(texts, page.places or repeat(None), strict=False):
             stop = at + len(text)
             if text and not text.isspace():

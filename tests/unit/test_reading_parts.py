@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.reading.document import Metadata, Page, Place
+from rpa_shard.prep.extract import make
+from rpa_shard.reading.document import Document, Metadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.lines import read_lines
 from rpa_shard.reading.metadata import metadata_of
@@ -205,3 +206,12 @@ def test_metadata() -> None:
         assert metadata_of(title, "", "").title is None
     for date in ("", "yesterday", "D:19000101", "D:20241301000000Z", "D:99991231"):
         assert metadata_of("", "", date).created_at is None
+
+
+def test_lines_beyond_the_cap_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpa_shard.reading.lines.MOST_LINES", 10)
+    monkeypatch.setattr("rpa_shard.prep.extract.MOST_LINES", 10)
+    pages = tuple(Page("\n".join(f"Line {number}" for number in range(8))) for _ in range(4))
+    found = make(Document(pages, "test", "0"), measure(pages))
+    assert (found.limits_hit, found.flags) == (("lines",), ("partial",))
+    assert found.text.count("Line 7") == 4, "the raw text is whole"
