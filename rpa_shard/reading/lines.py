@@ -33,7 +33,7 @@ MOST_LINES = 300_000
 
 
 class Reading(NamedTuple):
-    """The raw text, its words, the span in it of each page's text, and the lines that are not blank, as far as the cap."""
+    """The raw text, its words, the span in it of each page's text, and the lines that are not blank, up to the cap."""
 
     raw: str
     words: Words

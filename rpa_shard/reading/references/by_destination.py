@@ -44,10 +44,11 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
     baselines = {page: [lines[index].baseline for index in indices] for page, indices in by_page.items()}
     below = [_below(by_page[each.page], baselines[each.page], lines, each) for each in placed]
     near = [[each for each in candidates if each.across is not None] for candidates in below]
-    marked = _marker_style(lines, near)
+    styles = {each.at: style_of(lines[each.at].text) for found in near for each in found}
+    marked = _marker_style(styles, near)
     sure = near
     if marked is not None:
-        sure = [[each for each in found if style_of(lines[each.at].text) == marked] for found in near]
+        sure = [[each for each in found if styles[each.at] == marked] for found in near]
     drop = _usual_drop(sure)
     starts: dict[tuple[int, int], list[str]] = {}
     for number, each in sorted(enumerate(placed), key=lambda pair: _order(pair[1])):
@@ -155,15 +156,14 @@ def _usual_drop(near: Sequence[Sequence[_Below]]) -> float:
     return min(step for step, count in around.items() if count >= 0.85 * most) * _BIN
 
 
-def _marker_style(lines: Sequence[Line], near: Sequence[Sequence[_Below]]) -> int | None:
-    """The style of marker that most entries begin with, if most do."""
-    styles: Counter[int] = Counter()
+def _marker_style(styles: Mapping[int, int | None], near: Sequence[Sequence[_Below]]) -> int | None:
+    """The style of marker that most entries begin with, if most do; `styles` by line."""
+    counts: Counter[int] = Counter()
     for candidates in near:
-        found = {style for each in candidates if (style := style_of(lines[each.at].text)) is not None}
-        styles.update(found)
-    if not styles:
+        counts.update({style for each in candidates if (style := styles[each.at]) is not None})
+    if not counts:
         return None
-    style, count = max(sorted(styles.items()), key=lambda item: item[1])
+    style, count = max(sorted(counts.items()), key=lambda item: item[1])
     return style if count >= 0.6 * sum(1 for candidates in near if candidates) else None
 
 

@@ -87,7 +87,7 @@ def _names(parts: list[str]) -> list[str]:
 
 
 def _title(body: str, authors: tuple[str, ...], after: int) -> str | None:
-    quoted = _QUOTED.search(body[: 2 * LONGEST_FIELD + after])
+    quoted = _QUOTED.search(body, 0, 2 * LONGEST_FIELD + after) if "“" in body or '"' in body else None
     if quoted is not None:
         return quoted[1].strip().rstrip(",.;") or None
     if not authors:
