@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 from rpa_shard.failpoints import reach
@@ -85,7 +86,12 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     stop = references[0].start if references else len(reading.raw)
     sections = find_sections(lines, stop)
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MOST_LINES else ())
-    known = frozenset([each.start for each in references] + [each.start for each in sections])
+    heads = {each.start for each in sections}
+    # A paragraph begins with each reference, each heading, and after each heading.
+    known = heads.union(
+        (each.start for each in references),
+        (after.start for head, after in pairwise(lines) if head.start in heads),
+    )
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -96,7 +102,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         sections=sections,
         abstract=find_abstract(lines, sections, reading.words),
         stamp=stamped.stamp if stamped else None,
-        layout=Layout(furniture, tuple(paragraph_starts(lines, known))),
+        layout=Layout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
