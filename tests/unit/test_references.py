@@ -219,3 +219,14 @@ def test_parts_of_an_entry_that_have_places_of_their_own(tmp_path: Path) -> None
     ]
     assert [found.text[each.start : each.end] for each in found.references][1] == "C. Weir, Harbour Notes 4, 12 (1991);"
     assert found.flags == ()
+
+
+def test_a_list_for_each_chapter() -> None:
+    prose = {k: "\n".join(f"Line {k} {number} of the text goes on." for number in range(40)) for k in "ab"}
+    numbered = ["\n".join(f"[{n}] A. Ondine. Water {k}{n}. 1988." for n in range(1, 8)) for k in "ab"]
+    found = extracted(*(f"{prose[k]}\nReferences\n{each}" for k, each in zip("ab", numbered, strict=True)))
+    assert [each.raw for each in found.references][6:8] == ["A. Ondine. Water a7. 1988.", "A. Ondine. Water b1. 1988."]
+    named = ["\n".join(f"Ondine, {i}. (19{80 + n}). Water {k}{n}." for n, i in enumerate("ABCDEF")) for k in "ab"]
+    found = extracted(*(f"{prose[k]}\nReferences\n{each}" for k, each in zip("ab", named, strict=True)))
+    assert (len(found.references), found.references_method) == (12, "author_year")
+    assert found.references[5].raw == "Ondine, F. (1985). Water a5."
