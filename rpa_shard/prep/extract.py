@@ -21,6 +21,7 @@ from rpa_shard.prep.extraction import Citation, Extraction, PageSize
 from rpa_shard.reading.clean import Layout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
+from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MOST_LINES, Reading, read_lines
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
@@ -76,9 +77,11 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
     """Everything that can be told of a document."""
     reading = read_lines(document.pages)
+    numbered, numbers = without_line_numbers(reading.lines)
+    reading = reading._replace(lines=numbered)
     dropped = find_furniture(reading.lines)
     stamped = find_stamp(document.pages[0].text)
-    furniture = _furniture(reading, dropped, stamped)
+    furniture = _furniture(reading, dropped, stamped, numbers)
     hidden = dropped | _stamp_line(reading, stamped)
     lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
     bibliography = find_references(document, lines, reading)
@@ -114,8 +117,12 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     )
 
 
-def _furniture(reading: Reading, dropped: frozenset[int], stamped: Stamped | None) -> tuple[tuple[int, int], ...]:
-    spans = [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
+def _furniture(
+    reading: Reading, dropped: frozenset[int], stamped: Stamped | None, numbers: Iterable[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    """The spans that are no part of the text, in order and apart from one another."""
+    spans = [*numbers]
+    spans += [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
     if stamped is not None:
         offset = reading.page_spans[0][0]
         spans.append((offset + stamped.start, offset + stamped.end))

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Destination
+from rpa_shard.reading.line_numbers import UNKNOWN_LEFT
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import MARKER
 
@@ -139,7 +140,8 @@ def _below(
     end = bisect_left(baselines, each.y + 3.0)
     found = []
     for index in indices[begin:end]:
-        across = 0.0 if each.x is None or each.x < 1.0 else lines[index].left - each.x
+        left = lines[index].left
+        across = 0.0 if each.x is None or each.x < 1.0 or left == UNKNOWN_LEFT else left - each.x
         found.append(_Below(each.y - lines[index].baseline, index, across if _LEFT <= across <= _RIGHT else None))
     return sorted(found, key=lambda below: (below.distance, below.at))
 
