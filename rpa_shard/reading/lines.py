@@ -11,7 +11,6 @@ from itertools import repeat
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Page, Place
-from rpa_shard.reading.joining import Words
 from rpa_shard.reading.raw import as_blocks
 
 
@@ -33,10 +32,9 @@ MOST_LINES = 300_000
 
 
 class Reading(NamedTuple):
-    """The raw text, its words, the span in it of each page's text, and the lines that are not blank, up to the cap."""
+    """The raw text, the span in it of each page's text, and the lines that are not blank, up to the cap."""
 
     raw: str
-    words: Words
     page_spans: tuple[tuple[int, int], ...]
     lines: list[Line]
 
@@ -59,4 +57,4 @@ def read_lines(pages: Sequence[Page]) -> Reading:
                 # As Line(...), in half the time: there are a thousand lines and more in a paper.
                 add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
             at = stop + 1
-    return Reading(raw, Words(raw), spans, lines)
+    return Reading(raw, spans, lines)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
-from rpa_shard.reading.joining import Words, join_lines
+from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations
 from rpa_shard.reading.references.by_indent import Listed, find_listed
@@ -85,7 +85,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
-        _reference(number, entry, found.keys.get(start, ()), reading.words, links, numbered)
+        _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
     ordinals = {
@@ -162,7 +162,7 @@ def _reference(
     ordinal: int,
     entry: Sequence[Line],
     keys: Sequence[str],
-    words: Words,
+    words: str,
     links: tuple[list[int], list[str]],
     numbered: bool,
 ) -> Reference:
