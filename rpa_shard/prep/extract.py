@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 from rpa_shard.failpoints import reach
@@ -20,7 +21,8 @@ from rpa_shard.prep.extraction import Citation, Extraction, PageSize
 from rpa_shard.reading.clean import Layout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
-from rpa_shard.reading.lines import Reading, read_lines
+from rpa_shard.reading.line_numbers import without_line_numbers
+from rpa_shard.reading.lines import MOST_LINES, Reading, read_lines
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
@@ -76,16 +78,24 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
     """Everything that can be told of a document."""
     reading = read_lines(document.pages)
+    numbered, numbers = without_line_numbers(reading.lines)
+    reading = reading._replace(lines=numbered)
     dropped = find_furniture(reading.lines)
     stamped = find_stamp(document.pages[0].text)
-    furniture = _furniture(reading, dropped, stamped)
+    furniture = _furniture(reading, dropped, stamped, numbers)
     hidden = dropped | _stamp_line(reading, stamped)
     lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
     bibliography = find_references(document, lines, reading)
     references = bibliography.references
     stop = references[0].start if references else len(reading.raw)
     sections = find_sections(lines, stop)
-    known = frozenset([each.start for each in references] + [each.start for each in sections])
+    limits = document.limits_hit + (("lines",) if len(reading.lines) >= MOST_LINES else ())
+    heads = {each.start for each in sections}
+    # A paragraph begins with each reference, each heading, and after each heading.
+    known = heads.union(
+        (each.start for each in references),
+        (after.start for head, after in pairwise(lines) if head.start in heads),
+    )
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -94,22 +104,26 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         references_expected=bibliography.expected,
         citations=_citations(document, reading, bibliography),
         sections=sections,
-        abstract=find_abstract(lines, sections, reading.words),
+        abstract=find_abstract(lines, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
-        layout=Layout(furniture, tuple(paragraph_starts(lines, known))),
+        layout=Layout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
-        flags=_flags(document, quality, bibliography, fell_back),
+        flags=_flags(quality, bibliography, cut=bool(limits), fell_back=fell_back),
         engine=document.engine,
         engine_version=document.engine_version,
         failed_pages=tuple(number for number, page in enumerate(document.pages, 1) if page.failed),
-        limits_hit=document.limits_hit,
+        limits_hit=limits,
     )
 
 
-def _furniture(reading: Reading, dropped: frozenset[int], stamped: Stamped | None) -> tuple[tuple[int, int], ...]:
-    spans = [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
+def _furniture(
+    reading: Reading, dropped: frozenset[int], stamped: Stamped | None, numbers: Iterable[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    """The spans that are no part of the text, in order and apart from one another."""
+    spans = [*numbers]
+    spans += [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
     if stamped is not None:
         offset = reading.page_spans[0][0]
         spans.append((offset + stamped.start, offset + stamped.end))
@@ -159,12 +173,12 @@ def _page_sizes(document: Document) -> tuple[PageSize, ...]:
     return tuple(PageSize(width, height, count) for (width, height), count in sorted(sizes.items()))
 
 
-def _flags(document: Document, quality: Quality, bibliography: Bibliography, fell_back: bool) -> tuple[str, ...]:
+def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, fell_back: bool) -> tuple[str, ...]:
     flags = {
         "needs_ocr": quality.needs_ocr,
         "garbled": quality.garbled,
         "non_english": quality.non_english,
-        "partial": quality.failed_pages > 0 or bool(document.limits_hit),
+        "partial": quality.failed_pages > 0 or cut,
         "refs_mismatch": _mismatch(bibliography.references, bibliography.expected),
         "fallback_engine": fell_back,
     }

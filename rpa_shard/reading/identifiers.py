@@ -35,6 +35,7 @@ _SQUEEZED = {each.replace("-", ""): each for each in OLD_ARCHIVES}
 _DATACITE = "10.48550/arxiv."
 _ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/", re.IGNORECASE)
 # Cheap tests before dear ones.
+_HINTS = ("10.", "10 .", "://", "rXiv", "rxiv", "RXIV", "www.", "abs/")
 _NEW_HINT = re.compile(r"\d{4}\.\d{4}")
 _OLD_HINT = re.compile(r"/\s?\d{7}")
 _SPACED_DOI = re.compile(
@@ -93,9 +94,9 @@ def _from_text(text: str, arxiv_ids: dict[str, None], dois: dict[str, None], url
 
 def _may_name(text: str) -> bool:
     """A cheap look before the dear ones."""
-    if "10" in text or "://" in text or "rXiv" in text or "www." in text or "abs/" in text:
+    if any(each in text for each in _HINTS):
         return True
-    return _NEW_HINT.search(text) is not None or _OLD_HINT.search(text) is not None or "arxiv" in text.lower()
+    return _NEW_HINT.search(text) is not None or _OLD_HINT.search(text) is not None
 
 
 def _despaced(text: str) -> str:

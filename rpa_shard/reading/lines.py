@@ -11,7 +11,6 @@ from itertools import repeat
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Page, Place
-from rpa_shard.reading.joining import Words
 from rpa_shard.reading.raw import as_blocks
 
 
@@ -28,11 +27,14 @@ class Line(NamedTuple):
     size: float
 
 
+# Lines looked at in one document; a thesis has about 20,000. Each costs some 300 bytes.
+MOST_LINES = 300_000
+
+
 class Reading(NamedTuple):
-    """The raw text, its words, the span in it of each page's text, and the lines that are not blank."""
+    """The raw text, the span in it of each page's text, and the lines that are not blank, up to the cap."""
 
     raw: str
-    words: Words
     page_spans: tuple[tuple[int, int], ...]
     lines: list[Line]
 
@@ -46,13 +48,13 @@ def read_lines(pages: Sequence[Page]) -> Reading:
     lines: list[Line] = []
     add, new = lines.append, tuple.__new__
     for number, (page, (at, end)) in enumerate(zip(pages, spans, strict=True), 1):
-        if at == end:
+        if at == end or len(lines) >= MOST_LINES:
             continue
-        texts = raw[at:end].split("\n")
+        texts = raw[at:end].split("\n", MOST_LINES)[:MOST_LINES]
         for text, place in zip(texts, page.places or repeat(None), strict=False):
             stop = at + len(text)
             if text and not text.isspace():
                 # As Line(...), in half the time: there are a thousand lines and more in a paper.
                 add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
             at = stop + 1
-    return Reading(raw, Words(raw), spans, lines)
+    return Reading(raw, spans, lines)

@@ -22,7 +22,7 @@ LEAST_LETTERS = 0.5
 WORD_LENGTHS = (2.5, 14.0)
 LEAST_STOP_WORDS = 0.08
 # Letters and words are measured on about this many characters, from the pages' beginnings.
-SAMPLE_CHARACTERS = 8_000
+SAMPLE_CHARACTERS = 6_000
 SAMPLED_PAGES = 60
 LEAST_WORDS = 100
 LEAST_CHARACTERS = 500

@@ -249,4 +249,7 @@ def test_the_stamp_is_found_taken_out_and_recorded(pdf: Path) -> None:
         found = extract(pdf, engine)
         assert found.stamp == Stamp("2401.00001", 1, "physics.ao-ph", "1 Jan 2024")
         assert "arXiv:2401.00001v1" in found.text
+        clean = clean_text(found.text, found.page_offsets, found.layout).text
+        assert "\n\nAbstract\n\nWe describe how the water level of a small harbour, written down" in clean
+        assert "\n\n[2] C. Weir. On ships, and how long to wait after them." in clean
         assert "arXiv:2401.00001v1" not in clean_text(found.text, found.page_offsets, found.layout).text

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rpa_shard.arxiv_id import parse
-from rpa_shard.reading.document import Metadata, Page, Place
+from rpa_shard.prep.extract import make
+from rpa_shard.reading.clean import clean_text
+from rpa_shard.reading.document import Document, Metadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
+from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import read_lines
 from rpa_shard.reading.metadata import metadata_of
 from rpa_shard.reading.paragraphs import paragraph_starts
@@ -205,3 +208,31 @@ def test_metadata() -> None:
         assert metadata_of(title, "", "").title is None
     for date in ("", "yesterday", "D:19000101", "D:20241301000000Z", "D:99991231"):
         assert metadata_of("", "", date).created_at is None
+
+
+def test_lines_beyond_the_cap_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rpa_shard.reading.lines.MOST_LINES", 10)
+    monkeypatch.setattr("rpa_shard.prep.extract.MOST_LINES", 10)
+    pages = tuple(Page("\n".join(f"Line {number}" for number in range(8))) for _ in range(4))
+    found = make(Document(pages, "test", "0"), measure(pages))
+    assert (found.limits_hit, found.flags) == (("lines",), ("partial",))
+    assert found.text.count("Line 7") == 4, "the raw text is whole"
+
+
+def test_numbers_of_lines_are_taken_off() -> None:
+    entries = [f"[{n}] A. Ondine. Reading water {n}. Harbour Notes, 1988." for n in range(1, 9)]
+    words = [*(f"Line of the text, word {n}." for n in range(40)), "References", *entries]
+    numbered = [f"{number} {line}" for number, line in enumerate(words, 1)]
+    pages = (Page("\n".join(numbered[:30])), Page("\n".join(numbered[30:])))
+    found = make(Document(pages, "test", "0"), measure(pages))
+    assert [f"[{each.ordinal}] {each.raw}" for each in found.references] == entries
+    assert found.text[found.references[0].start :].startswith("[1] A. Ondine")
+    clean = clean_text(found.text, found.page_offsets, found.layout).text
+    assert "word 12.\n" in clean or "word 12. Line" in clean
+    assert "13 Line" not in clean
+
+
+def test_other_numbers_stay() -> None:
+    rows = [f"{n * 7 % 50} {n} {n * n}" for n in range(60)]
+    lines = read_lines([Page("\n".join(rows))]).lines
+    assert without_line_numbers(lines) == (lines, ())

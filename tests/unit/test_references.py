@@ -11,6 +11,8 @@ from rpa_shard.prep.extraction import Extraction
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references.fields import fields_of
+from rpa_shard.testing.pdf_writer import Destination, Text, write_pdf
+from rpa_shard.testing.pdf_writer import Page as PdfPage
 from tests.typeset import Style, bibliography, paper
 
 
@@ -140,7 +142,7 @@ def test_every_style_set_in_type(tmp_path: Path, style: Style, engine: str) -> N
 def test_a_mismatch_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pdf = tmp_path / "paper.pdf"
     pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
-    monkeypatch.setattr("rpa_shard.reading.references.find.place_destinations", lambda *_: {})
+    monkeypatch.setattr("rpa_shard.reading.references.find.place_destinations", lambda *_: None)
     monkeypatch.setattr("rpa_shard.reading.references.find.find_runs", lambda *_: [])
     monkeypatch.setattr("rpa_shard.reading.references.find.headings", lambda *_: [])
     result = extract(pdf, "pdfium")
@@ -183,3 +185,48 @@ def test_fields(entry: str, year: int | None, title: str | None, authors: tuple[
 )
 def test_hostile_text_comes_to_an_end(text: str) -> None:
     extracted("References\n" + text)
+
+
+def test_parts_of_an_entry_that_have_places_of_their_own(tmp_path: Path) -> None:
+    lines = [
+        "[1] A. Ondine, Harbour Notes 3, 11 (1988); C. Weir, Harbour Notes 4, 12 (1991);",
+        "D. Span, Bridges 7, 1 (2003).",
+        "[2] G. Root, Errors 5, 13 (2024).",
+        "[3] H. Master, Reports 6, 14 (1999); E. Ebb, Tides 1, 2 (2001).",
+    ]
+    texts = [Text(60, 700, "Read at dusk [1-3].")]
+    texts += [Text(60, 600 - 12 * row, line, 9) for row, line in enumerate(lines)]
+    middle = 60 + 9 * 0.44 * lines[0].index("C. Weir")
+    last = 60 + 9 * 0.44 * lines[3].index("E. Ebb")
+    places = {
+        "cite.a": Destination(0, 60, 610),
+        "cite.b": Destination(0, middle, 610),
+        "cite.c": Destination(0, 60, 598),
+        "cite.d": Destination(0, 60, 586),
+        "cite.e": Destination(0, 60, 574),
+        "cite.f": Destination(0, last, 574),
+    }
+    pdf = tmp_path / "paper.pdf"
+    pdf.write_bytes(write_pdf([PdfPage(texts)], places))
+    found = extract(pdf, "pdfium")
+    assert [(each.marker, each.key, each.raw) for each in found.references] == [
+        ("[1]", "a", "A. Ondine, Harbour Notes 3, 11 (1988);"),
+        (None, "b", "C. Weir, Harbour Notes 4, 12 (1991);"),
+        (None, "c", "D. Span, Bridges 7, 1 (2003)."),
+        ("[2]", "d", "G. Root, Errors 5, 13 (2024)."),
+        ("[3]", "e", "H. Master, Reports 6, 14 (1999);"),
+        (None, "f", "E. Ebb, Tides 1, 2 (2001)."),
+    ]
+    assert [found.text[each.start : each.end] for each in found.references][1] == "C. Weir, Harbour Notes 4, 12 (1991);"
+    assert found.flags == ()
+
+
+def test_a_list_for_each_chapter() -> None:
+    prose = {k: "\n".join(f"Line {k} {number} of the text goes on." for number in range(40)) for k in "ab"}
+    numbered = ["\n".join(f"[{n}] A. Ondine. Water {k}{n}. 1988." for n in range(1, 8)) for k in "ab"]
+    found = extracted(*(f"{prose[k]}\nReferences\n{each}" for k, each in zip("ab", numbered, strict=True)))
+    assert [each.raw for each in found.references][6:8] == ["A. Ondine. Water a7. 1988.", "A. Ondine. Water b1. 1988."]
+    named = ["\n".join(f"Ondine, {i}. (19{80 + n}). Water {k}{n}." for n, i in enumerate("ABCDEF")) for k in "ab"]
+    found = extracted(*(f"{prose[k]}\nReferences\n{each}" for k, each in zip("ab", named, strict=True)))
+    assert (len(found.references), found.references_method) == (12, "author_year")
+    assert found.references[5].raw == "Ondine, F. (1985). Water a5."

@@ -1,46 +1,111 @@
 """Beginnings of entries by the named places that hyperref made for them.
 
-Guarantee: pure; each destination gets at most one line, each line at most one entry; destinations at one point are one
-entry. Limit: hyperref puts the place above the entry's first line by a distance that depends on the document's class:
-it is told from the document as a whole, so a list of very few entries may be placed a line off unless it has markers.
+Guarantee: pure; each destination gets at most one place, each place at most one entry; destinations at one point are
+one entry. A part of an entry that has a destination of its own (REVTeX: `[3] A; B`) is an entry. Limit: hyperref puts
+the place above the entry's first line by a distance that depends on the document's class: it is told from the document
+as a whole, so a list of very few entries may be placed a line off unless it has markers.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from rpa_shard.reading.document import Destination
+from rpa_shard.reading.line_numbers import UNKNOWN_LEFT
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import MARKER
 
 _FARTHEST_ABOVE = 40.0
 _LEFT, _RIGHT = -16.0, 110.0
 _BIN = 0.5
+# A destination inside a line: how far, in points, its height may be from what is usual, and how many letters it may be
+# from the beginning of a part.
+_SAME_LINE, _CLOSE = 3.0, 9
+_BEFORE_PARTS = (re.compile("; "), re.compile(r"\. "))
 
 
-def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination]) -> dict[int, list[str]]:
-    """The index of each entry's first line, with the keys of its destinations; in the order of the text."""
+class Placed(NamedTuple):
+    """The lines, those cut in two in whose middle an entry begins; the keys of each entry by its first line's index."""
+
+    lines: list[Line]
+    keys: dict[int, list[str]]
+
+
+def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination]) -> Placed | None:
+    """Where the entries begin, in the order of the text; None where there are no places to go by."""
     placed = [each for each in destinations if each.y is not None]
     if not placed:
-        return {}
+        return None
     by_page = _lines_by_page(lines, {each.page for each in placed})
     baselines = {page: [lines[index].baseline for index in indices] for page, indices in by_page.items()}
-    near = [_near(by_page[each.page], baselines[each.page], lines, each) for each in placed]
-    marked = _marker_style(lines, near)
+    below = [_below(by_page[each.page], baselines[each.page], lines, each) for each in placed]
+    near = [[each for each in candidates if each.across is not None] for candidates in below]
+    styles = {each.at: style_of(lines[each.at].text) for found in near for each in found}
+    marked = _marker_style(styles, near)
+    sure = near
     if marked is not None:
-        near = [
-            [each for each in candidates if style_of(lines[each[1]].text) == marked] or candidates
-            for candidates in near
-        ]
-    drop = _usual_drop(near)
-    starts: dict[int, list[str]] = {}
-    for each, candidates in sorted(zip(placed, near, strict=True), key=lambda pair: _order(pair[0])):
-        index = _choose(candidates, drop, starts)
-        if index is not None:
-            starts.setdefault(index, []).append(each.key)
-    return dict(sorted(starts.items()))
+        sure = [[each for each in found if styles[each.at] == marked] for found in near]
+    drop = _usual_drop(sure)
+    starts: dict[tuple[int, int], list[str]] = {}
+    for number, each in sorted(enumerate(placed), key=lambda pair: _order(pair[1])):
+        usual = [found for found in sure[number] if abs(found.distance - drop) <= _SAME_LINE]
+        found = _choose(usual, drop, starts) or _inside(lines, below[number], each, drop)
+        found = found or _choose(sure[number], drop, starts) or _choose(near[number], drop, starts)
+        if found is not None:
+            starts.setdefault(found, []).append(each.key)
+    return _cut(lines, starts)
+
+
+def _cut(lines: Sequence[Line], starts: Mapping[tuple[int, int], list[str]]) -> Placed:
+    """The lines with those divided in which an entry begins."""
+    cuts: dict[int, list[int]] = {}
+    for index, offset in sorted(starts):
+        cuts.setdefault(index, []).append(offset)
+    pieces: list[Line] = []
+    keys: dict[int, list[str]] = {}
+    for index, line in enumerate(lines):
+        if index not in cuts:
+            pieces.append(line)
+            continue
+        edges = sorted({0, *cuts[index], len(line.text)})
+        for begin, end in pairwise(edges):
+            if (index, begin) in starts:
+                keys[len(pieces)] = starts[index, begin]
+            text = line.text[begin:end]
+            pieces.append(line._replace(start=line.start + begin, end=line.start + end, text=text))
+    return Placed(pieces, keys)
+
+
+def _inside(lines: Sequence[Line], below: Sequence[_Below], each: Destination, drop: float) -> tuple[int, int] | None:
+    """The place inside a line where a part of an entry begins: after a semicolon, as REVTeX sets them."""
+    if each.x is None:
+        return None
+    best = min(
+        (
+            (abs(found.distance - drop), found.at)
+            for found in below
+            if lines[found.at].left - 3 < each.x < lines[found.at].right + 12
+        ),
+        default=None,
+    )
+    if best is None or best[0] > _SAME_LINE:
+        return None
+    line = lines[best[1]]
+    at = int(len(line.text) * (each.x - line.left) / max(line.right - line.left, 1.0))
+    if at <= _CLOSE:
+        return best[1], 0
+    for sign in _BEFORE_PARTS:
+        ends = [match.end() for match in sign.finditer(line.text) if abs(match.end() - at) <= _CLOSE]
+        if ends:
+            return best[1], min(ends, key=lambda end: abs(end - at))
+    # A part that begins with the next line: the place stands at the end of this one.
+    following = best[1] + 1
+    return (following, 0) if at >= len(line.text) - _CLOSE and following < len(lines) else None
 
 
 def _order(each: Destination) -> tuple[int, float, float, str]:
@@ -58,26 +123,34 @@ def _lines_by_page(lines: Sequence[Line], pages: set[int]) -> dict[int, list[int
     return found
 
 
-def _near(
+class _Below(NamedTuple):
+    """A line below a destination: how far, which, and how far to the right it begins if that may be its column."""
+
+    distance: float
+    at: int
+    across: float | None
+
+
+def _below(
     indices: Sequence[int], baselines: Sequence[float], lines: Sequence[Line], each: Destination
-) -> list[tuple[float, int]]:
-    """Lines of the destination's column a little below it: how far below, and which."""
+) -> list[_Below]:
+    """Lines a little below the destination."""
     assert each.y is not None
     begin = bisect_left(baselines, each.y - _FARTHEST_ABOVE)
     end = bisect_left(baselines, each.y + 3.0)
     found = []
     for index in indices[begin:end]:
-        across = 0.0 if each.x is None else lines[index].left - each.x
-        if _LEFT <= across <= _RIGHT or (each.x is not None and each.x < 1.0):
-            found.append((each.y - lines[index].baseline, index))
-    return sorted(found)
+        left = lines[index].left
+        across = 0.0 if each.x is None or each.x < 1.0 or left == UNKNOWN_LEFT else left - each.x
+        found.append(_Below(each.y - lines[index].baseline, index, across if _LEFT <= across <= _RIGHT else None))
+    return sorted(found, key=lambda below: (below.distance, below.at))
 
 
-def _usual_drop(near: Sequence[Sequence[tuple[float, int]]]) -> float:
+def _usual_drop(near: Sequence[Sequence[_Below]]) -> float:
     """The distance from a destination down to its line that most destinations agree upon."""
     votes: Counter[int] = Counter()
     for candidates in near:
-        votes.update({round(distance / _BIN) for distance, _ in candidates if distance > 1.0})
+        votes.update({round(each.distance / _BIN) for each in candidates if each.distance > 1.0})
     if not votes:
         return 0.0
     around = {step: votes[step - 1] + 2 * votes[step] + votes[step + 1] for step in votes}
@@ -85,15 +158,14 @@ def _usual_drop(near: Sequence[Sequence[tuple[float, int]]]) -> float:
     return min(step for step, count in around.items() if count >= 0.85 * most) * _BIN
 
 
-def _marker_style(lines: Sequence[Line], near: Sequence[Sequence[tuple[float, int]]]) -> int | None:
-    """The style of marker that most entries begin with, if most do."""
-    styles: Counter[int] = Counter()
+def _marker_style(styles: Mapping[int, int | None], near: Sequence[Sequence[_Below]]) -> int | None:
+    """The style of marker that most entries begin with, if most do; `styles` by line."""
+    counts: Counter[int] = Counter()
     for candidates in near:
-        found = {style for _, index in candidates if (style := style_of(lines[index].text)) is not None}
-        styles.update(found)
-    if not styles:
+        counts.update({style for each in candidates if (style := styles[each.at]) is not None})
+    if not counts:
         return None
-    style, count = max(sorted(styles.items()), key=lambda item: item[1])
+    style, count = max(sorted(counts.items()), key=lambda item: item[1])
     return style if count >= 0.6 * sum(1 for candidates in near if candidates) else None
 
 
@@ -103,10 +175,12 @@ def style_of(text: str) -> int | None:
     return match.lastindex if match is not None else None
 
 
-def _choose(candidates: Sequence[tuple[float, int]], drop: float, taken: Mapping[int, object]) -> int | None:
+def _choose(
+    candidates: Sequence[_Below], drop: float, taken: Mapping[tuple[int, int], object]
+) -> tuple[int, int] | None:
     if not candidates:
         return None
-    usual = [each for each in candidates if each[0] > 1.0] or candidates
-    distance, index = min(usual, key=lambda each: (abs(each[0] - drop), each[1]))
+    usual = [each for each in candidates if each.distance > 1.0] or candidates
+    best = min(usual, key=lambda each: (abs(each.distance - drop), each.at))
     # Far from where the others are, and taken already: a second name for the same entry.
-    return index if abs(distance - drop) < 8.0 or index not in taken else None
+    return (best.at, 0) if abs(best.distance - drop) < 8.0 or (best.at, 0) not in taken else None

@@ -26,7 +26,7 @@ TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
 # A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
 _NAME = re.compile(
     rf"{LOOSE_ACCENT}{PARTICLE}(?:[{UPPER}][\w’'`´¨-]*,?\s|(?:{INITIAL}){{1,4}}\s?{PARTICLE}[{UPPER}]|"
-    rf"[{UPPER}][\w’'-]+[,.]|[a-z]\w+,\s[{UPPER}])"
+    rf"[{UPPER}][\w’'-]+[,.:]|[a-z]\w+,\s[{UPPER}])"
 )
 _AUTHORS = re.compile(
     rf"{LOOSE_ACCENT}{PARTICLE}(?:(?:{INITIAL}){{1,4}}\s?{PARTICLE}{WORD}+|"

@@ -15,7 +15,9 @@ from rpa_shard.reading.references.names import UPPER
 LONGEST_FIELD = 400
 _LABEL = re.compile(r"[ \t]*\[([^\W\d_][^\[\]]{0,120})\][.:]?[ \t]*")
 _YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
-_YEAR = re.compile(r"(?<![\d.:/–-])((?:1[6-9]|20)\d\d)[a-z]?(?![\d–-]|\.\d|:\d)")
+# What must not stand before a year is looked at afterwards: a look back first would make the search slow.
+_YEAR = re.compile(r"[12]\d\d\d(?=[a-z]?(?![\da-z–-]|\.\d|:\d))")
+_NOT_BEFORE_YEARS = frozenset("0123456789.:/–-")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{8,400})[”\"]")
 _INITIALS = rf"(?:[{UPPER}][a-z]?\.[ -]?){{1,4}}"
 _SURNAME = (
@@ -66,7 +68,11 @@ def _marker(entry: str) -> tuple[str | None, str]:
 def _year(body: str, latest: int) -> int | None:
     found = _YEAR_IN_BRACKETS.findall(body)
     if not found:
-        found = _YEAR.findall(body)
+        found = [
+            match[0]
+            for match in _YEAR.finditer(body)
+            if 1600 <= int(match[0]) < 2100 and body[match.start() - 1 : match.start()] not in _NOT_BEFORE_YEARS
+        ]
     years = [int(each) for each in found if int(each) <= latest]
     return years[-1] if years else None
 
@@ -87,7 +93,7 @@ def _names(parts: list[str]) -> list[str]:
 
 
 def _title(body: str, authors: tuple[str, ...], after: int) -> str | None:
-    quoted = _QUOTED.search(body[: 2 * LONGEST_FIELD + after])
+    quoted = _QUOTED.search(body, 0, 2 * LONGEST_FIELD + after) if "“" in body or '"' in body else None
     if quoted is not None:
         return quoted[1].strip().rstrip(",.;") or None
     if not authors:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
-from rpa_shard.reading.joining import Words, join_lines
+from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations
 from rpa_shard.reading.references.by_indent import Listed, find_listed
@@ -24,9 +25,11 @@ from rpa_shard.reading.spelling import spell
 
 LONGEST_RAW = 4000
 # Headings looked under: a paper has one, a thesis one a chapter.
-MOST_HEADINGS = 12
+MOST_HEADINGS = 40
 # Entries made of one document at most.
 MOST_ENTRIES = 20_000
+# How many of a list's entries must look like references: of the best one, and of further ones of so many entries.
+LEAST_SHARE, SURE_SHARE, LEAST_LIST = 0.5, 0.7, 4
 
 
 class Reference(NamedTuple):
@@ -69,19 +72,20 @@ class _Found:
     stop: int
     ends: frozenset[int]
     keys: Mapping[int, Sequence[str]]
+    lines: Sequence[Line]
 
 
 def find_references(document: Document, lines: Sequence[Line], reading: Reading) -> Bibliography:
     """The bibliography; `lines` are those of the reading without running heads, page numbers and stamp."""
-    expected = len({(each.page, each.x, each.y) for each in document.destinations}) or None
+    expected = _expected(document)
     found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
     if found is None:
         return Bibliography((), None, expected)
-    entries = entry_lines(lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
+    entries = entry_lines(found.lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
-        _reference(number, entry, found.keys.get(start, ()), reading.words, links, numbered)
+        _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
     ordinals = {
@@ -92,45 +96,55 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     return Bibliography(references, found.method, expected, ordinals)
 
 
+def _expected(document: Document) -> int | None:
+    """How many entries the destinations promise: those at one point are one; without a height each counts."""
+    points = {(each.page, each.x, each.y if each.y is not None else each.key) for each in document.destinations}
+    return len(points) or None
+
+
 def _by_destinations(lines: Sequence[Line], document: Document) -> _Found | None:
-    keys = place_destinations(lines, document.destinations)
-    if not keys:
+    placed = place_destinations(lines, document.destinations)
+    if placed is None or not placed.keys:
         return None
-    starts = tuple(keys)
-    # Where lists are apart (chapters, a supplement) the last entry of each is followed by something else.
-    return _Found("destinations", starts, len(lines), frozenset(), keys)
+    return _Found("destinations", tuple(placed.keys), len(placed.lines), frozenset(), placed.keys, placed.lines)
 
 
 def _by_markers_and_indents(lines: Sequence[Line], raw: str) -> _Found | None:
     runs = find_runs(lines, raw)
     listed = _listed(lines, raw)
-    marked = sum(len(run.starts) for run in runs)
-    if listed is not None and _is_better(listed, runs, marked):
-        return _Found("author_year", listed.starts, listed.stop, frozenset(), {})
+    if listed and _is_better(listed, runs):
+        return _of_lists("author_year", listed, lines)
+    return _of_lists(runs[0].method, runs, lines) if runs else None
+
+
+def _of_lists(method: str, lists: Sequence[Run] | Sequence[Listed], lines: Sequence[Line]) -> _Found:
+    """All entries of one list, or of one for each chapter; the last of each may be followed by something else."""
+    lengths = accumulate(len(each.starts) for each in lists)
+    starts = tuple(start for each in lists for start in each.starts)
+    return _Found(method, starts, lists[-1].stop, frozenset(length - 1 for length in lengths), {}, lines)
+
+
+def _is_better(listed: Sequence[Listed], runs: Sequence[Run]) -> bool:
+    """Whether lists without markers are the bibliography, and not the numbered ones."""
+    best = max(listed, key=lambda each: len(each.starts))
     if not runs:
-        return None
-    starts = tuple(start for run in runs for start in run.starts)
-    ends = frozenset(sum(len(run.starts) for run in runs[: number + 1]) - 1 for number in range(len(runs)))
-    return _Found(runs[0].method, starts, runs[-1].stop, ends, {})
+        return True
+    inside = any(best.starts[0] - 2 <= run.starts[0] and run.starts[-1] < best.stop for run in runs)
+    entries, marked = (sum(len(each.starts) for each in lists) for lists in (listed, runs))
+    return not inside and best.share >= SURE_SHARE and entries > marked
 
 
-def _is_better(listed: Listed, runs: Sequence[Run], marked: int) -> bool:
-    """Whether a list without markers is the bibliography, and not a numbered list."""
-    if not runs:
-        return listed.share >= 0.5
-    inside = any(listed.starts[0] - 2 <= run.starts[0] and run.starts[-1] < listed.stop for run in runs)
-    return not inside and listed.share >= 0.7 and len(listed.starts) > marked
-
-
-def _listed(lines: Sequence[Line], raw: str) -> Listed | None:
+def _listed(lines: Sequence[Line], raw: str) -> list[Listed]:
+    """The most convincing list under a heading, and others as convincing: those of a thesis's chapters."""
     places = headings(lines)[-MOST_HEADINGS:]
     found = [
         each
         for number, place in enumerate(places)
         if (each := find_listed(lines, raw, place, places[number + 1] if number + 1 < len(places) else len(lines)))
-        and each.share >= 0.5
+        and each.share >= LEAST_SHARE
     ]
-    return max(found, key=lambda each: (len(each.starts) * each.share, each.starts), default=None)
+    best = max(found, key=lambda each: (len(each.starts) * each.share, each.starts), default=None)
+    return [each for each in found if each is best or (each.share >= SURE_SHARE and len(each.starts) >= LEAST_LIST)]
 
 
 def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
@@ -148,7 +162,7 @@ def _reference(
     ordinal: int,
     entry: Sequence[Line],
     keys: Sequence[str],
-    words: Words,
+    words: str,
     links: tuple[list[int], list[str]],
     numbered: bool,
 ) -> Reference:
