@@ -101,6 +101,7 @@ LOOKS = (
     Look("amsplain", "\\documentclass{amsart}", "amsplain", "numbered", 1, front=_AMS_FRONT),
     Look("amsalpha", "\\documentclass{amsart}", "amsalpha", "alphabetic", 1, front=_AMS_FRONT),
     Look("mnras", "\\documentclass{mnras}", "mnras", "author-year", 2, front=_AMS_FRONT, heading="REFERENCES"),
+    Look("numbered-lines", _ARTICLE + "\\usepackage{lineno}\\AtBeginDocument{\\linenumbers}", "plain", "numbered", 1),
     Look("aastex", "\\documentclass[twocolumn]{aastex631}", "aasjournal", "author-year", 2, front=_AMS_FRONT,
          heading="REFERENCES"),
     Look("ieeetr-two-columns", _TWO, "ieeetr", "numbered", 2),

@@ -98,6 +98,9 @@ class _Writer:
             if hyphen_goes:
                 self._parts[-1] = self._parts[-1][:-1]
                 self.length -= 1
+            edge = self._parts[-1][-2:] + line[:2]
+            if not between and spell(edge) != edge:
+                between = " "  # two lines must not make a letter that neither has
             self._write(between)
             between_is_none = not between and not hyphen_goes
         self._write(line)

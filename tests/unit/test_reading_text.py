@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import is_normalized
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.prep.extract import make
@@ -126,6 +126,7 @@ def test_the_document_decides_about_hyphens() -> None:
     assert join_lines(["self-", "ish"], "a selfish gene") == "selfish"
 
 
+@settings(max_examples=300)
 @given(st.lists(LINES.map(valid_text), min_size=1, max_size=4), st.data())
 def test_cleaning_twice_is_cleaning_once(pages: list[str], data: st.DataObject) -> None:
     reading = read_lines([Page(page) for page in pages])
