@@ -97,7 +97,7 @@ class Supervisor:
         with self._noting_signals():
             warm_up(self._settings)
             for number in range(self._settings.shard_count):
-                self._start(number)
+                self._fork(number)
             while self._shards or self._restart_at or self._phase is Phase.RESIZING:
                 for key, _ in self._selector.select(self._patience_seconds()):
                     self._receive(key)
@@ -163,7 +163,10 @@ class Supervisor:
             self._reclaim(number)
         except StoreError as error:
             self._died(number, str(error), for_a_paper=False)
-            return
+        else:
+            self._fork(number)
+
+    def _fork(self, number: int) -> None:
         siblings = [shard.control for shard in self._shards.values()]
         shard = ShardProcess.fork(
             number, self._settings, self._log_file(number), run_shard, [*siblings, *self._own_sockets]
@@ -272,7 +275,7 @@ class Supervisor:
             self._record.resized()
             self._phase = Phase.RUNNING
             for number in range(self._settings.shard_count):
-                self._start(number)
+                self._fork(number)
             self._tell()
             self._resize.forget()
 

@@ -49,13 +49,24 @@ INSERT INTO history (paper_id, at, event, attempt, failure, detail)
 VALUES (:id, :now, :event, :attempt, :failure, :detail);
 
 -- name: clamp_waits
--- No wait is longer than the longest there is: the clock may have been wrong when it was written.
-UPDATE papers SET next_attempt_at = :latest WHERE status = :claims AND next_attempt_at > :latest;
+-- No wait is longer than the longest there is: the clock may have been wrong when it was written. A seek a priority.
+WITH RECURSIVE priorities (priority) AS (
+    SELECT max(priority) FROM papers WHERE status = :claims
+    UNION ALL
+    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)
+UPDATE papers SET next_attempt_at = :latest
+WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :latest;
 
 -- name: mend_waits
--- Waits that were written under a clock that was ahead of this one count from now on.
+-- Waits that were written under a clock that was ahead of this one count from now on. A seek a priority.
+WITH RECURSIVE priorities (priority) AS (
+    SELECT max(priority) FROM papers WHERE status = :claims
+    UNION ALL
+    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)
 UPDATE papers SET next_attempt_at = :now + max(0, next_attempt_at - changed_at), changed_at = :now
-WHERE status = :claims AND next_attempt_at > :now AND changed_at > :now;
+WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :now AND changed_at > :now;
 
 -- name: held
 -- Every leased paper, whether its lease still runs or not.
@@ -72,7 +83,7 @@ SELECT status, count(*) AS papers FROM papers GROUP BY status;
 
 -- name: count_by_failure
 -- Papers that failed for good, by reason.
-SELECT failure, count(*) AS papers FROM papers WHERE status = 'failed' GROUP BY failure;
+SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
 
 -- name: count_arxiv_to_do
 -- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
