@@ -5,8 +5,6 @@ Sizes are characters. Real papers stay far below: a page holds about 4,000 chara
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 PAGE_CHARACTERS = 1_000_000
 DOCUMENT_CHARACTERS = 20_000_000
 PAGES = 5_000
@@ -48,7 +46,3 @@ def entry_key(name: str) -> str | None:
     """The bibliography key in a destination's name, or None for another kind of place."""
     key = name.removeprefix(ENTRY_PREFIX)
     return key if key and key != name else None
-
-
-def any_hit(budgets: Iterable[str]) -> bool:
-    return any(True for _ in budgets)
