@@ -32,6 +32,10 @@ class Shelf:
     def files(self) -> list[Path]:
         return [self.folder / f"{paper_id}.pdf" for paper_id in self.ids]
 
+    def urls(self, mirror: str) -> list[str]:
+        """The papers as URLs of a mirror: asked for as papers of arXiv, most would be told by their stamps as wrong."""
+        return [f"{mirror}/pdf/{paper_id}" for paper_id in self.ids]
+
     def first(self, papers: int) -> Shelf:
         """The same shelf with fewer papers."""
         return Shelf(self.folder, self.ids[:papers], min(self.distinct, papers))
