@@ -34,6 +34,9 @@ from rpa_shard.reading.stamp import Stamped, find_stamp
 ENGINE_LOCK = threading.Lock()
 # The second engine reads too where the first could not read more than this share of the pages.
 MOST_FAILED_PAGES = 0.1
+# Where the first engine's text is garbled, the second one, which is slow, first shows on so many pages whether it does
+# better: mostly the fonts are to blame.
+TRIAL_PAGES = 3
 # How far the number of references may be from what the destinations promise: this many, or this share of them.
 REFERENCES_OFF, REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
@@ -58,6 +61,8 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
         try:
+            if best is not None and best[1].garbled and not _does_better(name, path, best[0]):
+                continue
             document = load(name).read(path)
         except PaperError as refusal:
             refusals.append(refusal.detail)
@@ -73,6 +78,12 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     if best is None:
         raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
     return best
+
+
+def _does_better(name: str, path: Path, than: Document) -> bool:
+    """Whether an engine reads a document's first pages better than another one did."""
+    trial = load(name).read(path, TRIAL_PAGES).pages
+    return measure(trial).rank > measure(than.pages[: len(trial)]).rank
 
 
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:

@@ -207,10 +207,10 @@ def test_the_fallback_is_chosen_by_quality_never_by_length(pdf: Path, monkeypatc
     good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. "
     pdf.write_bytes(write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])]))
 
-    def garbled_and_longer(self: PypdfEngine, path: Path) -> Document:
+    def garbled_and_longer(self: PypdfEngine, path: Path, most_pages: int = 0) -> Document:
         return Document((DocumentPage("þ\x86ÿ " * 5000),), "pypdf", "0")
 
-    def good_and_shorter(self: PypdfEngine, path: Path) -> Document:
+    def good_and_shorter(self: PypdfEngine, path: Path, most_pages: int = 0) -> Document:
         return Document((DocumentPage(good * 8),), "pypdf", "0")
 
     monkeypatch.setattr(PypdfEngine, "read", garbled_and_longer)

@@ -23,8 +23,8 @@ class Engine(Protocol):
     @property
     def version(self) -> str: ...
 
-    def read(self, path: Path) -> Document:
-        """The text of every page. Raises PaperError(BAD_PDF) with the reason."""
+    def read(self, path: Path, most_pages: int | None = None) -> Document:
+        """The text of every page, or of the first ones. Raises PaperError(BAD_PDF) with the reason."""
 
 
 _CHOICES = {"auto": ("pdfium", "pypdf"), "pdfium": ("pdfium",), "pypdf": ("pypdf",)}

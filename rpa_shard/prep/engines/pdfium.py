@@ -26,23 +26,23 @@ class PdfiumEngine:
     name = "pdfium"
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"
 
-    def read(self, path: Path) -> Document:
+    def read(self, path: Path, most_pages: int | None = None) -> Document:
         try:
             document = PdfDocument(path)
         except PdfiumError as error:
             raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
         try:
-            return self._read(document)
+            return self._read(document, most_pages)
         finally:
             document.close()
 
-    def _read(self, document: PdfDocument) -> Document:
+    def _read(self, document: PdfDocument, most_pages: int | None) -> Document:
         budget = Budget()
         count = len(document)
         if count > PAGES:
             budget.hit("pages")
         entries = entry_places(document.raw, budget)
-        pages = [_read_page(document.raw, index, entries, budget) for index in range(min(count, PAGES))]
+        pages = [_read_page(document.raw, index, entries, budget) for index in range(min(count, most_pages or PAGES))]
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from ctypes import byref, c_double, c_ushort, create_string_buffer
+from ctypes import PyDLL, byref, c_double, c_ushort, create_string_buffer
 from typing import Any
 
 import pypdfium2.raw as c
+from pypdfium2_raw.bindings import _libs
 
 from rpa_shard.prep.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
 from rpa_shard.reading.document import Metadata, Place
@@ -22,6 +23,22 @@ from rpa_shard.reading.raw import valid_line
 _LINE_END = re.compile("\r\n|[\r\n\ufffe]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
+_UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
+
+
+def _without_handing_over(function: Any) -> Any:
+    """A function of PDFium's that is over before another thread could begin, as one that keeps the interpreter.
+
+    ctypes gives it away at each call, and three calls a line mean a fight for it with the loop at each.
+    """
+    library = PyDLL(_libs["pdfium"]._name)
+    kept = library[function.__name__]
+    kept.argtypes, kept.restype = function.argtypes, function.restype
+    return kept
+
+
+_char_origin = _without_handing_over(c.FPDFText_GetCharOrigin)
+_loose_char_box = _without_handing_over(c.FPDFText_GetLooseCharBox)
 
 
 class TextPage:
@@ -51,11 +68,11 @@ class TextPage:
             if end <= start:
                 continue
             first = index(start)
-            if not c.FPDFText_GetCharOrigin(handle, first, x_at, y_at):
+            if not _char_origin(handle, first, x_at, y_at):
                 continue
-            c.FPDFText_GetLooseCharBox(handle, first, box_at)
+            _loose_char_box(handle, first, box_at)
             size = box.top - box.bottom
-            c.FPDFText_GetLooseCharBox(handle, index(end - 1), box_at)
+            _loose_char_box(handle, index(end - 1), box_at)
             size = max(size, box.top - box.bottom)  # a line may begin or end with an index
             found[number] = Place(round(x.value, 1), round(y.value, 1), round(box.right, 1), round(size, 1))
         return tuple(found)
@@ -95,12 +112,13 @@ def _split(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
     lines: list[str] = []
     start, units = 0, 0
     astral = _units_above(raw) > 0
+    valid = valid_line if _UNUSUAL.search(raw) else str
     for end in (*_LINE_END.finditer(raw), None):
         piece = raw[start : end.start() if end else len(raw)]
         length = len(piece) + (_units_above(piece) if astral else 0)
         spans.append((units, units + length))
         hyphen = "-" if end is not None and end[0] == "\ufffe" else ""
-        lines.append(valid_line(piece) + hyphen)
+        lines.append(valid(piece) + hyphen)
         if end is not None:
             start = end.end()
             units += length + len(end[0])

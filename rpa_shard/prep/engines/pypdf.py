@@ -35,14 +35,14 @@ class PypdfEngine:
     name = "pypdf"
     version = pypdf.__version__
 
-    def read(self, path: Path) -> Document:
+    def read(self, path: Path, most_pages: int | None = None) -> Document:
         with apply_configuration(_LIMITS):
             try:
-                return self._read(path)
+                return self._read(path, most_pages)
             except (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError) as error:
                 raise PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300]) from None
 
-    def _read(self, path: Path) -> Document:
+    def _read(self, path: Path, most_pages: int | None) -> Document:
         with path.open("rb") as file:
             reader = PdfReader(file, strict=False)
             if reader.is_encrypted and not reader.decrypt(""):
@@ -53,7 +53,7 @@ class PypdfEngine:
                 budget.hit("pages")
             entries = _tried(lambda: entry_places(reader, budget), ())
             keys = {each.key for each in entries}
-            pages = [_read_page(reader, index, keys, budget) for index in range(min(count, PAGES))]
+            pages = [_read_page(reader, index, keys, budget) for index in range(min(count, most_pages or PAGES))]
             metadata = _tried(lambda: _metadata(reader), Metadata())
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
