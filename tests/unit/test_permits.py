@@ -167,3 +167,30 @@ async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:
     bench.permits.hear(open_hosts())  # it has recovered, and needs none any more
     await task
     assert bench.inside == 2
+
+
+async def test_an_answer_is_told_while_its_body_is_still_on_its_way() -> None:
+    bench = Bench(HOST)
+
+    async def use() -> None:
+        async with bench.permits.permit(HOST) as permit:
+            assert permit.governed
+            permit.answered()
+            assert bench.types() == ["want", "answered"]
+
+    task = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    bench.grant(7)
+    await task
+    assert bench.said[1:] == [
+        {"type": "answered", "host": HOST, "id": 7},
+        {"type": "back", "host": HOST, "id": 7, "ending": "ok"},
+    ]
+
+
+async def test_nobody_is_told_of_answers_that_need_no_permit() -> None:
+    bench = Bench()
+    async with bench.permits.permit(HOST) as permit:
+        assert not permit.governed
+        permit.answered()
+    assert bench.said == []
