@@ -62,7 +62,7 @@ def test_each_comes_to_a_clear_end(rig: Rig, tmp_path: Path, hostile: Mapping[st
     code, _, errors = rig.run(
         "run",
         PREP_EXTRACT_POOL=pool,
-        EXTRACT_DEADLINE_SECONDS="3",
+        EXTRACT_DEADLINE_SECONDS="6",
         SHARD_MEMORY_BYTES=str(BUDGET_BYTES),
         EXTRACT_CHILD_MEMORY_BYTES=str(BUDGET_BYTES),
         CRASH_LOOP_DEATHS="100",
@@ -92,7 +92,7 @@ def test_a_parser_that_crashes_or_hangs_once(rig: Rig, tmp_path: Path, pool: str
         "RPA_SHARD_FAILPOINTS_ONCE": str(tmp_path),
     }
     rig.run("add", *GOOD)
-    code, _, errors = rig.run("run", PREP_EXTRACT_POOL=pool, EXTRACT_DEADLINE_SECONDS="1.5")
+    code, _, errors = rig.run("run", PREP_EXTRACT_POOL=pool, EXTRACT_DEADLINE_SECONDS="5")
     assert code == 0, errors
     events = {paper_id: rig.events(paper_id) for paper_id in GOOD}
     again = "suspected" if pool == "thread" else "postponed"

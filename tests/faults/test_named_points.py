@@ -67,7 +67,7 @@ def test_an_error_of_the_system_costs_no_attempt(queued: Rig, collection: Collec
 def test_a_stopped_point_can_be_seen_from_outside(queued: Rig, collection: Collection) -> None:
     """A shard that stops inside an engine passes its deadline: the paper is suspected, and then prepped alone."""
     queued.arm("mid_extraction=stop@2")
-    code, _, errors = queued.run("run", EXTRACT_DEADLINE_SECONDS="1")
+    code, _, errors = queued.run("run", EXTRACT_DEADLINE_SECONDS="5")
     assert code == 1, errors
     assert "passed its deadline" in errors
     assert queued.by_status() == DONE

@@ -16,7 +16,7 @@ from tests.rig import Rig, wait_for
 
 DONE = {"prepped": 58, "failed": 2}
 # So that there is work left all the way.
-SLOWLY = "127.0.0.1=2/0.2@2"
+SLOWLY = "127.0.0.1=1/1@1"
 SOON = "127.0.0.1=1000/0.1@64"
 
 
