@@ -36,7 +36,7 @@ ENGINE_LOCK = threading.Lock()
 MOST_FAILED_PAGES = 0.1
 # Where the first engine's text is garbled, the second one, which is slow, first shows on so many pages whether it does
 # better: mostly the fonts are to blame.
-TRIAL_PAGES = 3
+TRIAL_PAGES = 1
 # How far the number of references may be from what the destinations promise: this many, or this share of them.
 REFERENCES_OFF, REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
