@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,8 @@ def _act(name: str, action: str, number: int) -> None:
     if _reached[name] != number or not _is_first(name):
         return
     if action in _SIGNALS:
-        os.kill(os.getpid(), _SIGNALS[action])
+        # To this very thread, so that it is not past the point before another one has taken the signal.
+        signal.pthread_kill(threading.get_ident(), _SIGNALS[action])
         return
     code = getattr(errno, action)
     raise OSError(code, os.strerror(code), f"failpoint {name}")

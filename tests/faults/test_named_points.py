@@ -73,5 +73,6 @@ def test_a_stopped_point_can_be_seen_from_outside(queued: Rig, collection: Colle
     assert queued.by_status() == DONE
     suspects = [each for each in collection.pdfs if "suspected" in queued.events(each)]
     assert len(suspects) == 1
-    assert queued.events(suspects[0]) == ["suspected", "prepped"]
+    # The one that was met may be the broken paper of the collection.
+    assert queued.events(suspects[0]) in (["suspected", "prepped"], ["suspected", "failed"])
     queued.assert_promise_kept(collection.pdfs)
