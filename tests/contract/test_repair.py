@@ -17,10 +17,8 @@ from rpa_shard.cli import main
 from rpa_shard.observe.repair import Repairs, repair
 from rpa_shard.observe.verify import verify
 from rpa_shard.paper import PREP, Claim, Failure
-from rpa_shard.prep.artifacts import files_of, fingerprint_of, write_artifacts
+from rpa_shard.prep.artifacts import files_of
 from rpa_shard.prep.extract import make
-from rpa_shard.prep.pipeline import row_result
-from rpa_shard.prep.record import make_record
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.store.catalogue import Member, open_catalogue
@@ -30,6 +28,7 @@ from rpa_shard.store.outcome import Outcome, completed, failed, postponed, suspe
 from rpa_shard.store.repair import rebuild
 from rpa_shard.store.repair.pages import Losses, records_of
 from rpa_shard.store.sqlite import SQLiteStore
+from tests.finished import write_finished
 
 PAPERS, DONE = 600, 100
 PAGE_BYTES = 4096
@@ -44,18 +43,7 @@ def write_paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
     files.pdf.write_bytes(b"%PDF-")
     pages = (Page(paper_id),)
     extraction = make(Document(pages, "pdfium", "5"), measure(pages))
-    text = extraction.text.encode()
-    record = make_record(
-        paper_id,
-        extraction,
-        pdf=fingerprint_of(b"%PDF-"),
-        text=fingerprint_of(text),
-        source="http://mirror/pdf",
-        download_seconds=0.25,
-        extract_seconds=0.5,
-    )
-    content = write_artifacts(files, folder.root, text, record)
-    return {**row_result(record, content, pdf_kept=True), "attempts": 1}
+    return {**write_finished(files, folder.root, paper_id, extraction), "attempts": 1}
 
 
 def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:

@@ -27,10 +27,9 @@ from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.observe.verify import verify
 from rpa_shard.paper import PREP, Failure
-from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of, write_artifacts
+from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of
 from rpa_shard.prep.extract import make
-from rpa_shard.prep.pipeline import row_result
-from rpa_shard.prep.record import json_schema, make_record
+from rpa_shard.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
@@ -38,6 +37,7 @@ from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.ledger import Ledger, open_ledger
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.sqlite import SQLiteStore
+from tests.finished import write_finished
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
 REFERENCES = (
@@ -72,17 +72,7 @@ def write_paper(folder: DataFolder) -> dict[str, Any]:
     files.pdf.write_bytes(b"%PDF-")
     pages = (Page("Slow ﬁsh\nclocks"),)
     extraction = replace(make(Document(pages, "pdfium", "5"), measure(pages)), references=REFERENCES)
-    text = extraction.text.encode()
-    record = make_record(
-        DONE,
-        extraction,
-        pdf=fingerprint_of(b"%PDF-"),
-        text=fingerprint_of(text),
-        source="http://mirror/pdf",
-        download_seconds=0.25,
-        extract_seconds=0.5,
-    )
-    return row_result(record, write_artifacts(files, temporaries, text, record), pdf_kept=True)
+    return write_finished(files, temporaries, DONE, extraction)
 
 
 @pytest.fixture
