@@ -21,6 +21,8 @@ from tests.rig import Rig, wait_for
 
 # More than any artifact of a sample paper, less than the log of the store grows to.
 SMALL_FILES_BYTES = 100_000
+# Less than the index of that log, which each start makes anew.
+TINY_FILES_BYTES = 30_000
 DONE = {"prepped": 58, "failed": 2}
 
 
@@ -62,7 +64,7 @@ def test_a_disk_error_that_stays_stops_the_run_with_its_cause(queued: Rig) -> No
     run = queued.start("run", CRASH_LOOP_DEATHS="2")
     shards = queued.running_shards(2)
     for pid in (run.pid, *shards):
-        limit_files(pid, SMALL_FILES_BYTES)
+        limit_files(pid, TINY_FILES_BYTES)
     output, errors = run.communicate(timeout=60)
     assert run.returncode == 3, errors
     assert "stopped: shards died 3 times within a minute, last: " in errors
