@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from ctypes import PyDLL, byref, c_double, c_ushort, create_string_buffer
+from ctypes import PyDLL, addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import pypdfium2.raw as c
@@ -20,25 +22,22 @@ from rpa_shard.reading.document import Metadata, Place
 from rpa_shard.reading.metadata import metadata_of
 from rpa_shard.reading.raw import valid_line
 
-_LINE_END = re.compile("\r\n|[\r\n\ufffe]")
+# Added and taken away, it leaves a whole number, halves to the even one: `round` does the same, ten times slower.
+_TO_WHOLE = 1.5 * 2**52
+_LINE_END, _HYPHEN = "\r\n", "\ufffe"
+_MARKS = frozenset(f"{_HYPHEN}\r\n")
+_HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
-def _without_handing_over(function: Any) -> Any:
-    """A function of PDFium's that is over before another thread could begin, as one that keeps the interpreter.
-
-    ctypes gives it away at each call, and three calls a line mean a fight for it with the loop at each.
-    """
-    library = PyDLL(_libs["pdfium"]._name)
-    kept = library[function.__name__]
-    kept.argtypes, kept.restype = function.argtypes, function.restype
-    return kept
-
-
-_char_origin = _without_handing_over(c.FPDFText_GetCharOrigin)
-_loose_char_box = _without_handing_over(c.FPDFText_GetLooseCharBox)
+# ctypes gives the interpreter away at each call of a usual library, and checks each argument against a declared type:
+# three calls a line mean a fight for the interpreter with the loop at each, and most of their time. These calls are
+# over before another thread could begin, so they keep it; and they get what C wants: pointers from `c_void_p` and
+# `byref`, ints that are ints.
+_quick = PyDLL(_libs["pdfium"]._name)
+_char_origin, _loose_char_box = _quick["FPDFText_GetCharOrigin"], _quick["FPDFText_GetLooseCharBox"]
 
 
 class TextPage:
@@ -47,34 +46,39 @@ class TextPage:
     def __init__(self, handle: Any, budget: Budget) -> None:
         self._handle = handle
         self._count = max(c.FPDFText_CountChars(handle), 0)
-        raw = budget.cut(_raw_text(handle, self._count))
-        self._spans, lines = _split(raw)
-        self._same_index = self._count == len(raw) + _units_above(raw)
-        self._offsets: list[int] = []
-        offset = 0
-        for line in lines:
-            self._offsets.append(offset)
-            offset += len(line) + 1
-        self._lengths = [len(line) for line in lines]
+        raw, units = _raw_text(handle, self._count)
+        self._same_index = self._count == units
+        self._spans, lines = _split(budget.cut(raw), has_astral=units > len(raw))
+        self._lines = lines
         self.text = "\n".join(lines)
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Where in `text` each line begins."""
+        return [0, *accumulate(len(line) + 1 for line in self._lines)]
 
     def places(self) -> tuple[Place | None, ...]:
         """The place of each line; None for empty ones, and past the cap."""
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
-        handle, index = self._handle, self._character_index
+        handle, index, new = c_void_p(addressof(self._handle.contents)), self._character_index, tuple.__new__
+        same, to = self._same_index, _TO_WHOLE
         found: list[Place | None] = [None] * len(self._spans)
         for number, (start, end) in enumerate(self._spans[:LINES_WITH_PLACES]):
             if end <= start:
                 continue
-            first = index(start)
+            first, last = (start, end - 1) if same else (index(start), index(end - 1))
             if not _char_origin(handle, first, x_at, y_at):
                 continue
             _loose_char_box(handle, first, box_at)
             size = box.top - box.bottom
-            _loose_char_box(handle, index(end - 1), box_at)
-            size = max(size, box.top - box.bottom)  # a line may begin or end with an index
-            found[number] = Place(round(x.value, 1), round(y.value, 1), round(box.right, 1), round(size, 1))
+            _loose_char_box(handle, last, box_at)
+            last_size = box.top - box.bottom
+            if last_size > size:  # a line may begin or end with an index
+                size = last_size
+            left, baseline, right = x.value * 10 + to, y.value * 10 + to, box.right * 10 + to
+            place = ((left - to) / 10, (baseline - to) / 10, (right - to) / 10, (size * 10 + to - to) / 10)
+            found[number] = new(Place, place)
         return tuple(found)
 
     def offset_at(self, x: float, y: float) -> int | None:
@@ -86,7 +90,7 @@ class TextPage:
         line = bisect_right(self._spans, (unit, 1 << 60)) - 1
         if line < 0:
             return None
-        return self._offsets[line] + min(unit - self._spans[line][0], self._lengths[line])
+        return self._offsets[line] + min(unit - self._spans[line][0], len(self._lines[line]))
 
     def _character_index(self, unit: int) -> int:
         if self._same_index:
@@ -94,34 +98,35 @@ class TextPage:
         return max(int(c.FPDFText_GetCharIndexFromTextIndex(self._handle, unit)), 0)
 
 
-def _raw_text(handle: Any, count: int) -> str:
+def _raw_text(handle: Any, count: int) -> tuple[str, int]:
+    """The page's text, and its length in UTF-16 units."""
     count = min(count, PAGE_CHARACTERS)
     buffer = (c_ushort * (count + 1))()
-    written = c.FPDFText_GetText(handle, 0, count, buffer)  # with a NUL at the end
-    return bytes(memoryview(buffer)[: max(written - 1, 0)]).decode("utf-16-le", "surrogatepass")
+    units = max(c.FPDFText_GetText(handle, 0, count, buffer) - 1, 0)  # there is a NUL at the end
+    return bytes(memoryview(buffer)[:units]).decode("utf-16-le", "surrogatepass"), units
 
 
-def _units_above(text: str) -> int:
-    """How many more UTF-16 units than code points a text has."""
-    return 0 if text.isascii() else len(_ASTRAL.findall(text))
-
-
-def _split(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
+def _split(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], list[str]]:
     """Each line's span in UTF-16 units, and the line as valid text."""
     spans: list[tuple[int, int]] = []
     lines: list[str] = []
-    start, units = 0, 0
-    astral = _units_above(raw) > 0
-    valid = valid_line if _UNUSUAL.search(raw) else str
-    for end in (*_LINE_END.finditer(raw), None):
-        piece = raw[start : end.start() if end else len(raw)]
-        length = len(piece) + (_units_above(piece) if astral else 0)
-        spans.append((units, units + length))
-        hyphen = "-" if end is not None and end[0] == "\ufffe" else ""
-        lines.append(valid(piece) + hyphen)
-        if end is not None:
-            start = end.end()
-            units += length + len(end[0])
+    at = 0
+    is_usual = _UNUSUAL.search(raw) is None
+    # A hyphen's mark, or one half of a line end, ends a line, too: each gets a line end of its own to be split at.
+    marked = raw.replace(_HYPHEN, _HYPHEN + _LINE_END)
+    if not raw.count("\r") == raw.count(_LINE_END) == raw.count("\n"):
+        marked = _HALF_END.sub(rf"\g<0>{_LINE_END}", marked)
+    for line in marked.split(_LINE_END):
+        mark = line[-1:]
+        has_mark = mark in _MARKS
+        if has_mark:
+            line = line[:-1]
+        units = len(line) + (len(_ASTRAL.findall(line)) if has_astral else 0)
+        spans.append((at, at + units))
+        at += units + (1 if has_mark else len(_LINE_END))
+        if not is_usual:
+            line = valid_line(line)
+        lines.append(line + "-" if mark == _HYPHEN else line)
     return spans, lines
 
 
