@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from rpa_shard.background import background_threads
 from rpa_shard.prep.breadcrumb import Breadcrumb
 from rpa_shard.prep.extract import extract
 from rpa_shard.prep.extract_child import ExtractionChild
@@ -40,7 +40,7 @@ class ExtractionPool:
 
     def __init__(self, rules: ExtractionRules, threads: int, breadcrumb: Breadcrumb) -> None:
         self._rules = rules
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="extract")
+        self._threads = background_threads("extract", threads)
         self._breadcrumb = breadcrumb
         self._own = threading.local()
         self._children: list[ExtractionChild] = []

@@ -9,6 +9,7 @@ in here, only the process can.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -16,11 +17,11 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import uvloop
 
+from rpa_shard.background import background_threads
 from rpa_shard.failpoints import reach
 from rpa_shard.host_policy import host_of, policies_by_host
 from rpa_shard.prep.address_guard import AddressGuard
@@ -53,6 +54,10 @@ DRAIN_OVERRAN = 4
 SWITCH_SECONDS = 0.001
 # Claims are made, and results written, at once when one in so many workers waits for it.
 WORKERS_A_GROUP = 8
+# Between a group and the next one when a shard starts: all at once, a hundred downloads stall its loop for a second.
+HIRING_SECONDS = 0.3
+# A paper makes some ten thousand tuples, and hardly a cycle: the usual 700 cost 2 % of the whole run.
+COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 
 
 def warm_up(settings: Settings) -> None:
@@ -70,6 +75,7 @@ def run_shard(number: int, settings: Settings, control: socket.socket) -> None:
     # A Ctrl-C reaches the whole process group; what it means is for the supervisor to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Shard(number, settings, control).run())
 
@@ -111,17 +117,19 @@ class Shard:
                     )
                 ]
                 feeding = tasks.create_task(claims.feed())
-                workers = self._start_workers(tasks, claims, prep)
+                workers: dict[Worker, asyncio.Task[None]] = {}
+                hiring = tasks.create_task(self._hire(tasks, self._bench(claims, prep), group, workers))
                 self._state = "ready"
                 await self._draining.wait()
+                hiring.cancel()
                 await self._drain(claims, [feeding, *workers.values()], workers)
                 for task in side:
                     task.cancel()
             self._state = "ended"
             link.send(self._current(await store.counts(), claims, pool).as_message())
 
-    def _start_workers(self, tasks: asyncio.TaskGroup, claims: Claims, prep: Prep) -> dict[Worker, asyncio.Task[None]]:
-        bench = Bench(
+    def _bench(self, claims: Claims, prep: Prep) -> Bench:
+        return Bench(
             claims=claims,
             prep=prep,
             downloads=asyncio.Semaphore(self._share.download_concurrency),
@@ -129,8 +137,16 @@ class Shard:
             counters=self._counters,
             delay_scale=self._settings.retry_delay_scale,
         )
-        workers = (Worker(bench) for _ in self._share.workers)
-        return {worker: tasks.create_task(worker.run()) for worker in workers}
+
+    async def _hire(
+        self, tasks: asyncio.TaskGroup, bench: Bench, group: int, workers: dict[Worker, asyncio.Task[None]]
+    ) -> None:
+        """Starts the workers, a group at a time."""
+        for number in range(len(self._share.workers)):
+            if number and number % group == 0:
+                await asyncio.sleep(HIRING_SECONDS)
+            worker = Worker(bench)
+            workers[worker] = tasks.create_task(worker.run())
 
     @asynccontextmanager
     async def _open_prep(self, permits: Permits) -> AsyncIterator[tuple[ExtractionPool, Prep]]:
@@ -143,7 +159,7 @@ class Shard:
             settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
         )
         pool = ExtractionPool(rules, share.extract_workers, breadcrumb)
-        disk = ThreadPoolExecutor(share.io_threads, thread_name_prefix="disk")
+        disk = background_threads("disk", share.io_threads)
         guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
         client = open_client(settings, share, guard)
         limits = DownloadLimits(

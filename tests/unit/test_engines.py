@@ -7,20 +7,25 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 
 import jsonschema
 import pypdf
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rpa_shard.paper import Failure, PaperError
 from rpa_shard.prep.artifacts import fingerprint_of
+from rpa_shard.prep.engines.pdfium_text import TO_WHOLE, split_lines
 from rpa_shard.prep.extract import extract
 from rpa_shard.prep.extraction import Extraction
 from rpa_shard.prep.record import json_schema, make_record
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.document import Page as DocumentPage
+from rpa_shard.reading.raw import valid_line
 from rpa_shard.reading.stamp import Stamp
 from rpa_shard.testing.pdf_writer import Destination, Link, Page, Text, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -253,3 +258,21 @@ def test_the_stamp_is_found_taken_out_and_recorded(pdf: Path) -> None:
         assert "\n\nAbstract\n\nWe describe how the water level of a small harbour, written down" in clean
         assert "\n\n[2] C. Weir. On ships, and how long to wait after them." in clean
         assert "arXiv:2401.00001v1" not in clean_text(found.text, found.page_offsets, found.layout).text
+
+
+@given(st.floats(width=32, allow_nan=False, min_value=-1e6, max_value=1e6))
+def test_tenths_of_points_are_rounded_as_round_does(value: float) -> None:
+    assert (value * 10 + TO_WHOLE - TO_WHOLE) / 10 == round(value, 1)
+
+
+@given(st.text(st.sampled_from("ab-\r\n\ufffe\x0b\ud800\U0001d400"), max_size=40))
+def test_lines_end_at_line_ends_halves_of_them_and_hyphens(raw: str) -> None:
+    raw = raw.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    pieces = re.split("(\r\n|[\r\n\ufffe])", raw)
+    lines = [
+        valid_line(piece) + ("-" if end == "\ufffe" else "") for piece, end in zip_longest(pieces[::2], pieces[1::2])
+    ]
+    spans, found = split_lines(raw, has_astral=True)
+    assert found == lines
+    units = raw.encode("utf-16-le", "surrogatepass")
+    assert [units[2 * start : 2 * end].decode("utf-16-le", "surrogatepass") for start, end in spans] == pieces[::2]

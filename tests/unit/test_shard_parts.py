@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpa_shard.background import NICENESS, background_threads
 from rpa_shard.failures import POLICIES
 from rpa_shard.paper import Claim, Failure, PaperError, Status
 from rpa_shard.shard.messages import Inbox, Report, encode
@@ -82,3 +86,15 @@ def test_a_report_survives_the_wire() -> None:
     report = Report("ready", 3, {"pending": 3}, {"not_found": 1}, prep_done=7, lag_p99_seconds=0.5)
     (message,) = Inbox().feed(encode(report.as_message()))
     assert Report.from_message(message) == report
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_background_threads_step_back_for_the_loop() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    with background_threads("disk", 1) as pool:
+        assert pool.submit(niceness).result() == min(19, before + NICENESS)
+        assert pool.submit(lambda: threading.current_thread().name).result() == "disk_0"
+    assert niceness() == before

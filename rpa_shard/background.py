@@ -1,0 +1,27 @@
+"""Pools of threads that do the bulk of the work, and step back for the loop.
+
+Guarantee: a thread of such a pool, and what it starts, is nicer than its process by `NICENESS`, so a loop that wakes
+up gets a core at once, however busy the cores are. Limit: on Linux only, where each thread has a priority of its own;
+elsewhere the threads are as any other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+# A third of the share of a core that a thread of the usual priority gets.
+NICENESS = 5
+
+
+def background_threads(name: str, count: int) -> ThreadPoolExecutor:
+    """A pool of at most `count` threads, named `name` and a number."""
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_step_back)
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))
