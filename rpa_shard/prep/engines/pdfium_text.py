@@ -39,6 +39,7 @@ _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]
 # `byref`, ints that are ints.
 _quick = PyDLL(_libs["pdfium"]._name)
 _char_origin, _loose_char_box = _quick["FPDFText_GetCharOrigin"], _quick["FPDFText_GetLooseCharBox"]
+_character_at = _quick["FPDFText_GetCharIndexFromTextIndex"]
 
 
 class TextPage:
@@ -61,13 +62,15 @@ class TextPage:
         """The place of each line; None for empty ones, and past the cap."""
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
-        handle, index, new = c_void_p(addressof(self._handle.contents)), self._character_index, tuple.__new__
+        handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
         same, to = self._same_index, TO_WHOLE
         found: list[Place | None] = [None] * len(self._spans)
         for number, (start, end) in enumerate(self._spans[:LINES_WITH_PLACES]):
             if end <= start:
                 continue
-            first, last = (start, end - 1) if same else (index(start), index(end - 1))
+            first, last = start, end - 1
+            if not same:
+                first, last = max(_character_at(handle, first), 0), max(_character_at(handle, last), 0)
             if not _char_origin(handle, first, x_at, y_at):
                 continue
             _loose_char_box(handle, first, box_at)
@@ -97,11 +100,6 @@ class TextPage:
         if line < 0:
             return None
         return self._offsets[line] + min(unit - self._spans[line][0], len(self._lines[line]))
-
-    def _character_index(self, unit: int) -> int:
-        if self._same_index:
-            return unit
-        return max(int(c.FPDFText_GetCharIndexFromTextIndex(self._handle, unit)), 0)
 
 
 def _raw_text(handle: Any, count: int) -> tuple[str, int]:
