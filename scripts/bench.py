@@ -55,6 +55,7 @@ def contenders(url: str, cores: int) -> list[Contender]:
     return [
         Contender("limit", lambda shelf, scratch: others.bare_pdfium(shelf, scratch, cores)),
         Contender("us", ours(cores)),
+        Contender("extraction alone", lambda shelf, scratch: others.bare_extraction(shelf, scratch, cores)),
         Contender("us, 1 shard", ours(1)),
         Contender("us, 1 shard on 1 core", ours(1, first_core)),
         Contender("scripts", lambda shelf, scratch: others.scripts(shelf, url, scratch, cores), tools=True),

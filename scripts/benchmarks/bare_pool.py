@@ -1,9 +1,9 @@
 """Nothing but an engine: a process pool that reads the text of every page of every PDF and throws it away.
 
-    python scripts/benchmarks/bare_pool.py pdfium|pymupdf PROCESSES LIST
+    python scripts/benchmarks/bare_pool.py pdfium|pymupdf|extraction PROCESSES LIST
 
-Guarantee: no download, no store, no file written; imports nothing of ours, so that any environment can run it. Limit:
-the files come from the page cache.
+Guarantee: no download, no store, no file written; `pdfium` and `pymupdf` import nothing of ours, so that any
+environment can run them; `extraction` is all that we make of a PDF. Limit: the files come from the page cache.
 """
 
 from __future__ import annotations
@@ -35,9 +35,19 @@ def read_with_pymupdf(path: str) -> int:
         return sum(len(page.get_text()) for page in document)
 
 
+def extract_all(path: str) -> int:
+    from rpa_shard.paper import PaperError
+    from rpa_shard.prep.extract import extract
+
+    try:
+        return extract(Path(path), "auto").characters
+    except PaperError:
+        return 0
+
+
 def main() -> None:
     engine, processes, listed = sys.argv[1:]
-    read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf}[engine]
+    read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf, "extraction": extract_all}[engine]
     with multiprocessing.Pool(int(processes)) as pool:
         characters = sum(pool.imap_unordered(read, Path(listed).read_text().splitlines()))
         pool.close()

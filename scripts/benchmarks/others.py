@@ -25,6 +25,11 @@ def bare_pdfium(shelf: Shelf, scratch: Path, processes: int) -> Figures:
     return _bare(Path(sys.executable), "pdfium", shelf, scratch, processes)
 
 
+def bare_extraction(shelf: Shelf, scratch: Path, processes: int) -> Figures:
+    """All that we read and make of a PDF, and nothing else: what the pipeline could cost at the least."""
+    return _bare(Path(sys.executable), "extraction", shelf, scratch, processes)
+
+
 def bare_pymupdf(shelf: Shelf, scratch: Path, processes: int) -> Figures:
     """PyMuPDF alone; it may use what no product of ours may (AGPL)."""
     return _bare(tools_python(), "pymupdf", shelf, scratch, processes)
