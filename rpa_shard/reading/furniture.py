@@ -65,12 +65,10 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
             span[1] = index
     edges: dict[int, list[int]] = {}
     apart: set[int] = set()
-    heights = [line.baseline for line in lines]
+    height = [line.baseline for line in lines].__getitem__
     for page, (first, last) in spans.items():
         if lines[first].size and lines[last].size:
-            upwards = [
-                index for _, index in sorted(zip(heights[first : last + 1], range(first, last + 1), strict=True))
-            ]
+            upwards = sorted(range(first, last + 1), key=height)
             ends = upwards[: EDGE_LINES + 2], upwards[: -EDGE_LINES - 3 : -1]
             edges[page] = sorted({*ends[0][:EDGE_LINES], *ends[1][:EDGE_LINES]})
             apart.update(_apart(lines, ends[0]))
