@@ -20,15 +20,15 @@ from typing import Any
 import psutil
 
 from rpa_shard.control.progress import Progress
+from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.control.supervisor import RunEnd, Supervisor
 from rpa_shard.host_policy import ARXIV_HOST, host_of, polite_url
 from rpa_shard.logs import log_to
-from rpa_shard.prep.breadcrumb import read_breadcrumb
 from rpa_shard.settings import Settings
 from rpa_shard.source_names import template_of
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError
-from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
+from rpa_shard.store.ledger import make_folder, open_ledger
 from rpa_shard.store.reshard import reshard
 
 log = logging.getLogger(__name__)
@@ -108,11 +108,8 @@ def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> N
         return
     layout = manifest.layout
     for shard in range(layout.shards):
-        path = folder.breadcrumb_file(shard)
         if folder.shard_file(shard).exists():
-            suspect = read_breadcrumb(path)
-            reclaim(folder, shard, frozenset({suspect.paper_id} if suspect else ()))
-            path.unlink(missing_ok=True)
+            reclaim_from(folder, shard)
     say(f"resizing from {layout.shards} to {target.shards} shards ({target.workers} workers)")
     with folder.exclusive():
         say(f"moved {reshard(folder, target)} papers")

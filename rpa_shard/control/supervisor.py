@@ -21,6 +21,7 @@ from pathlib import Path
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.politeness import Politeness
 from rpa_shard.control.progress import Progress
+from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.restarts import Restarts
 from rpa_shard.control.run_record import RunRecord
@@ -31,7 +32,6 @@ from rpa_shard.settings import Settings
 from rpa_shard.shard.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard, warm_up
 from rpa_shard.store.folder import DataFolder, StoreError
-from rpa_shard.store.ledger import reclaim
 
 log = logging.getLogger(__name__)
 
@@ -150,13 +150,10 @@ class Supervisor:
         self._politeness.hear(shard)
 
     def _reclaim(self, number: int) -> None:
-        suspect = read_breadcrumb(self._folder.breadcrumb_file(number))
-        suspects = frozenset({suspect.paper_id} if suspect else ())
-        reclaimed = reclaim(self._folder, number, suspects)
-        if reclaimed:
-            log.warning("reclaimed %d leases of shard %d, suspects: %s", reclaimed, number, ", ".join(suspects) or "-")
-            self._record.reclaimed(reclaimed, suspects)
-        self._folder.breadcrumb_file(number).unlink(missing_ok=True)
+        leases, suspects = reclaim_from(self._folder, number)
+        if leases:
+            log.warning("reclaimed %d leases of shard %d, suspects: %s", leases, number, ", ".join(suspects) or "-")
+            self._record.reclaimed(leases, suspects)
 
     def _start(self, number: int) -> None:
         try:
