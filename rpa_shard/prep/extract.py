@@ -61,7 +61,7 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
         try:
-            if best is not None and best[1].garbled and not _does_better(name, path, best[0]):
+            if best is not None and best[1].garbled and not _may_do_better(name, path, best[0]):
                 continue
             document = load(name).read(path)
         except PaperError as refusal:
@@ -80,10 +80,13 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     return best
 
 
-def _does_better(name: str, path: Path, than: Document) -> bool:
-    """Whether an engine reads a document's first pages better than another one did."""
-    trial = load(name).read(path, TRIAL_PAGES).pages
-    return measure(trial).rank > measure(than.pages[: len(trial)]).rank
+def _may_do_better(name: str, path: Path, than: Document) -> bool:
+    """Whether an engine is worth its time on a document that another one garbled.
+
+    It is where it does better on the first pages, or where those are too short to tell.
+    """
+    first = measure(than.pages[:TRIAL_PAGES])
+    return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
 
 
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:

@@ -260,6 +260,24 @@ def test_the_stamp_is_found_taken_out_and_recorded(pdf: Path) -> None:
         assert "arXiv:2401.00001v1" not in clean_text(found.text, found.page_offsets, found.layout).text
 
 
+def test_a_first_page_that_tells_nothing_does_not_keep_the_second_engine_out(
+    pdf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a short cover is garbled in no engine's eyes, and so looked no better in the second one's."""
+    from rpa_shard.prep.engines.pypdf import PypdfEngine
+
+    garbled = Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])
+    pdf.write_bytes(write_pdf([Page([Text(72, 700, "A cover")]), garbled]))
+    assert extract(pdf, "pdfium").quality.garbled
+    good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. " * 8
+
+    def cover_and_good(self: PypdfEngine, path: Path, most_pages: int | None = None) -> Document:
+        return Document((DocumentPage("A cover"), DocumentPage(good))[:most_pages], "pypdf", "0")
+
+    monkeypatch.setattr(PypdfEngine, "read", cover_and_good)
+    assert extract(pdf, "auto").engine == "pypdf"
+
+
 @given(st.floats(width=32, allow_nan=False, min_value=-1e6, max_value=1e6))
 def test_tenths_of_points_are_rounded_as_round_does(value: float) -> None:
     assert (value * 10 + TO_WHOLE - TO_WHOLE) / 10 == round(value, 1)
