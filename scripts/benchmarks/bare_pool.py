@@ -47,6 +47,8 @@ def extract_all(path: str) -> int:
 
 def main() -> None:
     engine, processes, listed = sys.argv[1:]
+    if engine == "extraction":
+        import rpa_shard.prep.extract  # noqa: F401  # once, before the pool forks, as a run does
     read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf, "extraction": extract_all}[engine]
     with multiprocessing.Pool(int(processes)) as pool:
         characters = sum(pool.imap_unordered(read, Path(listed).read_text().splitlines()))
