@@ -10,11 +10,13 @@ from rpa_shard.prep.extraction import Extraction
 from rpa_shard.prep.pipeline import row_result
 from rpa_shard.prep.record import make_record
 
-PDF: bytes = b"%PDF-"
+PDF = b"%PDF-"
 
 
 def write_finished(files: PaperFiles, temporaries: Path, paper_id: str, extraction: Extraction) -> dict[str, Any]:
-    """Writes text and record as a run does; the row's result."""
+    """Writes PDF, text and record as a run does, but for what is in the PDF; the row's result."""
+    files.pdf.parent.mkdir(parents=True, exist_ok=True)
+    files.pdf.write_bytes(PDF)
     text = extraction.text.encode()
     record = make_record(
         paper_id,

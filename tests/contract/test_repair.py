@@ -39,8 +39,6 @@ LONG = "https://example.org/" + "long/" * 192 + "notes.pdf"
 def write_paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
     """The files of a paper that is done; its row's result."""
     files = files_of(folder.papers, parse(paper_id))
-    files.pdf.parent.mkdir(parents=True, exist_ok=True)
-    files.pdf.write_bytes(b"%PDF-")
     pages = (Page(paper_id),)
     extraction = make(Document(pages, "pdfium", "5"), measure(pages))
     return {**write_finished(files, folder.root, paper_id, extraction), "attempts": 1}

@@ -66,10 +66,8 @@ async def folder(tmp_path: Path) -> DataFolder:
 
 def write_paper(folder: DataFolder) -> dict[str, Any]:
     files = files_of(folder.papers, parse(DONE))
-    files.pdf.parent.mkdir(parents=True)
     temporaries = folder.root / "tmp"
     temporaries.mkdir()
-    files.pdf.write_bytes(b"%PDF-")
     pages = (Page("Slow ﬁsh\nclocks"),)
     extraction = replace(make(Document(pages, "pdfium", "5"), measure(pages)), references=REFERENCES)
     return write_finished(files, temporaries, DONE, extraction)

@@ -47,9 +47,9 @@ class TextPage:
 
     def __init__(self, handle: Any, budget: Budget) -> None:
         self._handle = handle
-        self._count = max(c.FPDFText_CountChars(handle), 0)
-        raw, units = _raw_text(handle, self._count)
-        self._same_index = self._count == units
+        count = max(c.FPDFText_CountChars(handle), 0)
+        raw, units = _raw_text(handle, count)
+        self._same_index = count == units
         self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
         self.text = "\n".join(self._lines)
 
