@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rpa_shard.cores import usable_cores
+from rpa_shard.system.cores import usable_cores
 from rpa_shard.testing.mirror import MirrorProcess
 from scripts.benchmarks import others
 from scripts.benchmarks.measuring import ContenderError, Figures, end_on_sigterm

@@ -25,11 +25,11 @@ import aiohttp
 import httpx
 import uvloop
 
-from rpa_shard.prep.address_guard import AddressGuard
-from rpa_shard.prep.download import Downloader, DownloadLimits
-from rpa_shard.prep.permits import Permit, Permits
-from rpa_shard.prep.transport import open_client
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
+from rpa_shard.fetch.address_guard import AddressGuard
+from rpa_shard.fetch.download import Downloader, DownloadLimits
+from rpa_shard.fetch.permits import Permit, Permits
+from rpa_shard.fetch.transport import open_client
 from rpa_shard.testing.mirror import MirrorProcess
 
 PDF_BYTES = 500_000

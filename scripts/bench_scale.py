@@ -86,7 +86,7 @@ def by_ceiling(shard_counts: Sequence[int], scratch: Path) -> list[Row]:
     rows = []
     for shards in shard_counts:
         rate = ceiling.papers_per_second(scratch / f"ceiling-{shards}", shards)
-        rows.append({"shards": shards, "papers_per_second": rate, "papers_per_second_a_shard": rate / shards})
+        rows.append({"shards": shards, "papers_per_second": rate, "papers_per_second_per_shard": rate / shards})
         say(f"{rows[-1]}")
         shutil.rmtree(scratch / f"ceiling-{shards}")
     return rows
@@ -109,7 +109,7 @@ def plots(found: dict[str, list[Row]], folder: Path) -> None:
     chart("status", "The status command", "by_size", "rows", {"status": "status_seconds"}, "s")
     memory = {"add": "add_memory", "export": "export_memory", "resize": "resize_memory"}
     chart("memory", "Memory of commands", "by_size", "rows", memory, "MB")
-    both = {"all shards": "papers_per_second", "a shard": "papers_per_second_a_shard"}
+    both = {"all shards": "papers_per_second", "a shard": "papers_per_second_per_shard"}
     chart("ceiling", "Claim and record alone", "ceiling", "shards", both, "papers/s")
     chart("shards", "CPU of a small paper", "by_shards", "shards", {"CPU": "cpu_ms_per_paper"}, "ms a paper")
     chart("workers", "CPU of a small paper", "by_workers", "workers", {"CPU": "cpu_ms_per_paper"}, "ms a paper")

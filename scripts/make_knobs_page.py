@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes docs/knobs.md from the declarations in `rpa_shard.settings`. A test keeps the page true."""
+"""Writes docs/knobs.md from the declarations in `rpa_shard.config.settings`. A test keeps the page true."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rpa_shard.knob import Kind, default_text
-from rpa_shard.settings import knobs
+from rpa_shard.config.knob import Kind, default_text
+from rpa_shard.config.settings import knobs
 
 PAGE = Path(__file__).parents[1] / "docs" / "knobs.md"
 HEAD = """# Knobs

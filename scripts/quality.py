@@ -25,16 +25,16 @@ from statistics import mean, median
 from typing import Any
 from unicodedata import normalize
 
-from rpa_shard.paper import PaperError
-from rpa_shard.prep.engines import load
-from rpa_shard.prep.extract import make
-from rpa_shard.prep.extraction import Extraction
+from rpa_shard.extract.engines import load
+from rpa_shard.extract.result import Extraction
+from rpa_shard.extract.runner import make
+from rpa_shard.model.failure import PaperError
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 
-SHORTEST_ENTRY = 15
+MIN_ENTRY = 15
 STYLES = ("numbered", "alphabetic", "author-year", "none")
 # A marker inside an entry: two entries taken for one.
 _SECOND_MARKER = re.compile(r"\s\[(\d{1,3})\]\s+[A-Z]")
@@ -89,7 +89,7 @@ def _made(document: Document) -> Extraction:
 
 def suspicious(reference: Reference) -> bool:
     """Whether an entry is empty, or looks like two."""
-    return len(reference.raw) < SHORTEST_ENTRY or _SECOND_MARKER.search(reference.raw) is not None
+    return len(reference.raw) < MIN_ENTRY or _SECOND_MARKER.search(reference.raw) is not None
 
 
 @dataclass(slots=True)

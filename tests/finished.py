@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.prep.artifacts import PaperFiles, fingerprint_of, write_artifacts
-from rpa_shard.prep.extraction import Extraction
-from rpa_shard.prep.pipeline import row_result
-from rpa_shard.prep.record import make_record
+from rpa_shard.extract.result import Extraction
+from rpa_shard.phases.prep.artifacts import PaperFiles, fingerprint_of, write_artifacts
+from rpa_shard.phases.prep.pipeline import row_result
+from rpa_shard.phases.prep.record import make_record
 
 PDF = b"%PDF-"
 

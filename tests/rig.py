@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from rpa_shard.arxiv_id import parse
 from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, lost_papers, processes_of
-from rpa_shard.control.run_status import read_status
-from rpa_shard.prep.artifacts import files_of
+from rpa_shard.ipc.run_status import read_status
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.ledger import PaperRow, open_ledger
+from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
 
 DEADLINE_SECONDS = 60.0
 

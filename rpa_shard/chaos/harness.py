@@ -19,10 +19,11 @@ from rpa_shard.chaos.actions import Actions
 from rpa_shard.chaos.invariants import Violation
 from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Schedule
-from rpa_shard.host_policy import HostPolicy
-from rpa_shard.paper import Failure, Status
+from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import Status
 from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.ledger import PaperRow, open_ledger
+from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.faults import ALWAYS, parse_faults
 from rpa_shard.testing.mirror import MirrorProcess
@@ -42,12 +43,12 @@ KNOBS = {
     "RPA_V2_RETRY_DELAY_SCALE": "0.01",
     "RPA_V2_CRASH_LOOP_DEATHS": "1000000",
     "RPA_V2_PREP_EXTRACT_WORKERS": "4",
-    "RPA_V2_LEAST_FREE_BYTES": "0",
+    "RPA_V2_MIN_FREE_BYTES": "0",
 }
 POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 10.0
 # A blow follows the last one after this at the latest, progress or not; so often a run without any is given up.
-LONGEST_PAUSE_SECONDS = 10.0
+MAX_PAUSE_SECONDS = 10.0
 NO_PROGRESS_SECONDS = 300.0
 # The last papers are left in peace, so that the blows are spread over all others.
 BEATEN_SHARE = 0.9
@@ -262,7 +263,7 @@ class _Watch:
         if kills >= self.plan.kills or late:
             return False
         due = kills / self.plan.kills <= self.done / (self.plan.papers * BEATEN_SHARE)
-        return due or now - self.struck_at > LONGEST_PAUSE_SECONDS
+        return due or now - self.struck_at > MAX_PAUSE_SECONDS
 
     def struck(self, blow: str | None, now: float) -> None:
         if blow is not None:

@@ -15,12 +15,13 @@ from itertools import pairwise
 
 import psutil
 
-from rpa_shard.failures import POLICIES
-from rpa_shard.host_policy import HostPolicy
-from rpa_shard.observe.verify import verify
-from rpa_shard.paper import Failure, Status
+from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.maintain.verify import verify
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import Status
+from rpa_shard.model.retry import POLICIES
 from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.ledger import HistoryLine, Ledger, PaperRow
+from rpa_shard.store.sqlite.ledger import HistoryLine, Ledger, PaperRow
 from rpa_shard.testing.arrivals import Arrival
 
 MEANING = {

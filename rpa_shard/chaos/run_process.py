@@ -18,10 +18,10 @@ import psutil
 
 from rpa_shard.chaos.invariants import processes_of
 from rpa_shard.chaos.schedule import Start
-from rpa_shard.control.run_status import is_alive, read_status
+from rpa_shard.ipc.run_status import is_alive, read_status
 from rpa_shard.store.folder import DataFolder
 
-_CHILD_MODULE = "rpa_shard.prep.extract_child"
+_CHILD_MODULE = "rpa_shard.extract.child"
 
 
 class RunProcess:

@@ -19,24 +19,24 @@ CLEARLY_MORE = 1.1
 class DiskWatch:
     """Watches the disk that holds a folder."""
 
-    def __init__(self, folder: Path, least_free_bytes: int) -> None:
+    def __init__(self, folder: Path, min_free_bytes: int) -> None:
         self._folder = folder
-        self._least_free_bytes = least_free_bytes
+        self._min_free_bytes = min_free_bytes
         self.paused = False
 
     def look(self) -> bool:
         """Looks now; True if `paused` has changed."""
         free = shutil.disk_usage(self._folder).free
-        short = free < self._least_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
+        short = free < self._min_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
         if short == self.paused:
             return False
         self.paused = short
         if short:
             log.error(
-                "paused: %.1f MB free for %s, RPA_V2_LEAST_FREE_BYTES asks for %.1f: make room, it goes on by itself",
+                "paused: %.1f MB free for %s, RPA_V2_MIN_FREE_BYTES asks for %.1f: make room, it goes on by itself",
                 free / 1e6,
                 self._folder,
-                self._least_free_bytes / 1e6,
+                self._min_free_bytes / 1e6,
             )
         else:
             log.warning("there is room again: going on")

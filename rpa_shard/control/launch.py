@@ -19,17 +19,17 @@ from typing import Any
 
 import psutil
 
+from rpa_shard.config.host_policy import ARXIV_HOST, host_of, polite_url
+from rpa_shard.config.settings import Settings
+from rpa_shard.config.source_names import template_of
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.reclaim import reclaim_from
-from rpa_shard.control.run_status import is_alive, read_status
 from rpa_shard.control.supervisor import RunEnd, Supervisor
-from rpa_shard.host_policy import ARXIV_HOST, host_of, polite_url
-from rpa_shard.logs import log_to
-from rpa_shard.settings import Settings
-from rpa_shard.source_names import template_of
+from rpa_shard.ipc.run_status import is_alive, read_status
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError
-from rpa_shard.store.ledger import make_folder, open_ledger
-from rpa_shard.store.reshard import reshard
+from rpa_shard.store.sqlite.ledger import make_folder, open_ledger
+from rpa_shard.store.sqlite.reshard import reshard
+from rpa_shard.system.logs import log_to
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +127,13 @@ def _refuse_too_many(settings: Settings, folder: DataFolder) -> None:
         return
     with open_ledger(folder) as ledger:
         papers = ledger.arxiv_papers_to_do()
-        if papers > settings.arxiv_most_papers:
+        if papers > settings.arxiv_max_papers:
             # Only now: the archives may hold most of millions.
             papers = ledger.arxiv_papers_to_do(but_for_archives=True)
-    if papers > settings.arxiv_most_papers:
+    if papers > settings.arxiv_max_papers:
         raise StoreError(
-            f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_most_papers} there: use its "
-            "bulk archives (`add --tar`) or RPA_V2_SOURCES='gcs arxiv', or raise RPA_V2_ARXIV_MOST_PAPERS if it agreed"
+            f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_max_papers} there: use its "
+            "bulk archives (`add --tar`) or RPA_V2_SOURCES='gcs arxiv', or raise RPA_V2_ARXIV_MAX_PAPERS if it agreed"
         )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rpa_shard.prep.breadcrumb import read_breadcrumb
+from rpa_shard.ipc.breadcrumb import read_breadcrumb
 from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.ledger import reclaim
+from rpa_shard.store.sqlite.ledger import reclaim
 
 
 class Reclaimed(NamedTuple):

@@ -13,10 +13,10 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
-from rpa_shard.control.run_status import is_alive, read_status
-from rpa_shard.settings import Settings, SettingsError
+from rpa_shard.config.settings import Settings, SettingsError
+from rpa_shard.ipc.run_status import is_alive, read_status
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
-from rpa_shard.store.reshard import reshard
+from rpa_shard.store.sqlite.reshard import reshard
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 WINDOW_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.25
-LONGEST_DELAY_SECONDS = 10.0
+MAX_DELAY_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -34,4 +34,4 @@ class Restarts:
         row, last = self._in_a_row.get(shard, (0, now))
         row = 0 if now - last >= WINDOW_SECONDS else row
         self._in_a_row[shard] = (row + 1, now)
-        return float(min(FIRST_DELAY_SECONDS * 2**row, LONGEST_DELAY_SECONDS)) * self.delay_scale
+        return float(min(FIRST_DELAY_SECONDS * 2**row, MAX_DELAY_SECONDS)) * self.delay_scale

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rpa_shard.clock import moment
+from rpa_shard.config.settings import Settings
 from rpa_shard.control.progress import Progress
-from rpa_shard.control.run_status import born, write_status
 from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.control.throughput import Rates, Throughput
-from rpa_shard.settings import Settings
+from rpa_shard.ipc.run_status import born, write_status
 from rpa_shard.store.folder import DataFolder
+from rpa_shard.system.clock import moment
 
 DEATHS_SHOWN = 20
 SUSPECTS_SHOWN = 20

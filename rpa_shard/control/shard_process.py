@@ -22,10 +22,10 @@ from typing import Any
 
 import psutil
 
-from rpa_shard.control.run_status import born
-from rpa_shard.logs import log_to
-from rpa_shard.settings import Settings
-from rpa_shard.shard.messages import DRAIN, Inbox, Report, encode
+from rpa_shard.config.settings import Settings
+from rpa_shard.ipc.messages import DRAIN, Inbox, Report, encode
+from rpa_shard.ipc.run_status import born
+from rpa_shard.system.logs import log_to
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rpa_shard.config.settings import Settings
 from rpa_shard.control.disk_watch import DiskWatch
-from rpa_shard.control.politeness import Politeness
+from rpa_shard.control.politeness.broker import Politeness
 from rpa_shard.control.progress import Progress
 from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.resizing import LiveResize
@@ -27,9 +28,8 @@ from rpa_shard.control.restarts import Restarts
 from rpa_shard.control.run_record import RunRecord
 from rpa_shard.control.shard_process import ShardProcess
 from rpa_shard.control.throughput import Rates
-from rpa_shard.prep.breadcrumb import read_breadcrumb
-from rpa_shard.settings import Settings
-from rpa_shard.shard.messages import GO_ON, PAUSE
+from rpa_shard.ipc.breadcrumb import read_breadcrumb
+from rpa_shard.ipc.messages import GO_ON, PAUSE
 from rpa_shard.shard.process import run_shard, warm_up
 from rpa_shard.store.folder import DataFolder, StoreError
 
@@ -86,7 +86,7 @@ class Supervisor:
         self._cause: str | None = None
         self._drain_until = 0.0
         self._politeness = Politeness(settings)
-        self._disk = DiskWatch(settings.data_dir, settings.least_free_bytes)
+        self._disk = DiskWatch(settings.data_dir, settings.min_free_bytes)
         self._selector = selectors.DefaultSelector()
         self._next_status = 0.0
 

@@ -10,7 +10,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 
-LONGEST_WINDOW_SECONDS = 60.0
+MAX_WINDOW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Throughput:
     def sample(self, now: float, total: int) -> None:
         """Notes the total at a moment (monotonic seconds)."""
         self._samples.append((now, total))
-        while len(self._samples) > 2 and self._samples[1][0] <= now - LONGEST_WINDOW_SECONDS:
+        while len(self._samples) > 2 and self._samples[1][0] <= now - MAX_WINDOW_SECONDS:
             self._samples.popleft()
 
     def rates(self) -> Rates:

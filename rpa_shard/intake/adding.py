@@ -18,9 +18,9 @@ from typing import Self, TypeVar
 from rpa_shard.intake.archives import read_archive, read_manifest
 from rpa_shard.intake.id_lines import IntakeError, ids_of
 from rpa_shard.intake.snapshot import Filter, read_snapshot
-from rpa_shard.store.catalogue import Catalogue, open_catalogue
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.catalogue import Catalogue, open_catalogue
+from rpa_shard.store.sqlite.ledger import open_ledger
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rpa_shard.arxiv_id import InvalidIdError, PaperId, local_path, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, PaperId, local_path, parse
 
 
 class IntakeError(Exception):

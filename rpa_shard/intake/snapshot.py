@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
-from rpa_shard.arxiv_id import InvalidIdError, parse
 from rpa_shard.intake.id_lines import IntakeError
-from rpa_shard.store.catalogue import Metadata
+from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.store.sqlite.catalogue import Metadata
 
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 

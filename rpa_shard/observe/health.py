@@ -22,11 +22,11 @@ from typing import Any
 
 import psutil
 
-from rpa_shard.clock import seconds_since
-from rpa_shard.control.run_status import is_alive, read_status
-from rpa_shard.paper import Failure
+from rpa_shard.ipc.run_status import is_alive, read_status
+from rpa_shard.model.failure import Failure
 from rpa_shard.store.folder import DataFolder, StoreError
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.system.clock import seconds_since
 
 FRESH_SECONDS = 10.0
 LAG_WARNING_SECONDS, LAG_CRITICAL_SECONDS = 0.25, 2.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
-from rpa_shard.control.politeness import read_saved
-from rpa_shard.host_policy import policies_by_host
-from rpa_shard.settings import Settings
+from rpa_shard.config.host_policy import policies_by_host
+from rpa_shard.config.settings import Settings
+from rpa_shard.control.politeness.broker import read_saved
 from rpa_shard.store.folder import DataFolder, StoreError
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.cores import usable_cores
-from rpa_shard.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host, polite_url
-from rpa_shard.prep.sources import urls_of
-from rpa_shard.settings import Settings
-from rpa_shard.source_names import template_of
-from rpa_shard.store.catalogue import Catalogue
+from rpa_shard.config.host_policy import ARXIV_HOST, HostPolicy, host_of, policies_by_host, polite_url
+from rpa_shard.config.settings import Settings
+from rpa_shard.config.source_names import template_of
+from rpa_shard.fetch.sources import urls_of
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.store.sqlite.catalogue import Catalogue
+from rpa_shard.system.cores import usable_cores
 
 # arXiv's PDFs were 2.7 TB for 2.2 million papers in March 2023 ("Full text via S3").
 ASSUMED_PDF_BYTES = 1_200_000
@@ -92,9 +92,9 @@ def lines(planned: list[PlanLine], settings: Settings, *, measured: bool) -> lis
     how = "the mean of what this folder has fetched" if measured else "arXiv's mean of 1.2 MB a paper"
     shown.append(f"bytes by {how}; a paper that its source lacks goes on to the next one")
     shown.append(f"times: the longest of the allowed rate, a line of 100 Mbit/s, and {usable_cores()} cores that parse")
-    if any(line.source == ARXIV_HOST and line.papers > settings.arxiv_most_papers for line in planned):
+    if any(line.source == ARXIV_HOST and line.papers > settings.arxiv_max_papers for line in planned):
         shown.append(
-            f"{ARXIV_HOST} is not for so many ({settings.arxiv_most_papers} at most): use its bulk archives "
+            f"{ARXIV_HOST} is not for so many ({settings.arxiv_max_papers} at most): use its bulk archives "
             "(`add --tar`) or RPA_V2_SOURCES='gcs arxiv'"
         )
     return shown

@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.prep.artifacts import PaperFiles, files_of
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
 from rpa_shard.reading.clean import clean_of_record
-from rpa_shard.store.catalogue import open_catalogue
 from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.ledger import Ledger, PaperRow
+from rpa_shard.store.sqlite.catalogue import open_catalogue
+from rpa_shard.store.sqlite.ledger import Ledger, PaperRow
 
 TEXT_LINES = 12
 TEXT_WIDTH = 100

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rpa_shard.control.run_status import is_alive, read_status
-from rpa_shard.paper import Status
-from rpa_shard.store.ledger import Leases, Ledger
+from rpa_shard.ipc.run_status import is_alive, read_status
+from rpa_shard.model.phase import Status
 from rpa_shard.store.protocol import Counts
+from rpa_shard.store.sqlite.ledger import Leases, Ledger
 
 DEATHS_SHOWN = 5
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rpa_shard.control.politeness import read_saved
+from rpa_shard.config.settings import Settings, knobs
+from rpa_shard.control.politeness.broker import read_saved
 from rpa_shard.control.supervisor import RunEnd
 from rpa_shard.observe.status import count_lines
-from rpa_shard.settings import Settings, knobs
 from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 

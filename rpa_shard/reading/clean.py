@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpa_shard.reading.joining import LONGEST_TOKEN, Words, joint
+from rpa_shard.reading.joining import MAX_TOKEN, Words, joint
 from rpa_shard.reading.spelling import spell
 
 Span = tuple[int, int]
@@ -105,7 +105,7 @@ class _Writer:
             between_is_none = not between and not hyphen_goes
         self._write(line)
         # The end of what is written decides about the next joint.
-        self._tail = (self._tail + line)[-LONGEST_TOKEN:] if between_is_none else line[-LONGEST_TOKEN:]
+        self._tail = (self._tail + line)[-MAX_TOKEN:] if between_is_none else line[-MAX_TOKEN:]
 
     def text(self) -> str:
         return "".join(self._parts) + ("\n" if self._parts else "")

@@ -15,19 +15,19 @@ from rpa_shard.reading.lines import Line
 
 # How many lines from a page's edge may be furniture.
 EDGE_LINES = 3
-LEAST_PAGES = 3
-LEAST_SHARE = 0.25
+MIN_PAGES = 3
+MIN_SHARE = 0.25
 LONGEST = 200
-LEAST_ALIKE = 0.6
+MIN_ALIKE = 0.6
 # In heights of letters; lines of a text are 1.2 apart.
-LEAST_GAP = 1.8
+MIN_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(
     r"[ \t]*(?:page[ \t]*)?[-–—\[(|]?[ \t]*(\d{1,4}|[ivxl]{1,7})[ \t]*(?:of \d{1,4})?[-–—\])|]?[ \t]*",
     re.IGNORECASE | re.ASCII,
 )
 _BESIDE = re.compile(r"[ \t]*(\d{1,4})[ \t|·•–—-]+[^\W\d].*|.*[^\W\d][.)]?[ \t|·•–—-]+(\d{1,4})[ \t]*")
-LONGEST_WITH_NUMBER = 120
+MAX_WITH_NUMBER = 120
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 
 
@@ -44,7 +44,7 @@ def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
             if index not in found and len(lines[index].text) <= LONGEST:
                 words = _DIGITS.sub("#", lines[index].text.strip().casefold())
                 where[words].append(index)
-    needed = max(LEAST_PAGES, LEAST_SHARE * pages) if pages > 3 else max(2, pages - 1)
+    needed = max(MIN_PAGES, MIN_SHARE * pages) if pages > 3 else max(2, pages - 1)
     for words, indices in where.items():
         if any(each.isalpha() for each in words) and _repeats(lines, indices, needed) and _stand_apart(indices, apart):
             found.update(indices)
@@ -86,7 +86,7 @@ def _apart(lines: Sequence[Line], inwards: Sequence[int]) -> Sequence[int]:
     last = 0
     for at in range(1, len(inwards)):
         outer, inner = lines[inwards[at - 1]], lines[inwards[at]]
-        if abs(outer.baseline - inner.baseline) > LEAST_GAP * max(inner.size, outer.size):
+        if abs(outer.baseline - inner.baseline) > MIN_GAP * max(inner.size, outer.size):
             last = at
     return inwards[: min(last, EDGE_LINES)]
 
@@ -103,7 +103,7 @@ def _repeats(lines: Sequence[Line], indices: Sequence[int], needed: float) -> bo
 def _same(lines: Sequence[Line], indices: Sequence[int]) -> bool:
     """Whether most lines are the same, digits too (two of them, where left and right pages differ)."""
     counts = sorted(Counter(lines[index].text.strip() for index in indices).values())
-    return sum(count for count in counts[-2:] if count > 1) >= LEAST_ALIKE * len(indices)
+    return sum(count for count in counts[-2:] if count > 1) >= MIN_ALIKE * len(indices)
 
 
 def _numbered(lines: Sequence[Line], indices: Sequence[int]) -> bool:
@@ -115,7 +115,7 @@ def _numbered(lines: Sequence[Line], indices: Sequence[int]) -> bool:
             int(number) - lines[index].page for number in _DIGITS.findall(lines[index].text) if len(number) < 6
         }
     )
-    return bool(shifts) and max(shifts.values()) >= LEAST_ALIKE * len(indices)
+    return bool(shifts) and max(shifts.values()) >= MIN_ALIKE * len(indices)
 
 
 def _stand_apart(indices: Sequence[int], apart: set[int]) -> bool:
@@ -134,7 +134,7 @@ def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]], apart: set
             if match is not None:
                 number = int(match[1]) if match[1].isdigit() else _roman(match[1].lower())
                 alone[number - page].append(index)
-            elif len(text) <= LONGEST_WITH_NUMBER and index in outermost:
+            elif len(text) <= MAX_WITH_NUMBER and index in outermost:
                 beside_number = _BESIDE.fullmatch(text)
                 if beside_number is not None:
                     beside[int(beside_number[1] or beside_number[2]) - page].append(index)
@@ -142,7 +142,7 @@ def _page_numbers(lines: Sequence[Line], edges: dict[int, list[int]], apart: set
     for shift in {*alone, *beside}:
         indices = alone[shift] + beside[shift]
         pages = {lines[index].page for index in indices}
-        least = max(2, min(LEAST_PAGES, len(edges) - 1))
+        least = max(2, min(MIN_PAGES, len(edges) - 1))
         if len(pages) >= 0.5 * len(edges) and len(pages) >= least:
             found.update(alone[shift])
             found.update(beside[shift] if _stand_apart(beside[shift], apart) else ())

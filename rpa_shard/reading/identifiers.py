@@ -14,9 +14,9 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from rpa_shard.arxiv_id import OLD_ARCHIVES, InvalidIdError, parse
+from rpa_shard.model.arxiv_id import OLD_ARCHIVES, InvalidIdError, parse
 
-LONGEST_DOI = 200
+MAX_DOI = 200
 _SICI = r"\(SICI\)[-._;()/:A-Za-z0-9<>]+"
 _DOI = re.compile(rf"(?<![\d.])10\.\d{{4,9}}(?:\.\d+)*/(?:{_SICI}|[-._;()/:A-Za-z0-9]+)")
 _DOI_AFTER = re.compile(r"(?:/(?:abstract|full|pdf|epdf|meta|summary|fulltext|issuetoc))+$|\.pdf$", re.IGNORECASE)
@@ -126,7 +126,7 @@ def clean_doi(candidate: str) -> str | None:
     doi = _trim(candidate)
     doi = _trim(_DOI_AFTER.sub("", doi)).lower()
     suffix = doi.partition("/")[2]
-    return doi if suffix and len(doi) <= LONGEST_DOI and any(each.isalnum() for each in suffix) else None
+    return doi if suffix and len(doi) <= MAX_DOI and any(each.isalnum() for each in suffix) else None
 
 
 def _trim(text: str) -> str:

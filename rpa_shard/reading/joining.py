@@ -12,7 +12,7 @@ import re
 from collections.abc import Container, Iterable
 
 HYPHENS = "-‐\u00ad"
-LONGEST_TOKEN = 300
+MAX_TOKEN = 300
 _SIGNS = ".,;:()[]“”"
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐\u00ad]$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
@@ -78,7 +78,7 @@ def join_lines(lines: Iterable[str], words: Container[str]) -> str:
                 tail = ""
         joined.append(between + line)
         # The end of what is joined so far decides about the next joint.
-        tail = line[-LONGEST_TOKEN:] if between else (tail + line)[-LONGEST_TOKEN:]
+        tail = line[-MAX_TOKEN:] if between else (tail + line)[-MAX_TOKEN:]
     return "".join(joined)
 
 
@@ -86,7 +86,7 @@ def joint(before: str, after: str, words: Container[str]) -> tuple[str, bool]:
     """What goes between two lines ("" or " "), and whether the hyphen before it goes."""
     token = before[before.rfind(" ") + 1 :]
     if token.isalpha() or (token[:-1].isalpha() and token[-1] in ",;"):
-        if token.lower() in _BROKEN_STARTS or "/" in after[:LONGEST_TOKEN].partition(" ")[0]:
+        if token.lower() in _BROKEN_STARTS or "/" in after[:MAX_TOKEN].partition(" ")[0]:
             return ("" if _inside_identifier(before, token, after) else " "), False
         return " ", False  # as nearly always
     if _inside_identifier(before, token, after):
@@ -120,7 +120,7 @@ def _hyphen_goes(left: str, right: str, words: Container[str]) -> bool:
 
 def _inside_identifier(before: str, token: str, after: str) -> bool:
     """Whether the line's end lies inside a URL, a DOI or an arXiv id."""
-    head = after[:LONGEST_TOKEN].split(" ", 1)[0]
+    head = after[:MAX_TOKEN].split(" ", 1)[0]
     if head[0].isdigit():
         if _DIGITS_END.search(before) and head[0].isdigit() and _DIGITS_NEXT.match(head):
             return True

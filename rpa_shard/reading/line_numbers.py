@@ -13,21 +13,21 @@ from collections.abc import Sequence
 from rpa_shard.reading.lines import Line
 
 UNKNOWN_LEFT = 0.0
-LEAST_LINES = 20
-LEAST_SHARE = 0.5
+MIN_LINES = 20
+MIN_SHARE = 0.5
 # The first look: lines from the middle of the document.
 SAMPLE_LINES = 60
-LARGEST_GAP = 3
+MAX_GAP = 3
 _NUMBER = re.compile(r"(\d{1,4})(?:[ \t]+(?=\S)|[ \t]*$)")
 
 
 def without_line_numbers(lines: list[Line]) -> tuple[list[Line], tuple[tuple[int, int], ...]]:
     """The lines without their numbers, and the spans of the numbers in the raw text."""
     middle = lines[len(lines) // 3 : len(lines) // 3 + SAMPLE_LINES]
-    if len(lines) < LEAST_LINES or sum(line.text[0].isdigit() for line in middle) < LEAST_SHARE * len(middle):
+    if len(lines) < MIN_LINES or sum(line.text[0].isdigit() for line in middle) < MIN_SHARE * len(middle):
         return lines, ()
     widths = _widths(lines)
-    if len(widths) < LEAST_SHARE * len(lines):
+    if len(widths) < MIN_SHARE * len(lines):
         return lines, ()
     kept: list[Line] = []
     spans: list[tuple[int, int]] = []
@@ -50,8 +50,8 @@ def _widths(lines: Sequence[Line]) -> dict[int, int]:
         if match is None:
             continue
         number = int(match[1])
-        anew = line.page != page and number <= LARGEST_GAP
-        if last < number <= last + LARGEST_GAP or anew:
+        anew = line.page != page and number <= MAX_GAP
+        if last < number <= last + MAX_GAP or anew:
             found[index] = match.end()
             last, page = number, line.page
     return found

@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 # Lines looked at in one document; a thesis has about 20,000. Each costs some 300 bytes.
-MOST_LINES = 300_000
+MAX_LINES = 300_000
 
 
 class Reading(NamedTuple):
@@ -48,9 +48,9 @@ def read_lines(pages: Sequence[Page]) -> Reading:
     lines: list[Line] = []
     add, new = lines.append, tuple.__new__
     for number, (page, (at, end)) in enumerate(zip(pages, spans, strict=True), 1):
-        if at == end or len(lines) >= MOST_LINES:
+        if at == end or len(lines) >= MAX_LINES:
             continue
-        texts = raw[at:end].split("\n", MOST_LINES)[:MOST_LINES]
+        texts = raw[at:end].split("\n", MAX_LINES)[:MAX_LINES]
         for text, place in zip(texts, page.places or repeat(None), strict=False):
             stop = at + len(text)
             if text and not text.isspace():

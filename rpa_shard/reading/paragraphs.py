@@ -13,7 +13,7 @@ from statistics import median
 from rpa_shard.reading.lines import Line
 
 _CLOSES = frozenset('.?!:”")]')
-_INDENT_LEAST, _INDENT_MOST = 5.0, 60.0
+_MIN_INDENT, _MAX_INDENT = 5.0, 60.0
 
 
 def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset()) -> list[int]:
@@ -41,7 +41,7 @@ def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset())
                 step >= 4.0
                 and (
                     (not 0.8 < tall / (size or 1.0) < 1.25 and _both_long(before, line))
-                    or (_INDENT_LEAST < from_left - left < _INDENT_MOST and _closed(before))
+                    or (_MIN_INDENT < from_left - left < _MAX_INDENT and _closed(before))
                 )
             ):
                 add(start)

@@ -17,15 +17,15 @@ from rpa_shard.reading.document import Page
 
 # Below this a page has no text layer worth the name: a scan often carries a stamp or a running head.
 SCANNED_PAGE_CHARACTERS = 50
-MOST_DAMAGED = 0.01
-LEAST_LETTERS = 0.5
+MAX_DAMAGED = 0.01
+MIN_LETTERS = 0.5
 WORD_LENGTHS = (2.5, 14.0)
-LEAST_STOP_WORDS = 0.08
+MIN_STOP_WORDS = 0.08
 # Letters and words are measured on about this many characters, from the pages' beginnings.
 SAMPLE_CHARACTERS = 6_000
 SAMPLED_PAGES = 60
-LEAST_WORDS = 100
-LEAST_CHARACTERS = 500
+MIN_WORDS = 100
+MIN_CHARACTERS = 500
 _DAMAGED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x80-\x9f]")
 _WORD = re.compile(r"[^\W\d_]+")
 _STOP_WORDS = frozenset(
@@ -57,15 +57,15 @@ class Quality:
             return False
         short, long = WORD_LENGTHS
         return (
-            self.damaged_share > MOST_DAMAGED
-            or self.letters_share < LEAST_LETTERS
+            self.damaged_share > MAX_DAMAGED
+            or self.letters_share < MIN_LETTERS
             or not short <= self.mean_word_length <= long
         )
 
     @property
     def non_english(self) -> bool:
         """Words, but hardly any that English cannot do without."""
-        return self.stop_word_share is not None and self.stop_word_share < LEAST_STOP_WORDS and not self.garbled
+        return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORDS and not self.garbled
 
     @property
     def rank(self) -> tuple[bool, bool, int, float]:
@@ -81,7 +81,7 @@ def measure(pages: Sequence[Page]) -> Quality:
     sample = _sample(pages)
     dense = "".join(sample.split())
     words = _WORD.findall(sample)
-    enough = len(dense) >= LEAST_CHARACTERS
+    enough = len(dense) >= MIN_CHARACTERS
     return Quality(
         characters_a_page=round(float(median(lengths)) if lengths else 0.0, 1),
         scanned_share=round(scanned / max(len(pages), 1), 4),
@@ -104,6 +104,6 @@ def _sample(pages: Sequence[Page]) -> str:
 
 
 def _stop_words(words: Sequence[str]) -> float | None:
-    if len(words) < LEAST_WORDS:
+    if len(words) < MIN_WORDS:
         return None
     return round(sum(word.lower() in _STOP_WORDS for word in words) / len(words), 4)

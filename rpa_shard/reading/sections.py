@@ -17,9 +17,9 @@ from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import HEADING as REFERENCES_HEADING
 
-LONGEST_HEADING, LONGEST_WORDS = 120, 45
-LONGEST_ABSTRACT_LINES = 80
-MOST_HEADINGS = 1000
+MAX_HEADING, MAX_WORDS = 120, 45
+MAX_ABSTRACT_LINES = 80
+MAX_HEADINGS = 1000
 _KNOWN = re.compile(
     r"(?:abstract|a b s t r a c t|summary|introduction|background|related works?|preliminaries|methods?|methodology|"
     r"materials and methods|experiments?|experimental (?:setup|results)|results?|results and discussion|discussion|"
@@ -75,7 +75,7 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     least = 0.9 * size
     for line in lines:
         text = line[2]
-        if len(text) > LONGEST_HEADING or text[0] not in _FIRST or 0.0 < line[7] < least:
+        if len(text) > MAX_HEADING or text[0] not in _FIRST or 0.0 < line[7] < least:
             continue
         words = text.strip()
         if words[0] in _NUMBER_FIRST:
@@ -83,10 +83,10 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
             if match is not None and line.start < stop and _may_be_title(match[2]):
                 candidates.append(_Candidate(line, _steps(match[1]), not match[1][0].isdigit(), match[2].strip()))
                 continue
-        if len(text) < LONGEST_WORDS and words[0].isupper() and _is_known(words):
+        if len(text) < MAX_WORDS and words[0].isupper() and _is_known(words):
             found.append(Section(words, None, line.page, line.start, line.end))
     found += _chain(candidates, size)
-    return tuple(sorted(found, key=lambda each: each.start)[:MOST_HEADINGS])
+    return tuple(sorted(found, key=lambda each: each.start)[:MAX_HEADINGS])
 
 
 def _may_be_title(text: str) -> bool:
@@ -142,7 +142,7 @@ def find_abstract(lines: Sequence[Line], sections: Sequence[Section], words: Con
     index, offset = begin
     headings = {section.start for section in sections}
     texts = [lines[index].text[offset:]] if offset < len(lines[index].text) else []
-    for line in lines[index + 1 : index + LONGEST_ABSTRACT_LINES]:
+    for line in lines[index + 1 : index + MAX_ABSTRACT_LINES]:
         if line.start in headings or _AFTER_ABSTRACT.match(line.text):
             joined = join_lines(texts, words)
             return joined if 50 <= len(joined) <= 6000 else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rpa_shard.arxiv_id import InvalidIdError, PaperId, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, PaperId, parse
 
 _STAMP = re.compile(
     r"arXiv:[ ]?(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,9}(?:\.[A-Za-z-]{2,8})?/\d{7})v(?P<version>\d{1,3})"

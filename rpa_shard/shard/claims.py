@@ -12,11 +12,12 @@ import logging
 from collections import deque
 from contextlib import suppress
 
-from rpa_shard.clock import SteadyClock
-from rpa_shard.paper import PREP, Claim
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import PREP
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.protocol import Store
+from rpa_shard.system.clock import SteadyClock
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.2
 # How often an idle shard looks for papers that were added meanwhile.
 POLL_SECONDS = 1.0
-LEAST_POLL_SECONDS = 0.03
+MIN_POLL_SECONDS = 0.03
 
 
 class Claims:
@@ -65,10 +66,10 @@ class Claims:
             self._wanted_by_group.set()
         return await waiting
 
-    async def settle(self, claim: Claim, outcome: Outcome) -> bool:
+    async def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Ends a claim in the store; False if its lease was lost."""
         try:
-            written = await self._store.settle(claim, outcome)
+            written = await self._store.finish(claim, outcome)
         finally:
             self._held.pop(claim.lease_id, None)
             if self._nothing_to_claim and not self._held:
@@ -131,7 +132,7 @@ class Claims:
 
     async def _seconds_to_next_attempt(self) -> float:
         due = await self._store.next_attempt_at(PREP)
-        return POLL_SECONDS if due is None else min(max(due - self._clock(), LEAST_POLL_SECONDS), POLL_SECONDS)
+        return POLL_SECONDS if due is None else min(max(due - self._clock(), MIN_POLL_SECONDS), POLL_SECONDS)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

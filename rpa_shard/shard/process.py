@@ -21,28 +21,28 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import uvloop
 
-from rpa_shard.background import background_threads
-from rpa_shard.failpoints import reach
-from rpa_shard.host_policy import host_of, policies_by_host
-from rpa_shard.prep.address_guard import AddressGuard
-from rpa_shard.prep.breadcrumb import Breadcrumb
-from rpa_shard.prep.download import Downloader, DownloadLimits
-from rpa_shard.prep.engines import load, names_for
-from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
-from rpa_shard.prep.permits import Permits
-from rpa_shard.prep.pipeline import Prep
-from rpa_shard.prep.transport import open_client, trusted_certificates
-from rpa_shard.settings import Settings
+from rpa_shard.config.host_policy import host_of, policies_by_host
+from rpa_shard.config.settings import Settings
+from rpa_shard.config.source_names import template_of
+from rpa_shard.extract.engines import load, names_for
+from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
+from rpa_shard.fetch.address_guard import AddressGuard
+from rpa_shard.fetch.download import Downloader, DownloadLimits
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.ipc.breadcrumb import Breadcrumb
+from rpa_shard.ipc.link import Link, open_link
+from rpa_shard.ipc.messages import Report
+from rpa_shard.phases.prep.pipeline import Prep
 from rpa_shard.shard.claims import Claims
-from rpa_shard.shard.link import Link, open_link
-from rpa_shard.shard.messages import Report
 from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
 from rpa_shard.shard.worker import Bench, Worker
-from rpa_shard.source_names import template_of
-from rpa_shard.store.catalogue import CatalogueReader
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.protocol import Counts
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.catalogue import CatalogueReader
+from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.system.failpoints import reach
+from rpa_shard.system.threads import background_threads
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ DRAIN_OVERRAN = 4
 # How long a thread that runs Python, such as pypdf's, may keep the interpreter from the loop: a fifth of the default.
 SWITCH_SECONDS = 0.001
 # Claims are made, and results written, at once when one in so many workers waits for it.
-WORKERS_A_GROUP = 8
+WORKERS_PER_GROUP = 8
 # Between a group and the next one when a shard starts: all at once, a hundred downloads stall its loop for a second.
 HIRING_SECONDS = 0.3
 # A paper makes some ten thousand tuples, and hardly a cycle: the usual 700 cost 2 % of the whole run.
@@ -163,7 +163,7 @@ class Shard:
         guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
         client = open_client(settings, share, guard)
         limits = DownloadLimits(
-            settings.max_pdf_bytes, settings.download_deadline_seconds, settings.least_bytes_per_second
+            settings.max_pdf_bytes, settings.download_deadline_seconds, settings.min_bytes_per_second
         )
         downloader = Downloader(client, disk, temporaries, limits, permits, guard)
         catalogue = CatalogueReader(self._folder)
@@ -248,7 +248,7 @@ class Shard:
 
 def group_of(workers: int) -> int:
     """How many of a shard's workers have to wait for something to be done for all of them at once."""
-    return max(1, workers // WORKERS_A_GROUP)
+    return max(1, workers // WORKERS_PER_GROUP)
 
 
 def _give_up() -> None:

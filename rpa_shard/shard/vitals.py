@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 TICK_SECONDS = 0.02
-_LEAST_SECONDS = 1e-5
+_MIN_SECONDS = 1e-5
 _GROWTH = 1.1
 _BUCKETS = 170  # up to about 100 s
 
@@ -37,14 +37,14 @@ class LagHistogram:
         for bucket, count in enumerate(self._counts):
             seen += count
             if count and seen >= wanted:
-                return min(_LEAST_SECONDS * _GROWTH**bucket, self.max_seconds)
+                return min(_MIN_SECONDS * _GROWTH**bucket, self.max_seconds)
         return 0.0
 
 
 def _bucket(lag_seconds: float) -> int:
-    if lag_seconds <= _LEAST_SECONDS:
+    if lag_seconds <= _MIN_SECONDS:
         return 0
-    return min(math.ceil(math.log(lag_seconds / _LEAST_SECONDS, _GROWTH)), _BUCKETS - 1)
+    return min(math.ceil(math.log(lag_seconds / _MIN_SECONDS, _GROWTH)), _BUCKETS - 1)
 
 
 @dataclass(slots=True)

@@ -14,13 +14,15 @@ import random
 import time
 from dataclasses import dataclass
 
-from rpa_shard.failpoints import reach
-from rpa_shard.paper import PREP, Claim, Failure, PaperError
-from rpa_shard.prep.pipeline import Prep
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import PREP
+from rpa_shard.phases.prep.pipeline import Prep
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, completed, released
+from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Worker:
             reach("after_claim")
             begun = time.monotonic()
             outcome = await self._attempt(claim)
-            if await self._bench.claims.settle(claim, outcome):
+            if await self._bench.claims.finish(claim, outcome):
                 self._tell(claim, outcome, time.monotonic() - begun)
 
     async def _attempt(self, claim: Claim) -> Outcome:

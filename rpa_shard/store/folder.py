@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.partition import shard_of, worker_of
+from rpa_shard.model.partition import shard_of, worker_of
 
 FORMAT = 1
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rpa_shard.paper import Claim, Phase
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import Phase
 from rpa_shard.store.outcome import Outcome
 
 
@@ -41,7 +42,7 @@ class Store(Protocol):
         The clock alone ends no lease of a living holder: it may have been set.
         """
 
-    async def settle(self, claim: Claim, outcome: Outcome) -> bool:
+    async def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Ends a claim; False if its lease was lost, and then nothing was written."""
 
     async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from rpa_shard.arxiv_id import parse
+from rpa_shard.model.arxiv_id import parse
 from rpa_shard.testing.pdf_writer import PAGE_HEIGHT, Destination, Link, Page, Text, write_pdf
 
 

@@ -36,8 +36,8 @@ def read_with_pymupdf(path: str) -> int:
 
 
 def extract_all(path: str) -> int:
-    from rpa_shard.paper import PaperError
-    from rpa_shard.prep.extract import extract
+    from rpa_shard.extract.runner import extract
+    from rpa_shard.model.failure import PaperError
 
     try:
         return extract(Path(path), "auto").characters
@@ -48,7 +48,7 @@ def extract_all(path: str) -> int:
 def main() -> None:
     engine, processes, listed = sys.argv[1:]
     if engine == "extraction":
-        import rpa_shard.prep.extract  # noqa: F401  # once, before the pool forks, as a run does
+        import rpa_shard.extract.runner  # noqa: F401  # once, before the pool forks, as a run does
     read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf, "extraction": extract_all}[engine]
     with multiprocessing.Pool(int(processes)) as pool:
         characters = sum(pool.imap_unordered(read, Path(listed).read_text().splitlines()))

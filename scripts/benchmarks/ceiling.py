@@ -15,19 +15,19 @@ from pathlib import Path
 
 import uvloop
 
-from rpa_shard.paper import PREP
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
+from rpa_shard.model.phase import PREP
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.process import group_of
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.folder import DataFolder
 from rpa_shard.store.outcome import completed
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.store import SQLiteStore
 from scripts.benchmarks.measuring import ContenderError
 from scripts.benchmarks.ours import queue
 from scripts.benchmarks.papers import id_stream
 
-PAPERS_A_SHARD = 10_000
+PAPERS_PER_SHARD = 10_000
 RESULT = {
     "pages": 24,
     "characters": 77_000,
@@ -42,7 +42,7 @@ RESULT = {
 
 def papers_per_second(scratch: Path, shards: int) -> float:
     """Over all shards together, each in a process of its own. Raises ContenderError."""
-    folder = queue(scratch, list(id_stream(PAPERS_A_SHARD * shards)), shards)
+    folder = queue(scratch, list(id_stream(PAPERS_PER_SHARD * shards)), shards)
     workers = Settings(shard_count=shards).workers // shards
     processes = [
         subprocess.Popen(
@@ -69,7 +69,7 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
         async def work() -> int:
             done = 0
             while (claim := await claims.next()) is not None:
-                done += await claims.settle(claim, completed(PREP, RESULT))
+                done += await claims.finish(claim, completed(PREP, RESULT))
             return done
 
         begun = time.time()

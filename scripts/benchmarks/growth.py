@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from rpa_shard.paper import PREP
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
+from rpa_shard.model.phase import PREP
 from rpa_shard.store.folder import DataFolder, Layout
 from rpa_shard.store.outcome import released
-from rpa_shard.store.reshard import reshard
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.reshard import reshard
+from rpa_shard.store.sqlite.store import SQLiteStore
 from scripts.benchmarks.measuring import Figures, measure
 from scripts.benchmarks.papers import id_stream
 
@@ -70,7 +70,7 @@ async def _claims_per_second(folder: DataFolder) -> float:
         begun = time.perf_counter()
         claims = [claim for _ in range(CLAIM_BATCHES) for claim in await store.claim(PREP, CLAIM_BATCH)]
         seconds = time.perf_counter() - begun
-        await asyncio.gather(*(store.settle(claim, released(PREP, "benchmark")) for claim in claims))
+        await asyncio.gather(*(store.finish(claim, released(PREP, "benchmark")) for claim in claims))
     return len(claims) / seconds
 
 

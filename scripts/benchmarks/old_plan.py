@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
 from rpa_shard.shard.vitals import LagHistogram, measure_lag
 
 SETTINGS = Settings()

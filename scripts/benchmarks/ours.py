@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.control.run_status import read_status
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
+from rpa_shard.ipc.run_status import read_status
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
 from scripts.benchmarks.measuring import ContenderError, Figures, Lag, measure
 from scripts.benchmarks.papers import Shelf
 
@@ -29,7 +29,7 @@ SOME_FAILED = 1
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.005
 # Of the papers; a few of a folder of real ones may be beyond any engine.
-LEAST_PREPPED = 0.95
+MIN_PREPPED = 0.95
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ def run_ours(
     status = read_status(folder.status_file)
     with open_ledger(folder) as ledger:
         prepped = ledger.counts().by_status.get("prepped", 0)
-    if status is None or prepped < LEAST_PREPPED * len(shelf.ids):
+    if status is None or prepped < MIN_PREPPED * len(shelf.ids):
         raise ContenderError(f"only {prepped} of {len(shelf.ids)} papers came to an end: see {scratch / 'log'}")
     worst = {
         name: max(shard[name] for shard in status["shards"])

@@ -17,7 +17,7 @@ from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 # Of generated papers; enough for the mix, few enough to be made at once.
 DISTINCT_SAMPLES = 100
-_PAPERS_A_MONTH = 90_000
+_PAPERS_PER_MONTH = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Shelf:
 
 def id_stream(papers: int) -> Iterator[str]:
     """That many arXiv ids, in order."""
-    return (f"{2401 + 100 * (n // _PAPERS_A_MONTH)}.{n % _PAPERS_A_MONTH + 1:05}" for n in range(papers))
+    return (f"{2401 + 100 * (n // _PAPERS_PER_MONTH)}.{n % _PAPERS_PER_MONTH + 1:05}" for n in range(papers))
 
 
 def fill_shelf(folder: Path, sources: Sequence[Path], papers: int) -> Shelf:

@@ -168,7 +168,7 @@ def _memory(results: Mapping[str, Result]) -> Target | None:
 def _growth(growth: Mapping[str, float] | None) -> Target | None:
     if growth is None:
         return None
-    value = f"{growth['bytes_a_paper']:.0f} ± {growth['standard_error']:.0f}"
+    value = f"{growth['bytes_per_paper']:.0f} ± {growth['standard_error']:.0f}"
     return Target(f"memory growth over {growth['papers']:.0f} papers, bytes a paper", value, "0 within the error", "")
 
 
@@ -193,10 +193,10 @@ def slope(series: Sequence[Sequence[tuple[float, float]]]) -> dict[str, float]:
     spread = sum(x * x for x, _ in points)
     degrees = len(points) - len(series) - 1
     if not spread or degrees < 1:
-        return {"bytes_a_paper": math.nan, "standard_error": math.nan}
+        return {"bytes_per_paper": math.nan, "standard_error": math.nan}
     gradient = sum(x * y for x, y in points) / spread
     residual = sum((y - gradient * x) ** 2 for x, y in points)
-    return {"bytes_a_paper": gradient, "standard_error": math.sqrt(residual / degrees / spread)}
+    return {"bytes_per_paper": gradient, "standard_error": math.sqrt(residual / degrees / spread)}
 
 
 def _row(name: str, result: Result) -> list[str]:

@@ -19,16 +19,16 @@ from typing import Any
 import aiohttp.abc
 import pytest
 
-from rpa_shard.host_policy import host_of
-from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep import download as download_module
-from rpa_shard.prep.address_guard import AddressGuard
-from rpa_shard.prep.artifacts import fingerprint_of
-from rpa_shard.prep.body import Body
-from rpa_shard.prep.download import Downloader, DownloadLimits
-from rpa_shard.prep.permits import Permits
-from rpa_shard.prep.transport import open_client, trusted_certificates
-from rpa_shard.settings import Settings
+from rpa_shard.config.host_policy import host_of
+from rpa_shard.config.settings import Settings
+from rpa_shard.fetch import download as download_module
+from rpa_shard.fetch.address_guard import AddressGuard
+from rpa_shard.fetch.body import Body
+from rpa_shard.fetch.download import Downloader, DownloadLimits
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.phases.prep.artifacts import fingerprint_of
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -75,7 +75,7 @@ async def open_bench(
     guard = guard or AddressGuard(())
     client = open_client(settings, settings.share(0), guard)
     said: list[Any] = []
-    limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, least_bytes_per_second=0.0)
+    limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
         yield Bench(Downloader(client, disk, folder / "tmp", limits, Permits((), said.append), guard), folder, said)
         await client.aclose()
@@ -297,7 +297,7 @@ async def test_a_stall_and_a_server_that_never_answers(tmp_path: Path, biting: B
 
 async def test_a_trickle_is_given_up(bench: Bench, biting: Biting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_module, "SPEED_WINDOW_SECONDS", 0.5)
-    limits = replace(bench.downloader.limits, least_bytes_per_second=10_000.0)
+    limits = replace(bench.downloader.limits, min_bytes_per_second=10_000.0)
     patient = replace(bench, downloader=replace(bench.downloader, limits=limits))
     async with biting("trickle*always") as mirror:
         error = await patient.fails(f"{mirror.url}/pdf/2401.00001")

@@ -14,15 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpa_shard.paper import PREP, Failure, Status
-from rpa_shard.store import ledger as ledger_module
-from rpa_shard.store import reshard as reshard_module
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP, Status
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
-from rpa_shard.store.ledger import make_folder, open_ledger, reclaim
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.queries import query
-from rpa_shard.store.reshard import reshard
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite import ledger as ledger_module
+from rpa_shard.store.sqlite import reshard as reshard_module
+from rpa_shard.store.sqlite.ledger import make_folder, open_ledger, reclaim
+from rpa_shard.store.sqlite.queries import query
+from rpa_shard.store.sqlite.reshard import reshard
+from rpa_shard.store.sqlite.store import SQLiteStore
 
 IDS = [f"2401.{number:05}" for number in range(1, 301)]
 
@@ -134,7 +135,7 @@ async def fail_some(folder: DataFolder) -> None:
     reshard(folder, Layout(200, 1))
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
         for claim, failure in zip(await store.claim(PREP, 2), (Failure.NETWORK, Failure.POISON), strict=True):
-            await store.settle(claim, failed(failure, "x", suspect=failure is Failure.POISON))
+            await store.finish(claim, failed(PREP, failure, "x", suspect=failure is Failure.POISON))
 
 
 async def test_retry_by_reason_and_by_name(folder: DataFolder) -> None:
@@ -250,7 +251,7 @@ def test_what_a_killed_process_left_half_written_goes_away(folder: DataFolder) -
 def test_two_programs_may_add_at_once(folder: DataFolder) -> None:
     code = (
         "import sys; from pathlib import Path; from rpa_shard.store.folder import *; "
-        "from rpa_shard.store.ledger import *\n"
+        "from rpa_shard.store.sqlite.ledger import *\n"
         "with open_ledger(DataFolder(Path(sys.argv[1])), Layout(200, 2)) as ledger:\n"
         "    print(*ledger.add(f'2402.{n:05}' for n in range(1, 2001)))"
     )
@@ -267,7 +268,7 @@ def test_the_claim_and_settle_plans_never_scan_the_table(folder: DataFolder) -> 
         "below": 1, "expires_at": 1, "leases": "[]", "outcomes": "[]", "id": "x", "after": "", "failure": None,
     }  # fmt: skip
     connection = sqlite3.connect(folder.shard_file(0))
-    for name in ("highest_priority", "claim", "renew", "settle", "held", "expired", "next_attempt", "paper", "history"):
+    for name in ("highest_priority", "claim", "renew", "finish", "held", "expired", "next_attempt", "paper", "history"):
         plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + query(name), parameters)]
         assert not [step for step in plan if step.startswith("SCAN papers") and "USING" not in step], (name, plan)
         assert not [step for step in plan if step.startswith("SCAN history")], (name, plan)

@@ -17,9 +17,9 @@ from rpa_shard.intake.adding import Adder, Tally
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
 from rpa_shard.intake.id_lines import IntakeError
 from rpa_shard.intake.snapshot import Filter, first_submitted, metadata_of
-from rpa_shard.store.catalogue import CatalogueReader, Whereabouts, bare, open_catalogue
 from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.catalogue import CatalogueReader, Whereabouts, bare, open_catalogue
+from rpa_shard.store.sqlite.ledger import open_ledger
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig
 
@@ -123,9 +123,9 @@ def test_an_archive_that_is_damaged_between_members(tar: Path) -> None:
 
 def test_more_papers_in_archives_than_arxivs_host_would_serve(rig: Rig, tar: Path) -> None:
     rig.run("add", "--tar", str(tar))
-    assert rig.run("run", SOURCES="arxiv", ARXIV_MOST_PAPERS="3")[0] == 0
+    assert rig.run("run", SOURCES="arxiv", ARXIV_MAX_PAPERS="3")[0] == 0
     rig.run("add", "2401.00007", "2401.00008")
-    code, _, errors = rig.run("run", SOURCES="arxiv", ARXIV_MOST_PAPERS="1")
+    code, _, errors = rig.run("run", SOURCES="arxiv", ARXIV_MAX_PAPERS="1")
     assert (code, errors.splitlines()[-1][:27]) == (2, "rpa-shard: 2 papers from ex")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.store.queries import catalogue_query, names, query
-from rpa_shard.store.shard_file import CATALOGUE_FILE, open_file, open_shard_file
+from rpa_shard.store.sqlite.queries import catalogue_query, names, query
+from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, open_file, open_shard_file
 
 _TABLE_SCAN = re.compile(r"SCAN (?:main\.|destination\.)?(?:papers|history|archives|members|metadata)\b")
 # Those that have to see all of an index, and which: leases are few, and counting all papers is reading them all.

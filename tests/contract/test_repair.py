@@ -12,22 +12,24 @@ from typing import Any
 
 import pytest
 
-from rpa_shard.arxiv_id import parse
 from rpa_shard.cli import main
-from rpa_shard.observe.repair import Repairs, repair
-from rpa_shard.observe.verify import verify
-from rpa_shard.paper import PREP, Claim, Failure
-from rpa_shard.prep.artifacts import files_of
-from rpa_shard.prep.extract import make
+from rpa_shard.extract.runner import make
+from rpa_shard.maintain.repair import Repairs, repair
+from rpa_shard.maintain.verify import verify
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import PREP
+from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
-from rpa_shard.store.catalogue import Member, open_catalogue
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
-from rpa_shard.store.ledger import PaperRow, open_ledger
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, suspected
-from rpa_shard.store.repair import rebuild
-from rpa_shard.store.repair.pages import Losses, records_of
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.catalogue import Member, open_catalogue
+from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.sqlite.repair import rebuild
+from rpa_shard.store.sqlite.repair.pages import Losses, records_of
+from rpa_shard.store.sqlite.store import SQLiteStore
 from tests.finished import write_finished
 
 PAPERS, DONE = 600, 100
@@ -49,17 +51,17 @@ def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:
     if number < DONE:
         return completed(PREP, write_paper(folder, claim.paper_id))
     if number < DONE + 20:
-        return failed(Failure.BAD_PDF, "pdfium: " + "no pages, " * 30)
+        return failed(PREP, Failure.BAD_PDF, "pdfium: " + "no pages, " * 30)
     if number < DONE + 30:
         return postponed(PREP, Failure.NETWORK, "refused", 60, charged=True, suspect=False)
-    return suspected(PREP, "died") if number < DONE + 35 else None
+    return suspected(PREP, "died", charged=True) if number < DONE + 35 else None
 
 
 async def fill(folder: DataFolder) -> None:
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
         claims = await store.claim(PREP, DONE + 40)
         ends = {claim: end_of(folder, number, claim) for number, claim in enumerate(claims)}
-        await asyncio.gather(*(store.settle(claim, end) for claim, end in ends.items() if end is not None))
+        await asyncio.gather(*(store.finish(claim, end) for claim, end in ends.items() if end is not None))
 
 
 @pytest.fixture(scope="module")

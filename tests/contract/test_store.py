@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.paper import ANALYZE, PREP, WRAP, Claim, Failure, Status
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Status
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import PaperRow, open_ledger
 from rpa_shard.store.outcome import failed, postponed, released, suspected
 from rpa_shard.store.protocol import Store
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
 
 LEASE_SECONDS = 300.0
 Engine = Callable[[Path, float, Callable[[], float] | None], AbstractAsyncContextManager[Store]]
@@ -116,7 +118,7 @@ async def test_each_phase_saves_under_the_fence(bench: Bench, save: str) -> None
         (claim, *_) = await bench.store.claim(phase, 1)
         assert await savers[name](claim, {"by": name})
         row = bench.row(claim.paper_id)
-        assert (row.status, row.lease_id, row.attempts) == (phase.yields, None, 0)
+        assert (row.status, row.lease_id, row.attempts) == (phase.to_status, None, 0)
         assert row.results[phase.name] == {"by": name}
         assert not await savers[name](claim, {"by": "a ghost"}), "a second save of the same claim must change nothing"
         assert bench.row(claim.paper_id).results[phase.name] == {"by": name}
@@ -150,7 +152,7 @@ async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
 
 async def test_renewal_extends_and_tells_what_was_lost(bench: Bench) -> None:
     kept, lost = await bench.store.claim(PREP, 2)
-    await bench.store.settle(lost, released(PREP, "test"))
+    await bench.store.finish(lost, released(PREP, "test"))
     bench.clock.now += 200
     assert await bench.store.renew([kept, lost]) == {lost.lease_id}
     bench.clock.now += 200
@@ -160,7 +162,7 @@ async def test_renewal_extends_and_tells_what_was_lost(bench: Bench) -> None:
 
 async def test_charging(bench: Bench) -> None:
     claim = await claim_one(bench)
-    await bench.store.settle(claim, postponed(PREP, Failure.NETWORK, "refused", 60, charged=True, suspect=False))
+    await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "refused", 60, charged=True, suspect=False))
     row = bench.row(claim.paper_id)
     assert (row.status, row.attempts, row.next_attempt_at) == (Status.PENDING, 1, bench.clock.now + 60)
     assert (row.failure, row.detail) == ("network", "refused")
@@ -168,14 +170,14 @@ async def test_charging(bench: Bench) -> None:
     bench.clock.now += 61
     again = next(each for each in await bench.store.claim(PREP, 3) if each.paper_id == claim.paper_id)
     assert again.attempt == 2
-    await bench.store.settle(again, postponed(PREP, Failure.RATE_LIMITED, "429", 60, charged=False, suspect=False))
+    await bench.store.finish(again, postponed(PREP, Failure.RATE_LIMITED, "429", 60, charged=False, suspect=False))
     assert bench.row(claim.paper_id).attempts == 1
     assert bench.events(claim.paper_id) == ["postponed", "postponed"]
 
 
 async def test_a_postponed_paper_waits_for_its_time(bench: Bench) -> None:
     for claim in await bench.store.claim(PREP, 3):
-        await bench.store.settle(claim, postponed(PREP, Failure.NETWORK, "", 60, charged=True, suspect=False))
+        await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "", 60, charged=True, suspect=False))
     assert await bench.store.claim(PREP, 3) == []
     assert await bench.store.next_attempt_at(PREP) == bench.clock.now + 60
     bench.clock.now += 60
@@ -185,7 +187,7 @@ async def test_a_postponed_paper_waits_for_its_time(bench: Bench) -> None:
 
 async def test_failed_for_good_is_never_claimed_and_is_counted(bench: Bench) -> None:
     claim = await claim_one(bench)
-    await bench.store.settle(claim, failed(Failure.NOT_FOUND, "HTTP 404"))
+    await bench.store.finish(claim, failed(PREP, Failure.NOT_FOUND, "HTTP 404"))
     assert len(await bench.store.claim(PREP, 10)) == 2
     counts = await bench.store.counts()
     assert counts.by_status == {"failed": 1, "prepping": 2}
@@ -194,7 +196,7 @@ async def test_failed_for_good_is_never_claimed_and_is_counted(bench: Bench) -> 
 
 async def test_a_suspect_stays_one_until_it_is_done(bench: Bench) -> None:
     claim = await claim_one(bench)
-    await bench.store.settle(claim, suspected(PREP, "died"))
+    await bench.store.finish(claim, suspected(PREP, "died", charged=True))
     again = next(each for each in await bench.store.claim(PREP, 3) if each.paper_id == claim.paper_id)
     assert again.suspect
     assert again.attempt == 2
@@ -240,13 +242,13 @@ async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Pat
         ledger.add(["2401.00001", "2401.00002"])
     read = (
         "import sys; from pathlib import Path; from rpa_shard.store.folder import DataFolder;"
-        "from rpa_shard.store.ledger import open_ledger\n"
+        "from rpa_shard.store.sqlite.ledger import open_ledger\n"
         "with open_ledger(DataFolder(Path(sys.argv[1]))) as ledger: print(ledger.counts().by_status.get('failed', 0))"
     )
     async with engine(folder.shard_file(0), 60, None) as store:
         for failed_so_far in (1, 2):
             (claim,) = await store.claim(PREP, 1)
-            assert await store.settle(claim, failed(Failure.NOT_FOUND, "gone"))
+            assert await store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone"))
             for _ in range(2):
                 reader = await asyncio.create_subprocess_exec(
                     sys.executable, "-c", read, str(tmp_path), stdout=asyncio.subprocess.PIPE

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from rpa_shard.store.folder import Layout
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
 from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
@@ -196,7 +196,7 @@ def test_an_extraction_child_is_killed(rig: Rig) -> None:
 
     def child() -> psutil.Process | None:
         processes = psutil.Process(run.pid).children(recursive=True)
-        children = [each for each in processes if "rpa_shard.prep.extract_child" in each.cmdline()]
+        children = [each for each in processes if "rpa_shard.extract.child" in each.cmdline()]
         return next((each for each in children if each.status() == psutil.STATUS_STOPPED), None)
 
     wait_for(child, "a child in the middle of a paper").kill()

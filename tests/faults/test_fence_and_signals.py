@@ -17,13 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP
 from rpa_shard.observe.health import Level, check_folder
-from rpa_shard.paper import PREP, Failure
 from rpa_shard.store.folder import Layout
-from rpa_shard.store.ledger import open_ledger, reclaim
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.shard_file import open_shard_file
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import open_ledger, reclaim
+from rpa_shard.store.sqlite.shard_file import open_shard_file
+from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, write_collection
 from tests.rig import Rig, wait_for
@@ -77,7 +78,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
     async def another_holder() -> None:
         async with SQLiteStore.open(path, 300) as store:
             for claim in await store.claim(PREP, 60):
-                assert await store.settle(claim, failed(Failure.LEGAL, "by another holder"))
+                assert await store.finish(claim, failed(PREP, Failure.LEGAL, "by another holder"))
 
     with stopped(pid, path):
         wait_for(lambda: leases_ran_out(one_shard), "leases past their time")

@@ -13,7 +13,7 @@ import pytest
 
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.store.folder import Layout
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 
@@ -75,7 +75,7 @@ def assert_all_well(rig: Rig) -> None:
 def test_a_run_pauses_while_there_is_little_room(rig: Rig, small_disk: Path, collection: Collection) -> None:
     rig.run("add", "2401.00001")
     errors = rig.errors_to = small_disk.parent / "errors"
-    daemon = rig.start("run", "--daemon", LEAST_FREE_BYTES="3000000")
+    daemon = rig.start("run", "--daemon", MIN_FREE_BYTES="3000000")
     wait_for(lambda: rig.by_status() == {"prepped": 1}, "the first paper")
     rig.errors_to = None
     filler = fill(small_disk, 2_000_000)
@@ -99,7 +99,7 @@ def test_a_disk_that_fills_up_under_the_run(
     with open_ledger(rig.folder, Layout(200, 2)) as ledger:
         ledger.add(collection.pdfs)
     # The first window of a policy is waited for, with all papers claimed: time enough to fill the disk.
-    knobs = {"LEAST_FREE_BYTES": "0", "HOST_POLICY": "127.0.0.1=1000/3@100"}
+    knobs = {"MIN_FREE_BYTES": "0", "HOST_POLICY": "127.0.0.1=1000/3@100"}
     run = rig.start("run", **knobs)
     rig.errors_to = None
     wait_for(lambda: rig.by_status() == {"prepping": 60}, "all papers claimed")

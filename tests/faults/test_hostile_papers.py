@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard.prep.breadcrumb import Breadcrumb, read_breadcrumb
-from rpa_shard.prep.extract import extract
-from rpa_shard.prep.extraction_pool import ExtractionPool, ExtractionRules
-from rpa_shard.store.ledger import PaperRow
+from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
+from rpa_shard.extract.runner import extract
+from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
+from rpa_shard.store.sqlite.ledger import PaperRow
 from rpa_shard.testing.hostile_papers import heavy_page, hostile_collection
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig, wait_for
@@ -118,7 +118,7 @@ def test_a_parser_that_always_crashes_makes_poison_and_loses_nothing(rig: Rig, p
 
 def children_of(pid: int) -> list[psutil.Process]:
     try:
-        return [each for each in psutil.Process(pid).children() if "rpa_shard.prep.extract_child" in each.cmdline()]
+        return [each for each in psutil.Process(pid).children() if "rpa_shard.extract.child" in each.cmdline()]
     except psutil.Error:
         return []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.store.folder import Layout
-from rpa_shard.store.ledger import open_ledger
+from rpa_shard.store.sqlite.ledger import open_ledger
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig, wait_for
@@ -162,7 +162,7 @@ def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, t
 @pytest.mark.parametrize("source", ["arxiv", "http://www.arxiv.org/pdf/{id}.pdf"])
 def test_too_many_for_arxivs_own_host(rig: Rig, source: str) -> None:
     rig.run("add", *IDS)
-    code, _, errors = rig.run("run", SOURCES=source, ARXIV_MOST_PAPERS="39")
+    code, _, errors = rig.run("run", SOURCES=source, ARXIV_MAX_PAPERS="39")
     assert code == 2
     assert errors.splitlines()[-1].startswith(
         "rpa-shard: 40 papers from export.arxiv.org, and a run fetches at most 39"

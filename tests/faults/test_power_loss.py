@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.prep.artifacts import files_of
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.phases.prep.artifacts import files_of
 from tests.rig import Rig
 
 CALLS = "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64"

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from rpa_shard.config.settings import Settings
 from rpa_shard.control.resizing import LiveResize, resize
-from rpa_shard.settings import Settings
 from rpa_shard.store.folder import DataFolder, Layout, StoreError, replace_file
-from rpa_shard.store.ledger import make_folder, open_ledger
+from rpa_shard.store.sqlite.ledger import make_folder, open_ledger
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 

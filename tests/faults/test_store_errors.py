@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.paper import PREP, Failure
-from rpa_shard.store import shard_file
-from rpa_shard.store import sqlite as sqlite_store
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP
 from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.ledger import open_ledger
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite import shard_file
+from rpa_shard.store.sqlite import store as sqlite_store
+from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
 from tests.rig import Rig, wait_for
 
 # More than any artifact of a sample paper, less than the log of the store grows to.
@@ -147,7 +148,7 @@ async def test_a_locked_file_is_waited_for(folder: DataFolder, monkeypatch: pyte
         (claim,) = await store.claim(PREP, 1)
         other = sqlite3.connect(folder.shard_file(0), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        ending = asyncio.create_task(store.settle(claim, failed(Failure.NOT_FOUND, "gone")))
+        ending = asyncio.create_task(store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone")))
         assert await store.claim(PREP, 1) == []
         assert await store.renew([claim]) == set()
         assert not ending.done()
@@ -163,7 +164,7 @@ async def test_a_reader_that_stays_disturbs_nobody(folder: DataFolder) -> None:
     assert reader.execute("SELECT count(*) FROM papers WHERE status = 'pending'").fetchone() == (2,)
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
         for claim in await store.claim(PREP, 2):
-            assert await store.settle(claim, failed(Failure.NOT_FOUND, "gone"))
+            assert await store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone"))
         assert (await store.counts()).by_status == {"failed": 2}
     assert reader.execute("SELECT count(*) FROM papers WHERE status = 'pending'").fetchone() == (2,)
     reader.close()
@@ -180,12 +181,12 @@ async def test_whatever_breaks_a_group_is_heard_by_all_who_wait(
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(sqlite_store, "reach", broken)
-        ends = [store.settle(claim, failed(Failure.NOT_FOUND, "gone")) for claim in claims]
+        ends = [store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone")) for claim in claims]
         async with asyncio.timeout(30):
             assert [type(end) for end in await asyncio.gather(*ends, return_exceptions=True)] == [OSError, OSError]
         monkeypatch.undo()
         async with asyncio.timeout(30):
-            assert await store.settle(claims[0], failed(Failure.NOT_FOUND, "gone")), "the next group is written"
+            assert await store.finish(claims[0], failed(PREP, Failure.NOT_FOUND, "gone")), "the next group is written"
 
 
 async def test_a_store_that_is_damaged_while_in_use_names_its_file(folder: DataFolder) -> None:

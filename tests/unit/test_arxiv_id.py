@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.arxiv_id import InvalidIdError, local_path, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, local_path, parse
 
 
 @pytest.mark.parametrize(

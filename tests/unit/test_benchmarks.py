@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.arxiv_id import parse
+from rpa_shard.model.arxiv_id import parse
 from scripts.benchmarks.measuring import ContenderError, Figures, Lag, measure
 from scripts.benchmarks.papers import fill_shelf, id_stream
 from scripts.benchmarks.plots import line_chart
@@ -50,10 +50,10 @@ def test_slope_finds_growth_in_spite_of_offsets_and_warm_up() -> None:
     for series in grows:
         series[:50] = [(x, y - 1e7) for x, y in series[:50]]  # the warm-up climbs steeply
     found = slope(grows)
-    assert found["bytes_a_paper"] == pytest.approx(50, abs=3 * found["standard_error"])
+    assert found["bytes_per_paper"] == pytest.approx(50, abs=3 * found["standard_error"])
     flat = slope([[(x, 5e6 + chance.gauss(0, 10)) for x in range(0, 3000, 10)]])
-    assert abs(flat["bytes_a_paper"]) < 4 * flat["standard_error"]
-    assert math.isnan(slope([[(1, 1)]])["bytes_a_paper"])
+    assert abs(flat["bytes_per_paper"]) < 4 * flat["standard_error"]
+    assert math.isnan(slope([[(1, 1)]])["bytes_per_paper"])
 
 
 def test_ids_are_valid_and_distinct() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.cli import main
-from rpa_shard.paper import PREP, Failure
-from rpa_shard.settings import Settings
+from rpa_shard.config.settings import Settings
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import open_ledger
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
 
 Captured = pytest.CaptureFixture[str]
 
@@ -92,7 +93,7 @@ async def fail_paper(folder: DataFolder, paper_id: str, failure: Failure) -> Non
         shard = ledger.layout.shard_of(paper_id)
     async with SQLiteStore.open(folder.shard_file(shard), 60) as store:
         (claim,) = await store.claim(PREP, 1)
-        await store.settle(claim, failed(failure, "so it was"))
+        await store.finish(claim, failed(PREP, failure, "so it was"))
 
 
 async def test_retry_by_reason_and_by_name(folder: DataFolder, capsys: Captured) -> None:
@@ -155,7 +156,7 @@ def test_a_plan_for_a_list(tmp_path: Path, capsys: Captured) -> None:
 def test_a_plan_for_the_queue(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["plan"]) == 2
     main(["add", "2401.00001", "2401.00002"])
-    monkeypatch.setenv("RPA_V2_ARXIV_MOST_PAPERS", "1")
+    monkeypatch.setenv("RPA_V2_ARXIV_MAX_PAPERS", "1")
     capsys.readouterr()
     assert main(["plan"]) == 0
     assert "is not for so many (1 at most)" in capsys.readouterr().out

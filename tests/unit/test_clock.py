@@ -10,15 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard import clock
-from rpa_shard.clock import SteadyClock, moment, seconds_since
-from rpa_shard.control.politeness import read_saved, save
-from rpa_shard.control.run_status import born, is_alive
-from rpa_shard.paper import PREP, Failure
+from rpa_shard.control.politeness.broker import read_saved, save
+from rpa_shard.ipc.run_status import born, is_alive
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import open_ledger, reclaim
 from rpa_shard.store.outcome import postponed
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import open_ledger, reclaim
+from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.system import clock
+from rpa_shard.system.clock import SteadyClock, moment, seconds_since
 
 HOURS = 5 * 3600.0
 FORWARD_AND_BACK = pytest.mark.parametrize("step", [HOURS, -HOURS])
@@ -68,7 +69,7 @@ async def test_no_wait_grows_with_a_step(tmp_path: Path, monkeypatch: pytest.Mon
             ledger.add(["2401.00001", "2401.00002"])
         async with SQLiteStore.open(folder.shard_file(0), 300) as store:
             (claim,) = await store.claim(PREP, 1)
-            await store.settle(claim, postponed(PREP, Failure.NETWORK, "", 600, charged=True, suspect=False))
+            await store.finish(claim, postponed(PREP, Failure.NETWORK, "", 600, charged=True, suspect=False))
     reclaim(folder, 0, frozenset())
     async with SQLiteStore.open(folder.shard_file(0), 300) as store:
         claimed = {each.paper_id for each in await store.claim(PREP, 2)}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.clock import moment
-from rpa_shard.control.politeness import read_saved
-from rpa_shard.control.restarts import LONGEST_DELAY_SECONDS, Restarts
-from rpa_shard.control.run_status import born, is_alive, read_status, write_status
+from rpa_shard.control.politeness.broker import read_saved
+from rpa_shard.control.restarts import MAX_DELAY_SECONDS, Restarts
 from rpa_shard.control.throughput import Throughput
+from rpa_shard.ipc.run_status import born, is_alive, read_status, write_status
+from rpa_shard.system.clock import moment
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_never_more_deaths_in_a_minute_than_allowed(deaths: list[tuple[int, floa
         times.append(now)
         delay = restarts.died(shard, now)
         assert (delay is None) == (sum(time > now - 60 for time in times) > allowed)
-        assert delay is None or 0 < delay <= LONGEST_DELAY_SECONDS
+        assert delay is None or 0 < delay <= MAX_DELAY_SECONDS
 
 
 def test_rates_over_windows() -> None:

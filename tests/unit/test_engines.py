@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.artifacts import fingerprint_of
-from rpa_shard.prep.engines.pdfium_text import TO_WHOLE, split_lines
-from rpa_shard.prep.extract import extract
-from rpa_shard.prep.extraction import Extraction
-from rpa_shard.prep.record import json_schema, make_record
+from rpa_shard.extract.engines.pdfium_text import TO_WHOLE, split_lines
+from rpa_shard.extract.result import Extraction
+from rpa_shard.extract.runner import extract
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.phases.prep.artifacts import fingerprint_of
+from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.document import Page as DocumentPage
@@ -89,7 +89,7 @@ def test_passwords(pdf: Path, engine: str) -> None:
 
 
 def test_auto_falls_back_and_says_so(pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpa_shard.prep.engines.pdfium import PdfiumEngine
+    from rpa_shard.extract.engines.pdfium import PdfiumEngine
 
     def refuse(self: PdfiumEngine, path: Path) -> None:
         raise PaperError(Failure.BAD_PDF, "pdfium: no")
@@ -196,9 +196,9 @@ def test_links_name_what_the_text_does_not(pdf: Path) -> None:
 def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
     for name, cap in {"LINKS": 3, "DOCUMENT_CHARACTERS": 6000}.items():
-        monkeypatch.setattr(f"rpa_shard.prep.engines.limits.{name}", cap)
-    monkeypatch.setattr(f"rpa_shard.prep.engines.{engine}_links.DESTINATIONS", 10)
-    monkeypatch.setattr(f"rpa_shard.prep.engines.{engine}.PAGES", 2)
+        monkeypatch.setattr(f"rpa_shard.extract.engines.limits.{name}", cap)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}_links.DESTINATIONS", 10)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.PAGES", 2)
     found = extract(pdf, engine)
     assert found.limits_hit == ("destinations", "links", "pages", "text")
     assert "partial" in found.flags
@@ -207,15 +207,15 @@ def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_fallback_is_chosen_by_quality_never_by_length(pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpa_shard.prep.engines.pypdf import PypdfEngine
+    from rpa_shard.extract.engines.pypdf import PypdfEngine
 
     good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. "
     pdf.write_bytes(write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])]))
 
-    def garbled_and_longer(self: PypdfEngine, path: Path, most_pages: int = 0) -> Document:
+    def garbled_and_longer(self: PypdfEngine, path: Path, max_pages: int = 0) -> Document:
         return Document((DocumentPage("þ\x86ÿ " * 5000),), "pypdf", "0")
 
-    def good_and_shorter(self: PypdfEngine, path: Path, most_pages: int = 0) -> Document:
+    def good_and_shorter(self: PypdfEngine, path: Path, max_pages: int = 0) -> Document:
         return Document((DocumentPage(good * 8),), "pypdf", "0")
 
     monkeypatch.setattr(PypdfEngine, "read", garbled_and_longer)
@@ -264,15 +264,15 @@ def test_a_first_page_that_tells_nothing_does_not_keep_the_second_engine_out(
     pdf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Regression: a short cover is garbled in no engine's eyes, and so looked no better in the second one's."""
-    from rpa_shard.prep.engines.pypdf import PypdfEngine
+    from rpa_shard.extract.engines.pypdf import PypdfEngine
 
     garbled = Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])
     pdf.write_bytes(write_pdf([Page([Text(72, 700, "A cover")]), garbled]))
     assert extract(pdf, "pdfium").quality.garbled
     good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. " * 8
 
-    def cover_and_good(self: PypdfEngine, path: Path, most_pages: int | None = None) -> Document:
-        return Document((DocumentPage("A cover"), DocumentPage(good))[:most_pages], "pypdf", "0")
+    def cover_and_good(self: PypdfEngine, path: Path, max_pages: int | None = None) -> Document:
+        return Document((DocumentPage("A cover"), DocumentPage(good))[:max_pages], "pypdf", "0")
 
     monkeypatch.setattr(PypdfEngine, "read", cover_and_good)
     assert extract(pdf, "auto").engine == "pypdf"

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep import extract_child
-from rpa_shard.prep.extract import extract
-from rpa_shard.prep.extract_child import ExtractionChild
+from rpa_shard.extract import child as extract_child
+from rpa_shard.extract.child import ExtractionChild
+from rpa_shard.extract.runner import extract
+from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
@@ -79,7 +79,7 @@ def test_a_death_between_papers_is_noticed(child: ExtractionChild, pdf: Path) ->
 
 
 def test_it_is_replaced_now_and_then(child: ExtractionChild, pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract_child, "PAPERS_A_CHILD", 2)
+    monkeypatch.setattr(extract_child, "PAPERS_PER_CHILD", 2)
     pids = set()
     for _ in range(4):
         child.extract(pdf, "pdfium", 60)

@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.failures import POLICIES, delay_seconds, is_final
-from rpa_shard.paper import Failure
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.retry import POLICIES, delay_seconds, is_final
 
 failures = st.sampled_from(Failure)
 jitters = st.floats(0, 1, exclude_max=True)
@@ -25,8 +25,8 @@ def test_delays_stay_below_the_ceiling_and_above_half_of_the_full_delay(
 ) -> None:
     policy = POLICIES[failure]
     delay = delay_seconds(failure, attempt, jitter)
-    assert delay <= policy.longest_delay_seconds
-    assert delay >= min(policy.first_delay_seconds, policy.longest_delay_seconds) / 2
+    assert delay <= policy.max_delay_seconds
+    assert delay >= min(policy.first_delay_seconds, policy.max_delay_seconds) / 2
 
 
 @given(failures, st.integers(1, 100), jitters)
@@ -46,5 +46,5 @@ def test_the_table_in_the_documents_is_true() -> None:
     page = (Path(__file__).parents[2] / "docs" / "when-a-source-says-no.md").read_text()
     for failure, policy in POLICIES.items():
         attempts = str(policy.attempts) if policy.charged else "no limit"
-        waits = "-" if policy.permanent else f"{policy.first_delay_seconds:g} to {policy.longest_delay_seconds:g}"
+        waits = "-" if policy.permanent else f"{policy.first_delay_seconds:g} to {policy.max_delay_seconds:g}"
         assert f"| `{failure.value}` | {attempts} | {waits} | {policy.meaning} |\n" in page, failure

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.arxiv_id import LONGEST_ID_BYTES, parse
-from rpa_shard.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
-from rpa_shard.prep.breadcrumb import Breadcrumb, read_breadcrumb
+from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
+from rpa_shard.model.arxiv_id import MAX_ID_BYTES, parse
+from rpa_shard.phases.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
 
 PAPER = parse("hep-th/9901001v2")
 
@@ -34,7 +34,7 @@ def temporaries(tmp_path: Path) -> Path:
 
 
 def record_for(text: bytes) -> dict[str, str]:
-    from rpa_shard.prep.artifacts import fingerprint_of
+    from rpa_shard.phases.prep.artifacts import fingerprint_of
 
     return {"id": PAPER.canonical, "text_sha256": fingerprint_of(text).sha256}
 
@@ -74,7 +74,7 @@ def test_a_breadcrumb_is_there_only_inside(tmp_path: Path) -> None:
     assert read_breadcrumb(path) is None
     crumb = Breadcrumb(path)
     assert read_breadcrumb(path) is None
-    long = "https://example.org/" + "x" * (LONGEST_ID_BYTES - 20)
+    long = "https://example.org/" + "x" * (MAX_ID_BYTES - 20)
     for paper_id in ("2401.00001", long, "hep-th/9901001"):
         with crumb.inside(paper_id):
             found = read_breadcrumb(path)
@@ -88,7 +88,7 @@ def test_a_breadcrumb_is_there_only_inside(tmp_path: Path) -> None:
 
 def test_a_breadcrumb_survives_a_kill(tmp_path: Path) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from rpa_shard.prep.breadcrumb import Breadcrumb\n"
+        "import os, signal, sys; from pathlib import Path; from rpa_shard.ipc.breadcrumb import Breadcrumb\n"
         "with Breadcrumb(Path(sys.argv[1])).inside('2401.00001'): os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", program, str(tmp_path / "crumb")], env=os.environ, check=False)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rpa_shard.control.governor import LAST_WORDS_SECONDS, RECOVERY_SECONDS, Governor, changes
-from rpa_shard.host_policy import (
+from rpa_shard.config.host_policy import (
     ARXIV_HOST,
     PUBLISHED,
     HostPolicy,
@@ -18,6 +17,7 @@ from rpa_shard.host_policy import (
     policies_by_host,
     polite_url,
 )
+from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, RECOVERY_SECONDS, Governor, changes
 
 HOST = "source.example"
 FLOOR_SECONDS = 60.0

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.paper import PREP
+from rpa_shard.model.phase import PREP
 from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
-from rpa_shard.store import sqlite as sqlite_module
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import open_ledger
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite import store as sqlite_module
+from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
 
 FOR_EVER = 10_000.0
 

@@ -28,12 +28,12 @@ from rpa_shard.chaos.invariants import (
     repeated,
 )
 from rpa_shard.chaos.schedule import RESIZE_POINTS, SHARD_POINTS, Schedule
-from rpa_shard.failpoints import parse
-from rpa_shard.host_policy import HostPolicy
-from rpa_shard.paper import PREP, Status
+from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.model.phase import PREP, Status
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import HistoryLine, PaperRow, open_ledger
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import HistoryLine, PaperRow, open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.system.failpoints import parse
 from rpa_shard.testing.arrivals import Arrival, read_arrivals
 
 ID = "2401.00001"

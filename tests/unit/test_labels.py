@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rpa_shard.arxiv_id import parse
+from rpa_shard.model.arxiv_id import parse
 from rpa_shard.reading.identifiers import clean_doi
 from scripts.quality import Score, near
 

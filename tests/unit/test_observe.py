@@ -17,26 +17,27 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.clock import moment
-from rpa_shard.control.run_status import born, write_status
+from rpa_shard.extract.runner import make
+from rpa_shard.ipc.run_status import born, write_status
+from rpa_shard.maintain.verify import verify
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import PREP
 from rpa_shard.observe import health
 from rpa_shard.observe.export import ExportError, Texts, export
 from rpa_shard.observe.health import Level
 from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
-from rpa_shard.observe.verify import verify
-from rpa_shard.paper import PREP, Failure
-from rpa_shard.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of
-from rpa_shard.prep.extract import make
-from rpa_shard.prep.record import json_schema
+from rpa_shard.phases.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of
+from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.ledger import Ledger, open_ledger
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import Ledger, open_ledger
+from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.system.clock import moment
 from tests.finished import write_finished
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
@@ -58,7 +59,7 @@ async def folder(tmp_path: Path) -> DataFolder:
     async with SQLiteStore.open(made.shard_file(shard), 60) as store:
         claims = {claim.paper_id: claim for claim in await store.claim(PREP, 2)}
         assert await store.save_prep_result(claims[DONE], {**write_paper(made), "attempts": 1})
-        assert await store.settle(claims[BROKEN], failed(Failure.BAD_PDF, "no pages"))
+        assert await store.finish(claims[BROKEN], failed(PREP, Failure.BAD_PDF, "no pages"))
     with open_ledger(made) as ledger:
         ledger.add([WAITING])
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.partition import shard_of, share_of, worker_of, workers_of
+from rpa_shard.model.partition import shard_of, share_of, worker_of, workers_of
 
 counts = st.integers(1, 300).flatmap(lambda workers: st.tuples(st.just(workers), st.integers(1, workers)))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rpa_shard.paper import Failure, PaperError
-from rpa_shard.prep.permits import Permits
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.model.failure import Failure, PaperError
 
 HOST = "source.example"
 

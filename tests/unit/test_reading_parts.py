@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.prep.extract import make
+from rpa_shard.extract.runner import make
+from rpa_shard.model.arxiv_id import parse
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document, Metadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
@@ -211,8 +211,8 @@ def test_metadata() -> None:
 
 
 def test_lines_beyond_the_cap_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpa_shard.reading.lines.MOST_LINES", 10)
-    monkeypatch.setattr("rpa_shard.prep.extract.MOST_LINES", 10)
+    monkeypatch.setattr("rpa_shard.reading.lines.MAX_LINES", 10)
+    monkeypatch.setattr("rpa_shard.extract.runner.MAX_LINES", 10)
     pages = tuple(Page("\n".join(f"Line {number}" for number in range(8))) for _ in range(4))
     found = make(Document(pages, "test", "0"), measure(pages))
     assert (found.limits_hit, found.flags) == (("lines",), ("partial",))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rpa_shard.prep.extract import make
+from rpa_shard.extract.runner import make
 from rpa_shard.reading.clean import Layout, clean_text
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.joining import join_lines

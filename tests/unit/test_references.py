@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.prep.extract import extract, make
-from rpa_shard.prep.extraction import Extraction
+from rpa_shard.extract.result import Extraction
+from rpa_shard.extract.runner import extract, make
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references.fields import fields_of

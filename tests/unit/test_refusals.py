@@ -12,18 +12,20 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from rpa_shard.observe.repair import repair
-from rpa_shard.paper import PREP, Claim, Failure, PaperError
+from rpa_shard.maintain.repair import repair
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import PREP
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.shard.worker import Bench, Worker
 from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
-from rpa_shard.store.ledger import make_folder, open_ledger
 from rpa_shard.store.outcome import released
-from rpa_shard.store.repair.pages import Record
-from rpa_shard.store.repair.rows import salvage
-from rpa_shard.store.reshard import reshard
-from rpa_shard.store.sqlite import SQLiteStore
+from rpa_shard.store.sqlite.ledger import make_folder, open_ledger
+from rpa_shard.store.sqlite.repair.pages import Record
+from rpa_shard.store.sqlite.repair.rows import salvage
+from rpa_shard.store.sqlite.reshard import reshard
+from rpa_shard.store.sqlite.store import SQLiteStore
 
 
 @pytest.fixture
@@ -132,11 +134,11 @@ async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, cap
         feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
         claim = await claims.next()
         assert claim is not None
-        await store.settle(claim, released(PREP, "somebody took it"))
+        await store.finish(claim, released(PREP, "somebody took it"))
         async with asyncio.timeout(30):
             while "found when renewing" not in caplog.text:
                 await asyncio.sleep(0.01)
-        assert not await claims.settle(claim, released(PREP, "done"))
+        assert not await claims.finish(claim, released(PREP, "done"))
         claims.close()
         renewing.cancel()
         await asyncio.gather(feeding, renewing, return_exceptions=True)

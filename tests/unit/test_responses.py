@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.paper import Failure
-from rpa_shard.prep.responses import page_words, parse_retry_after, part_of, status_error, validator_of
-from rpa_shard.prep.sources import urls_of
-from rpa_shard.source_names import parse_sources
+from rpa_shard.config.source_names import parse_sources
+from rpa_shard.fetch.responses import page_words, parse_retry_after, part_of, status_error, validator_of
+from rpa_shard.fetch.sources import urls_of
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.failure import Failure
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.cores import usable_cores
-from rpa_shard.knob import default_text
-from rpa_shard.settings import Settings, SettingsError, knobs
+from rpa_shard.config.knob import default_text
+from rpa_shard.config.settings import Settings, SettingsError, knobs
+from rpa_shard.system.cores import usable_cores
 
 REPOSITORY = Path(__file__).parents[2]
 

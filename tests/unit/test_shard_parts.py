@@ -12,16 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.background import NICENESS, background_threads
-from rpa_shard.failures import POLICIES
-from rpa_shard.paper import Claim, Failure, PaperError, Status
-from rpa_shard.shard.messages import Inbox, Report, encode
+from rpa_shard.ipc.messages import Inbox, Report, encode
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import PREP, Status
+from rpa_shard.model.retry import POLICIES
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import LagHistogram, measure_lag
+from rpa_shard.system.threads import NICENESS, background_threads
 
 
 def claim(attempt: int = 1, *, suspect: bool = False) -> Claim:
-    return Claim("2401.00001", "lease", attempt, suspect)
+    return Claim("2401.00001", PREP, "lease", attempt, suspect)
 
 
 @given(st.sampled_from(Failure), st.integers(1, 20), st.booleans())

@@ -19,7 +19,7 @@ from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, opened
 from rpa_shard.observe.export.parquet import write_parquet
 from rpa_shard.observe.export.records import DAMAGED, RAW, Texts, records
 from rpa_shard.observe.export.references import reference_rows
-from rpa_shard.store.ledger import Ledger
+from rpa_shard.store.sqlite.ledger import Ledger
 
 Format = Literal["jsonl", "parquet", "csl-json", "bibtex"]
 What = Literal["records", "references"]

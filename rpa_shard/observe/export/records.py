@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from rpa_shard.arxiv_id import parse
-from rpa_shard.paper import Status
-from rpa_shard.prep.artifacts import files_of
-from rpa_shard.prep.record import json_schema
+from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.phase import Status
+from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.clean import clean_of_record
-from rpa_shard.store.catalogue import open_catalogue
-from rpa_shard.store.ledger import Ledger, PaperRow
+from rpa_shard.store.sqlite.catalogue import open_catalogue
+from rpa_shard.store.sqlite.ledger import Ledger, PaperRow
 
 DAMAGED = "damaged"
 

@@ -16,11 +16,11 @@ from rpa_shard.reading.references.by_marker import has_year
 from rpa_shard.reading.references.names import INITIAL, LOOSE_ACCENT, PARTICLE, UPPER, WORD
 from rpa_shard.reading.references.section import CAPTION, section_end
 
-_SMALLEST_INDENT, _LARGEST_INDENT = 4.0, 48.0
+_SMALLEST_INDENT, _MAX_INDENT = 4.0, 48.0
 _SAME = 1.6
 # How much shorter than its column a paragraph's last line is at least.
 _SHORT = 8.0
-LONGEST_ENTRY, LONGEST_ENTRY_LINES = 1500, 12
+MAX_ENTRY, MAX_ENTRY_LINES = 1500, 12
 # What a reading of the page is worth over one of the words alone, in shares of good entries.
 TRUST_IN_INDENTS, TRUST_IN_GAPS = 0.12, 0.1
 # A name: `Weir, C.`, `C. Weir`, `Weir C`, `Carla Weir`, `IBM Corporation`, `cjadams`.
@@ -37,9 +37,9 @@ _AUTHORS = re.compile(
 )
 # An entry of the same authors as the one before: only its year stands there.
 _SAME_AUTHORS = re.compile(r"[_.\s]{0,12}\(?(?:1[6-9]|20)\d\d[a-z]?\)?[,.:]")
-LONGEST_NAME = 200
-LEAST_NAMED = 0.85
-MOST_WITH_YEARS = 0.6
+MAX_NAME = 200
+MIN_NAMED = 0.85
+MAX_WITH_YEARS = 0.6
 _ENDS = re.compile(r"(?:[.\])”\"?!]|\d[a-z]?\.?|https?://\S+)\s*$")
 
 
@@ -88,7 +88,7 @@ def _by_indent(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[i
     for index in range(begin + 1, stop):
         if columns[index - begin] == columns[index - begin - 1]:
             step = round(lines[index].left - lines[index - 1].left)
-            if _SMALLEST_INDENT <= abs(step) <= _LARGEST_INDENT:
+            if _SMALLEST_INDENT <= abs(step) <= _MAX_INDENT:
                 steps[abs(step)] += 1
     if not steps:
         return ()
@@ -156,7 +156,7 @@ def _anew(lines: Sequence[Line], begin: int, stop: int) -> frozenset[int]:
     found = []
     edge = _right_edges(lines, begin, stop)
     for index in range(begin + 1, stop):
-        if _AUTHORS.match(lines[index].text, 0, LONGEST_NAME) is not None:
+        if _AUTHORS.match(lines[index].text, 0, MAX_NAME) is not None:
             before = lines[index - 1]
             if _ENDS.search(before.text[-80:]) is not None or before.right < edge[index - begin - 1] - _SHORT:
                 found.append(index)
@@ -181,16 +181,16 @@ def _with_years(lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: 
         for start, edge in zip(starts, edges, strict=True)
         if start == starts[0] or not _spelled_out(lines[start].text) or _has_year(lines, raw, start, edge)
     )
-    return kept if len(kept) >= MOST_WITH_YEARS * len(starts) else starts
+    return kept if len(kept) >= MAX_WITH_YEARS * len(starts) else starts
 
 
 def _spelled_out(text: str) -> bool:
-    match = _AUTHORS.match(text, 0, LONGEST_NAME)
+    match = _AUTHORS.match(text, 0, MAX_NAME)
     return match is not None and match["spelled"] is not None
 
 
 def _has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
-    return has_year(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + LONGEST_ENTRY))
+    return has_year(raw, lines[start].start, min(lines[edge - 1].end, lines[start].start + MAX_ENTRY))
 
 
 def _judged(
@@ -199,7 +199,7 @@ def _judged(
     """How much the entries look like references, and the entries without a tail that does not."""
     starts = _without_strangers(lines, starts)
     edges = [*starts[1:], stop]
-    edges[-1] = min(stop, edges[-1], starts[-1] + LONGEST_ENTRY_LINES)  # what follows it is told later
+    edges[-1] = min(stop, edges[-1], starts[-1] + MAX_ENTRY_LINES)  # what follows it is told later
     good = [_looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)]
     edges[-1] = stop
     last = len(good)
@@ -221,18 +221,16 @@ def _without_strangers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[
     """Without lines that begin no reference, in a list whose other entries begin with names."""
     starts = tuple(start for start in starts if CAPTION.match(lines[start].text) is None) or starts
     named = tuple(start for start in starts if _begins_with_name(lines[start].text))
-    return named if len(named) >= LEAST_NAMED * len(starts) and len(named) > 5 else starts
+    return named if len(named) >= MIN_NAMED * len(starts) and len(named) > 5 else starts
 
 
 def _begins_with_name(text: str) -> bool:
-    text = text[:LONGEST_NAME].lstrip()
+    text = text[:MAX_NAME].lstrip()
     return _NAME.match(text) is not None or text[:1] in '“"—–-[' or _SAME_AUTHORS.match(text) is not None
 
 
 def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
     begin, end = lines[start].start, lines[edge - 1].end
     return (
-        20 <= end - begin <= LONGEST_ENTRY
-        and _has_year(lines, raw, start, edge)
-        and _begins_with_name(lines[start].text)
+        20 <= end - begin <= MAX_ENTRY and _has_year(lines, raw, start, edge) and _begins_with_name(lines[start].text)
     )

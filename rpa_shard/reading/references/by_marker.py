@@ -23,13 +23,13 @@ _OPEN_LABEL = re.compile(r"[ \t]*\[([A-ZÀ-ÖØ-ÞĀ-Ž][^\[\]\s]{0,24}(?:[ \t,&
 _YEAR = re.compile(r"(?:1[89]|20)\d\d(?!\d)")
 _NO_YEAR_YET = re.compile("[Tt]o appear|[Ii]n press|[Pp]reprint|ar[Xx]iv|[Ss]ubmitted|[Uu]npublished")
 # A gap in the numbers: a marker that the engine lost.
-LARGEST_GAP = 2
+MAX_GAP = 2
 # How many runs may be open at the same time: a number that begins another one may be a false one.
 OPEN_RUNS = 8
 _SAMPLE_CHARACTERS = 600
 # How many of the entries must hold a year or its like, by the style of the marker.
-LEAST_SHARES = (0.3, 0.55, 0.6, 0.7, 0.5)
-LEAST_ENTRIES = (2, 3, 3, 5, 3)
+MIN_SHARES = (0.3, 0.55, 0.6, 0.7, 0.5)
+MIN_ENTRIES = (2, 3, 3, 5, 3)
 
 
 class Run(NamedTuple):
@@ -78,7 +78,7 @@ def _number_runs(markers: Sequence[tuple[int, int]]) -> Iterable[tuple[int, ...]
     done: list[list[tuple[int, int]]] = []
     for marker in markers:
         number = marker[1]
-        for gap in range(1, LARGEST_GAP + 1):
+        for gap in range(1, MAX_GAP + 1):
             fitting = next((run for run in reversed(open_runs) if run[-1][1] == number - gap), None)
             if fitting is not None:
                 fitting.append(marker)
@@ -106,7 +106,7 @@ def _label_runs(lines: Sequence[Line], markers: Sequence[tuple[int, int]]) -> It
 def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: int) -> Run | None:
     """The run, if its entries look like references."""
     starts = _without_outliers(lines, starts)
-    if len(starts) < LEAST_ENTRIES[style]:
+    if len(starts) < MIN_ENTRIES[style]:
         return None
     stop = section_end(lines, starts[-1], min(len(lines), starts[-1] + 40))
     edges = [*starts[1:], stop]
@@ -115,7 +115,7 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: int
         begin, end = lines[start].start, lines[edge - 1].end
         with_year += has_year(raw, begin, min(end, begin + _SAMPLE_CHARACTERS))
     share = with_year / len(starts)
-    return Run(starts, stop, style, share) if share >= LEAST_SHARES[style] else None
+    return Run(starts, stop, style, share) if share >= MIN_SHARES[style] else None
 
 
 def _without_outliers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[int, ...]:

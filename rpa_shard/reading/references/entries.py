@@ -13,7 +13,7 @@ from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import CAPTION, HEADING, ends_section
 
 # Lines that no entry of an ordinary list reaches.
-MOST_LINES = 40
+MAX_LINES = 40
 # What is no longer the bibliography's size of letters (small capitals measure 0.7).
 SMALLER, LARGER = 0.62, 1.16
 
@@ -32,7 +32,7 @@ def entry_lines(
         last = number == len(starts) - 1 or number in ends
         if last or edge - start > 3 * usual + 6:
             edge = _real_end(lines, start, edge, size, usual)
-        entries.append(list(lines[start : min(edge, start + MOST_LINES)]))
+        entries.append(list(lines[start : min(edge, start + MAX_LINES)]))
     return entries
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rpa_shard.reading.references.by_marker import MARKER
 from rpa_shard.reading.references.names import UPPER
 
-LONGEST_FIELD = 400
+MAX_FIELD = 400
 _LABEL = re.compile(r"[ \t]*\[([^\W\d_][^\[\]]{0,120})\][.:]?[ \t]*")
 _YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
 # What must not stand before a year is looked at afterwards: a look back first would make the search slow.
@@ -93,12 +93,12 @@ def _names(parts: list[str]) -> list[str]:
 
 
 def _title(body: str, authors: tuple[str, ...], after: int) -> str | None:
-    quoted = _QUOTED.search(body, 0, 2 * LONGEST_FIELD + after) if "“" in body or '"' in body else None
+    quoted = _QUOTED.search(body, 0, 2 * MAX_FIELD + after) if "“" in body or '"' in body else None
     if quoted is not None:
         return quoted[1].strip().rstrip(",.;") or None
     if not authors:
         return None
-    sentence = _SENTENCE.match(body, after, after + LONGEST_FIELD)
+    sentence = _SENTENCE.match(body, after, after + MAX_FIELD)
     if sentence is None:
         return None
     title = sentence[1].strip().rstrip(".")

@@ -23,13 +23,13 @@ from rpa_shard.reading.references.fields import fields_of
 from rpa_shard.reading.references.section import headings
 from rpa_shard.reading.spelling import spell
 
-LONGEST_RAW = 4000
+MAX_RAW = 4000
 # Headings looked under: a paper has one, a thesis one a chapter.
-MOST_HEADINGS = 40
+MAX_HEADINGS = 40
 # Entries made of one document at most.
-MOST_ENTRIES = 20_000
+MAX_ENTRIES = 20_000
 # How many of a list's entries must look like references: of the best one, and of further ones of so many entries.
-LEAST_SHARE, SURE_SHARE, LEAST_LIST = 0.5, 0.7, 4
+MIN_SHARE, SURE_SHARE, MIN_LIST = 0.5, 0.7, 4
 
 
 class Reference(NamedTuple):
@@ -81,7 +81,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
     if found is None:
         return Bibliography((), None, expected)
-    entries = entry_lines(found.lines, found.starts[:MOST_ENTRIES], found.stop, found.ends)
+    entries = entry_lines(found.lines, found.starts[:MAX_ENTRIES], found.stop, found.ends)
     links = _uris(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
@@ -136,15 +136,15 @@ def _is_better(listed: Sequence[Listed], runs: Sequence[Run]) -> bool:
 
 def _listed(lines: Sequence[Line], raw: str) -> list[Listed]:
     """The most convincing list under a heading, and others as convincing: those of a thesis's chapters."""
-    places = headings(lines)[-MOST_HEADINGS:]
+    places = headings(lines)[-MAX_HEADINGS:]
     found = [
         each
         for number, place in enumerate(places)
         if (each := find_listed(lines, raw, place, places[number + 1] if number + 1 < len(places) else len(lines)))
-        and each.share >= LEAST_SHARE
+        and each.share >= MIN_SHARE
     ]
     best = max(found, key=lambda each: (len(each.starts) * each.share, each.starts), default=None)
-    return [each for each in found if each is best or (each.share >= SURE_SHARE and len(each.starts) >= LEAST_LIST)]
+    return [each for each in found if each is best or (each.share >= SURE_SHARE and len(each.starts) >= MIN_LIST)]
 
 
 def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
@@ -166,7 +166,7 @@ def _reference(
     links: tuple[list[int], list[str]],
     numbered: bool,
 ) -> Reference:
-    whole = spell(join_lines([line.text for line in entry], words)[:LONGEST_RAW])
+    whole = spell(join_lines([line.text for line in entry], words)[:MAX_RAW])
     fields = fields_of(whole, numbered)
     uris: dict[str, None] = {}
     offsets, targets = links

@@ -1,0 +1,108 @@
+"""What a knob is: an environment variable with a default, a kind of value and a meaning.
+
+Guarantee: a knob is a field of a dataclass, so that its name, default, check and documentation stand in one place.
+Limit: the knobs themselves are declared in `rpa_shard.config.settings`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from rpa_shard.config.host_policy import parse_policies
+from rpa_shard.config.source_names import SOURCE_FIELDS, parse_sources
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` says what it takes."""
+
+    allowed: str
+    parse: Callable[[str], Any]
+
+
+def integer(least: int, most: int) -> Kind:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    return Kind(f"a whole number from {least:,} to {most:,}".replace(",", "_"), parse)
+
+
+def number(least: float, most: float) -> Kind:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:  # NaN compares false
+            raise ValueError
+        return value
+
+    return Kind(f"a number from {least:g} to {most:g}", parse)
+
+
+def choice(*words: str) -> Kind:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return Kind(f"one of {', '.join(words)}", parse)
+
+
+def flag() -> Kind:
+    return Kind("0 or 1", lambda text: {"0": False, "1": True}[text])
+
+
+def text() -> Kind:
+    def parse(text: str) -> str:
+        if not text or not text.isprintable():
+            raise ValueError
+        return text
+
+    return Kind("a line of text", parse)
+
+
+def folder() -> Kind:
+    return Kind("a folder", lambda text: Path(text).expanduser().absolute())
+
+
+def policies() -> Kind:
+    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, apart by spaces, hosts without ports", parse_policies)
+
+
+def sources() -> Kind:
+    names = ", ".join(f"{{{name}}}" for name in sorted(SOURCE_FIELDS))
+    return Kind(
+        f"`arxiv`, `gcs`, http(s):// or file:// URL templates with {names}, at least the id, name or number; "
+        "apart by spaces",
+        parse_sources,
+    )
+
+
+def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:
+    """A field of `Settings`. `shown` stands for a computed default in the documents."""
+    metadata = {"knob": name, "kind": kind, "meaning": meaning, "set_by_run_sh": set_by_run_sh, "shown": shown}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def default_text(knob_field: Field[Any]) -> str:
+    """A knob's default as a person would write it into the environment."""
+    if knob_field.metadata["shown"]:
+        return cast(str, knob_field.metadata["shown"])
+    return as_text(knob_field.default)
+
+
+def as_text(value: object) -> str:
+    """A knob's value as the text that would give it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return str(value)

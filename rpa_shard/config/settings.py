@@ -1,0 +1,319 @@
+"""Every knob: its name, default, meaning and check, once.
+
+Guarantee: a `Settings` that exists is possible: each value is in its range, pairs agree, and the process may
+open the descriptors that it asks for. Totals are whole-run; `share` gives each shard its part. Limit: the
+environment is read once, at start; changing a knob takes a new run.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from rpa_shard import __version__
+from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
+from rpa_shard.config.knob import Kind, as_text, choice, flag, folder, integer, knob, number, policies, sources, text
+from rpa_shard.model.partition import share_of, workers_of
+from rpa_shard.system.cores import usable_cores
+
+MAX_SHARDS = 1024
+MAX_WORKERS = 10_000
+# Descriptors of a shard that are neither connections nor files being written: store, logs, sockets, loop, pipes.
+BASE_DESCRIPTORS = 64
+PIPES_PER_CHILD = 4
+
+
+class SettingsError(Exception):
+    """A knob is wrong; the message is one line that names it, its value and what is allowed."""
+
+
+def _default_shards() -> int:
+    return min(usable_cores(), MAX_SHARDS)
+
+
+def _default_data_dir() -> Path:
+    return Path("data").absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One shard's part of the whole-run totals."""
+
+    workers: range
+    download_concurrency: int
+    extract_concurrency: int
+    extract_workers: int
+    io_threads: int
+    max_connections: int
+    max_keepalive: int
+
+    @property
+    def descriptors(self) -> int:
+        """The most descriptors that this shard may need at a time."""
+        return (
+            BASE_DESCRIPTORS
+            + self.max_connections
+            + self.download_concurrency
+            + self.io_threads
+            + PIPES_PER_CHILD * self.extract_workers
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All knobs of a run, checked."""
+
+    shard_count: int = knob(
+        "RPA_V2_SHARD_COUNT",
+        _default_shards,
+        integer(1, MAX_SHARDS),
+        "Shard processes. Changing it moves the papers between shard files at the next start.",
+        shown="cores this process may use",
+    )
+    workers: int = knob(
+        "RPA_V2_WORKERS",
+        200,
+        integer(1, MAX_WORKERS),
+        "Workers (asyncio tasks): the most papers in flight at a time.",
+    )
+    download_concurrency: int = knob(
+        "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
+    )
+    extract_concurrency: int = knob(
+        "RPA_V2_PREP_EXTRACT_CONCURRENCY",
+        16,
+        integer(1, 10_000),
+        "Papers handed to the extraction pool at a time, running or waiting in it.",
+        set_by_run_sh=True,
+    )
+    extract_pool: Literal["thread", "process"] = knob(
+        "RPA_V2_PREP_EXTRACT_POOL",
+        "thread",
+        choice("thread", "process"),
+        "Where parsing happens: in the shard's threads (fast), or in a killable child process for each thread "
+        "(for PDFs that nobody trusts).",
+        set_by_run_sh=True,
+    )
+    extract_workers: int = knob(
+        "RPA_V2_PREP_EXTRACT_WORKERS", 12, integer(1, 1_000), "Threads of the extraction pools.", set_by_run_sh=True
+    )
+    io_threads: int = knob(
+        "RPA_V2_PREP_IO_THREADS",
+        64,
+        integer(1, 1_000),
+        "Threads that write, flush and hash files.",
+        set_by_run_sh=True,
+    )
+    max_connections: int = knob(
+        "RPA_V2_HTTP_MAX_CONNECTIONS", 256, integer(1, 100_000), "HTTP connections at a time.", set_by_run_sh=True
+    )
+    max_keepalive: int = knob(
+        "RPA_V2_HTTP_MAX_KEEPALIVE",
+        128,
+        integer(0, 100_000),
+        "HTTP connections kept open while idle, a part of the above; 0 closes each after use.",
+        set_by_run_sh=True,
+    )
+    data_dir: Path = knob(
+        "RPA_V2_DATA_DIR",
+        _default_data_dir,
+        folder(),
+        "Where everything is kept: the queue, the PDFs, the texts, the records.",
+        shown="./data",
+    )
+    sources: tuple[str, ...] = knob(
+        "RPA_V2_SOURCES",
+        ("arxiv",),
+        sources(),
+        "Where arXiv papers come from, tried in this order: `arxiv` (its host for programs), `gcs` (its public "
+        "bucket), URL templates. {id} is the whole id, {name} the id with _ for /, and {archive}, {yymm}, {number}, "
+        "{version} are its parts.",
+    )
+    host_policies: tuple[HostPolicy, ...] = knob(
+        "RPA_V2_HOST_POLICY",
+        (),
+        policies(),
+        "How fast a host may be asked, over how many connections, for the whole run: `export.arxiv.org=1/3@1` is one "
+        "request in 3 seconds on one connection. Hosts without a policy are asked as fast as they answer.",
+        shown="arXiv's published rate: export.arxiv.org=4/1@4",
+    )
+    faster_than_published: bool = knob(
+        "RPA_V2_FASTER_THAN_PUBLISHED", False, flag(), "1 allows a policy faster than a host's published rate."
+    )
+    host_close_seconds: float = knob(
+        "RPA_V2_HOST_CLOSE_SECONDS",
+        60.0,
+        number(0.1, 86_400),
+        "How long a host is left alone after it answered 429 or 503, unless it asks for longer; doubles each time.",
+    )
+    arxiv_max_papers: int = knob(
+        "RPA_V2_ARXIV_MAX_PAPERS",
+        50_000,
+        integer(1, 100_000_000),
+        "A run refuses to fetch more papers than this from arXiv's own host.",
+    )
+    user_agent: str = knob(
+        "RPA_V2_DOWNLOAD_USER_AGENT",
+        f"rpa_shard/{__version__} (no contact given)",
+        text(),
+        "How we introduce ourselves to sources. Add a mail address: sources block strangers first.",
+    )
+    engine: Literal["auto", "pdfium", "pypdf"] = knob(
+        "RPA_V2_EXTRACT_ENGINE",
+        "auto",
+        choice("auto", "pdfium", "pypdf"),
+        "What reads PDFs: auto is pdfium, and pypdf where that refuses.",
+    )
+    extract_deadline_seconds: float = knob(
+        "RPA_V2_EXTRACT_DEADLINE_SECONDS",
+        120.0,
+        number(0.1, 86_400),
+        "The longest that one paper may be parsed. Past it the process that parses is killed.",
+    )
+    lease_ttl_seconds: float = knob(
+        "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease holds without being renewed."
+    )
+    lease_renew_seconds: float = knob(
+        "RPA_V2_LEASE_RENEW_SECONDS", 100.0, number(0.05, 86_400), "How often a shard renews its leases."
+    )
+    keep_pdf: bool = knob("RPA_V2_KEEP_PDF", True, flag(), "0 deletes a PDF once its text is recorded.")
+    download_timeout_seconds: float = knob(
+        "RPA_V2_DOWNLOAD_TIMEOUT_SECONDS",
+        60.0,
+        number(0.1, 86_400),
+        "The longest wait for a connection, or for the next bytes of a download.",
+    )
+    download_deadline_seconds: float = knob(
+        "RPA_V2_DOWNLOAD_DEADLINE_SECONDS", 600.0, number(0.1, 86_400), "The longest that one download may take."
+    )
+    min_bytes_per_second: float = knob(
+        "RPA_V2_DOWNLOAD_MIN_BYTES_PER_SECOND",
+        1000.0,
+        number(0, 10**9),
+        "A download that is slower than this over half a minute is given up, and tried again later.",
+    )
+    min_free_bytes: int = knob(
+        "RPA_V2_MIN_FREE_BYTES",
+        500_000_000,
+        integer(0, 10**15),
+        "A run pauses while the disk has less room than this, and goes on by itself.",
+    )
+    max_pdf_bytes: int = knob(
+        "RPA_V2_MAX_PDF_BYTES",
+        200_000_000,
+        integer(1_000, 10_000_000_000),
+        "The size cap of a PDF in bytes; a download stops there.",
+    )
+    child_memory_bytes: int = knob(
+        "RPA_V2_EXTRACT_CHILD_MEMORY_BYTES",
+        2 * 1024**3,
+        integer(256 * 1024**2, 1024**4),
+        "The most address space of an extraction child, in bytes.",
+    )
+    shard_memory_bytes: int = knob(
+        "RPA_V2_SHARD_MEMORY_BYTES",
+        2 * 1024**3,
+        integer(32 * 1024**2, 1024**4),
+        "The most memory of a shard, in bytes. One that holds four fifths of it drains and is replaced by a fresh one; "
+        "past it the shard is killed, and the paper that it was parsing runs alone in a child process.",
+    )
+    retry_delay_scale: float = knob(
+        "RPA_V2_RETRY_DELAY_SCALE",
+        1.0,
+        number(0, 100),
+        "Multiplies every back-off: between attempts at a paper, and before a dead shard is started again.",
+    )
+    drain_seconds: float = knob(
+        "RPA_V2_DRAIN_SECONDS",
+        30.0,
+        number(0.1, 86_400),
+        "How long a stopping shard may finish or hand back its papers before it is killed.",
+    )
+    shard_silence_seconds: float = knob(
+        "RPA_V2_SHARD_SILENCE_SECONDS",
+        60.0,
+        number(1, 86_400),
+        "A shard that has not reported for so long is stuck: it is killed and started again.",
+    )
+    crash_loop_deaths: int = knob(
+        "RPA_V2_CRASH_LOOP_DEATHS",
+        5,
+        integer(1, 1_000_000),
+        "Deaths of shards within a minute that stop the run (exit 3).",
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """The settings that `environment` asks for; raises SettingsError in one line."""
+        values: dict[str, Any] = {}
+        for knob_field in knobs():
+            value = environment.get(knob_field.metadata["knob"], "").strip()
+            if value:
+                values[knob_field.name] = _parse(knob_field, value)
+        if "shard_count" not in values:
+            # A computed default gives way to a small number of workers; a number that a person set does not.
+            values["shard_count"] = min(_default_shards(), values.get("workers", 200))
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def share(self, shard: int) -> Share:
+        """The part of shard number `shard` (from 0)."""
+        count = self.shard_count
+        return Share(
+            workers=workers_of(shard, self.workers, count),
+            download_concurrency=share_of(self.download_concurrency, shard, count),
+            extract_concurrency=share_of(self.extract_concurrency, shard, count),
+            extract_workers=share_of(self.extract_workers, shard, count),
+            io_threads=share_of(self.io_threads, shard, count),
+            max_connections=share_of(self.max_connections, shard, count),
+            max_keepalive=share_of(self.max_keepalive, shard, count) if self.max_keepalive else 0,
+        )
+
+    def check(self) -> None:
+        """Raises SettingsError for impossible pairs and for more descriptors than this process may open."""
+        if self.shard_count > self.workers:
+            raise _pair_error(self, "shard_count", f"at most RPA_V2_WORKERS={self.workers}: every shard needs a worker")
+        if self.lease_renew_seconds >= self.lease_ttl_seconds:
+            raise _pair_error(
+                self, "lease_renew_seconds", f"less than RPA_V2_LEASE_TTL_SECONDS={self.lease_ttl_seconds:g}"
+            )
+        if self.max_keepalive > self.max_connections:
+            raise _pair_error(self, "max_keepalive", f"at most RPA_V2_HTTP_MAX_CONNECTIONS={self.max_connections}")
+        for policy in self.host_policies:
+            published = PUBLISHED.get(policy.host)
+            if published is not None and not policy.is_within(published) and not self.faster_than_published:
+                allowed = f"no faster than {published} (its published rate) without RPA_V2_FASTER_THAN_PUBLISHED=1"
+                raise _pair_error(self, "host_policies", allowed)
+        needed = max(self.share(shard).descriptors for shard in range(self.shard_count))
+        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft_limit != resource.RLIM_INFINITY and needed > soft_limit:
+            spare = soft_limit - (needed - self.share(0).max_connections)
+            raise _pair_error(
+                self,
+                "max_connections",
+                f"at most {max(spare, 1) * self.shard_count} here: a shard would need {needed} descriptors and "
+                f"`ulimit -n` allows {soft_limit}; raise it or lower the knob",
+            )
+
+
+def knobs() -> tuple[Field[Any], ...]:
+    """The fields of `Settings`, each with its knob in `metadata`."""
+    return fields(Settings)
+
+
+def _parse(knob_field: Field[Any], value: str) -> Any:
+    kind: Kind = knob_field.metadata["kind"]
+    try:
+        return kind.parse(value)
+    except (ValueError, KeyError, IndexError):
+        raise SettingsError(f"{knob_field.metadata['knob']}={value}: must be {kind.allowed}") from None
+
+
+def _pair_error(settings: Settings, name: str, allowed: str) -> SettingsError:
+    knob_field = next(each for each in knobs() if each.name == name)
+    return SettingsError(f"{knob_field.metadata['knob']}={as_text(getattr(settings, name))}: must be {allowed}")

@@ -1,0 +1,271 @@
+"""The one governor of a run: who may send a request to a governed host, and when.
+
+Guarantee: in any window of a host's policy no more requests arrive there than it allows, whatever the number of shards,
+their deaths, a resize or a new start, and however long a request is on its way: it counts from its grant until a window
+after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a host for
+everybody; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person acts. No
+error makes it faster. Limit: pure, with the clock as an argument; of requests whose shard died it assumes that they
+arrive soon.
+
+Hosts without a policy need no permits. One that answers 429 or 503 gets a policy for the time being.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
+
+# What a shard sent before it died, and what a run sent before it ended, arrives within this.
+LAST_WORDS_SECONDS = 0.2
+MAX_FLOOR_SECONDS = 3600.0
+MAX_DOUBLINGS = 32
+RECOVERY_SECONDS = 60.0
+RECOVERY_STEP = 1.25
+MIN_FACTOR = 1 / 64
+
+Ending = Literal["ok", "failed", "unused"]
+
+
+def temporary_policy(host: str) -> HostPolicy:
+    """For a host without a published rate that asked us to slow down."""
+    return HostPolicy(host, 10, 1.0, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permits for one shard. `granted_at` is the monotonic clock, which all processes of a machine share."""
+
+    shard: int
+    host: str
+    ids: tuple[int, ...]
+    granted_at: float
+
+
+@dataclass(slots=True)
+class HostState:
+    """One governed host. Times are monotonic seconds.
+
+    Requests of permits in `unanswered` may arrive at any moment; `arrived` says when, at the latest, earlier ones did.
+    """
+
+    policy: HostPolicy
+    arrived: deque[float]
+    unanswered: set[int] = field(default_factory=set)
+    temporary: bool = False
+    wanted: dict[int, int] = field(default_factory=dict)
+    lent: dict[int, tuple[int, float]] = field(default_factory=dict)
+    closed_until: float | None = None
+    closings: int = 0
+    probe: int | None = None
+    factor: float = 1.0
+    calm_since: float = 0.0
+    blocked: str | None = None
+
+    def note_arrival(self, permit: int, at: float) -> None:
+        """The request of a permit has arrived by now; from here on its window runs."""
+        if permit in self.unanswered:
+            self.unanswered.remove(permit)
+            self.arrived.append(max(at, self.arrived[-1]))
+
+    def give_up(self, permit: int, now: float) -> None:
+        """Nobody will say any more what became of a permit: its request may just have been sent."""
+        del self.lent[permit]
+        self.note_arrival(permit, now + LAST_WORDS_SECONDS)
+        if self.probe == permit:
+            self.probe = None
+
+
+class Governor:
+    """The budgets of all governed hosts."""
+
+    def __init__(
+        self, policies: Mapping[str, HostPolicy], floor_seconds: float, permit_seconds: float, now: float
+    ) -> None:
+        self._floor_seconds = floor_seconds
+        self._permit_seconds = permit_seconds
+        self._ids = count(1)
+        self._hosts = {host: self._new_host(policy, now) for host, policy in policies.items()}
+
+    def want(self, shard: int, host: str, permits: int) -> None:
+        """A shard asks for permits; for a host that needs none any more, it has been told so."""
+        state = self._hosts.get(host)
+        if state is not None and state.blocked is None:
+            state.wanted[shard] = state.wanted.get(shard, 0) + permits
+
+    def grants(self, now: float) -> list[Grant]:
+        """The permits that may go out now."""
+        granted: list[Grant] = []
+        for host, state in list(self._hosts.items()):
+            self._recover(host, state, now)
+            self._take_back_expired(state, now)
+            by_shard: dict[int, list[int]] = {}
+            while state.wanted and self._may_begin(state, now):
+                shard = self._next_shard(state)
+                permit = next(self._ids)
+                state.unanswered.add(permit)
+                state.lent[permit] = (shard, now)
+                if state.closed_until is not None:
+                    state.probe = permit
+                by_shard.setdefault(shard, []).append(permit)
+            granted += [Grant(shard, host, tuple(ids), now) for shard, ids in by_shard.items()]
+        return granted
+
+    def seconds_to_next_grant(self, now: float) -> float | None:
+        """How long until `grants` may have something, as far as the clock decides; None if it does not."""
+        waits = [self._wait(state, now) for state in self._hosts.values() if state.wanted]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def answered(self, host: str, permit: int, now: float) -> None:
+        """The answer to a request has begun, so the request has arrived."""
+        state = self._hosts.get(host)
+        if state is not None:
+            state.note_arrival(permit, now)
+
+    def back(self, host: str, permit: int, ending: Ending, now: float) -> None:
+        """A permit comes back: its request got an answer, failed without one, or was never sent."""
+        state = self._hosts.get(host)
+        if state is None or state.lent.pop(permit, None) is None:
+            return
+        if ending == "unused":
+            state.unanswered.discard(permit)
+        state.note_arrival(permit, now)
+        if state.probe == permit:
+            state.probe = None
+            if ending == "ok":
+                self._reopen(state, now)
+            else:
+                state.closed_until = now + (self._floor_seconds if ending == "failed" else 0.0)
+
+    def limited(self, host: str, permit: int | None, retry_after_seconds: float | None, now: float) -> None:
+        """The host answered 429 or 503: it is closed for everybody."""
+        state = self._host(host, now)
+        was_probe = permit is not None and state.probe == permit
+        if permit is not None:
+            state.lent.pop(permit, None)
+            state.note_arrival(permit, now)
+        if state.closed_until is None or was_probe:
+            state.closings += 1
+            state.probe = None
+        # Answers to requests that were under way together count once.
+        doublings = min(state.closings - 1, MAX_DOUBLINGS)
+        floor = max(self._floor_seconds, min(self._floor_seconds * 2.0**doublings, MAX_FLOOR_SECONDS))
+        seconds = min(max(retry_after_seconds or 0.0, floor), MAX_PAUSE_SECONDS)
+        state.closed_until = max(state.closed_until or 0.0, now + seconds)
+        state.calm_since = now
+
+    def block(self, host: str, detail: str, now: float) -> None:
+        """The host refuses us: no request until a person acts."""
+        state = self._host(host, now)
+        state.blocked = state.blocked or detail
+        state.wanted.clear()
+        for permit in [*state.lent]:
+            state.give_up(permit, now)
+
+    def reopen(self, host: str, now: float) -> bool:
+        """A person acted: a probe may go out; False if the host was neither blocked nor closed."""
+        state = self._hosts.get(host)
+        if state is None or (state.blocked is None and (state.closed_until is None or state.closed_until <= now)):
+            return False
+        state.blocked = None
+        state.closed_until, state.probe, state.closings = now, None, 0
+        return True
+
+    def forget(self, shard: int, now: float) -> None:
+        """A shard is gone: it wants nothing more, and its permits come back; what it sent stays counted."""
+        for state in self._hosts.values():
+            state.wanted.pop(shard, None)
+            for permit in [permit for permit, (holder, _) in state.lent.items() if holder == shard]:
+                state.give_up(permit, now)
+
+    def hosts(self, now: float) -> dict[str, dict[str, Any]]:
+        """Every governed host for shards, for the status and for the next run: durations, not moments."""
+        return {
+            host: {
+                "policy": str(state.policy),
+                "temporary": state.temporary,
+                "factor": state.factor,
+                "closings": state.closings,
+                "closed_seconds": None if state.closed_until is None else max(0.0, state.closed_until - now),
+                "blocked": state.blocked,
+            }
+            for host, state in self._hosts.items()
+        }
+
+    def restore(self, host: str, saved: Mapping[str, Any], seconds_since: float, now: float) -> None:
+        """Takes up what an earlier run knew of a host; a clock that was set back lengthens nothing."""
+        if not (saved["blocked"] or saved["closed_seconds"] is not None or saved["factor"] < 1.0):
+            return
+        state = self._host(host, now)
+        state.blocked = saved["blocked"]
+        state.factor, state.closings, state.calm_since = saved["factor"], saved["closings"], now
+        if saved["closed_seconds"] is not None:
+            state.closed_until = now + max(0.0, saved["closed_seconds"] - max(0.0, seconds_since))
+
+    def _new_host(self, policy: HostPolicy, now: float, *, temporary: bool = False) -> HostState:
+        # As if a burst had just been sent: an earlier run may have done so.
+        burst = [now + LAST_WORDS_SECONDS] * policy.requests
+        return HostState(policy, deque(burst, maxlen=policy.requests), temporary=temporary, calm_since=now)
+
+    def _host(self, host: str, now: float) -> HostState:
+        state = self._hosts.get(host)
+        if state is None:
+            state = self._hosts[host] = self._new_host(temporary_policy(host), now, temporary=True)
+        return state
+
+    def _wait(self, state: HostState, now: float) -> float | None:
+        """Seconds until the clock allows another request; None while only an event can."""
+        left = state.policy.requests - len(state.unanswered)
+        if state.blocked is not None or len(state.lent) >= state.policy.connections or left <= 0:
+            return None
+        window_end = state.arrived[-left] + state.policy.per_seconds / state.factor
+        if state.closed_until is not None:
+            return None if state.probe is not None else max(0.0, window_end - now, state.closed_until - now)
+        return max(0.0, window_end - now)
+
+    def _may_begin(self, state: HostState, now: float) -> bool:
+        return self._wait(state, now) == 0.0
+
+    def _next_shard(self, state: HostState) -> int:
+        """Shards take turns, so that one with many waiting workers does not starve the others."""
+        shard, permits = next(iter(state.wanted.items()))
+        del state.wanted[shard]
+        if permits > 1:
+            state.wanted[shard] = permits - 1
+        return shard
+
+    def _take_back_expired(self, state: HostState, now: float) -> None:
+        for permit in [permit for permit, (_, at) in state.lent.items() if now - at > self._permit_seconds]:
+            state.give_up(permit, now)
+
+    def _reopen(self, state: HostState, now: float) -> None:
+        state.closed_until = None
+        state.factor = max(state.factor / 2, MIN_FACTOR)
+        state.calm_since = now
+
+    def _recover(self, host: str, state: HostState, now: float) -> None:
+        if state.closed_until is not None or state.factor == 1.0 or now - state.calm_since < RECOVERY_SECONDS:
+            return
+        state.factor = min(1.0, state.factor * RECOVERY_STEP)
+        state.calm_since = now
+        if state.factor == 1.0:
+            state.closings = 0
+            if state.temporary and state.blocked is None:
+                del self._hosts[host]
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """The hosts whose state differs in what a person would want to know."""
+    for host in {**before, **after}:
+        if _gist(before.get(host)) != _gist(after.get(host)):
+            yield host
+
+
+def _gist(host: Mapping[str, Any] | None) -> tuple[object, ...]:
+    if host is None:
+        return ()
+    return (host["blocked"], host["closed_seconds"] is None, host["closings"], host["factor"])

@@ -1,0 +1,169 @@
+"""Extraction in a child process that may be killed: for suspects, and for corpora that nobody trusts.
+
+Guarantee: a call ends by its deadline, give or take a moment, with a result or a `PaperError` that says what happened;
+a child that hangs is killed with everything it started, one that dies is named with its signal; a child never
+outlives its parent (Linux). Limit: a child costs a process, its start a fifth of a second, and its memory limit counts
+address space, not what is touched.
+
+The protocol is one JSON object a line: `{"path", "choice"}` in, `{"extraction"}` or `{"failure", "detail"}` out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psutil
+
+from rpa_shard.extract.result import Extraction
+from rpa_shard.extract.runner import extract
+from rpa_shard.model.failure import Failure, PaperError
+
+# PDFium and pypdf keep some memory of each document: a fresh child now and then keeps that from adding up.
+PAPERS_PER_CHILD = 500
+MAX_RSS_BYTES = 600 * 2**20
+GRACE_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ExtractionChild:
+    """A child process that extracts, started when first needed. One thread may use it at a time."""
+
+    def __init__(self, memory_limit_bytes: int) -> None:
+        self._memory_limit_bytes = memory_limit_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._papers = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while there is one."""
+        return self._process.pid if self._process else None
+
+    def extract(self, path: Path, choice: str, deadline_seconds: float) -> Extraction:
+        """As `rpa_shard.extract.runner.extract`, in the child; besides raises EXTRACT_TIMEOUT and POISON."""
+        self._recycle_if_due()
+        process = self._running()
+        self._papers += 1
+        answer = self._ask(process, {"path": str(path), "choice": choice}, deadline_seconds)
+        if answer is None:
+            raise PaperError(Failure.POISON, f"extraction {self._how_it_died()}")
+        if "failure" in answer:
+            raise PaperError(Failure(answer["failure"]), answer["detail"])
+        return Extraction.from_json(answer["extraction"])
+
+    def close(self) -> None:
+        """Ends the child, which should be idle: it leaves when its input does, or is killed."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE_SECONDS)
+            self._kill()
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        assert process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(self._memory_limit_bytes), str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+            self._papers = 0
+        return self._process
+
+    def _recycle_if_due(self) -> None:
+        if self._process is None:
+            return
+        with suppress(psutil.Error):
+            if self._papers < PAPERS_PER_CHILD and psutil.Process(self._process.pid).memory_info().rss < MAX_RSS_BYTES:
+                return
+        self.close()
+
+    def _ask(
+        self, process: subprocess.Popen[bytes], question: dict[str, str], deadline_seconds: float
+    ) -> dict[str, Any] | None:
+        """The child's answer, or None if it died. Raises EXTRACT_TIMEOUT, and kills it then."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        give_up = time.monotonic() + deadline_seconds
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(question).encode() + b"\n")
+        parts: list[bytes] = []
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while not (parts and parts[-1].endswith(b"\n")):
+                if not selector.select(max(0.0, give_up - time.monotonic())):
+                    self._kill()
+                    raise PaperError(Failure.EXTRACT_TIMEOUT, f"extraction took more than {deadline_seconds:g} s")
+                part = os.read(process.stdout.fileno(), 2**20)
+                if not part:
+                    return None
+                parts.append(part)
+        answer: dict[str, Any] = json.loads(b"".join(parts))
+        return answer
+
+    def _how_it_died(self) -> str:
+        assert self._process is not None
+        code = self._process.wait()
+        self._kill()
+        return f"exited with code {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
+
+
+def _child(memory_limit_bytes: int, parent: int) -> None:
+    """The child's whole life."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Native code may print; its prints must not end up between our answers.
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        _answer(answers, json.loads(line))
+
+
+def _answer(answers: BinaryIO, question: dict[str, str]) -> None:
+    answer: dict[str, Any]
+    try:
+        answer = {"extraction": extract(Path(question["path"]), question["choice"]).to_json()}
+        content = json.dumps(answer).encode()
+    except PaperError as error:
+        content = json.dumps({"failure": error.failure, "detail": error.detail}).encode()
+    except MemoryError:
+        content = json.dumps(
+            {"failure": Failure.BAD_PDF, "detail": "its text needs more memory than a child may have"}
+        ).encode()
+    view = memoryview(content + b"\n")
+    while view:
+        view = view[answers.write(view) :]
+
+
+if __name__ == "__main__":
+    _child(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,148 @@
+"""The text of one page through PDFium's own functions: every line, and where it stands.
+
+Guarantee: the lines of `text` are those of PDFium's text, a line that ends in a hyphen too (PDFium writes U+FFFE
+there), and each position in `text` is found from PDFium's index of a character. Limit: positions inside a line are
+exact only where making the line valid changed nothing before them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from ctypes import PyDLL, addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+import pypdfium2.raw as c
+from pypdfium2_raw.bindings import _libs
+
+from rpa_shard.extract.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
+from rpa_shard.reading.document import Metadata, Place
+from rpa_shard.reading.metadata import metadata_of
+from rpa_shard.reading.raw import valid_line
+
+# Added to a number and taken away again, it leaves a whole one, from a half the even one. So tenths come out as `round`
+# makes them of PDFium's 32-bit numbers, in a tenth of the time.
+TO_WHOLE = 1.5 * 2**52
+_LINE_END, _HYPHEN = "\r\n", "\ufffe"
+_MARKS = frozenset(f"{_HYPHEN}\r\n")
+_HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_METADATA_BYTES = 4096
+_UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
+
+
+# ctypes gives the interpreter away at each call of a usual library, and checks each argument against a declared type:
+# three calls a line mean a fight for the interpreter with the loop at each, and most of their time. These calls are
+# over before another thread could begin, so they keep it; and they get what C wants: pointers from `c_void_p` and
+# `byref`, ints that are ints.
+_quick = PyDLL(_libs["pdfium"]._name)
+_char_origin, _loose_char_box = _quick["FPDFText_GetCharOrigin"], _quick["FPDFText_GetLooseCharBox"]
+_character_at = _quick["FPDFText_GetCharIndexFromTextIndex"]
+
+
+class TextPage:
+    """One open text page. PDFium counts in UTF-16 units, `text` in code points."""
+
+    def __init__(self, handle: Any, budget: Budget) -> None:
+        self._handle = handle
+        count = max(c.FPDFText_CountChars(handle), 0)
+        raw, units = _raw_text(handle, count)
+        self._same_index = count == units
+        self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
+        self.text = "\n".join(self._lines)
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Where in `text` each line begins."""
+        return [0, *accumulate(len(line) + 1 for line in self._lines)]
+
+    def places(self) -> tuple[Place | None, ...]:
+        """The place of each line; None for empty ones, and past the cap."""
+        x, y, box = c_double(), c_double(), c.FS_RECTF()
+        x_at, y_at, box_at = byref(x), byref(y), byref(box)
+        handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
+        same, to = self._same_index, TO_WHOLE
+        found: list[Place | None] = [None] * len(self._spans)
+        for number, (start, end) in enumerate(self._spans[:LINES_WITH_PLACES]):
+            if end <= start:
+                continue
+            first, last = start, end - 1
+            if not same:
+                first, last = max(_character_at(handle, first), 0), max(_character_at(handle, last), 0)
+            if not _char_origin(handle, first, x_at, y_at):
+                continue
+            _loose_char_box(handle, first, box_at)
+            size = box.top - box.bottom
+            _loose_char_box(handle, last, box_at)
+            last_size = box.top - box.bottom
+            if last_size > size:  # a line may begin or end with an index
+                size = last_size
+            found[number] = new(
+                Place,
+                (
+                    (x.value * 10 + to - to) / 10,
+                    (y.value * 10 + to - to) / 10,
+                    (box.right * 10 + to - to) / 10,
+                    (size * 10 + to - to) / 10,
+                ),
+            )
+        return tuple(found)
+
+    def offset_at(self, x: float, y: float) -> int | None:
+        """The offset in `text` of the character at or near a point of the page."""
+        found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
+        if found < 0:
+            return None
+        unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)
+        line = bisect_right(self._spans, (unit, 1 << 60)) - 1
+        if line < 0:
+            return None
+        return self._offsets[line] + min(unit - self._spans[line][0], len(self._lines[line]))
+
+
+def _raw_text(handle: Any, count: int) -> tuple[str, int]:
+    """The page's text, and its length in UTF-16 units."""
+    count = min(count, PAGE_CHARACTERS)
+    buffer = (c_ushort * (count + 1))()
+    units = max(c.FPDFText_GetText(handle, 0, count, buffer) - 1, 0)  # there is a NUL at the end
+    return bytes(memoryview(buffer)[:units]).decode("utf-16-le", "surrogatepass"), units
+
+
+def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], list[str]]:
+    """Each line's span in UTF-16 units, and the line as valid text."""
+    spans: list[tuple[int, int]] = []
+    lines: list[str] = []
+    at = 0
+    is_usual = _UNUSUAL.search(raw) is None
+    # A hyphen's mark, or one half of a line end, ends a line, too: each gets a line end of its own to be split at.
+    marked = raw.replace(_HYPHEN, _HYPHEN + _LINE_END)
+    if not raw.count("\r") == raw.count(_LINE_END) == raw.count("\n"):
+        marked = _HALF_END.sub(rf"\g<0>{_LINE_END}", marked)
+    for line in marked.split(_LINE_END):
+        mark = line[-1:]
+        has_mark = mark in _MARKS
+        if has_mark:
+            line = line[:-1]
+        units = len(line) + (len(_ASTRAL.findall(line)) if has_astral else 0)
+        spans.append((at, at + units))
+        at += units + (1 if has_mark else len(_LINE_END))
+        if not is_usual:
+            line = valid_line(line)
+        lines.append(line + "-" if mark == _HYPHEN else line)
+    return spans, lines
+
+
+def document_metadata(document: Any) -> Metadata:
+    """Title, producer and creation date, where the document names them."""
+    return metadata_of(*(_metadata_text(document, name) for name in (b"Title", b"Producer", b"CreationDate")))
+
+
+def _metadata_text(document: Any, name: bytes) -> str:
+    size = c.FPDF_GetMetaText(document, name, None, 0)
+    if not 2 < size <= _METADATA_BYTES:
+        return ""
+    buffer = create_string_buffer(size)
+    c.FPDF_GetMetaText(document, name, buffer, size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "replace")

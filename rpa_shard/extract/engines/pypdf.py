@@ -1,0 +1,95 @@
+"""pypdf: slower than PDFium by far, but it reads some files that PDFium refuses, and runs everywhere.
+
+Guarantee: its resource limits hold in whichever thread calls (they live in a context variable, which threads of a pool
+do not inherit); a page that breaks it costs that page only. Limit: it has no time limit; deadlines are the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pypdf
+from pypdf import Configuration, PageObject, PdfReader, apply_configuration
+from pypdf.errors import PyPdfError
+
+from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
+from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.reading.document import Destination, Document, Metadata, Page
+from rpa_shard.reading.metadata import metadata_of
+
+# It warns about most real files; what matters of that shows in the result.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+
+# No external program may be run on a file that a stranger made.
+_LIMITS = Configuration(jbig2dec_binary=None)
+
+
+class PypdfEngine:
+    """pypdf's text in content order, page by page, with the places of lines, links and bibliography entries."""
+
+    name = "pypdf"
+    version = pypdf.__version__
+
+    def read(self, path: Path, max_pages: int | None = None) -> Document:
+        with apply_configuration(_LIMITS):
+            try:
+                return self._read(path, max_pages)
+            except (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError) as error:
+                raise PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300]) from None
+
+    def _read(self, path: Path, max_pages: int | None) -> Document:
+        with path.open("rb") as file:
+            reader = PdfReader(file, strict=False)
+            if reader.is_encrypted and not reader.decrypt(""):
+                raise PaperError(Failure.BAD_PDF, "pypdf: encrypted, and the empty password does not open it")
+            budget = Budget()
+            count = len(reader.pages)
+            if count > PAGES:
+                budget.hit("pages")
+            entries = _tried(lambda: entry_places(reader, budget), ())
+            keys = {each.key for each in entries}
+            pages = [_read_page(reader, index, keys, budget) for index in range(min(count, max_pages or PAGES))]
+            metadata = _tried(lambda: _metadata(reader), Metadata())
+        if not pages:
+            raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
+        if all(page.failed for page in pages):
+            raise PaperError(Failure.BAD_PDF, "pypdf: no page can be read")
+        return Document(tuple(pages), self.name, self.version, _distinct(entries), metadata, budget.names())
+
+
+def _tried(work: Any, instead: Any) -> Any:
+    try:
+        return work()
+    except Exception:  # pypdf raises whatever its parsing runs into
+        return instead
+
+
+def _distinct(entries: tuple[Destination, ...]) -> tuple[Destination, ...]:
+    return tuple(dict.fromkeys(entries))
+
+
+def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) -> Page:
+    try:
+        page = reader.pages[index]
+        pieces = Pieces()
+        text = page.extract_text(visitor_text=pieces.visit)
+    except Exception:  # pypdf raises whatever its parsing runs into
+        return Page("", failed=True)
+    text, places = pieces.finish(text, budget)
+    width, height = _tried(lambda: _size(page), (0.0, 0.0))
+    links = _tried(lambda: page_links(page, pieces, keys, budget), ())
+    return Page(text, places, links, width, height)
+
+
+def _size(page: PageObject) -> tuple[float, float]:
+    return float(page.mediabox.width), float(page.mediabox.height)
+
+
+def _metadata(reader: PdfReader) -> Metadata:
+    found: Mapping[str, Any] = reader.metadata or {}
+    return metadata_of(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))

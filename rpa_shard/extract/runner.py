@@ -1,0 +1,205 @@
+"""A PDF's text and references: the engines in order, then what we make of their pages.
+
+Guarantee: one thread of the process at a time is inside an engine, whichever it is; a file that breaks an engine ends
+as `PaperError(BAD_PDF)`. Where the first engine's text is bad, the second one's is taken only if its quality is
+better. Limit: blocks for as long as the engine takes; deadlines are enforced from outside.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+from pathlib import Path
+
+from rpa_shard.extract.engines import load, names_for
+from rpa_shard.extract.result import Citation, Extraction, PageSize
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.reading.clean import Layout
+from rpa_shard.reading.document import Document
+from rpa_shard.reading.furniture import find_furniture
+from rpa_shard.reading.line_numbers import without_line_numbers
+from rpa_shard.reading.lines import MAX_LINES, Reading, read_lines
+from rpa_shard.reading.paragraphs import paragraph_starts
+from rpa_shard.reading.quality import Quality, measure
+from rpa_shard.reading.references import Bibliography, Reference, find_references
+from rpa_shard.reading.sections import find_abstract, find_sections
+from rpa_shard.reading.stamp import Stamped, find_stamp
+from rpa_shard.system.failpoints import reach
+
+# PDFium crashes, or silently gives wrong text, when two threads are in it, even on different documents; two threads of
+# pypdf only take the interpreter from the loop.
+ENGINE_LOCK = threading.Lock()
+# The second engine reads too where the first could not read more than this share of the pages.
+MAX_FAILED_PAGES = 0.1
+# Where the first engine's text is garbled, the second one, which is slow, first shows on so many pages whether it does
+# better: mostly the fonts are to blame.
+TRIAL_PAGES = 1
+# How far the number of references may be from what the destinations promise: this many, or this share of them.
+REFERENCES_OFF, REFERENCES_OFF_SHARE = 1, 0.05
+# Links to one entry that begin closer together are one citation.
+ONE_CITATION_CHARACTERS = 40
+
+
+def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
+    """Reads the PDF at `path` with the engines of `choice`. Raises PaperError(BAD_PDF).
+
+    `inside` is entered once the engine lock is ours, and left before it is released: it covers all of it.
+    """
+    with ENGINE_LOCK, inside or nullcontext():
+        reach("mid_extraction")
+        document, quality, fell_back = _read(path, choice)
+        # In here, too: whoever watches the deadline watches this.
+        return make(document, quality, fell_back=fell_back)
+
+
+def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
+    """What the first engine reads, or a further one if that is better; and whether it was a further one."""
+    refusals: list[str] = []
+    best: tuple[Document, Quality, bool] | None = None
+    for number, name in enumerate(names_for(choice)):
+        try:
+            if best is not None and best[1].garbled and not _may_do_better(name, path, best[0]):
+                continue
+            document = load(name).read(path)
+        except PaperError as refusal:
+            refusals.append(refusal.detail)
+            continue
+        except MemoryError:
+            refusals.append(f"{name}: needs more memory than it may have")
+            continue
+        quality = measure(document.pages)
+        if best is None or quality.rank > best[1].rank:
+            best = document, quality, number > 0
+        if not (quality.garbled or quality.failed_pages > MAX_FAILED_PAGES * len(document.pages)):
+            break
+    if best is None:
+        raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
+    return best
+
+
+def _may_do_better(name: str, path: Path, than: Document) -> bool:
+    """Whether an engine is worth its time on a document that another one garbled.
+
+    It is where it does better on the first pages, or where those are too short to tell.
+    """
+    first = measure(than.pages[:TRIAL_PAGES])
+    return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
+
+
+def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
+    """Everything that can be told of a document."""
+    reading = read_lines(document.pages)
+    numbered, numbers = without_line_numbers(reading.lines)
+    reading = reading._replace(lines=numbered)
+    dropped = find_furniture(reading.lines)
+    stamped = find_stamp(document.pages[0].text)
+    furniture = _furniture(reading, dropped, stamped, numbers)
+    hidden = dropped | _stamp_line(reading, stamped)
+    lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
+    bibliography = find_references(document, lines, reading)
+    references = bibliography.references
+    stop = references[0].start if references else len(reading.raw)
+    sections = find_sections(lines, stop)
+    limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
+    heads = {each.start for each in sections}
+    # A paragraph begins with each reference, each heading, and after each heading.
+    known = heads.union(
+        (each.start for each in references),
+        (after.start for head, after in pairwise(lines) if head.start in heads),
+    )
+    return Extraction(
+        text=reading.raw,
+        page_offsets=reading.page_spans,
+        references=references,
+        references_method=bibliography.method,
+        references_expected=bibliography.expected,
+        citations=_citations(document, reading, bibliography),
+        sections=sections,
+        abstract=find_abstract(lines, sections, reading.raw),
+        stamp=stamped.stamp if stamped else None,
+        layout=Layout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
+        metadata=document.metadata,
+        page_sizes=_page_sizes(document),
+        quality=quality,
+        flags=_flags(quality, bibliography, cut=bool(limits), fell_back=fell_back),
+        engine=document.engine,
+        engine_version=document.engine_version,
+        failed_pages=tuple(number for number, page in enumerate(document.pages, 1) if page.failed),
+        limits_hit=limits,
+    )
+
+
+def _furniture(
+    reading: Reading, dropped: frozenset[int], stamped: Stamped | None, numbers: Iterable[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    """The spans that are no part of the text, in order and apart from one another."""
+    spans = [*numbers]
+    spans += [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
+    if stamped is not None:
+        offset = reading.page_spans[0][0]
+        spans.append((offset + stamped.start, offset + stamped.end))
+    return tuple(sorted(set(spans)))
+
+
+def _stamp_line(reading: Reading, stamped: Stamped | None) -> frozenset[int]:
+    """The index of the line that is nothing but the stamp."""
+    if stamped is None:
+        return frozenset()
+    start, end = (reading.page_spans[0][0] + at for at in (stamped.start, stamped.end))
+    return frozenset(
+        index
+        for index, line in enumerate(reading.lines[:1000])
+        if line.page == 1 and line.start <= start and end <= line.end and len(line.text.strip()) == end - start
+    )
+
+
+def _citations(document: Document, reading: Reading, bibliography: Bibliography) -> tuple[Citation, ...]:
+    ordinals = bibliography.ordinals
+    if not ordinals:
+        return ()
+    found = (
+        Citation(number, span[0] + link.offset, ordinals[link.key])
+        for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
+        for link in page.links
+        if link.key is not None and link.key in ordinals and link.offset is not None
+    )
+    return tuple(_each_once(found))
+
+
+def _each_once(citations: Iterable[Citation]) -> Iterator[Citation]:
+    """Without the second link of one citation: author and year, or the two parts of one broken over lines."""
+    before: Citation | None = None
+    for each in citations:
+        if (
+            before is None
+            or each.reference != before.reference
+            or each.offset - before.offset > ONE_CITATION_CHARACTERS
+        ):
+            yield each
+        before = each
+
+
+def _page_sizes(document: Document) -> tuple[PageSize, ...]:
+    sizes = Counter((round(page.width, 1), round(page.height, 1)) for page in document.pages if page.width > 0)
+    return tuple(PageSize(width, height, count) for (width, height), count in sorted(sizes.items()))
+
+
+def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, fell_back: bool) -> tuple[str, ...]:
+    flags = {
+        "needs_ocr": quality.needs_ocr,
+        "garbled": quality.garbled,
+        "non_english": quality.non_english,
+        "partial": quality.failed_pages > 0 or cut,
+        "refs_mismatch": _mismatch(bibliography.references, bibliography.expected),
+        "fallback_engine": fell_back,
+    }
+    return tuple(sorted(flag for flag, raised in flags.items() if raised))
+
+
+def _mismatch(references: tuple[Reference, ...], expected: int | None) -> bool:
+    if expected is None:
+        return False
+    return abs(len(references) - expected) > max(REFERENCES_OFF, REFERENCES_OFF_SHARE * expected)

@@ -1,0 +1,193 @@
+"""The body of a PDF on its way to a file.
+
+Guarantee: the file appears only if it is a PDF, with its mark within the first KB and its end marker near the end, and
+no larger than the cap, and its content is on disk then. Otherwise nothing stays. Limit: the file's name is durable once
+its folder is synced, which writing the paper's text does; says nothing about how the bytes come here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as ZlibError  # noqa: N812
+
+from rpa_shard.fetch.responses import page_words, says_withdrawn
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.phases.prep.artifacts import Fingerprint, new_temporary, put_in_place
+from rpa_shard.system.failpoints import reach
+
+# A body up to this size is written with a single hop to a thread.
+SPILL_BYTES = 2**20
+HEADER_WITHIN_BYTES = 1024
+# Without what pads the end: programs that fill files up to whole blocks are many, and their PDFs are sound.
+END_MARKER_WITHIN_BYTES = 2048
+_PADDING = b"\0 \t\r\n"
+_PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
+# Compressed bytes are unpacked in steps, so that a bomb meets the cap before it fills the memory.
+UNPACK_STEP_BYTES = 2**18
+MAX_PIECES = 512  # of one write; systems allow 1024
+
+
+class Body:
+    """Bytes gathered in memory, spilled to a temporary file beyond `SPILL_BYTES`.
+
+    `take` belongs to the loop; `spill`, `copy_from`, `finish`, `restart` and `discard` block and belong to a disk
+    thread. They never overlap.
+    """
+
+    def __init__(self, temporaries: Path, final: Path, max_bytes: int) -> None:
+        self._final = final
+        self._max_bytes = max_bytes
+        self._temporary = new_temporary(temporaries, ".pdf")
+        self._file: FileIO | None = None
+        self.restart()
+
+    @property
+    def size_bytes(self) -> int:
+        """How much has been taken."""
+        return self._size_bytes
+
+    def restart(self) -> None:
+        """Forgets everything: the body comes anew."""
+        self._chunks: list[bytes] = []
+        self._gathered_bytes = 0
+        self._size_bytes = 0
+        self._digest = hashlib.sha256()
+        self._head = b""
+        self._tail = b""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+
+    def take(self, chunk: bytes) -> bool:
+        """Adds a chunk; True if it is time to `spill`. Raises PaperError for what can be no PDF, or past the cap."""
+        if len(self._head) < HEADER_WITHIN_BYTES:
+            self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
+            if len(self._head) == HEADER_WITHIN_BYTES:
+                self._check_head()
+        self._chunks.append(chunk)
+        self._gathered_bytes += len(chunk)
+        self._size_bytes += len(chunk)
+        if self._size_bytes > self._max_bytes:
+            raise PaperError(Failure.TOO_LARGE, f"more than {self._max_bytes} bytes")
+        return self._gathered_bytes >= SPILL_BYTES
+
+    def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
+        """Takes all of a file, or the member of a tar file whose data lie at an offset. Raises PaperError."""
+        try:
+            with path.open("rb") as source:
+                if size_bytes is not None:
+                    _check_member(source, path, offset_bytes, size_bytes)
+                source.seek(offset_bytes)
+                left = size_bytes
+                while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
+                    left = None if left is None else left - len(chunk)
+                    if self.take(chunk):
+                        self.spill()
+        except (FileNotFoundError, NotADirectoryError):
+            raise PaperError(Failure.NOT_FOUND, f"no such file: {path}") from None
+        except (IsADirectoryError, PermissionError) as error:
+            raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
+        if left:
+            raise _moved(path)
+
+    def spill(self) -> None:
+        if self._file is None:
+            self._file = self._temporary.open("wb", buffering=0)
+        _write_all(self._file, self._chunks)
+        for chunk in self._chunks:
+            end = chunk.rstrip(_PADDING) if chunk.endswith(_PADDED) else chunk
+            self._tail = (self._tail + end[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
+            self._digest.update(chunk)
+        self._chunks.clear()
+        self._gathered_bytes = 0
+
+    def finish(self) -> Fingerprint:
+        """Checks and puts the file in its place. Raises PaperError."""
+        self._check_head()
+        self.spill()
+        if b"%%EOF" not in self._tail:
+            raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        self._file.close()
+        put_in_place(self._temporary, self._final)
+        self._file = None
+        reach("after_rename")
+        return Fingerprint(self._size_bytes, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        """Closes, and removes what did not get into place."""
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written need not be
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _check_head(self) -> None:
+        if b"%PDF-" in self._head:
+            return
+        if says_withdrawn(self._head):
+            raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
+        raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
+
+
+def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
+    """Writes chunks with one call where the disk lets it: each call gives up the interpreter and waits for it again."""
+    place = 0
+    while place < len(chunks):
+        written = os.writev(file.fileno(), chunks[place : place + MAX_PIECES])
+        while place < len(chunks) and written >= len(chunks[place]):
+            written -= len(chunks[place])
+            place += 1
+        if written:
+            rest = memoryview(chunks[place])[written:]
+            while rest:
+                rest = rest[os.write(file.fileno(), rest) :]
+            place += 1
+
+
+def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
+    """Raises PaperError(NOT_FOUND) unless the header of such a member stands before its data."""
+    source.seek(max(0, offset_bytes - tarfile.BLOCKSIZE))
+    try:
+        member = tarfile.TarInfo.frombuf(source.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
+    except tarfile.TarError:
+        raise _moved(path) from None
+    if member.size != size_bytes:
+        raise _moved(path)
+
+
+def _moved(path: Path) -> PaperError:
+    return PaperError(Failure.NOT_FOUND, f"{path} is not as it was when it was added: add it again")
+
+
+class Unpacker:
+    """Undoes a Content-Encoding, in steps. Raises PaperError(SERVER_ERROR) for one that we did not ask for."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in {"gzip", "x-gzip", "deflate"}:
+            raise PaperError(Failure.SERVER_ERROR, f"an encoding that we did not ask for: {encoding[:40]!r}")
+        self._stream = decompressobj(MAX_WBITS | 32)  # 32: gzip or zlib, by its header
+
+    def steps(self, chunk: bytes) -> Iterator[bytes]:
+        """The unpacked bytes, at most `UNPACK_STEP_BYTES` at a time."""
+        try:
+            while chunk:
+                unpacked = self._stream.decompress(chunk, UNPACK_STEP_BYTES)
+                if unpacked:
+                    yield unpacked
+                chunk = self._stream.unconsumed_tail
+        except ZlibError as error:
+            raise PaperError(Failure.TRUNCATED, f"a damaged compressed body: {error}") from None
+
+    def finish(self) -> None:
+        """Raises PaperError(TRUNCATED) if more should have come."""
+        if not self._stream.eof:
+            raise PaperError(Failure.TRUNCATED, "the compressed body ended early")

@@ -1,0 +1,255 @@
+"""One PDF from one place into its file.
+
+Guarantee: the file appears only if it is a PDF, whole and as long as announced; everything else ends as a PaperError
+with its class, and leaves nothing. Every request to a governed host, also after a redirect, has a permit. A body that
+was cut is taken up where it ended, if the server can say that it still is the same one. Limit: one try from one place;
+which places and how often is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx
+
+from rpa_shard.config.host_policy import host_of, polite_url
+from rpa_shard.fetch.address_guard import AddressGuard
+from rpa_shard.fetch.body import Body, Unpacker
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.fetch.responses import (
+    PAGE_BYTES,
+    is_redirect,
+    part_of,
+    redirect_target,
+    status_error,
+    validator_of,
+)
+from rpa_shard.fetch.transport import LOCATION, failure_of
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.phases.prep.artifacts import Fingerprint
+from rpa_shard.system.failpoints import reach
+
+T = TypeVar("T")
+
+MAX_REDIRECTS = 5
+RANGE_NOT_SATISFIABLE = 416
+MAX_RESUMPTIONS = 3
+# The least speed is asked of every such stretch of a body.
+SPEED_WINDOW_SECONDS = 30.0
+_CUT = frozenset({Failure.TRUNCATED, Failure.NETWORK, Failure.TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What a download may use. `deadline_seconds` counts requests and bodies, not waits for a permit."""
+
+    max_bytes: int
+    deadline_seconds: float
+    min_bytes_per_second: float
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One download under way."""
+
+    body: Body
+    seconds_left: float
+    # What If-Range may name, once a server has sent the beginning of a body that it can send in parts.
+    validator: str | None = None
+    # The length of the whole body, where a part told it.
+    whole_bytes: int | None = None
+
+
+class _OtherBodyError(Exception):
+    """The server's part does not continue what is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloader:
+    """Downloads for one shard: its client, its disk threads, its folder for half-written files, its limits."""
+
+    client: httpx.AsyncClient
+    disk: Executor
+    temporaries: Path
+    limits: DownloadLimits
+    permits: Permits
+    guard: AddressGuard
+
+    async def download(self, url: str, final: Path) -> Fingerprint:
+        """Fetches `url` (http, https, file or tar) into `final`. Raises PaperError."""
+        body = Body(self.temporaries, final, self.limits.max_bytes)
+        try:
+            if url.startswith(("file:", "tar:")):
+                await self._in_thread(body.copy_from, *local_part(url))
+            else:
+                await self._fetch(url, _Progress(body, self.limits.deadline_seconds))
+            return await self._in_thread(body.finish)
+        finally:
+            body.discard()
+
+    async def _fetch(self, url: str, progress: _Progress) -> None:
+        self.guard.name(host_of(url))
+        for resumption in range(MAX_RESUMPTIONS + 1):
+            try:
+                await self._follow(polite_url(url), progress)
+                return
+            except PaperError as error:
+                last = resumption == MAX_RESUMPTIONS
+                if last or error.failure not in _CUT or progress.validator is None or not progress.body.size_bytes:
+                    raise
+
+    async def _follow(self, url: str, progress: _Progress) -> None:
+        for _ in range(MAX_REDIRECTS + 1):
+            location = await self._request(url, progress)
+            if location is None:
+                return
+            url = location
+            self.guard.check_redirect(host_of(url))
+        raise PaperError(Failure.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}"[:300])
+
+    async def _request(self, url: str, progress: _Progress) -> str | None:
+        """One request and its answer; where that is a redirect, its target. Raises PaperError."""
+        headers = {}
+        resumes = progress.validator is not None and bool(progress.body.size_bytes)
+        if resumes:
+            headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator or ""}
+        async with self.permits.permit(host_of(url)) as permit, self._limited(progress):
+            if permit.governed:
+                headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
+            try:
+                async with self.client.stream("GET", url, headers=headers) as response:
+                    permit.answered()
+                    if is_redirect(response.status_code):
+                        return redirect_target(url, response.extensions[LOCATION])
+                    if resumes and response.status_code == RANGE_NOT_SATISFIABLE:
+                        raise _OtherBodyError
+                    if response.status_code not in (200, 206):
+                        raise await _refusal(response)
+                    await self._receive(response, progress)
+                    return None
+            except _OtherBodyError:
+                await self._start_over(progress)
+                return url
+            except PaperError:
+                raise
+            except Exception as error:
+                found = failure_of(error)
+                if found is None:
+                    raise
+                raise PaperError(*found) from error
+
+    @asynccontextmanager
+    async def _limited(self, progress: _Progress) -> AsyncIterator[None]:
+        """Holds the block to what is left of the download's time."""
+        begun = time.monotonic()
+        deadline = asyncio.timeout(progress.seconds_left)
+        try:
+            async with deadline:
+                yield
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            seconds = self.limits.deadline_seconds
+            raise PaperError(Failure.TOO_SLOW, f"took more than {seconds:g} s") from None
+        finally:
+            progress.seconds_left = max(0.0, progress.seconds_left - (time.monotonic() - begun))
+
+    async def _receive(self, response: httpx.Response, progress: _Progress) -> None:
+        body, headers = progress.body, response.headers
+        encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        unpacker = None if encoding in ("", "identity") else Unpacker(encoding)
+        await self._begin(response, progress, resumable=unpacker is None)
+        speed = _Speed(self.limits.min_bytes_per_second)
+        async for chunk in response.aiter_raw():
+            speed.check(len(chunk))
+            for piece in (chunk,) if unpacker is None else unpacker.steps(chunk):
+                reach("mid_download")
+                if body.take(piece):
+                    await self._in_thread(body.spill)
+        if unpacker is not None:
+            unpacker.finish()
+        if progress.whole_bytes is not None and body.size_bytes != progress.whole_bytes:
+            raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.whole_bytes}")
+
+    async def _begin(self, response: httpx.Response, progress: _Progress, *, resumable: bool) -> None:
+        """Makes sure that what comes continues what is there, or starts over."""
+        body, headers = progress.body, response.headers
+        length = headers.get("Content-Length", "")
+        validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
+        if response.status_code == 206:
+            if not body.size_bytes:
+                raise PaperError(Failure.SERVER_ERROR, f"a part that we did not ask for from {response.url}")
+            start, progress.whole_bytes = part_of(headers.get("Content-Range", ""))
+            if start != body.size_bytes or validator not in (None, progress.validator) or not resumable:
+                raise _OtherBodyError
+        elif body.size_bytes:
+            await self._start_over(progress)
+        if length.isascii() and length.isdigit() and body.size_bytes + int(length) > self.limits.max_bytes:
+            raise PaperError(Failure.TOO_LARGE, f"{length} bytes, and the cap is {self.limits.max_bytes}")
+        takes_ranges = resumable and headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
+        progress.validator = (validator or progress.validator) if takes_ranges else None
+
+    async def _start_over(self, progress: _Progress) -> None:
+        await self._in_thread(progress.body.restart)
+        progress.validator = progress.whole_bytes = None
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await run_to_its_end(self.disk, function, *arguments)
+
+
+class _Speed:
+    """Raises PaperError(TOO_SLOW) when a stretch of the body came too slowly."""
+
+    def __init__(self, min_bytes_per_second: float) -> None:
+        self._least = min_bytes_per_second
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def check(self, received_bytes: int) -> None:
+        self._bytes += received_bytes
+        seconds = time.monotonic() - self._since
+        if seconds < SPEED_WINDOW_SECONDS:
+            return
+        if self._bytes < self._least * seconds:
+            rate = self._bytes / seconds
+            raise PaperError(Failure.TOO_SLOW, f"{rate:.0f} bytes a second over {seconds:.0f} s")
+        self._since, self._bytes = time.monotonic(), 0
+
+
+async def _refusal(response: httpx.Response) -> PaperError:
+    """The failure that an answer without a PDF stands for, with what its page says."""
+    page = b""
+    async for chunk in response.aiter_raw():
+        page += chunk
+        if len(page) >= PAGE_BYTES:
+            break
+    retry_after = response.headers.get("Retry-After", "")
+    return status_error(response.status_code, str(response.url), retry_after, page[:PAGE_BYTES])
+
+
+def local_part(url: str) -> tuple[Path, int, int | None]:
+    """File, offset and size (None: all of it) of a `file:` URL, or of `tar:…#offset=…&size=…`."""
+    parts = urlsplit(url)
+    path = Path(unquote(parts.path))
+    if parts.scheme == "file":
+        return path, 0, None
+    place = parse_qs(parts.fragment)
+    return path, int(place["offset"][0]), int(place["size"][0])
+
+
+async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:
+    """Runs a function in a thread; a cancelled caller still waits until the thread has let go of what it uses."""
+    running = asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

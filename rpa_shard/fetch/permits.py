@@ -1,0 +1,190 @@
+"""A shard's side of politeness: permits for governed hosts, asked of the supervisor and given back.
+
+Guarantee: no request to a governed host begins without a permit that is fresh; a refusal that one worker hears stops
+all workers of the shard at once, before the supervisor has told the other shards. Limit: a host that nobody governs
+needs no permit, and passing through here costs it one look-up in a dictionary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rpa_shard.config.host_policy import PERMIT_VALID_SECONDS
+from rpa_shard.model.failure import Failure, PaperError
+
+Send = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a request goes by. `number` is None where the host is not governed."""
+
+    host: str
+    number: int | None
+    send: Send
+
+    @property
+    def governed(self) -> bool:
+        """Whether the host's connections are counted."""
+        return self.number is not None
+
+    def answered(self) -> None:
+        """The answer has begun: its window runs from here."""
+        if self.number is not None:
+            self.send({"type": "answered", "host": self.host, "id": self.number})
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    permit: int
+    granted_at: float
+
+    @property
+    def fresh(self) -> bool:
+        return time.monotonic() - self.granted_at <= PERMIT_VALID_SECONDS
+
+
+class Permits:
+    """The permits of one shard. `hear` takes in what the supervisor says of hosts."""
+
+    def __init__(self, governed: Iterable[str], send: Send) -> None:
+        self._send = send
+        self._waiting: dict[str, deque[asyncio.Future[_Granted | None]]] = {host: deque() for host in governed}
+        self._blocked: dict[str, str] = {}
+        # What we told the supervisor and have not yet heard back: words of its that crossed ours change nothing here.
+        self._reported: set[str] = set()
+        self._refusals: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def permit(self, host: str) -> AsyncIterator[Permit]:
+        """For one request to `host`, up to the end of its answer.
+
+        Raises PaperError(BLOCKED) if the host refuses us. What the block raises tells the supervisor how the request
+        ended.
+        """
+        if host in self._blocked:
+            raise PaperError(Failure.BLOCKED, self._blocked[host])
+        permit = await self._acquire(host) if host in self._waiting else None
+        ending = "failed"
+        try:
+            yield Permit(host, permit, self._send)
+            ending = "ok"
+        except PaperError as error:
+            if error.failure in _ANSWERS:
+                ending = "ok"
+            self._refused(host, permit, error)
+            raise
+        finally:
+            if permit is not None:
+                self._send({"type": "back", "host": host, "id": permit, "ending": ending})
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """A message of the supervisor's: permits, or the state of the hosts."""
+        if message["type"] == "permits":
+            self._hand_out(message["host"], message["ids"], message["granted_at"])
+        elif message["type"] == "hosts":
+            self._take_in(message["hosts"])
+
+    async def _acquire(self, host: str) -> int | None:
+        """A fresh permit, or None if the host needs none any more."""
+        while (granted := await self._turn(host)) is not None:
+            if granted.fresh:
+                return granted.permit
+            # The loop stood still between the permit and its use.
+            self._give_back(host, granted.permit)
+            if host not in self._waiting:
+                return None
+        return None
+
+    async def _turn(self, host: str) -> _Granted | None:
+        waiting: asyncio.Future[_Granted | None] = asyncio.get_running_loop().create_future()
+        self._waiting[host].append(waiting)
+        self._send({"type": "want", "host": host, "permits": 1})
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                granted = waiting.result()
+                if granted is not None:
+                    self._give_back(host, granted.permit)
+            raise
+
+    def _give_back(self, host: str, permit: int) -> None:
+        self._send({"type": "back", "host": host, "id": permit, "ending": "unused"})
+
+    def _hand_out(self, host: str, ids: Iterable[int], granted_at: float) -> None:
+        for permit in ids:
+            granted = _Granted(permit, granted_at)
+            waiting = self._next_waiting(host)
+            if waiting is not None and granted.fresh:
+                waiting.set_result(granted)
+                continue
+            self._give_back(host, permit)
+            if waiting is not None:
+                self._waiting[host].appendleft(waiting)
+                self._send({"type": "want", "host": host, "permits": 1})
+
+    def _next_waiting(self, host: str) -> asyncio.Future[_Granted | None] | None:
+        queue = self._waiting.get(host, deque())
+        while queue:
+            waiting = queue.popleft()
+            if not waiting.done():  # its worker may have been cancelled
+                return waiting
+        return None
+
+    def _take_in(self, hosts: Mapping[str, Mapping[str, Any]]) -> None:
+        self._reported -= hosts.keys()
+        blocked = {host: each["blocked"] for host, each in hosts.items() if each["blocked"]}
+        self._refusals = {host: said for host, said in self._refusals.items() if host not in blocked}
+        self._blocked = self._refusals | blocked
+        for host in hosts.keys() - self._waiting.keys():
+            self._waiting[host] = deque()
+        for host in self._waiting.keys() - hosts.keys() - self._reported:
+            while waiting := self._next_waiting(host):
+                waiting.set_result(None)
+            del self._waiting[host]
+        for host in self._blocked:
+            self._send_home(host)
+
+    def _refused(self, host: str, permit: int | None, error: PaperError) -> None:
+        if error.failure is Failure.RATE_LIMITED:
+            self._report(host)
+            self._send(
+                {"type": "limited", "host": host, "id": permit, "retry_after_seconds": error.retry_after_seconds}
+            )
+        elif error.failure is Failure.BLOCKED:
+            self._report(host)
+            self._blocked[host] = self._refusals[host] = error.detail
+            self._send({"type": "blocked", "host": host, "detail": error.detail})
+            self._send_home(host)
+
+    def _report(self, host: str) -> None:
+        """From here on the host is governed, if it was not: whoever comes now has to ask."""
+        if host not in self._waiting:
+            self._waiting[host] = deque()
+            self._reported.add(host)
+
+    def _send_home(self, host: str) -> None:
+        while waiting := self._next_waiting(host):
+            waiting.set_exception(PaperError(Failure.BLOCKED, self._blocked[host]))
+
+
+# The host answered, and not with a failure of its own.
+_ANSWERS = frozenset(
+    {
+        Failure.NOT_FOUND,
+        Failure.GONE,
+        Failure.LEGAL,
+        Failure.WITHDRAWN,
+        Failure.NOT_A_PDF,
+        Failure.TOO_LARGE,
+        Failure.REDIRECT_LOOP,
+        Failure.FORBIDDEN_REDIRECT,
+    }
+)

@@ -1,0 +1,150 @@
+"""The one HTTP client of a shard, and what its errors mean.
+
+Guarantee: an `httpx.AsyncClient` over one aiohttp session (httpx's own pool is quadratic in the number of waiting
+requests), with caps on connections, open and idle; one function gives each error of either library its failure class.
+Limit: HTTP/1.1 only; redirects and encodings are left to the downloader, which checks each. aiohttp's errors come out
+as they are, not as httpx's: folded into those, several could not be told from each other any more.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from urllib.request import getproxies
+
+import aiohttp
+import certifi
+import httpx
+from yarl import URL
+
+from rpa_shard.config.settings import Settings, Share
+from rpa_shard.fetch.address_guard import AddressGuard, ForbiddenAddressError
+from rpa_shard.model.failure import Failure
+
+KEEPALIVE_SECONDS = 15.0
+READ_BUFFER_BYTES = 2**18
+# The response's extension that says where a redirect leads: text, or None.
+LOCATION = "rpa_shard.location"
+
+
+class ShardTransport(httpx.AsyncBaseTransport):
+    """aiohttp under httpx, with a cap on connections kept open while idle.
+
+    aiohttp keeps every connection that a finished request leaves; the cap holds because a request beyond it asks the
+    server to close.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, max_keepalive: int) -> None:
+        self._session = session
+        self._max_keepalive = max_keepalive
+        self.in_flight = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.in_flight >= self._max_keepalive:
+            request.headers["Connection"] = "close"
+        self.in_flight += 1
+        try:
+            response = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                allow_redirects=False,
+            )
+        except BaseException:
+            self.in_flight -= 1
+            raise
+        # Without its Location: httpx would build the next request at once, and fail where that is no URL.
+        headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"location"]
+        extensions = {LOCATION: response.headers.get("Location")}
+        return httpx.Response(response.status, headers=headers, stream=_Body(response, self), extensions=extensions)
+
+    async def aclose(self) -> None:
+        await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A response's body as it arrives, packed as it came."""
+
+    def __init__(self, response: aiohttp.ClientResponse, transport: ShardTransport) -> None:
+        self._response = response
+        self._transport: ShardTransport | None = transport
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._response.content.iter_any()
+
+    async def aclose(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.in_flight -= 1
+            self._response.close()  # goes back to the pool by itself where all of it was read
+
+
+def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
+    """The client of one shard, in the running loop; close it with `aclose`."""
+    connector = aiohttp.TCPConnector(
+        limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=trusted_certificates(), resolver=guard
+    )
+    seconds = settings.download_timeout_seconds
+    session = aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=seconds),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER_BYTES,
+        # HTTP(S)_PROXY; without any, aiohttp need not look for a netrc file at every request.
+        trust_env=bool(getproxies()),
+    )
+    return httpx.AsyncClient(
+        transport=ShardTransport(session, share.max_keepalive),
+        headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
+        timeout=None,  # noqa: S113  # the session's
+        follow_redirects=False,
+        trust_env=False,  # proxies are the session's business
+    )
+
+
+@cache
+def trusted_certificates() -> ssl.SSLContext:
+    """The certificates that this system trusts (SSL_CERT_FILE, too), and the usual ones: bare systems have none.
+
+    Read once a process: it takes tens of milliseconds, in which a loop would do nothing else.
+    """
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def failure_of(error: Exception) -> tuple[Failure, str] | None:
+    """The class of what the client raised and a short description, or None for what is not the network's doing."""
+    for each in _chain(error):
+        if isinstance(each, aiohttp.ClientResponseError) and "chunk size" in each.message:
+            # A bad chunk that came in one packet with the head: aiohttp takes it for a bad head.
+            return Failure.TRUNCATED, "a bad chunk"
+        for kind, failure in _CLASSES:
+            if isinstance(each, kind):
+                return failure, " ".join(f"{type(each).__name__}: {each}".removesuffix(": ").split())
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The underlying errors first: they know more than what they were folded into."""
+    if error.__cause__ is not None:
+        yield from _chain(error.__cause__)
+    yield error
+
+
+# Most specific first.
+_CLASSES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (ForbiddenAddressError, Failure.FORBIDDEN_REDIRECT),
+    (aiohttp.ServerTimeoutError, Failure.TIMEOUT),
+    (aiohttp.ClientPayloadError, Failure.TRUNCATED),
+    (ssl.SSLError, Failure.NETWORK),
+    (aiohttp.InvalidURL, Failure.FORBIDDEN_REDIRECT),
+    (aiohttp.ClientConnectionError, Failure.NETWORK),
+    (aiohttp.ClientResponseError, Failure.SERVER_ERROR),
+    (httpx.UnsupportedProtocol, Failure.FORBIDDEN_REDIRECT),
+    (httpx.InvalidURL, Failure.FORBIDDEN_REDIRECT),
+    (TimeoutError, Failure.TIMEOUT),
+    (ConnectionError, Failure.NETWORK),
+)

@@ -1,0 +1,49 @@
+"""Why an attempt at a paper came to nothing.
+
+Guarantee: every word that a row, a record, a log line or a command uses for a failure is defined here, once. Limit:
+words only; what follows from a failure is policy (`rpa_shard.model.retry`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Failure(StrEnum):
+    """The classes of failures. The values are stable: records, `retry --reason` and reports use them."""
+
+    RATE_LIMITED = "rate_limited"
+    BLOCKED = "blocked"
+    SERVER_ERROR = "server_error"
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    TOO_SLOW = "too_slow"
+    TRUNCATED = "truncated"
+    NOT_A_PDF = "not_a_pdf"
+    WRONG_PAPER = "wrong_paper"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    WITHDRAWN = "withdrawn"
+    LEGAL = "legal"
+    TOO_LARGE = "too_large"
+    REDIRECT_LOOP = "redirect_loop"
+    FORBIDDEN_REDIRECT = "forbidden_redirect"
+    DISK_FULL = "disk_full"
+    INTERRUPTED = "interrupted"
+    BAD_PDF = "bad_pdf"
+    EXTRACT_TIMEOUT = "extract_timeout"
+    POISON = "poison"
+    BUG = "bug"
+
+
+class PaperError(Exception):
+    """An attempt at one paper failed in a way that has a class.
+
+    `retry_after_seconds` is what the source asked for (a Retry-After header), if it did.
+    """
+
+    def __init__(self, failure: Failure, detail: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(f"{failure}: {detail}")
+        self.failure = failure
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,97 @@
+"""What follows from each failure: the one table of policies, and the back-off computed from it.
+
+Guarantee: every `Failure` has a policy; a delay never exceeds the policy's ceiling and grows with each attempt.
+Limit: pure; it neither waits nor writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rpa_shard.model.failure import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a failing paper is tried, and how long it waits in between.
+
+    `attempts` is the number of charged attempts after which the paper is failed for good: 1 means permanent.
+    `charged` is False for waits that are not the paper's fault: they cost no attempt, so `attempts` never ends
+    them. Delays are in seconds: the first one, doubled with every attempt, up to the longest.
+    """
+
+    attempts: int
+    first_delay_seconds: float
+    max_delay_seconds: float
+    meaning: str
+    charged: bool = True
+
+    @property
+    def permanent(self) -> bool:
+        return self.charged and self.attempts == 1
+
+
+def _permanent(meaning: str) -> RetryPolicy:
+    return RetryPolicy(1, 0.0, 0.0, meaning)
+
+
+POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
+    {
+        Failure.RATE_LIMITED: RetryPolicy(0, 60, 3600, "the source asked us to slow down (429, 503)", charged=False),
+        Failure.BLOCKED: _permanent("the source refuses us (401, 403): a person must find out why"),
+        Failure.SERVER_ERROR: RetryPolicy(6, 10, 900, "the source failed (5xx) or answered with an unexpected status"),
+        Failure.NETWORK: RetryPolicy(8, 5, 600, "no connection: refused, reset, or the name does not resolve"),
+        Failure.TIMEOUT: RetryPolicy(6, 10, 900, "no answer within the time-out"),
+        Failure.TOO_SLOW: RetryPolicy(4, 30, 900, "the source trickled below the least speed, or past the whole limit"),
+        Failure.TRUNCATED: RetryPolicy(5, 5, 300, "the body ended early or is not as long as announced"),
+        Failure.NOT_A_PDF: RetryPolicy(5, 30, 1800, "a 200 without a PDF in it: often one still being made"),
+        Failure.WRONG_PAPER: RetryPolicy(3, 60, 3600, "the PDF's own arXiv stamp names another paper or version"),
+        Failure.NOT_FOUND: _permanent("no source has the paper (404)"),
+        Failure.GONE: _permanent("the source says that the paper is gone (410)"),
+        Failure.WITHDRAWN: _permanent("the paper, or this version of it, was withdrawn and has no PDF"),
+        Failure.LEGAL: _permanent("unavailable for legal reasons (451)"),
+        Failure.TOO_LARGE: _permanent("the PDF is larger than the cap"),
+        Failure.REDIRECT_LOOP: RetryPolicy(2, 60, 60, "more redirects than allowed"),
+        Failure.FORBIDDEN_REDIRECT: _permanent("a redirect to a place that we must not follow"),
+        Failure.DISK_FULL: RetryPolicy(
+            0, 10, 60, "no room for the paper's files, or no descriptors, or the disk fails", charged=False
+        ),
+        Failure.INTERRUPTED: RetryPolicy(
+            0, 1, 60, "something else killed the process that extracted the paper", charged=False
+        ),
+        Failure.BAD_PDF: _permanent("no engine can read the PDF"),
+        Failure.EXTRACT_TIMEOUT: _permanent("extraction passed its deadline, also alone in its own process"),
+        Failure.POISON: _permanent("extraction killed its process, also alone in its own process"),
+        Failure.BUG: RetryPolicy(2, 30, 30, "a defect of this program: please report it with the log line"),
+    }
+)
+
+
+def is_final(failure: Failure, attempt: int) -> bool:
+    """Whether a paper whose `attempt` (from 1) ended in `failure` is failed for good."""
+    policy = POLICIES[failure]
+    return policy.charged and attempt >= policy.attempts
+
+
+def delay_seconds(failure: Failure, attempt: int, jitter: float) -> float:
+    """How long to wait before the next attempt: exponential, with jitter and a ceiling.
+
+    `attempt` counts from 1; `jitter` in [0, 1) spreads the delay over its upper half, so that papers that
+    failed together do not come back together ("equal jitter").
+    """
+    policy = POLICIES[failure]
+    doublings = min(max(attempt - 1, 0), 32)
+    full = min(policy.first_delay_seconds * 2.0**doublings, policy.max_delay_seconds)
+    return full * (0.5 + jitter / 2)
+
+
+def table_lines() -> list[str]:
+    """The table for a terminal."""
+    lines = [f"{'reason':<20} {'attempts':<10} {'waits between':<16} meaning"]
+    for failure, policy in POLICIES.items():
+        attempts = str(policy.attempts) if policy.charged else "no limit"
+        waits = f"{policy.first_delay_seconds:g} to {policy.max_delay_seconds:g} s"
+        lines.append(f"{failure.value:<20} {attempts:<10} {'-' if policy.permanent else waits:<16} {policy.meaning}")
+    return lines

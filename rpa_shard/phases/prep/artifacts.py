@@ -1,0 +1,142 @@
+"""A paper's files: where they lie, how they are written, how one sees that they are whole.
+
+Guarantee: each file appears whole or not at all, and is on disk before the call returns; a text and record that agree
+mean that the paper is finished, whatever the store still says. Limit: files are named by the paper alone, so two runs
+must not share a folder (the run lock sees to that).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rpa_shard.model.arxiv_id import PaperId
+from rpa_shard.store.folder import sync_folder
+from rpa_shard.system.failpoints import reach
+
+_numbers = itertools.count()
+# From a paper's folder up to the data folder: `papers/url/0f`.
+LEVELS_OF_FOLDERS = 3
+
+
+ENDINGS = {"pdf": ".pdf", "text": ".txt", "record": ".json"}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFiles:
+    """The three files of one paper, side by side."""
+
+    pdf: Path
+    text: Path
+    record: Path
+
+
+def files_of(papers: Path, paper: PaperId) -> PaperFiles:
+    """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
+    stem = stem_of(str(papers), paper)
+    return PaperFiles(*(Path(stem + ENDINGS[name]) for name in ("pdf", "text", "record")))
+
+
+def stem_of(papers: str, paper: PaperId) -> str:
+    """What the paths of the files of `paper` have in common; as text, for who looks at millions of them."""
+    return f"{papers}/{paper.folder}/{paper.file_stem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What `verify` compares: a file's size and hash."""
+
+    size_bytes: int
+    sha256: str
+
+
+def fingerprint_of(content: bytes) -> Fingerprint:
+    return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
+
+
+def fingerprint_of_file(path: Path) -> Fingerprint:
+    """Raises OSError where there is no such file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return Fingerprint(file.tell(), digest.hexdigest())
+
+
+def new_temporary(folder: Path, ending: str) -> Path:
+    """A path for a half-written file that no other thread of this process uses."""
+    return folder / f"{os.getpid()}-{next(_numbers)}{ending}"
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Moves a finished, fsynced file to where it belongs; durable once the folder is synced."""
+    try:
+        temporary.replace(final)
+    except FileNotFoundError:
+        make_folder_durably(final.parent)
+        temporary.replace(final)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Makes a folder and what is missing above it; their names are on disk when it returns."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
+_named: set[Path] = set()
+
+
+def sync_names(folder: Path) -> None:
+    """Makes the names of a paper's files durable, and once in a process those of the folders above it.
+
+    The folders may have been made by a process that died before their names were on disk.
+    """
+    sync_folder(folder)
+    if folder not in _named:
+        for each in list(folder.parents)[:LEVELS_OF_FOLDERS]:
+            sync_folder(each)
+        _named.add(folder)
+
+
+def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
+    """Writes `final` whole or not at all. The folder that it lies in is for the caller to sync."""
+    temporary = new_temporary(temporaries, final.suffix)
+    try:
+        with temporary.open("wb") as file:
+            reach("write_artifact")
+            file.write(content)
+            file.flush()
+            reach("sync_artifact")
+            os.fsync(file.fileno())
+        put_in_place(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: Mapping[str, Any]) -> bytes:
+    """Writes text and record, in this order, durably; returns the record's bytes."""
+    content = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    write_durably(text, temporaries, files.text)
+    write_durably(content, temporaries, files.record)
+    reach("sync_folder")
+    sync_names(files.record.parent)
+    return content
+
+
+def read_finished(files: PaperFiles, paper_id: str) -> tuple[dict[str, Any], bytes] | None:
+    """The record of an earlier attempt and its bytes, if record and text are whole and belong together."""
+    try:
+        content = files.record.read_bytes()
+        record: dict[str, Any] = json.loads(content)
+        text = fingerprint_of_file(files.text)
+        belongs = (record["id"], record["text_sha256"]) == (paper_id, text.sha256)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (record, content) if belongs else None

@@ -1,0 +1,203 @@
+-- name: add
+-- Queue papers unless they are known.
+INSERT INTO papers (id, priority, status, next_attempt_at, added_at, changed_at)
+SELECT value, :priority, :status, :now, :now, :now FROM json_each(:ids) WHERE true
+ON CONFLICT (id) DO NOTHING;
+
+-- name: highest_priority
+-- The highest priority below a bound among the papers of one status; one seek in the index.
+SELECT max(priority) FROM papers WHERE status = :status AND priority < :below;
+
+-- name: claim
+-- Lease up to :limit papers of one priority, longest waiting first; each gets a fresh lease id and is charged.
+UPDATE papers
+SET status = :holds, attempts = attempts + 1, lease_id = lower(hex(randomblob(16))),
+    lease_expires_at = :expires_at, changed_at = :now
+WHERE id IN (
+    SELECT id FROM papers
+    WHERE status = :claims AND priority = :priority AND next_attempt_at <= :now
+    ORDER BY next_attempt_at LIMIT :limit)
+RETURNING id, lease_id, attempts, suspect;
+
+-- name: renew
+-- Extend the given leases; what is not returned was lost.
+UPDATE papers SET lease_expires_at = :expires_at
+FROM json_each(:leases) AS lease
+WHERE papers.id = lease.value ->> 'id' AND papers.lease_id = lease.value ->> 'lease_id'
+RETURNING papers.lease_id;
+
+-- name: finish
+-- End claims, each with its outcome, if their leases still stand; what is not returned was lost.
+UPDATE papers
+SET status = outcome.value ->> 'status',
+    attempts = CASE outcome.value ->> 'attempts' WHEN 'keep' THEN attempts
+               WHEN 'refund' THEN attempts - 1 ELSE 0 END,
+    next_attempt_at = outcome.value ->> 'next_attempt_at',
+    lease_id = NULL, lease_expires_at = NULL,
+    suspect = outcome.value ->> 'suspect',
+    failure = outcome.value ->> 'failure', detail = outcome.value ->> 'detail',
+    results = CASE WHEN outcome.value ->> 'phase' IS NULL THEN results
+              ELSE json_set(results, '$.' || (outcome.value ->> 'phase'), json(outcome.value -> 'result')) END,
+    changed_at = :now
+FROM json_each(:outcomes) AS outcome
+WHERE papers.id = outcome.value ->> 'id' AND papers.lease_id = outcome.value ->> 'lease_id'
+RETURNING papers.id;
+
+-- name: remember
+-- Append one line to a paper's history.
+INSERT INTO history (paper_id, at, event, attempt, failure, detail)
+VALUES (:id, :now, :event, :attempt, :failure, :detail);
+
+-- name: clamp_waits
+-- No wait is longer than the longest there is: the clock may have been wrong when it was written. A seek a priority.
+WITH RECURSIVE priorities (priority) AS (
+    SELECT max(priority) FROM papers WHERE status = :claims
+    UNION ALL
+    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)
+UPDATE papers SET next_attempt_at = :latest
+WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :latest;
+
+-- name: mend_waits
+-- Waits that were written under a clock that was ahead of this one count from now on. A seek a priority.
+WITH RECURSIVE priorities (priority) AS (
+    SELECT max(priority) FROM papers WHERE status = :claims
+    UNION ALL
+    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)
+UPDATE papers SET next_attempt_at = :now + max(0, next_attempt_at - changed_at), changed_at = :now
+WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :now AND changed_at > :now;
+
+-- name: held
+-- Every leased paper, whether its lease still runs or not.
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers WHERE lease_id IS NOT NULL;
+
+-- name: expired
+-- Leased papers whose lease has run out.
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers
+WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
+
+-- name: count_by_status
+-- Papers in each status.
+SELECT status, count(*) AS papers FROM papers GROUP BY status;
+
+-- name: count_by_failure
+-- Papers that failed for good, by reason.
+SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
+
+-- name: count_arxiv_to_do
+-- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
+SELECT count(*) FROM papers WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%';
+
+-- name: attach_catalogue
+-- Makes the catalogue readable beside a shard's papers.
+ATTACH :path AS catalogue;
+
+-- name: detach_catalogue
+-- The end of that.
+DETACH catalogue;
+
+-- name: count_arxiv_to_do_not_archived
+-- As above, without those whose PDF lies in a known archive.
+SELECT count(*) FROM papers
+WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%'
+  AND NOT EXISTS (SELECT 1 FROM catalogue.members WHERE catalogue.members.id = papers.id);
+
+-- name: ids_to_do
+-- The ids of papers that wait or are being worked on.
+SELECT id FROM papers WHERE status IN ('pending', 'prepping');
+
+-- name: pdf_sizes
+-- The sizes of some fetched PDFs.
+SELECT count(*) AS papers, sum(bytes) AS total_bytes FROM (
+    SELECT results ->> '$.prep.pdf_bytes' AS bytes FROM papers WHERE status = 'prepped' LIMIT :most);
+
+-- name: leases
+-- How many leases there are, how many have run out, and when the first of them runs out.
+SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, min(changed_at) AS oldest_claimed_at
+FROM papers WHERE lease_id IS NOT NULL;
+
+-- name: count_suspects
+-- Papers that will run alone, because their process died while parsing them.
+SELECT count(*) FROM papers WHERE suspect = 1 AND status IN ('pending', 'prepping');
+
+-- name: incoherent
+-- Rows whose status and lease disagree; the checks of the table make one impossible to write.
+SELECT count(*) FROM papers
+WHERE status IN ('prepping', 'analyzing', 'wrapping') AND lease_id IS NULL;
+
+-- name: next_attempt
+-- When the first waiting paper of a status and priority may be tried.
+SELECT min(next_attempt_at) FROM papers WHERE status = :status AND priority = :priority;
+
+-- name: paper
+-- One paper's row.
+SELECT * FROM papers WHERE id = :id;
+
+-- name: history
+-- What happened to one paper, oldest first.
+SELECT at, event, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
+
+-- name: page
+-- The next papers in order of id: how a whole shard is read without holding it in memory.
+SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: restore_paper
+-- Put a row that was read out of a damaged file into the new one.
+INSERT INTO papers (id, priority, status, attempts, next_attempt_at, lease_id, lease_expires_at, suspect, failure,
+    detail, results, added_at, changed_at)
+VALUES (:id, :priority, :status, :attempts, :next_attempt_at, :lease_id, :lease_expires_at, :suspect, :failure,
+    :detail, :results, :added_at, :changed_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: restore_history
+-- Put a line of history that was read out of a damaged file into the new one, under its number.
+INSERT INTO history (number, paper_id, at, event, attempt, failure, detail)
+VALUES (:number, :paper_id, :at, :event, :attempt, :failure, :detail);
+
+-- name: page_to_recount
+-- The next papers in order of id, with what `verify` looks at: results only of papers that have files.
+SELECT id, status, changed_at, CASE WHEN status IN ('pending', 'prepping', 'failed') THEN NULL ELSE results END
+FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: retry
+-- Put failed papers back into the queue with a clean slate; those that killed a process stay suspects.
+UPDATE papers
+SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, changed_at = :now
+WHERE status = 'failed' AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
+RETURNING id;
+
+-- name: requeue
+-- Send a finished paper back to the queue, if its row is still as it was read: its files are damaged.
+UPDATE papers
+SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, results = '{}',
+    changed_at = :now
+WHERE id = :id AND status = :status AND changed_at = :changed_at AND lease_id IS NULL
+RETURNING id;
+
+-- name: page_of_ids
+-- The next ids in order, for a move between shards.
+SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: copy_papers
+-- Copy papers into the shard file attached as `destination`, over what an interrupted move left there.
+INSERT OR REPLACE INTO destination.papers
+SELECT papers.* FROM json_each(:ids) CROSS JOIN main.papers ON papers.id = value;
+
+-- name: forget_copied_histories
+-- Drop the histories that an interrupted move left at the destination.
+DELETE FROM destination.history WHERE paper_id IN (SELECT value FROM json_each(:ids));
+
+-- name: copy_histories
+-- Copy papers' histories into the attached shard file, each in its order.
+INSERT INTO destination.history (paper_id, at, event, attempt, failure, detail)
+SELECT paper_id, at, event, attempt, failure, detail
+FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
+
+-- name: delete_papers
+-- Remove papers that now stand in another shard file.
+DELETE FROM papers WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: delete_histories
+-- Remove the histories of papers that now stand in another shard file.
+DELETE FROM history WHERE paper_id IN (SELECT value FROM json_each(:ids));

@@ -1,0 +1,137 @@
+"""What the records of a damaged shard file say of papers.
+
+Guarantee: pure; a row counts only if every value in it is one that we could have written, and of several images of one
+row the one that changed last counts. Where a row is gone, the indexes and the history may still know the paper: what
+they say is kept apart, because it is less. Limit: a row that was damaged into another possible row passes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.phase import ACTIVE_STATUSES, Status
+from rpa_shard.store.sqlite.repair.pages import Record, Value
+
+COLUMNS = (
+    "id", "priority", "status", "attempts", "next_attempt_at", "lease_id", "lease_expires_at", "suspect", "failure",
+    "detail", "results", "added_at", "changed_at",
+)  # fmt: skip
+HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "attempt", "failure", "detail")
+_STATUSES = frozenset(each.value for each in Status)
+_HELD = frozenset(each.value for each in ACTIVE_STATUSES)
+_FAILURES = frozenset(each.value for each in Failure)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Salvage:
+    """What could be read: whole rows by id, the history by number, and what indexes say of papers by id."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    history: dict[int, Row] = field(default_factory=dict)
+    indexed: dict[str, tuple[str, int]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def without_rows(self) -> Iterator[Row]:
+        """Rows made up for papers that only an index or the history still knows."""
+        last = {line["paper_id"]: line for _, line in sorted(self.history.items())}
+        for paper_id in dict.fromkeys((*self.indexed, *last)):
+            if paper_id not in self.rows:
+                yield self._made_up(paper_id, last.get(paper_id))
+
+    def _made_up(self, paper_id: str, last: Row | None) -> Row:
+        status, priority = self.indexed.get(paper_id, (None, 0))
+        event = last["event"] if last else None
+        reason = self.failures.get(paper_id) or (last["failure"] if last and event == "failed" else None)
+        if status not in (None, "failed") or reason is None:
+            return {**blank_row(paper_id), "priority": priority, "suspect": int(event == "suspected")}
+        suspect = reason in (Failure.POISON, Failure.EXTRACT_TIMEOUT)
+        detail = last["detail"] if last else None
+        failed = {"status": "failed", "failure": reason, "detail": detail, "suspect": int(suspect)}
+        return {**blank_row(paper_id), "priority": priority, **failed}
+
+
+def blank_row(paper_id: str) -> Row:
+    """A paper that waits, without a past. Its times are for the caller to set."""
+    return {**dict.fromkeys(COLUMNS), "id": paper_id, "priority": 0, "status": "pending", "attempts": 0} | {
+        "suspect": 0,
+        "results": "{}",
+    }
+
+
+def salvage(records: Iterable[Record]) -> Salvage:
+    """Sorts records into what they say."""
+    found = Salvage()
+    for record in records:
+        _take(found, record)
+    return found
+
+
+def _take(found: Salvage, record: Record) -> None:
+    values = record.values
+    if record.row_number is not None:
+        if len(values) == len(HISTORY_COLUMNS):
+            line = dict(zip(HISTORY_COLUMNS, (record.row_number, *values[1:]), strict=True))
+            if _is_history(line):
+                found.history[record.row_number] = line
+    elif len(values) == len(COLUMNS):
+        row = dict(zip(COLUMNS, values, strict=True))
+        paper_id = str(row["id"])
+        if _is_row(row) and _is_newer(row, found.rows.get(paper_id)):
+            found.rows[paper_id] = row
+    elif len(values) == 4 and values[0] in _STATUSES and isinstance(values[1], int) and _is_id(values[3]):
+        found.indexed[str(values[3])] = (str(values[0]), values[1])
+    elif len(values) == 2 and values[0] in _FAILURES and _is_id(values[1]):
+        found.failures[str(values[1])] = str(values[0])
+
+
+def _is_newer(row: Row, other: Row | None) -> bool:
+    return other is None or bool(row["changed_at"] >= other["changed_at"])
+
+
+def _is_id(value: Value) -> bool:
+    try:
+        return isinstance(value, str) and parse(value).canonical == value
+    except InvalidIdError:
+        return False
+
+
+def _is_row(row: Row) -> bool:
+    held = row["status"] in _HELD
+    return (
+        _is_id(row["id"])
+        and row["status"] in _STATUSES
+        and all(isinstance(row[name], int) for name in ("priority", "attempts", "suspect"))
+        and row["attempts"] >= 0
+        and row["suspect"] in (0, 1)
+        and all(isinstance(row[name], int | float) for name in ("next_attempt_at", "added_at", "changed_at"))
+        and isinstance(row["lease_id"], str if held else None.__class__)
+        and isinstance(row["lease_expires_at"], int | float if held else None.__class__)
+        and (row["failure"] in _FAILURES or (row["failure"] is None and row["status"] != "failed"))
+        and isinstance(row["detail"], str | None)
+        and _is_results(row["results"])
+    )
+
+
+def _is_results(value: Value) -> bool:
+    try:
+        return isinstance(value, str) and isinstance(json.loads(value), dict)
+    except ValueError:
+        return False
+
+
+def _is_history(line: Row) -> bool:
+    return (
+        _is_id(line["paper_id"])
+        and isinstance(line["at"], int | float)
+        and isinstance(line["event"], str)
+        and isinstance(line["attempt"], int)
+        and isinstance(line["failure"], str | None)
+        and isinstance(line["detail"], str | None)
+    )

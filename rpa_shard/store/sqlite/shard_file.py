@@ -1,0 +1,143 @@
+"""Opening our SQLite files, a shard's or the catalogue, the same way for everybody.
+
+Guarantee: a file that is not ours, is newer than we know or is damaged is refused with one clear line and left
+as it is; a new file is made whole or not at all. Limit: damage deep inside a file shows only when it is read.
+
+Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
+the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpa_shard.store.folder import StoreError
+from rpa_shard.store.sqlite.queries import catalogue_schema, schema
+
+FORMAT = 1
+# How long a statement waits for another process's short write, such as an `add` during a run.
+BUSY_SECONDS = 60.0
+# What SQLite, or its binding, says of values that cannot be what was written.
+_NONSENSE = ("malformed JSON", "Could not decode")
+_REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
+
+
+class DamagedFileError(StoreError):
+    """What the file holds is not what was written; the message says what repairs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What tells our files from each other and from others', and how a new one is made."""
+
+    application_id: int
+    schema: Callable[[], tuple[str, ...]]
+
+
+SHARD_FILE = FileKind(0x52504153, schema)
+CATALOGUE_FILE = FileKind(0x52504143, catalogue_schema)
+
+
+def open_shard_file(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """A shard file. Raises StoreError."""
+    return open_file(path, SHARD_FILE, create=create)
+
+
+def open_file(path: Path, kind: FileKind, *, create: bool = False, any_thread: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode with named rows. Raises StoreError."""
+    mode = "rwc" if create else "rw"
+    if rebuilt(path).exists():
+        raise StoreError(f"the repair of {path} was cut short: `rpa-shard repair` finishes it")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=not any_thread,
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            _check_format(connection, path, kind, create=create)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        if not path.exists() and not create:
+            raise _missing(path) from None
+        raise damaged(path, error) from None
+    return connection
+
+
+def damaged(path: Path, error: sqlite3.Error) -> StoreError:
+    """The one line for a file that SQLite cannot work with."""
+    if is_locked(error):
+        return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
+    if _code(error) == sqlite3.SQLITE_NOTADB:
+        return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
+    if _code(error) == sqlite3.SQLITE_CORRUPT or any(word in str(error) for word in _NONSENSE):
+        return DamagedFileError(f"{path} is damaged ({error}): {_REPAIR}")
+    return StoreError(f"{path} cannot be used: {error}")
+
+
+def nonsense(path: Path, paper_id: str, error: ValueError) -> StoreError:
+    """The one line for a row that was damaged but can be read."""
+    return DamagedFileError(f"{path} is damaged (the row of {paper_id}: {error}): {_REPAIR}")
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program holds the file: waiting helps."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room: the write can be done again once it has."""
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 for errors that are not SQLite's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def rebuilt(path: Path) -> Path:
+    """Where a repair leaves the whole file that is about to take the place of the one at `path`."""
+    return path.with_name(path.name + ".rebuilt")
+
+
+def _missing(path: Path) -> StoreError:
+    return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_REPAIR}")
+
+
+def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool) -> None:
+    application, version = identity_of(connection)
+    if (application, version) == (0, 0) and not _has_tables(connection):
+        if not create:
+            raise _missing(path)
+        # Two programs may meet here; the second finds the work done.
+        connection.execute("BEGIN IMMEDIATE")
+        if identity_of(connection) == (0, 0):
+            for statement in kind.schema():
+                connection.execute(statement)
+        connection.execute("COMMIT")
+        application, version = identity_of(connection)
+    if application != kind.application_id:
+        raise StoreError(f"{path} is an SQLite file of another program; nothing was changed")
+    if version > FORMAT:
+        raise StoreError(f"{path} has format {version}, newer than ours ({FORMAT}): update rpa_shard")
+
+
+def identity_of(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Application id and version of the format."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None

@@ -1,0 +1,314 @@
+"""The store of one shard: its SQLite file through aiosqlite, with grouped commits.
+
+Guarantee: as `protocol.Store` says; besides, ends of claims that arrive together share one transaction
+(`BEGIN IMMEDIATE`, durable when it returns), so 200 workers cost a few commits a second each, not a commit a paper. A
+full disk and a file that another program has locked are waited for; everything else that SQLite cannot do is raised as
+StoreError, which names the file. Limit: one process may own the file's leases; others may add, retry and read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Phase, phase_holding
+from rpa_shard.store.outcome import Outcome, completed, released
+from rpa_shard.store.protocol import Counts
+from rpa_shard.store.sqlite.queries import query
+from rpa_shard.store.sqlite.shard_file import damaged, is_full, is_locked, open_shard_file
+from rpa_shard.system.clock import SteadyClock
+from rpa_shard.system.failpoints import reach
+
+log = logging.getLogger(__name__)
+
+# How long the first end of a claim waits for others to share its transaction, where they do not make a group before.
+GROUP_SECONDS = 0.2
+HIGHEST_PRIORITY = 2**53
+# A full disk or a locked file is looked at again after this.
+WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    claim: Claim
+    outcome: Outcome
+    written: asyncio.Future[bool]
+
+
+class SQLiteStore:
+    """The papers of one shard. Made by `open`; `commit_groups` must run as a task as long as it is in use."""
+
+    def __init__(
+        self,
+        path: Path,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        lease_seconds: float,
+        clock: Callable[[], float],
+        group: int,
+    ) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+        self._transaction = asyncio.Lock()
+        self._endings: list[_Ending] = []
+        self._arrived = asyncio.Event()
+        self._group = group
+        self._group_arrived = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
+    ) -> AsyncIterator[SQLiteStore]:
+        """Opens the shard file at `path`; so many ends of claims wait for no more to come. Raises StoreError."""
+        reach("open_store")
+        async with (
+            aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
+            aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
+        ):
+            store = cls(path, writer, reader, lease_seconds, clock or SteadyClock(), group)
+            committer = asyncio.create_task(store._commit_groups(), name="commit groups")
+            try:
+                yield store
+            finally:
+                await store._flush()
+                committer.cancel()
+                await asyncio.gather(committer, return_exceptions=True)
+
+    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+        with self._naming_the_file():
+            try:
+                return await self._claim(phase, limit)
+            except sqlite3.OperationalError as error:
+                if not _will_pass(error):
+                    raise
+                log.warning("no claims for now: %s: %s", self._path, error)
+            await asyncio.sleep(WAIT_SECONDS)
+            return []
+
+    async def _claim(self, phase: Phase, limit: int) -> list[Claim]:
+        claims: list[Claim] = []
+        now = self._clock()
+        async with self._write() as connection:
+            async for priority in _priorities(connection, phase):
+                rows = await connection.execute_fetchall(
+                    query("claim"),
+                    {
+                        "claims": phase.from_status,
+                        "holds": phase.active_status,
+                        "priority": priority,
+                        "limit": limit - len(claims),
+                        "now": now,
+                        "expires_at": now + self._lease_seconds,
+                    },
+                )
+                claims += [
+                    Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"])) for row in rows
+                ]
+                if len(claims) >= limit:
+                    break
+        return claims
+
+    async def next_attempt_at(self, phase: Phase) -> float | None:
+        with self._naming_the_file():
+            times = [
+                await _one(self._reader, query("next_attempt"), {"status": phase.from_status, "priority": priority})
+                async for priority in _priorities(self._reader, phase)
+            ]
+        return min(times, default=None)
+
+    async def renew(self, claims: Collection[Claim]) -> set[str]:
+        leases = json.dumps([{"id": claim.paper_id, "lease_id": claim.lease_id} for claim in claims])
+        with self._naming_the_file():
+            try:
+                async with self._write() as connection:
+                    rows = await connection.execute_fetchall(
+                        query("renew"), {"leases": leases, "expires_at": self._clock() + self._lease_seconds}
+                    )
+            except sqlite3.OperationalError as error:
+                if not _will_pass(error):
+                    raise
+                return set()  # the next renewal tells
+        return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
+
+    async def reclaim_expired(self, held: Collection[str]) -> int:
+        with self._naming_the_file():
+            rows = await self._reader.execute_fetchall(query("expired"), {"now": self._clock()})
+        endings = [
+            self.finish(
+                _as_claim(row, phase_holding(row["status"])),
+                released(phase_holding(row["status"]), "lease expired", suspect=bool(row["suspect"])),
+            )
+            for row in rows
+            if row["lease_id"] not in held
+        ]
+        return sum(await asyncio.gather(*endings))
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> bool:
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._endings.append(_Ending(claim, outcome, written))
+        self._arrived.set()
+        if len(self._endings) >= self._group:
+            self._group_arrived.set()
+        return await written
+
+    async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.finish(claim, completed(PREP, result))
+
+    async def save_expensive_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.finish(claim, completed(ANALYZE, result))
+
+    async def save_wrap_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
+        return await self.finish(claim, completed(WRAP, result))
+
+    async def counts(self) -> Counts:
+        with self._naming_the_file():
+            by_status = await self._reader.execute_fetchall(query("count_by_status"))
+            by_failure = await self._reader.execute_fetchall(query("count_by_failure"))
+        return Counts(
+            {row["status"]: row["papers"] for row in by_status}, {row["failure"]: row["papers"] for row in by_failure}
+        )
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise damaged(self._path, error) from error
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[aiosqlite.Connection]:
+        async with self._transaction:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                reach("before_commit")
+                await self._writer.commit()
+                reach("after_commit")
+            except BaseException:
+                await self._writer.rollback()
+                raise
+
+    async def _commit_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GROUP_SECONDS):
+                    await self._group_arrived.wait()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self._arrived.clear()
+        self._group_arrived.clear()
+        group = self._next_group()
+        if not group:
+            return
+        try:
+            with self._naming_the_file():
+                try:
+                    finished = await self._finish_group(group)
+                except sqlite3.OperationalError as error:
+                    if not _will_pass(error):
+                        raise
+                    await self._put_back(group, error)
+                    return
+        except Exception as error:  # whatever it is, the workers that wait must hear of it
+            for ending in group:
+                if not ending.written.done():
+                    ending.written.set_exception(error)
+            return
+        for ending in group:
+            if not ending.written.done():  # its worker may have been cancelled
+                ending.written.set_result(ending.claim.paper_id in finished)
+
+    async def _put_back(self, group: list[_Ending], error: sqlite3.Error) -> None:
+        why = "no room for the store's writes" if is_full(error) else "another program has locked the store"
+        log.error("%s: %d results wait: %s: %s", why, len(group), self._path, error)
+        self._endings[:0] = group
+        await asyncio.sleep(WAIT_SECONDS)
+        self._arrived.set()
+
+    def _next_group(self) -> list[_Ending]:
+        """All that is waiting, but one ending a paper: a lost lease and its successor may both end here."""
+        group: dict[str, _Ending] = {}
+        later = [ending for ending in self._endings if group.setdefault(ending.claim.paper_id, ending) is not ending]
+        self._endings = later
+        if later:
+            self._arrived.set()
+        return list(group.values())
+
+    async def _finish_group(self, group: list[_Ending]) -> set[str]:
+        now = self._clock()
+        outcomes = json.dumps([_as_row(ending, now) for ending in group])
+        async with self._write() as connection:
+            rows = await connection.execute_fetchall(query("finish"), {"outcomes": outcomes, "now": now})
+            finished = {row["id"] for row in rows}
+            await connection.executemany(
+                query("remember"), [_as_history(ending, now) for ending in group if ending.claim.paper_id in finished]
+            )
+        return finished
+
+
+def _will_pass(error: sqlite3.Error) -> bool:
+    return is_full(error) or is_locked(error)
+
+
+async def _priorities(connection: aiosqlite.Connection, phase: Phase) -> AsyncIterator[int]:
+    """The priorities among a phase's waiting papers, highest first: a seek in the index for each."""
+    below = HIGHEST_PRIORITY
+    while True:
+        priority = await _one(connection, query("highest_priority"), {"status": phase.from_status, "below": below})
+        if priority is None:
+            return
+        yield priority
+        below = priority
+
+
+async def _one(connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
+    ((value,),) = await connection.execute_fetchall(sql, dict(parameters))
+    return value
+
+
+def _as_claim(row: sqlite3.Row, phase: Phase) -> Claim:
+    return Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"]))
+
+
+def _as_row(ending: _Ending, now: float) -> dict[str, Any]:
+    claim, outcome = ending.claim, ending.outcome
+    return {
+        "id": claim.paper_id,
+        "lease_id": claim.lease_id,
+        "status": outcome.status,
+        "attempts": outcome.attempts,
+        "next_attempt_at": now + outcome.delay_seconds,
+        "suspect": int(outcome.suspect),
+        "failure": outcome.failure,
+        "detail": outcome.detail,
+        "phase": outcome.phase.name if outcome.result is not None else None,
+        "result": outcome.result,
+    }
+
+
+def _as_history(ending: _Ending, now: float) -> dict[str, Any]:
+    claim, outcome = ending.claim, ending.outcome
+    return {
+        "id": claim.paper_id,
+        "now": now,
+        "event": outcome.event,
+        "attempt": claim.attempt,
+        "failure": outcome.failure,
+        "detail": outcome.detail,
+    }
