@@ -1,7 +1,7 @@
-"""The mirror's log of arrivals: one JSON line a request, with how late the mirror itself may have been in noting it.
+"""The mirror's log of arrivals: one JSON line per request, with how late the mirror may have logged it.
 
-Guarantee: a request arrived at the noted time, or before it by no more than `late_seconds`: so the log never makes a
-client look faster than it was. Limit: Unix seconds; a step of the machine's clock goes into them.
+Guarantee: a request arrived at the logged time, or at most `late_seconds` before it, so the log never makes a client
+look faster than it was. Limit: Unix seconds; they contain any step of the machine's clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICK_SECONDS = 0.005
-# Requests that waited while the loop stood still are handled within this after it goes on.
+# Requests that waited while the loop was blocked are handled within this time after it continues.
 AFTERMATH_SECONDS = 0.1
 
 
@@ -39,7 +39,7 @@ class Arrival:
 
 
 def read_arrivals(log: Path) -> list[Arrival]:
-    """All arrivals of a log, oldest first; none where there is no log yet."""
+    """All arrivals of a log, oldest first; empty if the log does not exist yet."""
     if not log.exists():
         return []
     lines = (json.loads(line) for line in log.read_text().splitlines())
@@ -47,29 +47,30 @@ def read_arrivals(log: Path) -> list[Arrival]:
 
 
 class LoopWatch:
-    """Knows how long the running loop stood still. `watch` must run as a task."""
+    """Measures how long the running loop was blocked. `watch` must run as a task."""
 
     def __init__(self) -> None:
-        self._turned = time.monotonic()
-        self._still_seconds = 0.0
-        self._still_until = 0.0
+        self._ticked_at = time.monotonic()
+        self._blocked_seconds = 0.0
+        self._blocked_until = 0.0
 
     async def watch(self) -> None:
-        """Turns with the loop for ever."""
+        """Measures until it is cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._look()
+            self._tick()
 
     def late_seconds(self) -> float:
         """How long a request that is handled now may have waited."""
         now = time.monotonic()
-        still = max(0.0, now - self._turned - TICK_SECONDS)
-        recent = self._still_seconds + (now - self._still_until) if now - self._still_until < AFTERMATH_SECONDS else 0.0
-        return max(still, recent)
+        blocked = max(0.0, now - self._ticked_at - TICK_SECONDS)
+        since = now - self._blocked_until
+        return max(blocked, self._blocked_seconds + since if since < AFTERMATH_SECONDS else 0.0)
 
-    def _look(self) -> None:
+    def _tick(self) -> None:
         now = time.monotonic()
-        still = now - self._turned - TICK_SECONDS
-        if still > TICK_SECONDS and (still >= self._still_seconds or now - self._still_until > AFTERMATH_SECONDS):
-            self._still_seconds, self._still_until = still, now
-        self._turned = now
+        blocked = now - self._ticked_at - TICK_SECONDS
+        is_over = now - self._blocked_until > AFTERMATH_SECONDS
+        if blocked > TICK_SECONDS and (blocked >= self._blocked_seconds or is_over):
+            self._blocked_seconds, self._blocked_until = blocked, now
+        self._ticked_at = now

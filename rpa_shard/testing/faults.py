@@ -1,11 +1,12 @@
-"""What a biting mirror does wrong, and to whom: the language of `--faults`, and the choice.
+"""Which faults a mirror injects, and for which papers: the syntax of `--faults`, and the choice.
 
-Guarantee: pure; the same specification, seed and paper give the same fault, so a run can be repeated. Limit: says what
-to do; `rpa_shard.testing.biting` does it.
+Guarantee: pure; the same specification, seed and paper give the same fault, so a run can be repeated. Limit: decides
+only; `rpa_shard.testing.fault_responses` carries it out.
 
-A specification is words apart by commas: `KIND[=ARGUMENT][:SHARE%][*TIMES]`. KIND is an HTTP status or one of `KINDS`;
-ARGUMENT is the Retry-After of a status (seconds, or `date` for a date 2 s ahead); SHARE of the papers meet it (all of
-them without one), at their first TIMES requests (once; `*always` for all). `norange` switches Range requests off.
+A specification is a comma-separated list of `KIND[=ARGUMENT][:SHARE%][*TIMES]`. KIND is an HTTP status or one of
+`KINDS`; ARGUMENT is the Retry-After of a status (seconds, or `date` for a date 2 s ahead); SHARE is how many of the
+papers are affected (default: all), at their first TIMES requests (default: once; `*always`: every time). `norange`
+disables Range requests.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ KINDS = {
     "html": "200 with a page instead of a PDF",
     "withdrawn": "200 with a page that says the paper was withdrawn",
     "truncate": "a well-formed answer with half of the PDF",
-    "length": "announces the whole PDF, closes after half of it",
+    "length": "announces the complete PDF, closes after half of it",
     "reset": "resets the connection after half of the PDF",
     "stall": "half of the PDF, then nothing",
-    "trickle": "a few bytes a second",
-    "loop": "redirects to itself for ever",
+    "trickle": "a few bytes per second",
+    "loop": "redirects to itself endlessly",
     "hops": "three redirects, then the PDF",
     "inside": "a redirect to a private address",
     "scheme": "a redirect to a file: URL",
     "endless": "a PDF that never ends",
     "bomb": "a compressed body that unpacks to gigabytes",
     "gzip": "the PDF, compressed",
-    "garbled": "no HTTP at all",
+    "garbled": "a response that is not HTTP",
     "badchunk": "a chunked body with a broken chunk",
     "slow": "the PDF after a fifth of a second",
 }
@@ -44,7 +45,7 @@ _WORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong; `status` is set where the kind is one."""
+    """One fault; `status` is set where the kind is an HTTP status."""
 
     kind: str
     share: float = 1.0
@@ -58,14 +59,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """All faults of a mirror. `ranges` says whether it honours Range."""
+    """All faults of a mirror; `ranges`: whether it honours Range."""
 
     faults: Sequence[Fault] = ()
     ranges: bool = True
     seed: int = 0
 
     def fault_of(self, paper_id: str) -> Fault | None:
-        """The fault that this paper meets, if any."""
+        """The fault chosen for this paper, if any."""
         digest = blake2b(f"{self.seed} {paper_id}".encode(), digest_size=8).digest()
         place = int.from_bytes(digest, "big") / 2**64
         for fault in self.faults:
@@ -76,14 +77,14 @@ class FaultPlan:
 
 
 class FaultCounter:
-    """Which request of each paper it is."""
+    """Counts how often each paper's fault was injected."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
         self._met: Counter[str] = Counter()
 
     def next(self, paper_id: str) -> Fault | None:
-        """The fault for this request, and notes that it came."""
+        """The fault for a paper's next request, which it counts."""
         fault = self._plan.fault_of(paper_id)
         if fault is None or self._met[paper_id] >= fault.times:
             return None
@@ -92,7 +93,7 @@ class FaultCounter:
 
 
 def parse_faults(text: str, seed: int = 0) -> FaultPlan:
-    """The plan of a specification. Raises ValueError with what is wrong."""
+    """Parses a specification. Raises ValueError with the reason."""
     faults: list[Fault] = []
     ranges = True
     for word in filter(None, (part.strip() for part in text.split(","))):
@@ -100,7 +101,7 @@ def parse_faults(text: str, seed: int = 0) -> FaultPlan:
         if word == "norange":
             ranges = False
         elif match is None or not (match["kind"] in KINDS or "100" <= match["kind"] <= "599"):
-            raise ValueError(f"no such fault: {word!r}; there are statuses, norange, {', '.join(KINDS)}")
+            raise ValueError(f"no such fault: {word!r}; known are HTTP statuses, norange, {', '.join(KINDS)}")
         else:
             share = float(match["share"]) / 100 if match["share"] else 1.0
             times = {None: 1, "always": ALWAYS}.get(match["times"]) or int(match["times"])

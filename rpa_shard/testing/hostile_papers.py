@@ -1,8 +1,8 @@
 """PDFs that no sane program would write: made to be slow, greedy, endless, locked or broken.
 
-Guarantee: the same bytes for the same arguments; every file passes for a PDF with a downloader, so it reaches the
-engine; a small file costs much only there. Limit: says nothing about what an engine makes of them; numbers default to
-what a test can wait for, and grow by their arguments.
+Guarantee: the same bytes for the same arguments; a downloader accepts every file as a PDF, so it reaches the engine,
+and only there does a small file become expensive. Limit: how an engine should react is not defined here; default sizes
+suit a test's patience, arguments make them larger.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def large_text_page(text_bytes: int = 5_000_000) -> bytes:
 
 
 def decompression_bomb(unpacked_bytes: int = 100_000_000, *, layers: int = 1) -> bytes:
-    """A page whose content unpacks to that many blanks; a second layer packs the packed ones once more."""
+    """A page whose content unpacks to that many blanks; each further layer compresses it once more."""
     content = _packed(_SHOWN, b" " * 2**20, unpacked_bytes // 2**20)
     for _ in range(layers - 1):
         content = zlib.compress(content, 9)
@@ -44,7 +44,7 @@ def decompression_bomb(unpacked_bytes: int = 100_000_000, *, layers: int = 1) ->
 
 
 def many_pages(tens: int = 6) -> bytes:
-    """A page tree in which each node has ten times the same child: 10 to the `tens` pages in a few hundred bytes."""
+    """A page tree in which each node lists the same child ten times: 10 to the `tens` pages in a few hundred bytes."""
     objects = {1: b"<< /Type /Catalog /Pages 10 0 R >>", 4: _FONT, 5: _stream(_SHOWN)}
     for level in range(tens):
         child = 11 + level if level < tens - 1 else 3
@@ -64,7 +64,7 @@ def page_tree_loop() -> bytes:
 
 
 def object_stream_loop() -> bytes:
-    """An object stream that lies inside itself, extends itself, and has its own length inside."""
+    """An object stream that contains itself, extends itself, and holds its own length."""
     inside = b"7 0 8 8 << /Loop 7 0 R >> 99"
     return _one_page(
         {
@@ -126,7 +126,7 @@ def deep_page_tree(depth: int = 20_000) -> bytes:
 
 
 def encrypted(password: str, paper_id: str = "2401.00001") -> bytes:
-    """A sample paper, encrypted; the empty password is the one that every reader tries."""
+    """A sample paper, encrypted; every reader tries the empty password."""
     writer = PdfWriter(clone_from=PdfReader(BytesIO(sample_pdf(Kind.TWO_COLUMNS, paper_id))))
     writer.encrypt(password, owner_password="only the owner has it", algorithm="RC4-128")  # noqa: S106
     content = BytesIO()
@@ -135,12 +135,12 @@ def encrypted(password: str, paper_id: str = "2401.00001") -> bytes:
 
 
 def cut(pdf: bytes, tenths: int) -> bytes:
-    """The first tenths of a file, with an end marker, so that no downloader sees what is missing."""
+    """The first tenths of a file, with an end marker, so that no downloader notices the missing rest."""
     return pdf[: len(pdf) * tenths // TENTHS] + _END_MARKER
 
 
 def flipped(pdf: bytes, seed: int, share: float = 0.002) -> bytes:
-    """A file with that share of its bytes changed, but for its header and end marker."""
+    """A file with that share of its bytes changed, except its header and end marker."""
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     content = bytearray(pdf)
     for _ in range(max(1, int(len(pdf) * share))):
@@ -149,8 +149,8 @@ def flipped(pdf: bytes, seed: int, share: float = 0.002) -> bytes:
 
 
 def hostile_collection(seeds: int = 20) -> Mapping[str, bytes]:
-    """One of each kind by name, in the sizes of the defaults; every cut of a paper, and `seeds` flipped ones."""
-    whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
+    """One of each kind by name, in default sizes; every cut of a sample paper, and `seeds` flipped ones."""
+    sample = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
     return {
         "heavy-page": heavy_page(200_000),
         "large-text-page": large_text_page(),
@@ -165,13 +165,13 @@ def hostile_collection(seeds: int = 20) -> Mapping[str, bytes]:
         "deep-page-tree": deep_page_tree(),
         "encrypted-empty": encrypted(""),
         "encrypted": encrypted("a secret"),
-        **{f"cut-{tenths}": cut(whole, tenths) for tenths in range(1, TENTHS)},
-        **{f"flipped-{seed}": flipped(whole, seed) for seed in range(seeds)},
+        **{f"cut-{tenths}": cut(sample, tenths) for tenths in range(1, TENTHS)},
+        **{f"flipped-{seed}": flipped(sample, seed) for seed in range(seeds)},
     }
 
 
 def _packed(head: bytes, step: bytes, times: int) -> bytes:
-    """`head` and then `step` again and again, as one zlib stream; the step is packed once only."""
+    """`head` and then `times` times `step` as one zlib stream; `step` is compressed only once."""
     parts, checksum = [], 1
     for content in (head, step):
         packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -204,7 +204,7 @@ def _one_page(objects: Mapping[int, bytes], in_object_stream: Mapping[int, int] 
 
 
 def _assemble(objects: Mapping[int, bytes], in_object_stream: Mapping[int, int] | None = None) -> bytes:
-    """Objects by number as a file with a cross-reference stream; object 1 is the catalog."""
+    """A file of numbered objects with a cross-reference stream; object 1 is the catalog."""
     inside = in_object_stream or {}
     file = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
     places = {}

@@ -1,8 +1,8 @@
-"""A mirror of arXiv on loopback: a folder of PDFs at `/pdf/<id>`, well-behaved or biting.
+"""A mirror of arXiv on loopback: a folder of PDFs at `/pdf/<id>`, served well or with injected faults.
 
-Guarantee: answers as arXiv does for ids old and new, with and without version, and makes the faults that it was told to
-make, repeatably; serves nothing from outside its folder; leaves no process behind. Limit: no politeness of its own; it
-serves as fast as it is asked.
+Guarantee: answers as arXiv does for ids old and new, with and without version, and injects the configured faults
+repeatably; serves nothing from outside its folder; leaves no process behind. Limit: no rate limit of its own; it serves
+as fast as it is asked.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from typing import Self, TextIO
 from aiohttp import web
 
 from rpa_shard.testing.arrivals import Arrival, LoopWatch
-from rpa_shard.testing.biting import bite
+from rpa_shard.testing.fault_responses import respond_with_fault
 from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan, parse_faults
 
 RESCAN_SECONDS = 1.0
-# For answers under way when the mirror ends; a stalling one would keep it for ever.
+# For responses in progress when the mirror stops; a stalled one would never end.
 SHUTDOWN_SECONDS = 0.5
 _VERSIONED = re.compile(r"(?P<bare>.+\d)v(?P<version>\d+)")
 _ARXIV_NAME = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+_\d{7})(?:v\d+)?")
@@ -40,7 +40,7 @@ class MirrorError(Exception):
 
 
 class Index:
-    """Which file answers for which id."""
+    """Which file is served for which id."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,7 +49,7 @@ class Index:
         self.scan()
 
     def scan(self) -> None:
-        """Reads the folder again. A bare id is answered by its highest version where there is no bare file."""
+        """Reads the folder again. A bare id without a file of its own gets its highest version."""
         try:
             names = sorted(entry.name for entry in os.scandir(self._folder) if entry.name.endswith(".pdf"))
         except OSError as error:
@@ -67,7 +67,7 @@ class Index:
         self._files, self._scanned_at = files, time.monotonic()
 
     def find(self, paper_id: str) -> Path | None:
-        """The file of an id, as it stands in a URL."""
+        """The file of an id as written in a URL."""
         stem = paper_id.removesuffix(".pdf").replace("/", "_")
         found = self._find(stem)
         if found is None and time.monotonic() - self._scanned_at > RESCAN_SECONDS:
@@ -76,11 +76,11 @@ class Index:
         return found
 
     def _find(self, stem: str) -> Path | None:
-        # People keep unversioned files; the first version of such a paper is that file.
+        # Collections hold unversioned files; such a file is served as the paper's first version.
         return self._files.get(stem) or self._files.get(stem.removesuffix("v1"))
 
     def queueable(self, base_url: str) -> list[str]:
-        """What one passes to `add` to get every paper of the folder: arXiv ids, or URLs for other names."""
+        """What to pass to `add` to queue every paper of the folder: arXiv ids, or URLs for other names."""
         files = {path.name.removesuffix(".pdf") for path in self._files.values()}
         return [
             stem.replace("_", "/") if _ARXIV_NAME.fullmatch(stem) else f"{base_url}/pdf/{stem}"
@@ -90,7 +90,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a mirror does besides serving: its faults, and a file for a JSON line at every arrival (Unix seconds)."""
+    """What a mirror does besides serving: its faults, and a file that gets a JSON line per arrival (Unix seconds)."""
 
     faults: FaultPlan = FaultPlan()
     log: Path | None = None
@@ -106,10 +106,9 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
     async def pdf(request: web.Request) -> web.StreamResponse:
         at, paper_id = time.time(), request.match_info["id"].removesuffix(".pdf")
         path = index.find(paper_id)
-        # A redirect of a fault's own making is part of it.
-        fault = (
-            None if path is None else counter.next(paper_id) or _going_on(behaviour.faults.fault_of(paper_id), request)
-        )
+        fault = None
+        if path is not None:
+            fault = counter.next(paper_id) or _continued(behaviour.faults.fault_of(paper_id), request)
         if log is not None:
             kind = fault.kind if fault else None
             arrival = Arrival(at, paper_id, loop_watch.late_seconds(), kind, request.headers.get("Range"))
@@ -117,7 +116,7 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
         if path is None:
             raise web.HTTPNotFound(text="No such paper here.\n")
         if fault is not None:
-            return await bite(request, fault, path)
+            return await respond_with_fault(request, fault, path)
         if not behaviour.faults.ranges:
             return web.Response(
                 body=path.read_bytes(), content_type="application/pdf", headers={"Accept-Ranges": "none"}
@@ -141,7 +140,8 @@ def application(folder: Path, behaviour: Behaviour) -> web.Application:
     return made
 
 
-def _going_on(fault: Fault | None, request: web.Request) -> Fault | None:
+def _continued(fault: Fault | None, request: web.Request) -> Fault | None:
+    """The fault whose redirect led to this request, which is part of it."""
     return fault if fault is not None and ("again" in request.query or "hop" in request.query) else None
 
 
@@ -193,25 +193,26 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM; `announce` gets the URL. Raises MirrorError."""
 
-    async def until_told() -> None:
-        told = asyncio.Event()
+    async def until_signalled() -> None:
+        signalled = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(each, told.set)
+            asyncio.get_running_loop().add_signal_handler(each, signalled.set)
         async with Mirror(folder, host, port, behaviour) as mirror:
             announce(mirror.url)
-            await told.wait()
+            await signalled.wait()
 
-    asyncio.run(until_told())
+    asyncio.run(until_signalled())
 
 
 class MirrorProcess:
-    """A mirror in a process of its own, which ends with this one: `with MirrorProcess(folder) as mirror: ...`."""
+    """A mirror in its own process, which ends with this one: `with MirrorProcess(folder) as mirror: ...`."""
 
     def __init__(self, folder: Path, faults: str = "", seed: int = 0, log: Path | None = None, port: int = 0) -> None:
         self._folder = folder
         self._arguments = [str(folder), "--faults", faults, "--seed", str(seed), "--port", str(port)]
         if log is not None:
             self._arguments += ["--log", str(log)]
+        self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -220,7 +221,7 @@ class MirrorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a Ctrl-C at the terminal is not meant for it
+            start_new_session=True,  # a Ctrl-C at the terminal must not reach it
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
@@ -232,11 +233,12 @@ class MirrorProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._process is not None
         self._process.communicate()  # closes its standard input, which ends it
 
 
 def _end_with_parent() -> None:
-    """Ends this process when whoever holds our standard input is gone."""
+    """Ends this process once the parent has closed our standard input."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,7 +1,7 @@
-"""A small writer of PDF files: text at places, links, named destinations, a picture of a page.
+"""A small writer of PDF files: positioned text, links, named destinations, a picture of a page.
 
 Guarantee: valid PDF 1.5, the same bytes for the same pages. Limit: the standard fonts and Latin-1 text only; no
-layout, callers place every line.
+layout, callers position every line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Text:
     text: str
     size: float = 10.0
     bold: bool = False
-    # Reads upwards, as arXiv's stamp in the margin does.
+    # Rotated, as arXiv's stamp in the margin is.
     upwards: bool = False
 
 
@@ -37,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A named place: a page (from 0) and a point on it, as hyperref makes for every bibliography entry."""
+    """A named destination: a page (from 0) and a point on it, as hyperref writes for every bibliography entry."""
 
     page: int
     x: float
@@ -48,7 +48,7 @@ class Destination:
 class Page:
     """One page: lines of text and links, or a grey picture without any text.
 
-    `operators` go into the content stream as they are, for pages that no sane program would write.
+    `operators` go into the content stream unchanged, for pages that no sane program would write.
     """
 
     texts: Sequence[Text] = ()
@@ -116,7 +116,7 @@ def _string(text: str) -> str:
 
 
 class _Writer:
-    """Numbered objects, and the table of where each begins."""
+    """Numbered objects, and the cross-reference table of their offsets."""
 
     def __init__(self) -> None:
         self._objects: list[bytes] = []

@@ -1,7 +1,7 @@
 """Papers written for this project: small, of every kind that a run meets, and different for every id.
 
-Guarantee: the same bytes for the same id; a collection holds exactly one broken and one missing paper. Limit: their
-science is made up.
+Guarantee: the same bytes for the same id; a demo collection holds exactly one broken and one missing paper. Limit:
+their science is made up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rpa_shard.testing.pdf_writer import PAGE_HEIGHT, Destination, Link, Page, T
 
 
 class Kind(StrEnum):
-    """What a sample paper looks like, or what is wrong with it."""
+    """The layout of a sample paper, or what is wrong with it."""
 
     TWO_COLUMNS = "two_columns"
     AUTHOR_YEAR = "author_year"
@@ -70,7 +70,7 @@ class Collection:
 
 
 def sample_pdf(kind: Kind, paper_id: str) -> bytes:
-    """The PDF of a sample paper; a broken one is whole for a downloader, and nothing for an engine."""
+    """The PDF of a sample paper; a broken one looks complete to a downloader, but no engine can read it."""
     if kind is Kind.BROKEN:
         return b"%PDF-1.5\n" + f"this was {paper_id} once\n".encode() * 20 + b"%%EOF\n"
     if kind is Kind.SCANNED:
@@ -81,7 +81,7 @@ def sample_pdf(kind: Kind, paper_id: str) -> bytes:
 
 
 def demo_collection(papers: int = 200) -> Collection:
-    """That many papers: ids new and old, one broken, one missing, every twentieth scanned."""
+    """That number of papers: new and old ids, one broken, one missing, every twentieth scanned."""
     pdfs: dict[str, bytes | None] = {}
     for index in range(papers):
         paper_id, kind = _demo_id(index), _demo_kind(index)
@@ -90,7 +90,7 @@ def demo_collection(papers: int = 200) -> Collection:
 
 
 def write_collection(folder: Path, collection: Collection) -> None:
-    """Writes the PDFs under the names by which the mirror finds them."""
+    """Writes the PDFs under the names that the mirror looks for."""
     folder.mkdir(parents=True, exist_ok=True)
     for paper_id, pdf in collection.pdfs.items():
         if pdf is not None:
@@ -157,7 +157,7 @@ def _one_column(paper_id: str) -> bytes:
 
 
 def _columns(lines: Sequence[str], first_column_lines: int | None = None) -> list[Text]:
-    """Lines down the left column, then down the right one."""
+    """Positions lines down the left column, then down the right one."""
     fits = first_column_lines or int((_TOP - _BOTTOM) / _LEADING)
     placed = []
     for row, line in enumerate(lines):

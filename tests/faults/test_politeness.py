@@ -107,7 +107,7 @@ def test_a_refusal_stops_all_requests_and_the_other_source_goes_on(rig: Rig, she
         assert {row.failure for row in rig.rows().values() if row.status == "failed"} == {"blocked"}
         assert len(refusing.times()) == 1, "after a 403 not one more request"
         assert "refuses us" in errors
-        assert "You were too many. Write to help@mirror.example." in errors
+        assert "Too many requests. Write to help@mirror.example." in errors
         assert "hosts --reopen 127.0.0.1" in output
         rig.run("retry", "--reason", "blocked")
         rig.run("run")

@@ -1,7 +1,7 @@
-"""How a biting mirror bites: each kind of fault as an aiohttp response, or as raw bytes where HTTP forbids it.
+"""Responses with injected faults: each kind as an aiohttp response, or as raw bytes where HTTP forbids it.
 
-Guarantee: every fault of `rpa_shard.testing.faults.KINDS` has one function here. Limit: faults that lie below HTTP,
-such as a refused connection, are for the test to make.
+Guarantee: every fault of `rpa_shard.testing.faults.KINDS` has one function here. Limit: faults below HTTP, such as a
+refused connection, are left to the test.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aiohttp import web
 
 from rpa_shard.testing.faults import Fault
 
-Bite = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
+FaultResponse = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 
 TRICKLE_SECONDS = 0.1
 SLOW_SECONDS = 0.2
@@ -30,16 +30,17 @@ _ETAG = web.RequestKey("etag", str)
 _PAGE = b"<html><head><title>PDF</title></head><body><p>%b</p></body></html>" + b" " * 2000
 
 
-async def bite(request: web.Request, fault: Fault, pdf: Path) -> web.StreamResponse:
+async def respond_with_fault(request: web.Request, fault: Fault, pdf: Path) -> web.StreamResponse:
     """Answers a request for `pdf` with a fault."""
     if fault.status is not None:
         return _status(fault)
     content = await asyncio.to_thread(pdf.read_bytes)
     found = await asyncio.to_thread(pdf.stat)
-    request[_ETAG] = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'  # as aiohttp's own, so that a part continues ours
+    # The same as aiohttp's own, so that a range which aiohttp serves continues this response.
+    request[_ETAG] = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
     try:
-        return await _BITES[fault.kind](request, content)
-    except ConnectionError:  # the client has had enough
+        return await _RESPONSES[fault.kind](request, content)
+    except ConnectionError:  # the client closed the connection
         return web.Response()
 
 
@@ -49,12 +50,12 @@ def _status(fault: Fault) -> web.Response:
         headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     elif fault.argument:
         headers["Retry-After"] = fault.argument
-    text = f"<html><body><h1>{fault.kind}</h1>You were too many. Write to help@mirror.example.</body></html>"
+    text = f"<html><body><h1>{fault.kind}</h1>Too many requests. Write to help@mirror.example.</body></html>"
     return web.Response(status=fault.status or 500, text=text, content_type="text/html", headers=headers)
 
 
 async def _html(request: web.Request, content: bytes) -> web.StreamResponse:
-    return web.Response(body=_PAGE % b"The PDF is being made. Come back soon.", content_type="text/html")
+    return web.Response(body=_PAGE % b"The PDF is being generated. Try again soon.", content_type="text/html")
 
 
 async def _withdrawn(request: web.Request, content: bytes) -> web.StreamResponse:
@@ -66,7 +67,7 @@ async def _truncate(request: web.Request, content: bytes) -> web.StreamResponse:
 
 
 async def _begin_half(request: web.Request, content: bytes) -> web.StreamResponse:
-    """The headers of the whole, and half of the body."""
+    """The headers for the complete body, and half of it."""
     response = web.StreamResponse(
         headers={"ETag": request[_ETAG], "Accept-Ranges": "bytes", "Content-Type": "application/pdf"}
     )
@@ -78,7 +79,7 @@ async def _begin_half(request: web.Request, content: bytes) -> web.StreamRespons
 
 async def _length(request: web.Request, content: bytes) -> web.StreamResponse:
     response = await _begin_half(request, content)
-    await asyncio.sleep(0.02)  # so that the half is on its way before the connection goes
+    await asyncio.sleep(0.02)  # so that the half is sent before the connection closes
     _transport(request).close()
     return response
 
@@ -177,7 +178,7 @@ def _transport(request: web.Request) -> asyncio.Transport:
     return request.transport
 
 
-_BITES: dict[str, Bite] = {
+_RESPONSES: dict[str, FaultResponse] = {
     "html": _html,
     "withdrawn": _withdrawn,
     "truncate": _truncate,
