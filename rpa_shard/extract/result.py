@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from rpa_shard.reading.clean import Layout
-from rpa_shard.reading.document import Metadata
+from rpa_shard.reading.clean import TextLayout
+from rpa_shard.reading.document import DocumentMetadata
 from rpa_shard.reading.quality import Quality
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section
@@ -52,8 +52,8 @@ class Extraction:
     sections: tuple[Section, ...]
     abstract: str | None
     stamp: Stamp | None
-    layout: Layout
-    metadata: Metadata
+    layout: TextLayout
+    metadata: DocumentMetadata
     page_sizes: tuple[PageSize, ...]
     quality: Quality
     flags: tuple[str, ...]
@@ -86,8 +86,8 @@ class Extraction:
                 "citations": tuple(Citation(**each) for each in content["citations"]),
                 "sections": tuple(Section(**each) for each in content["sections"]),
                 "stamp": Stamp(**content["stamp"]) if content["stamp"] else None,
-                "layout": Layout(_spans(layout["furniture"]), tuple(layout["paragraphs"])),
-                "metadata": Metadata(**content["metadata"]),
+                "layout": TextLayout(_spans(layout["furniture"]), tuple(layout["paragraphs"])),
+                "metadata": DocumentMetadata(**content["metadata"]),
                 "page_sizes": tuple(PageSize(**each) for each in content["page_sizes"]),
                 "quality": Quality(**content["quality"]),
                 "flags": tuple(content["flags"]),

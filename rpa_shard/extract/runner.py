@@ -17,7 +17,7 @@ from pathlib import Path
 from rpa_shard.extract.engines import load, names_for
 from rpa_shard.extract.result import Citation, Extraction, PageSize
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.reading.clean import Layout
+from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
@@ -120,7 +120,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         sections=sections,
         abstract=find_abstract(lines, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
-        layout=Layout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
+        layout=TextLayout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,

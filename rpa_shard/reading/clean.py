@@ -19,7 +19,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TextLayout:
     """What is known of the raw text's form: spans that are no part of the text, and where paragraphs begin.
 
     Offsets are characters of the raw text, ascending.
@@ -37,7 +37,7 @@ class CleanText:
     page_offsets: tuple[Span, ...]
 
 
-def clean_text(raw: str, page_offsets: Sequence[Span], layout: Layout) -> CleanText:
+def clean_text(raw: str, page_offsets: Sequence[Span], layout: TextLayout) -> CleanText:
     """Makes the clean text of a raw one."""
     writer = _Writer(raw)
     paragraphs, furniture = layout.paragraphs, layout.furniture
@@ -122,5 +122,5 @@ def clean_of_record(text: str, record: Mapping[str, Any]) -> CleanText:
     return clean_text(
         text,
         [(begin, end) for begin, end in record["page_offsets"]],
-        Layout(tuple((begin, end) for begin, end in layout["furniture"]), tuple(layout["paragraphs"])),
+        TextLayout(tuple((begin, end) for begin, end in layout["furniture"]), tuple(layout["paragraphs"])),
     )

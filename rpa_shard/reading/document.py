@@ -52,7 +52,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class DocumentMetadata:
     """What the document says of itself, where it does and it can be: see `rpa_shard.reading.metadata`."""
 
     title: str | None = None
@@ -71,5 +71,5 @@ class Document:
     engine: str
     engine_version: str
     destinations: tuple[Destination, ...] = ()
-    metadata: Metadata = Metadata()
+    metadata: DocumentMetadata = DocumentMetadata()
     limits_hit: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from rpa_shard.reading.document import Metadata
+from rpa_shard.reading.document import DocumentMetadata
 from rpa_shard.reading.raw import valid_line
 
 LONGEST = 500
@@ -25,9 +25,9 @@ _NO_TITLE = re.compile(
 FIRST_YEAR, LAST_YEAR = 1985, 2100
 
 
-def metadata_of(title: str, producer: str, created: str) -> Metadata:
+def metadata_of(title: str, producer: str, created: str) -> DocumentMetadata:
     """The sane part of a document's own words."""
-    return Metadata(_title(title), _words(producer), _date(created))
+    return DocumentMetadata(_title(title), _words(producer), _date(created))
 
 
 def _words(text: str) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from rpa_shard.extract.runner import make
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.reading.clean import clean_text
-from rpa_shard.reading.document import Document, Metadata, Page, Place
+from rpa_shard.reading.document import Document, DocumentMetadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import read_lines
@@ -200,7 +200,7 @@ def test_another_language() -> None:
 
 
 def test_metadata() -> None:
-    assert metadata_of("Slow\x00 clocks ", "pdfTeX-1.40.25", "D:20240105012154Z") == Metadata(
+    assert metadata_of("Slow\x00 clocks ", "pdfTeX-1.40.25", "D:20240105012154Z") == DocumentMetadata(
         "Slow clocks", "pdfTeX-1.40.25", "2024-01-05T01:21:54+00:00"
     )
     assert metadata_of("paper.dvi", "", "D:20120709201910-04'00'").created_at == "2012-07-09T20:19:10-04:00"

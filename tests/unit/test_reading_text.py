@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.extract.runner import make
-from rpa_shard.reading.clean import Layout, clean_text
+from rpa_shard.reading.clean import TextLayout, clean_text
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import read_lines
@@ -132,8 +132,8 @@ def test_cleaning_twice_is_cleaning_once(pages: list[str], data: st.DataObject) 
     reading = read_lines([Page(page) for page in pages])
     starts = [line.start for line in reading.lines]
     chosen = data.draw(st.sets(st.sampled_from(starts)) if starts else st.just(set()))
-    clean = clean_text(reading.raw, reading.page_spans, Layout(paragraphs=tuple(sorted(chosen))))
-    again = clean_text(clean.text, ((0, len(clean.text)),), Layout(paragraphs=tuple(range(len(clean.text)))))
+    clean = clean_text(reading.raw, reading.page_spans, TextLayout(paragraphs=tuple(sorted(chosen))))
+    again = clean_text(clean.text, ((0, len(clean.text)),), TextLayout(paragraphs=tuple(range(len(clean.text)))))
     assert again.text == clean.text
     assert not set(clean.text) & (FORBIDDEN | set("ﬁ\u00ad\u00a0"))
     assert [start for start, _ in clean.page_offsets] == sorted(start for start, _ in clean.page_offsets)
@@ -143,7 +143,7 @@ def test_cleaning_twice_is_cleaning_once(pages: list[str], data: st.DataObject) 
 def test_a_clean_text() -> None:
     raw, spans = as_blocks(["Head 1\nAn eﬃ-\ncient\nway.", "Head 2\nNext one."])
     found = [raw.index(each) for each in ("Head 1", "Head 2")]
-    layout = Layout(tuple((at, at + 6) for at in found), (raw.index("An"), raw.index("Next")))
+    layout = TextLayout(tuple((at, at + 6) for at in found), (raw.index("An"), raw.index("Next")))
     clean = clean_text(raw, spans, layout)
     assert clean.text == "An efficient way.\n\nNext one.\n"
     assert [clean.text[start:end].strip() for start, end in clean.page_offsets] == ["An efficient way.", "Next one."]

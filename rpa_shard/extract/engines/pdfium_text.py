@@ -18,7 +18,7 @@ import pypdfium2.raw as c
 from pypdfium2_raw.bindings import _libs
 
 from rpa_shard.extract.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
-from rpa_shard.reading.document import Metadata, Place
+from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import metadata_of
 from rpa_shard.reading.raw import valid_line
 
@@ -134,7 +134,7 @@ def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], l
     return spans, lines
 
 
-def document_metadata(document: Any) -> Metadata:
+def document_metadata(document: Any) -> DocumentMetadata:
     """Title, producer and creation date, where the document names them."""
     return metadata_of(*(_metadata_text(document, name) for name in (b"Title", b"Producer", b"CreationDate")))
 

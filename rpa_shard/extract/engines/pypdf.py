@@ -19,7 +19,7 @@ from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.reading.document import Destination, Document, Metadata, Page
+from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Page
 from rpa_shard.reading.metadata import metadata_of
 
 # It warns about most real files; what matters of that shows in the result.
@@ -54,7 +54,7 @@ class PypdfEngine:
             entries = _tried(lambda: entry_places(reader, budget), ())
             keys = {each.key for each in entries}
             pages = [_read_page(reader, index, keys, budget) for index in range(min(count, max_pages or PAGES))]
-            metadata = _tried(lambda: _metadata(reader), Metadata())
+            metadata = _tried(lambda: _metadata(reader), DocumentMetadata())
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
         if all(page.failed for page in pages):
@@ -90,6 +90,6 @@ def _size(page: PageObject) -> tuple[float, float]:
     return float(page.mediabox.width), float(page.mediabox.height)
 
 
-def _metadata(reader: PdfReader) -> Metadata:
+def _metadata(reader: PdfReader) -> DocumentMetadata:
     found: Mapping[str, Any] = reader.metadata or {}
     return metadata_of(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))
