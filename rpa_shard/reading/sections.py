@@ -1,8 +1,8 @@
-"""The headings of a paper and its abstract, where they can be told.
+"""The headings of a paper and its abstract, where they can be recognised.
 
 Guarantee: pure; a heading is a line of its own: a known word (Abstract, Introduction, …), or a number of a chain that
 begins at 1 (or I) and leaves none out, in letters no smaller than the text's. Offsets point into the raw text. Limit:
-unnumbered headings in other words are not told; nothing is guessed.
+unnumbered headings in other words are not recognised; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import NamedTuple
 from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import HEADING as REFERENCES_HEADING
+from rpa_shard.reading.roman import roman_value
 
-MAX_HEADING, MAX_WORDS = 120, 45
+MAX_HEADING_CHARACTERS, MAX_KNOWN_HEADING_CHARACTERS = 120, 45
 MAX_ABSTRACT_LINES = 80
+MIN_ABSTRACT_CHARACTERS, MAX_ABSTRACT_CHARACTERS = 50, 6000
 MAX_HEADINGS = 1000
 _KNOWN = re.compile(
     r"(?:abstract|a b s t r a c t|summary|introduction|background|related works?|preliminaries|methods?|methodology|"
@@ -38,14 +40,13 @@ _AFTER_ABSTRACT = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_FIRST = frozenset("0123456789IVX§")
-# What a heading may begin with: most lines do not, and cost no more than this look.
+# What a heading may begin with: a cheap test that most lines fail.
 _FIRST = _NUMBER_FIRST | frozenset(" \tABCDEFGHIJKLMNOPQRSTUVWXYZÀÉ■•*")
-_ROMAN = {"I": 1, "V": 5, "X": 10}
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading: its words on one line, its number where it has one, and its offsets in the raw text."""
+    """A heading: its words on one line, its number if it has one, its page, and its offsets in the raw text."""
 
     title: str
     number: str | None
@@ -68,14 +69,14 @@ class _Candidate(NamedTuple):
 
 
 def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
-    """The headings in the order of the text; numbered ones only before the offset `stop`, the bibliography's."""
+    """The headings in the order of the text; numbered ones only before `stop`, the bibliography's offset."""
     size = _usual_size(lines)
     found: list[Section] = []
     candidates: list[_Candidate] = []
-    least = 0.9 * size
+    min_size = 0.9 * size
     for line in lines:
-        text = line[2]
-        if len(text) > MAX_HEADING or text[0] not in _FIRST or 0.0 < line[7] < least:
+        text = line.text
+        if len(text) > MAX_HEADING_CHARACTERS or text[0] not in _FIRST or 0.0 < line.size < min_size:
             continue
         words = text.strip()
         if words[0] in _NUMBER_FIRST:
@@ -83,7 +84,7 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
             if match is not None and line.start < stop and _may_be_title(match[2]):
                 candidates.append(_Candidate(line, _steps(match[1]), not match[1][0].isdigit(), match[2].strip()))
                 continue
-        if len(text) < MAX_WORDS and words[0].isupper() and _is_known(words):
+        if len(text) < MAX_KNOWN_HEADING_CHARACTERS and words[0].isupper() and _is_known(words):
             found.append(Section(words, None, line.page, line.start, line.end))
     found += _chain(candidates, size)
     return tuple(sorted(found, key=lambda each: each.start)[:MAX_HEADINGS])
@@ -102,12 +103,11 @@ def _usual_size(lines: Sequence[Line]) -> float:
 def _steps(number: str) -> tuple[int, ...]:
     if number[0].isdigit():
         return tuple(int(part) for part in number.split("."))
-    values = [_ROMAN[each] for each in number]
-    return (sum(-value if value < max(values[at:]) else value for at, value in enumerate(values)),)
+    return (roman_value(number),)
 
 
 def _chain(candidates: Sequence[_Candidate], size: float) -> list[Section]:
-    """The candidates whose numbers follow upon one another from 1: in larger letters first choice, of one kind."""
+    """The candidates whose numbers follow one another from 1, of one kind; those in larger letters are preferred."""
     larger = [each for each in candidates if size and each.line.size > 1.06 * size]
     for chosen in (larger, candidates):
         chains = [_followed([each for each in chosen if each.roman is roman]) for roman in (False, True)]
@@ -135,7 +135,7 @@ def _followed(candidates: Sequence[_Candidate]) -> list[_Candidate]:
 
 
 def find_abstract(lines: Sequence[Line], sections: Sequence[Section], words: Container[str]) -> str | None:
-    """The abstract on one line, where the word stands before it and a heading or keywords after it."""
+    """The abstract on one line, if the word precedes it and a heading or keywords follow it."""
     begin = _abstract_begin(lines)
     if begin is None:
         return None
@@ -145,12 +145,13 @@ def find_abstract(lines: Sequence[Line], sections: Sequence[Section], words: Con
     for line in lines[index + 1 : index + MAX_ABSTRACT_LINES]:
         if line.start in headings or _AFTER_ABSTRACT.match(line.text):
             joined = join_lines(texts, words)
-            return joined if 50 <= len(joined) <= 6000 else None
+            return joined if MIN_ABSTRACT_CHARACTERS <= len(joined) <= MAX_ABSTRACT_CHARACTERS else None
         texts.append(line.text)
     return None
 
 
 def _abstract_begin(lines: Sequence[Line]) -> tuple[int, int] | None:
+    """The index of the line with the word, and the offset in it after the word."""
     for index, line in enumerate(lines[:150]):
         if line.page > 3:
             break

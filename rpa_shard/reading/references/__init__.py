@@ -1,12 +1,13 @@
 """The bibliography of a document: where each entry begins, and what it names.
 
-Guarantee: pure; entries are whole, in order, on one line, without running heads; their offsets point into the raw
-text. Three methods find where entries begin, in this order, and the one that served is named: `destinations` (the
-named places that hyperref makes), `numbers` and `labels` (`[1]`, `1.`, `(1)`, `[Abc12]` at the beginnings of lines),
-`author_year` (a heading, then hanging indents, gaps or names). Limit: what no method sees gives no entries; nothing is
-guessed from running text.
+Guarantee: pure; entries are complete, in order, on one line, without running heads; their offsets point into the raw
+text. Three methods find where entries begin, in this order, and the result names the one used: `destinations` (the
+named destinations that hyperref makes), `numbers` and `labels` (`[1]`, `1.`, `(1)`, `[Abc12]` at the beginnings of
+lines), `author_year` (a heading, then hanging indents, gaps or names). Limit: what no method finds gives no entries;
+nothing is guessed from running text.
 
-`by_destination`, `by_marker` and `by_indent` find the beginnings, `section` headings and ends, `entries` the fields.
+`by_destination`, `by_marker` and `by_indent` find the beginnings, `section` headings and ends, `entries` the lines of
+each entry, `fields` what it names.
 """
 
 from rpa_shard.reading.references.find import Bibliography, Reference, find_references

@@ -1,7 +1,7 @@
 """From the first line of each entry to the entries: which lines belong to each, and where the last one ends.
 
-Guarantee: pure; every line belongs to at most one entry. Limit: what stands between two entries (a figure, a page of
-an appendix) is told by its distance, its letters and its length.
+Guarantee: pure; every line belongs to at most one entry. Limit: foreign text between two entries (a figure, a page of
+an appendix) is recognised by its distance, its letters and its length.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from statistics import median
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.section import CAPTION, HEADING, ends_section
 
-# Lines that no entry of an ordinary list reaches.
-MAX_LINES = 40
-# What is no longer the bibliography's size of letters (small capitals measure 0.7).
-SMALLER, LARGER = 0.62, 1.16
+# More than any entry of an ordinary list has.
+MAX_LINES_PER_ENTRY = 40
+# Outside of these, letters are not of the bibliography's size (small capitals measure 0.7).
+MIN_SIZE_RATIO, MAX_SIZE_RATIO = 0.62, 1.16
 
 
 def entry_lines(
     lines: Sequence[Line], starts: Sequence[int], stop: int, ends: Set[int] = frozenset()
 ) -> list[list[Line]]:
     """The lines of each entry. `stop` is where the last one ends at the latest; `ends` are indices in `starts` of
-    entries that may be followed by something else, besides the last."""
+    further entries that, like the last, may be followed by something else."""
     edges = [*starts[1:], stop]
     lengths = [edge - start for start, edge in zip(starts, edges, strict=True)]
     usual = median(lengths[:-1]) if len(lengths) > 1 else 3.0
@@ -32,12 +32,12 @@ def entry_lines(
         last = number == len(starts) - 1 or number in ends
         if last or edge - start > 3 * usual + 6:
             edge = _real_end(lines, start, edge, size, usual)
-        entries.append(list(lines[start : min(edge, start + MAX_LINES)]))
+        entries.append(list(lines[start : min(edge, start + MAX_LINES_PER_ENTRY)]))
     return entries
 
 
 def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: float) -> int:
-    """Where an entry ends that is followed by something else."""
+    """Where an entry ends that may be followed by something else."""
     leading = _leading(lines, start, edge)
     hanging = _hanging(lines, start, edge)
     for index in range(start + 1, edge):
@@ -62,21 +62,22 @@ def _real_end(lines: Sequence[Line], start: int, edge: int, size: float, usual: 
 
 def _other_letters(before: Line, line: Line, size: float) -> bool:
     """Whether larger or much smaller letters begin with a line; fonts of one size differ a little."""
-    changed = not SMALLER < line.size / max(size, 1.0) < LARGER and abs(before.size - size) <= 0.25 * size
-    return changed and len(line.text) > 3 and not _goes_on(before, line)
+    is_other = not MIN_SIZE_RATIO < line.size / max(size, 1.0) < MAX_SIZE_RATIO
+    was_usual = abs(before.size - size) <= 0.25 * size
+    return is_other and was_usual and len(line.text) > 3 and not _same_line(before, line)
 
 
 def _is_foreign(text: str) -> bool:
     return HEADING.fullmatch(text) is not None or CAPTION.match(text) is not None
 
 
-def _goes_on(before: Line, line: Line) -> bool:
-    """Whether two lines are one line for a reader: an index or a symbol in between."""
+def _same_line(before: Line, line: Line) -> bool:
+    """Whether a reader sees two lines as one: an index or a symbol separates them."""
     return line.page == before.page and abs(line.baseline - before.baseline) < 0.6 * max(line.size, before.size)
 
 
 def _leading(lines: Sequence[Line], start: int, edge: int) -> float:
-    """The distance of baselines in the lines around; 0 where it cannot be told."""
+    """The distance of baselines in the lines around; 0 if there are too few."""
     begin = max(0, start - 12)
     steps = [
         lines[index - 1].baseline - lines[index].baseline
@@ -92,7 +93,7 @@ def _hanging(lines: Sequence[Line], start: int, edge: int) -> bool:
 
 
 def _far_from_column(lines: Sequence[Line], start: int, index: int) -> bool:
-    """At a column's or page's top: whether the line is much wider or narrower than the entry's column."""
+    """At the top of a column or page: whether the line is much wider than the entry's column."""
     column = lines[max(0, start - 6) : start + 1]
     width = max(line.right - line.left for line in column)
     line = lines[index]

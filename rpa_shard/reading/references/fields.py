@@ -1,7 +1,7 @@
-"""What can be told of one entry: its marker, its year, and with confidence its title and authors.
+"""The fields of one entry: its marker, its year and, if recognised with confidence, its title and authors.
 
-Guarantee: pure; linear; a title or authors are named only where the entry's form leaves little doubt: a quoted title,
-or a list of authors in a known form with a sentence after it. Limit: no journal, volume or pages.
+Guarantee: pure; linear; a title or authors are given only if the entry's form leaves little doubt: a quoted title, or a
+list of authors in a known form with a sentence after it. Limit: no journal, volume or pages.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import NamedTuple
 from rpa_shard.reading.references.by_marker import MARKER
 from rpa_shard.reading.references.names import UPPER
 
-MAX_FIELD = 400
+MAX_TITLE_CHARACTERS = 400
+MAX_AUTHORS_CHARACTERS = 1500
 _LABEL = re.compile(r"[ \t]*\[([^\W\d_][^\[\]]{0,120})\][.:]?[ \t]*")
 _YEAR_IN_BRACKETS = re.compile(r"\((?:[A-Z][a-z]{2,8}\.? )?((?:1[6-9]|20)\d\d)[a-z]?\)")
-# What must not stand before a year is looked at afterwards: a look back first would make the search slow.
+# What must not precede a year is checked after the search: a look-behind would make it slow.
 _YEAR = re.compile(r"[12]\d\d\d(?=[a-z]?(?![\da-z–-]|\.\d|:\d))")
 _NOT_BEFORE_YEARS = frozenset("0123456789.:/–-")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{8,400})[”\"]")
@@ -41,7 +42,7 @@ _SENTENCE = re.compile(
 
 
 class Fields(NamedTuple):
-    """What can be told of an entry; None and empty where it cannot."""
+    """The fields of an entry; None and empty if not recognised."""
 
     marker: str | None
     body: str
@@ -51,7 +52,7 @@ class Fields(NamedTuple):
 
 
 def fields_of(entry: str, numbered: bool, latest_year: int = 2100) -> Fields:
-    """Takes an entry on one line apart; `numbered` says whether entries of its list begin with markers."""
+    """Splits an entry on one line into its fields; `numbered`: the entries of its list begin with markers."""
     marker, body = _marker(entry) if numbered else (None, entry)
     year = _year(body, latest_year)
     authors, after = _authors(body)
@@ -78,7 +79,7 @@ def _year(body: str, latest: int) -> int | None:
 
 
 def _authors(body: str) -> tuple[tuple[str, ...], int]:
-    head = body[:1500]
+    head = body[:MAX_AUTHORS_CHARACTERS]
     match = _LIST_SURNAME.match(head)
     if match is not None:
         return tuple(_names(_SPLIT_SURNAME.split(match[1]))), match.end()
@@ -93,12 +94,12 @@ def _names(parts: list[str]) -> list[str]:
 
 
 def _title(body: str, authors: tuple[str, ...], after: int) -> str | None:
-    quoted = _QUOTED.search(body, 0, 2 * MAX_FIELD + after) if "“" in body or '"' in body else None
+    quoted = _QUOTED.search(body, 0, 2 * MAX_TITLE_CHARACTERS + after) if "“" in body or '"' in body else None
     if quoted is not None:
         return quoted[1].strip().rstrip(",.;") or None
     if not authors:
         return None
-    sentence = _SENTENCE.match(body, after, after + MAX_FIELD)
+    sentence = _SENTENCE.match(body, after, after + MAX_TITLE_CHARACTERS)
     if sentence is None:
         return None
     title = sentence[1].strip().rstrip(".")

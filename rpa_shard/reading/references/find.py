@@ -1,11 +1,11 @@
-"""The methods in order, and the entries made of what the first of them finds.
+"""Tries the methods in order, and makes the entries from what the best of them finds.
 
 Guarantee: as the package says. Limit: as the package says.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -23,13 +23,13 @@ from rpa_shard.reading.references.fields import fields_of
 from rpa_shard.reading.references.section import headings
 from rpa_shard.reading.spelling import spell
 
-MAX_RAW = 4000
-# Headings looked under: a paper has one, a thesis one a chapter.
+MAX_ENTRY_CHARACTERS = 4000
+# Headings examined: a paper has one, a thesis one per chapter.
 MAX_HEADINGS = 40
-# Entries made of one document at most.
 MAX_ENTRIES = 20_000
-# How many of a list's entries must look like references: of the best one, and of further ones of so many entries.
-MIN_SHARE, SURE_SHARE, MIN_LIST = 0.5, 0.7, 4
+# How many of a list's entries must look like references: in the best list, and in further ones of at least
+# `MIN_FURTHER_ENTRIES`.
+MIN_SHARE, MIN_FURTHER_SHARE, MIN_FURTHER_ENTRIES = 0.5, 0.7, 4
 
 
 class Reference(NamedTuple):
@@ -56,17 +56,19 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bibliography:
-    """The entries, the method that found them (None: nothing found), and how many destinations promise."""
+    """The entries, the method that found them (None: nothing found), and how many entries the destinations imply."""
 
     references: tuple[Reference, ...]
     method: str | None
     expected: int | None
-    # The entry that each destination leads to; several may lead to one.
+    # The ordinal of the entry that each destination leads to; several may lead to one.
     ordinals: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """Where entries begin in `lines`; `ends` as in `entry_lines`; the keys of destinations by first line."""
+
     method: str
     starts: tuple[int, ...]
     stop: int
@@ -82,7 +84,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     if found is None:
         return Bibliography((), None, expected)
     entries = entry_lines(found.lines, found.starts[:MAX_ENTRIES], found.stop, found.ends)
-    links = _uris(document, reading)
+    links = _uri_links(document, reading)
     numbered = found.method != "author_year"
     references = tuple(
         _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
@@ -97,7 +99,7 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
 
 
 def _expected(document: Document) -> int | None:
-    """How many entries the destinations promise: those at one point are one; without a height each counts."""
+    """How many entries the destinations imply: those at one point are one; without a height each counts."""
     points = {(each.page, each.x, each.y if each.y is not None else each.key) for each in document.destinations}
     return len(points) or None
 
@@ -125,17 +127,17 @@ def _of_lists(method: str, lists: Sequence[Run] | Sequence[Listed], lines: Seque
 
 
 def _is_better(listed: Sequence[Listed], runs: Sequence[Run]) -> bool:
-    """Whether lists without markers are the bibliography, and not the numbered ones."""
+    """Whether the lists without markers are the bibliography rather than the numbered ones."""
     best = max(listed, key=lambda each: len(each.starts))
     if not runs:
         return True
     inside = any(best.starts[0] - 2 <= run.starts[0] and run.starts[-1] < best.stop for run in runs)
     entries, marked = (sum(len(each.starts) for each in lists) for lists in (listed, runs))
-    return not inside and best.share >= SURE_SHARE and entries > marked
+    return not inside and best.share >= MIN_FURTHER_SHARE and entries > marked
 
 
 def _listed(lines: Sequence[Line], raw: str) -> list[Listed]:
-    """The most convincing list under a heading, and others as convincing: those of a thesis's chapters."""
+    """The most convincing list under a heading, and further convincing ones: those of a thesis's chapters."""
     places = headings(lines)[-MAX_HEADINGS:]
     found = [
         each
@@ -144,18 +146,32 @@ def _listed(lines: Sequence[Line], raw: str) -> list[Listed]:
         and each.share >= MIN_SHARE
     ]
     best = max(found, key=lambda each: (len(each.starts) * each.share, each.starts), default=None)
-    return [each for each in found if each is best or (each.share >= SURE_SHARE and len(each.starts) >= MIN_LIST)]
+    return [
+        each
+        for each in found
+        if each is best or (each.share >= MIN_FURTHER_SHARE and len(each.starts) >= MIN_FURTHER_ENTRIES)
+    ]
 
 
-def _uris(document: Document, reading: Reading) -> tuple[list[int], list[str]]:
-    """Offsets in the raw text of links that lead to URIs, ascending, and the URIs."""
+class _UriLinks(NamedTuple):
+    """The document's links to URIs: their offsets in the raw text, ascending, and the URI of each."""
+
+    offsets: list[int]
+    uris: list[str]
+
+    def inside(self, line: Line) -> list[str]:
+        begin, end = bisect_left(self.offsets, line.start), bisect_right(self.offsets, line.end)
+        return self.uris[begin:end]
+
+
+def _uri_links(document: Document, reading: Reading) -> _UriLinks:
     found = sorted(
         (span[0] + link.offset, link.uri)
         for page, span in zip(document.pages, reading.page_spans, strict=True)
         for link in page.links
         if link.uri is not None and link.offset is not None
     )
-    return [offset for offset, _ in found], [uri for _, uri in found]
+    return _UriLinks([offset for offset, _ in found], [uri for _, uri in found])
 
 
 def _reference(
@@ -163,16 +179,12 @@ def _reference(
     entry: Sequence[Line],
     keys: Sequence[str],
     words: str,
-    links: tuple[list[int], list[str]],
+    links: _UriLinks,
     numbered: bool,
 ) -> Reference:
-    whole = spell(join_lines([line.text for line in entry], words)[:MAX_RAW])
-    fields = fields_of(whole, numbered)
-    uris: dict[str, None] = {}
-    offsets, targets = links
-    for line in entry:
-        for at in range(bisect_right(offsets, line.start - 1), bisect_right(offsets, line.end)):
-            uris[targets[at]] = None
+    text = spell(join_lines([line.text for line in entry], words)[:MAX_ENTRY_CHARACTERS])
+    fields = fields_of(text, numbered)
+    uris = dict.fromkeys(uri for line in entry for uri in links.inside(line))
     names = find_identifiers(fields.body, tuple(uris))
     return Reference(
         ordinal,

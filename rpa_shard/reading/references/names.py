@@ -1,4 +1,4 @@
-"""What names of people look like at the beginning of a reference, as pieces of expressions.
+"""Names of people at the beginning of a reference, as fragments of regular expressions.
 
 Guarantee: every repetition is bounded or over one kind of character, so matching is linear. Limit: names in Latin
 letters; TeX's loose accents (`M¨uller`, `´Alvarez`) belong to them.

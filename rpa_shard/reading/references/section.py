@@ -1,4 +1,4 @@
-"""Where a bibliography may begin and where it must end: headings, and what comes after.
+"""Where a bibliography may begin and where it ends: its heading, and what follows it.
 
 Guarantee: pure, one pass over the lines. Limit: headings in the languages of arXiv's papers: English, French, German,
 Spanish, Portuguese, Italian.
@@ -12,6 +12,7 @@ from statistics import median
 
 from rpa_shard.reading.lines import Line
 
+MAX_HEADING_CHARACTERS, MAX_NEXT_HEADING_CHARACTERS = 45, 90
 _WORDS = (
     r"references(?: and (?:foot)?notes| cited)?|(?:foot)?notes and references|bibliography|bibliographical references|"
     r"selected bibliography|cited literature|literature(?: cited)?|works cited|list of references|"
@@ -38,13 +39,13 @@ _LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z’'()&-]+(
 
 
 def headings(lines: Sequence[Line]) -> list[int]:
-    """The indices of lines that are nothing but a bibliography's heading."""
+    """The indices of lines that are only a bibliography's heading."""
     match = HEADING.fullmatch
-    return [index for index, line in enumerate(lines) if len(line.text) <= 45 and match(line.text)]
+    return [index for index, line in enumerate(lines) if len(line.text) <= MAX_HEADING_CHARACTERS and match(line.text)]
 
 
 def section_end(lines: Sequence[Line], start: int, stop: int) -> int:
-    """Where the section that begins at `start` is over, at the latest `stop`."""
+    """Where the section that begins at `start` ends, at the latest at `stop`."""
     body = lines[start : min(start + 40, stop)]
     size = median([line.size for line in body]) if body else 0.0
     for index in range(start + 1, stop):
@@ -57,7 +58,7 @@ def ends_section(lines: Sequence[Line], index: int, size: float) -> bool:
     """Whether another part of the paper begins with this line; `size` is that of the bibliography's letters."""
     line = lines[index]
     text = line.text
-    if len(text) > 90:
+    if len(text) > MAX_NEXT_HEADING_CHARACTERS:
         return False
     if _AFTER.fullmatch(text) and (text.lstrip()[:1].isupper() or not size):
         return _stands_alone(lines, index)
@@ -69,6 +70,6 @@ def ends_section(lines: Sequence[Line], index: int, size: float) -> bool:
 
 
 def _stands_alone(lines: Sequence[Line], index: int) -> bool:
-    """Whether the line before it ended a sentence: entries are broken before words like Index and Tables, too."""
+    """Whether the line before it ends a sentence: inside an entry, too, a line may begin with Index or Tables."""
     before = lines[index - 1].text.rstrip() if index else "."
     return before[-1:] in '.])”"' or before[-1:].isdigit() or lines[index].page != lines[index - 1].page
