@@ -1,7 +1,7 @@
-"""What is made of a document that an engine read: pure logic, no engine, no file, no clock.
+"""From the pages that an engine read to text, references and figures: pure logic, no engine, no file, no clock.
 
-`document` is what an engine reads; `raw` makes the faithful text, `lines` its lines with their places, `furniture`
-finds what repeats on every page, `paragraphs` where they begin, `clean` makes the text for reading and models by
-`joining` and `spelling`; `sections`, `stamp`, `metadata`, `quality` say what can be told of it, `identifiers` finds
-arXiv ids, DOIs and URLs, `references` the bibliography.
+`document` is what an engine returns; `raw` makes the faithful text, `lines` its lines with their places, `furniture`
+finds what repeats on every page, `paragraphs` where paragraphs begin, `clean` makes the text for reading and models
+with `joining` and `spelling`; `sections`, `stamp`, `metadata` and `quality` describe the paper, `identifiers` finds
+arXiv ids, DOIs and URLs, `references` the bibliography; `roman` reads Roman numerals.
 """

@@ -1,8 +1,8 @@
 """The text for reading and for models: paragraphs on one line each, without what repeats on every page.
 
-Guarantee: pure and deterministic: made of the raw text and of the `layout` of the record alone, so it need not be
-stored; cleaning a clean text changes nothing; `page_offsets` say where each page's text lies in it. Limit: lines stay
-in the engine's order; formulas stay as they came.
+Guarantee: pure and deterministic: made from only the raw text and the record's `layout`, so it need not be stored;
+cleaning a clean text changes nothing; `page_offsets` give where each page's text lies in it. Limit: lines stay in the
+engine's order, formulas as the engine gave them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpa_shard.reading.joining import MAX_TOKEN, Words, joint
+from rpa_shard.reading.joining import MAX_TOKEN_CHARACTERS, Words, joint
 from rpa_shard.reading.spelling import spell
 
 Span = tuple[int, int]
@@ -20,7 +20,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class TextLayout:
-    """What is known of the raw text's form: spans that are no part of the text, and where paragraphs begin.
+    """The layout of the raw text: spans that are furniture, and where paragraphs begin.
 
     Offsets are characters of the raw text, ascending.
     """
@@ -31,14 +31,14 @@ class TextLayout:
 
 @dataclass(frozen=True, slots=True)
 class CleanText:
-    """The text, and for each page where in it the page begins and ends."""
+    """The text, and where each page begins and ends in it."""
 
     text: str
     page_offsets: tuple[Span, ...]
 
 
 def clean_text(raw: str, page_offsets: Sequence[Span], layout: TextLayout) -> CleanText:
-    """Makes the clean text of a raw one."""
+    """Makes the clean text from the raw text."""
     writer = _Writer(raw)
     paragraphs, furniture = layout.paragraphs, layout.furniture
     cut = 0
@@ -52,8 +52,9 @@ def clean_text(raw: str, page_offsets: Sequence[Span], layout: TextLayout) -> Cl
                 cut += 1
             kept = _without(line, at, stop, furniture, cut)
             if kept and not kept.isspace():
-                where = bisect_left(paragraphs, at)
-                writer.add(kept, anew=where < len(paragraphs) and paragraphs[where] < stop)
+                next_paragraph = bisect_left(paragraphs, at)
+                begins_here = next_paragraph < len(paragraphs) and paragraphs[next_paragraph] < stop
+                writer.add(kept, is_new_paragraph=begins_here)
             at = stop + 1
     text = writer.text()
     ends = [*begins[1:], len(text)]
@@ -63,7 +64,7 @@ def clean_text(raw: str, page_offsets: Sequence[Span], layout: TextLayout) -> Cl
 
 
 def _without(line: str, start: int, stop: int, furniture: Sequence[Span], cut: int) -> str:
-    """The line without the parts of it that are furniture."""
+    """The line without its parts that are furniture."""
     parts: list[str] = []
     at = start
     while cut < len(furniture) and furniture[cut][0] < stop:
@@ -75,7 +76,7 @@ def _without(line: str, start: int, stop: int, furniture: Sequence[Span], cut: i
 
 
 class _Writer:
-    """Paragraphs, written line by line."""
+    """Builds paragraphs line by line."""
 
     def __init__(self, raw: str) -> None:
         self._words = Words(raw)
@@ -83,29 +84,29 @@ class _Writer:
         self._tail = ""
         self.length = 0
 
-    def add(self, line: str, *, anew: bool) -> None:
+    def add(self, line: str, *, is_new_paragraph: bool) -> None:
         line = line.rstrip()
         line = spell(line[:-1] + "-" if line.endswith("\u00ad") else line).strip()
         if not line:
             return
-        between_is_none = False
-        if anew or not self._tail:
+        is_same_token = False
+        if is_new_paragraph or not self._tail:
             if self._parts:
                 self._write("\n\n")
             self._tail = ""
         else:
-            between, hyphen_goes = joint(self._tail, line, self._words)
-            if hyphen_goes:
+            between, drops_hyphen = joint(self._tail, line, self._words)
+            if drops_hyphen:
                 self._parts[-1] = self._parts[-1][:-1]
                 self.length -= 1
             edge = self._parts[-1][-2:] + line[:2]
             if not between and spell(edge) != edge:
-                between = " "  # two lines must not make a letter that neither has
+                between = " "  # joined, the two edges would merge into another letter
             self._write(between)
-            between_is_none = not between and not hyphen_goes
+            is_same_token = not between and not drops_hyphen
         self._write(line)
-        # The end of what is written decides about the next joint.
-        self._tail = (self._tail + line)[-MAX_TOKEN:] if between_is_none else line[-MAX_TOKEN:]
+        # The end of the text so far decides how the next line is joined to it.
+        self._tail = (self._tail + line if is_same_token else line)[-MAX_TOKEN_CHARACTERS:]
 
     def text(self) -> str:
         return "".join(self._parts) + ("\n" if self._parts else "")
@@ -117,7 +118,7 @@ class _Writer:
 
 
 def clean_of_record(text: str, record: Mapping[str, Any]) -> CleanText:
-    """The clean text of a paper whose raw text and record are given. Raises KeyError for records without a layout."""
+    """The clean text of a paper from its raw text and record. Raises KeyError for records without a layout."""
     layout = record["layout"] or {"furniture": [], "paragraphs": []}
     return clean_text(
         text,

@@ -1,7 +1,7 @@
-"""What an engine reads of a PDF: the text of every page, where its lines stand, where its links lead.
+"""What an engine reads from a PDF: the text of every page, the places of its lines, the targets of its links.
 
-Guarantee: frozen values; every text in them is valid Unicode that encodes to strict UTF-8. Limit: no behaviour; what
-an engine cannot tell is empty or None.
+Guarantee: frozen values; all text in them is valid Unicode that encodes to strict UTF-8. Limit: no behaviour; what an
+engine cannot determine is empty or None.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a line of text stands on its page: points from the lower left corner; `size` is its letters' height."""
+    """Where a line of text is on its page: points from the lower left corner; `size` is its letters' height."""
 
     left: float
     baseline: float
@@ -20,7 +20,7 @@ class Place(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """A named place in the document: the page (from 1) and a point on it, in points, where it has one."""
+    """A named destination in the document: the page (from 1) and, if it has them, the coordinates in points."""
 
     key: str
     page: int
@@ -29,9 +29,9 @@ class Destination(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A link of a page: the offset in the page's text where it begins (None where no text lies under it).
+    """A link on a page: the offset in the page's text where it begins (None if there is no text under it).
 
-    It leads to a `uri` or to the bibliography entry `key`; the other is None.
+    It leads either to a `uri` or to the bibliography entry `key`; the other is None.
     """
 
     offset: int | None
@@ -41,7 +41,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. `places` has one item for each line of `text`, or none at all; sizes are points."""
+    """One page. `places` has one item per line of `text`, or is empty; sizes are points."""
 
     text: str
     places: tuple[Place | None, ...] = ()
@@ -53,7 +53,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class DocumentMetadata:
-    """What the document says of itself, where it does and it can be: see `rpa_shard.reading.metadata`."""
+    """The plausible part of the document's own metadata: see `rpa_shard.reading.metadata`."""
 
     title: str | None = None
     producer: str | None = None
@@ -64,7 +64,7 @@ class DocumentMetadata:
 class Document:
     """One PDF as an engine read it; pages in order, counted from 1.
 
-    `destinations` are those of bibliography entries; `limits_hit` names the caps that cut something off.
+    `destinations` are those of bibliography entries; `limits_hit` names the caps that cut anything off.
     """
 
     pages: tuple[Page, ...]

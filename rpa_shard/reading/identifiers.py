@@ -1,8 +1,8 @@
 """arXiv ids, DOIs and URLs in text whose lines were joined, and in link targets.
 
-Guarantee: pure; what is returned keeps the published grammars: arXiv ids without version and without subject class
-(`hep-th/9901001`), DOIs in lower case; each once, in order of appearance. Limit: a grammar is no proof that the paper
-exists.
+Guarantee: pure; results conform to the published grammars: arXiv ids without version and without subject class
+(`hep-th/9901001`), DOIs in lower case; each once, in order of appearance. Limit: a well-formed name does not prove that
+the paper exists.
 
 Sources: arXiv's "Understanding the arXiv identifier"; Crossref's recommended expression for DOIs
 (`10.\\d{4,9}/[-._;()/:A-Z0-9]+`, 99.3 % of theirs), and for old Wiley ones the SICI form with `<` and `>`.
@@ -16,13 +16,13 @@ from urllib.parse import unquote
 
 from rpa_shard.model.arxiv_id import OLD_ARCHIVES, InvalidIdError, parse
 
-MAX_DOI = 200
+MAX_DOI_CHARACTERS = 200
 _SICI = r"\(SICI\)[-._;()/:A-Za-z0-9<>]+"
 _DOI = re.compile(rf"(?<![\d.])10\.\d{{4,9}}(?:\.\d+)*/(?:{_SICI}|[-._;()/:A-Za-z0-9]+)")
 _DOI_AFTER = re.compile(r"(?:/(?:abstract|full|pdf|epdf|meta|summary|fulltext|issuetoc))+$|\.pdf$", re.IGNORECASE)
 _URL = re.compile(r"(?:https?|ftp)://[^\s<>\"“”|\\^{}\[\]]+|\bwww\.[^\s<>\"“”|\\^{}\[\]]{3,}", re.IGNORECASE)
 _NEW_ID = r"(?<!\d)((?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d?)?"
-# After a word that says so, whatever follows; bare, only where it can be no part of another number.
+# After `arXiv:`, `abs/` or `pdf/` whatever follows; bare only where it cannot be part of another number.
 _NEW = re.compile(
     rf"(?:arXiv\s?[:.]?\s?|abs/|pdf/){_NEW_ID}(?!\d)|(?<![\d.=/_-])\b{_NEW_ID}(?![\d/]|\.\d)", re.IGNORECASE
 )
@@ -34,7 +34,7 @@ _OLD = re.compile(
 _SQUEEZED = {each.replace("-", ""): each for each in OLD_ARCHIVES}
 _DATACITE = "10.48550/arxiv."
 _ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/", re.IGNORECASE)
-# Cheap tests before dear ones.
+# Cheap tests that spare most texts the expensive ones.
 _HINTS = ("10.", "10 .", "://", "rXiv", "rxiv", "RXIV", "www.", "abs/")
 _NEW_HINT = re.compile(r"\d{4}\.\d{4}")
 _OLD_HINT = re.compile(r"/\s?\d{7}")
@@ -93,14 +93,14 @@ def _from_text(text: str, arxiv_ids: dict[str, None], dois: dict[str, None], url
 
 
 def _may_name(text: str) -> bool:
-    """A cheap look before the dear ones."""
+    """A cheap test that spares most texts the expensive ones."""
     if any(each in text for each in _HINTS):
         return True
     return _NEW_HINT.search(text) is not None or _OLD_HINT.search(text) is not None
 
 
 def _despaced(text: str) -> str:
-    """DOIs set with room for line breaks (`10 . 1145 / 3292500 . 3330701`), closed up."""
+    """The text with DOIs that have spaces for line breaks (`10 . 1145 / 3292500 . 3330701`) closed up."""
     return _SPACED_DOI.sub(lambda match: match[0].replace(" ", ""), text)
 
 
@@ -122,26 +122,27 @@ def _take_dois(text: str, arxiv_ids: dict[str, None], dois: dict[str, None]) -> 
 
 
 def clean_doi(candidate: str) -> str | None:
-    """A DOI in lower case without what the sentence around it added, or None."""
+    """A DOI in lower case, without the punctuation and path around it, or None."""
     doi = _trim(candidate)
     doi = _trim(_DOI_AFTER.sub("", doi)).lower()
     suffix = doi.partition("/")[2]
-    return doi if suffix and len(doi) <= MAX_DOI and any(each.isalnum() for each in suffix) else None
+    return doi if suffix and len(doi) <= MAX_DOI_CHARACTERS and any(each.isalnum() for each in suffix) else None
 
 
 def _trim(text: str) -> str:
-    """Without punctuation at the end, and without a closing bracket that was opened before the beginning."""
-    while text:
-        last = text[-1]
-        if last in ".,;:'’”\"!?*" or (last == ")" and text.count("(") < text.count(")")) or last in "]}":
-            text = text[:-1]
-        elif last == "(" or last == "-" or last == "/":
-            if last != "(" and "://" in text:
-                break
-            text = text[:-1]
-        else:
-            break
+    """The name without what the sentence around it added at its end."""
+    while text and _ends_loosely(text):
+        text = text[:-1]
     return text
+
+
+def _ends_loosely(text: str) -> bool:
+    last = text[-1]
+    if last == ")":  # opened before the name
+        return text.count("(") < text.count(")")
+    if last in "-/":
+        return "://" not in text
+    return last in ".,;:'’”\"!?*]}("
 
 
 def _take_arxiv_ids(text: str, arxiv_ids: dict[str, None]) -> None:
@@ -165,7 +166,7 @@ def _take_valid(text: str, arxiv_ids: dict[str, None]) -> None:
 
 
 def _drop_beginnings(found: dict[str, None]) -> None:
-    """A name that another one continues was cut off by a line's end."""
+    """Drops names that are the beginning of another one: a line's end cut them off."""
     if len(found) > 1:
         for each in [each for each in found if any(other != each and other.startswith(each) for other in found)]:
             del found[each]

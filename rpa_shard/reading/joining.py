@@ -1,9 +1,9 @@
-"""Lines of a paragraph or of a reference made one line again.
+"""Joins the lines of a paragraph or of a reference into one.
 
-Guarantee: pure; linear in the length of the lines. Identifiers come out whole: what was broken inside a URL, a DOI or
-an arXiv id is joined without a space. A hyphen at a line's end goes where it only marked the break, and stays in
-compounds (`state-of-the-art`), before digits and capitals, and inside identifiers. Limit: where neither the joined nor
-the hyphenated word stands elsewhere in the document, the rule guesses by the word before the hyphen.
+Guarantee: pure; linear in the length of the lines. Identifiers come out complete: a URL, a DOI or an arXiv id broken
+over lines is joined without a space. A hyphen at a line's end is dropped if it only marked the break, and kept in
+compounds (`state-of-the-art`), before digits and capitals, and inside identifiers. Limit: if neither the joined nor the
+hyphenated word occurs elsewhere in the document, the rule guesses from the word before the hyphen.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import re
 from collections.abc import Container, Iterable
 
 HYPHENS = "-‐\u00ad"
-MAX_TOKEN = 300
+MAX_TOKEN_CHARACTERS = 300
 _SIGNS = ".,;:()[]“”"
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐\u00ad]$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
-# Words that mostly keep their hyphen: "self-", "well-".
+# Words that usually keep their hyphen: "self-", "well-".
 _KEEPERS = frozenset(
     """
     self well cross high low long short full real large small two three four five one six first second third left
     right open closed fine coarse time multi non quasi semi single double many all half ever so best worst state
     """.split()
 )
-# What only stands inside a URL or a DOI, or begins one.
+# What occurs only inside a URL, a DOI or an arXiv id, or begins one.
 _IDENTIFIER = re.compile(r"(?:https?|ftp)://|www\.|10\.\d{4,9}/|arxiv|^abs/|doi[:.]", re.IGNORECASE)
 _OLD_ARCHIVE_END = re.compile(r"(?:^|[\s:\[(])(?:[a-z]{2,8}-?[a-z]*(?:\.[A-Za-z-]{2,8})?)/$", re.IGNORECASE)
 # Words that may be the beginning of an identifier.
@@ -41,6 +41,16 @@ _DIGITS_END = re.compile(r"(?:arxiv\s?:?\s?|abs/|pdf/|^|\[)\d{4}\.\d{0,4}$", re.
 _FIRST_DIGITS = re.compile(r"arxiv\s?:\s?\d{1,4}$|arxiv\s?:$", re.IGNORECASE)
 _SCHEME_END = re.compile(r"(?:https?:/{0,2}|doi:|10\.\d{1,9}\.?)$", re.IGNORECASE)
 _OLD_DIGITS = re.compile(r"[a-z]/\d{1,6}$", re.IGNORECASE)
+_DIGITS_NEXT = re.compile(r"\d{1,5}(?:v\d+)?(?:\D|$)")
+_ARXIV_REST = re.compile(r"\d{0,4}\.\d{4,5}|\d{1,4}\.")
+_OLD_NUMBER = re.compile(r"\d{7}(?:\D|$)")
+_OLD_REST = re.compile(r"\d{7}(?:v\d+)?(?:\D|$)")
+_SCHEME_REST = re.compile(r"(?:.{0,40}[^\d.])?(?:10\.\d{4,9}/\S|https?://\S)")
+# What two lines make if joined where the break is in the letters before the first slash.
+_JOINED_AT_LETTERS = re.compile(
+    r"(?:(?:https?|ftp)://[\w-]|(?:[a-z]{2,8}-[a-z]{2,4}|math|cs|nlin|physics|cmp-lg)(?:\.[a-z-]{2,8})?/\d{7}(?!\d))",
+    re.IGNORECASE,
+)
 
 
 class Words:
@@ -53,16 +63,16 @@ class Words:
     def __contains__(self, word: object) -> bool:
         if self._words is None:
             text = self._text
-            for sign in _SIGNS:  # six times faster than an expression that finds words
+            for sign in _SIGNS:  # six times faster than a regular expression for words
                 text = text.replace(sign, " ")
             self._words = frozenset(text.split())
         return word in self._words
 
 
 def join_lines(lines: Iterable[str], words: Container[str]) -> str:
-    """The lines as one; `words` are those of the document, looked up to decide about hyphens.
+    """The lines as one; `words` are those of the document, needed to decide about hyphens.
 
-    Its text itself serves as well: faster for a few lines, slower for all of them.
+    The document's text can be passed instead: faster for a few lines, slower for all of them.
     """
     joined: list[str] = []
     tail = ""
@@ -72,23 +82,23 @@ def join_lines(lines: Iterable[str], words: Container[str]) -> str:
             continue
         between = ""
         if joined:
-            between, hyphen_goes = joint(tail, line, words)
-            if hyphen_goes:
+            between, drops_hyphen = joint(tail, line, words)
+            if drops_hyphen:
                 joined[-1] = joined[-1][:-1]
                 tail = ""
         joined.append(between + line)
-        # The end of what is joined so far decides about the next joint.
-        tail = line[-MAX_TOKEN:] if between else (tail + line)[-MAX_TOKEN:]
+        # The end of the text so far decides how the next line is joined to it.
+        tail = (line if between else tail + line)[-MAX_TOKEN_CHARACTERS:]
     return "".join(joined)
 
 
 def joint(before: str, after: str, words: Container[str]) -> tuple[str, bool]:
-    """What goes between two lines ("" or " "), and whether the hyphen before it goes."""
+    """What separates two lines ("" or " "), and whether the hyphen that ends the first is dropped."""
     token = before[before.rfind(" ") + 1 :]
     if token.isalpha() or (token[:-1].isalpha() and token[-1] in ",;"):
-        if token.lower() in _BROKEN_STARTS or "/" in after[:MAX_TOKEN].partition(" ")[0]:
+        if token.lower() in _BROKEN_STARTS or "/" in after[:MAX_TOKEN_CHARACTERS].partition(" ")[0]:
             return ("" if _inside_identifier(before, token, after) else " "), False
-        return " ", False  # as nearly always
+        return " ", False  # the usual case
     if _inside_identifier(before, token, after):
         return "", False
     if before[-1] not in HYPHENS:
@@ -97,16 +107,15 @@ def joint(before: str, after: str, words: Container[str]) -> tuple[str, bool]:
     if left is None:
         return (" ", False) if token in HYPHENS else ("", False)
     if right is None or not right[0][0].islower() or "/" in after.partition(" ")[0]:
-        # "pre- and post-": a hyphen that waits for a word to come.
         return "", before[-1] == "\u00ad"
     if before[-1] == "\u00ad":
         return "", True
     if right[0] in {"and", "or", "to"} and len(left[1]) < 8:
-        return " ", False
-    return "", _hyphen_goes(left[1], right[0], words)
+        return " ", False  # "pre- and post-"
+    return "", _drops_hyphen(left[1], right[0], words)
 
 
-def _hyphen_goes(left: str, right: str, words: Container[str]) -> bool:
+def _drops_hyphen(left: str, right: str, words: Container[str]) -> bool:
     if "-" in left or "‐" in left:
         return False
     if not left[-1].islower() and len(left) > 1:
@@ -119,21 +128,16 @@ def _hyphen_goes(left: str, right: str, words: Container[str]) -> bool:
 
 
 def _inside_identifier(before: str, token: str, after: str) -> bool:
-    """Whether the line's end lies inside a URL, a DOI or an arXiv id."""
-    head = after[:MAX_TOKEN].split(" ", 1)[0]
+    """Whether the line's end is inside a URL, a DOI or an arXiv id."""
+    head = after[:MAX_TOKEN_CHARACTERS].split(" ", 1)[0]
     if head[0].isdigit():
-        if _DIGITS_END.search(before) and head[0].isdigit() and _DIGITS_NEXT.match(head):
+        inside = _inside_arxiv_number(before, token, head)
+        if inside is not None:
+            return inside
+    if "/" in head:
+        start = token if "://" in head else token.lstrip('([<"').rpartition(":")[2]
+        if _JOINED_AT_LETTERS.match(start + head):
             return True
-        if _FIRST_DIGITS.search(before) and _ARXIV_REST.match(head):
-            return before[-1] != ":" or not _YEAR.match(head)
-        if _OLD_ARCHIVE_END.search(token) and _OLD_NUMBER.match(head):
-            return True
-        if _OLD_DIGITS.search(token) and _OLD_REST.match(token[token.rfind("/") + 1 :] + head):
-            return True
-    if "/" in head and _WHOLE.match(
-        token.lstrip('([<"').rpartition(":")[2] + head if "://" not in head else token + head
-    ):
-        return True
     if token.lower() in {"http:", "https:", "http:/", "https:/"}:
         return head.startswith("/")
     if _IDENTIFIER.search(token) is None:
@@ -141,19 +145,21 @@ def _inside_identifier(before: str, token: str, after: str) -> bool:
     return _continues(token, head)
 
 
-# Broken within the letters before the first slash.
-_WHOLE = re.compile(
-    r"(?:(?:https?|ftp)://[\w-]|(?:[a-z]{2,8}-[a-z]{2,4}|math|cs|nlin|physics|cmp-lg)(?:\.[a-z-]{2,8})?/\d{7}(?!\d))",
-    re.IGNORECASE,
-)
-_DIGITS_NEXT = re.compile(r"\d{1,5}(?:v\d+)?(?:\D|$)")
-_ARXIV_REST = re.compile(r"\d{0,4}\.\d{4,5}|\d{1,4}\.")
-_OLD_NUMBER = re.compile(r"\d{7}(?:\D|$)")
-_OLD_REST = re.compile(r"\d{7}(?:v\d+)?(?:\D|$)")
-_SCHEME_REST = re.compile(r"(?:.{0,40}[^\d.])?(?:10\.\d{4,9}/\S|https?://\S)")
+def _inside_arxiv_number(before: str, token: str, head: str) -> bool | None:
+    """Whether a line that begins with digits continues an arXiv id; None if nothing suggests one."""
+    if _DIGITS_END.search(before) and _DIGITS_NEXT.match(head):
+        return True
+    if _FIRST_DIGITS.search(before) and _ARXIV_REST.match(head):
+        return before[-1] != ":" or not _YEAR.match(head)
+    if _OLD_ARCHIVE_END.search(token) and _OLD_NUMBER.match(head):
+        return True
+    if _OLD_DIGITS.search(token) and _OLD_REST.match(token[token.rfind("/") + 1 :] + head):
+        return True
+    return None
 
 
 def _continues(token: str, head: str) -> bool:
+    """Whether the next line's first token continues the identifier that the last token belongs to."""
     match = _CONTINUES.match(head)
     if match is None or _NEW_THING.match(head):
         return False

@@ -1,7 +1,7 @@
 """A document as one list of lines, in the engine's order, each with its place in the raw text.
 
-Guarantee: `raw[line.start : line.end] == line.text`, for every line. Limit: pages whose engine tells no places have
-lines without them (`size` 0).
+Guarantee: `raw[line.start : line.end] == line.text`, for every line. Limit: lines of a page without places have `size`
+0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rpa_shard.reading.raw import as_blocks
 
 
 class Line(NamedTuple):
-    """One line of a page (from 1): offsets in the raw text, and its place in points, all 0 where it is not known."""
+    """One line: offsets in the raw text, its page (from 1), and its place in points, all 0 if unknown."""
 
     start: int
     end: int
@@ -27,7 +27,7 @@ class Line(NamedTuple):
     size: float
 
 
-# Lines looked at in one document; a thesis has about 20,000. Each costs some 300 bytes.
+# Lines read per document; a thesis has about 20,000. Each takes about 300 bytes.
 MAX_LINES = 300_000
 
 
@@ -54,7 +54,7 @@ def read_lines(pages: Sequence[Page]) -> Reading:
         for text, place in zip(texts, page.places or repeat(None), strict=False):
             stop = at + len(text)
             if text and not text.isspace():
-                # As Line(...), in half the time: there are a thousand lines and more in a paper.
+                # The same as Line(...) in half the time: a paper has a thousand lines and more.
                 add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
             at = stop + 1
     return Reading(raw, spans, lines)

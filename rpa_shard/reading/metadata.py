@@ -1,7 +1,7 @@
-"""What a document says of itself, kept where it is sane.
+"""The plausible part of a document's own metadata: title, producer, creation date.
 
-Guarantee: pure; a title is no file name, no number and no template's default; a date lies between 1985 and 2100 and
-is written as ISO 8601. Limit: whether the title is the paper's is for the reader to say.
+Guarantee: pure; a title is not a file name, a number or a template's default; a date is between 1985 and 2100, in ISO
+8601. Limit: whether the title is the paper's is left to the reader.
 
 The form of dates, `D:YYYYMMDDHHmmSSOHH'mm'`, is that of ISO 32000-1, 7.9.4.
 """
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from rpa_shard.reading.document import DocumentMetadata
 from rpa_shard.reading.raw import valid_line
 
-LONGEST = 500
+MAX_CHARACTERS = 500
 _DATE = re.compile(
     r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(?:(\d\d)'?)?)?.{0,8}", re.ASCII | re.DOTALL
 )
@@ -25,13 +25,13 @@ _NO_TITLE = re.compile(
 FIRST_YEAR, LAST_YEAR = 1985, 2100
 
 
-def metadata_of(title: str, producer: str, created: str) -> DocumentMetadata:
-    """The sane part of a document's own words."""
+def plausible_metadata(title: str, producer: str, created: str) -> DocumentMetadata:
+    """The metadata without what is empty or implausible."""
     return DocumentMetadata(_title(title), _words(producer), _date(created))
 
 
 def _words(text: str) -> str | None:
-    return " ".join(valid_line(text).split())[:LONGEST] or None
+    return " ".join(valid_line(text).split())[:MAX_CHARACTERS] or None
 
 
 def _title(text: str) -> str | None:

@@ -1,7 +1,7 @@
-"""Where paragraphs begin, told from the places of lines.
+"""Where paragraphs begin, derived from the places of lines.
 
 Guarantee: pure, one pass; offsets of lines in the raw text, ascending. Limit: a display formula is a paragraph of its
-own; without places only sentences that end a short line are told.
+own; without places, only a sentence that ends a short line ends a paragraph.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from statistics import median
 from rpa_shard.reading.lines import Line
 
 _CLOSES = frozenset('.?!:”")]')
-_MIN_INDENT, _MAX_INDENT = 5.0, 60.0
+_MIN_INDENT_POINTS, _MAX_INDENT_POINTS = 5.0, 60.0
 
 
 def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset()) -> list[int]:
-    """Offsets of lines that begin a paragraph; `known` are offsets where one surely begins (headings, references)."""
+    """Offsets of lines that begin a paragraph; `known` are offsets where one always begins (headings, references)."""
     if not lines:
         return []
     leading = _leading(lines)
@@ -26,29 +26,29 @@ def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset())
     add = starts.append
     before = lines[0]
     page, left, baseline, size = before.page, before.left, before.baseline, before.size
-    # One loop without calls for the usual line: there are a thousand lines and more in a paper.
+    # One loop without calls for the usual line: a paper has a thousand lines and more.
     for line in lines[1:]:
-        start, _, _, on, from_left, height, _, tall = line
-        step = baseline - height
+        start, _, _, line_page, line_left, line_baseline, _, line_size = line
+        step = baseline - line_baseline
         if start in known:
             add(start)
-        elif not tall:
+        elif not line_size:
             if _short_end(before, line):
                 add(start)
-        elif on == page and -1.0 < step < far:
+        elif line_page == page and -1.0 < step < far:
             # Below 4 points: pieces of one line.
             if step >= usual or (
                 step >= 4.0
                 and (
-                    (not 0.8 < tall / (size or 1.0) < 1.25 and _both_long(before, line))
-                    or (_MIN_INDENT < from_left - left < _MAX_INDENT and _closed(before))
+                    (not 0.8 < line_size / (size or 1.0) < 1.25 and _both_long(before, line))
+                    or (_MIN_INDENT_POINTS < line_left - left < _MAX_INDENT_POINTS and _closed(before))
                 )
             ):
                 add(start)
         elif _closed(before) and not line.text[:1].islower():
-            # Another column or page: a sentence that is not over goes on.
+            # Another column or page, and the sentence before it is complete.
             add(start)
-        before, page, left, baseline, size = line, on, from_left, height, tall
+        before, page, left, baseline, size = line, line_page, line_left, line_baseline, line_size
     return starts
 
 

@@ -1,9 +1,9 @@
-"""How far a document's text may be trusted: figures, and the flags that follow from them.
+"""How far a document's text can be trusted: figures, and the flags derived from them.
 
-Guarantee: pure; a flag says what its figure says, nothing is dropped. Limit: the language test knows English only.
+Guarantee: pure; flags follow from the figures alone, no text is dropped. Limit: the language test knows only English.
 
-The rules follow published ones in a form of our own: olmOCR's gate for scans (few characters a page) and for letters
-(half of the text), Gopher's word lengths (3 to 10 on average) and stop words, FinePDFs' damaged characters.
+The rules adapt published ones: olmOCR's filter for scans (few characters per page) and for letters (half of the text),
+Gopher's word lengths (3 to 10 on average) and stop words, FinePDFs' damaged characters.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from statistics import median
 
 from rpa_shard.reading.document import Page
 
-# Below this a page has no text layer worth the name: a scan often carries a stamp or a running head.
+# Below this a page has no usable text layer: a scan often has a stamp or a running head as text.
 SCANNED_PAGE_CHARACTERS = 50
-MAX_DAMAGED = 0.01
-MIN_LETTERS = 0.5
-WORD_LENGTHS = (2.5, 14.0)
-MIN_STOP_WORDS = 0.08
+MAX_DAMAGED_SHARE = 0.01
+MIN_LETTERS_SHARE = 0.5
+MIN_MEAN_WORD_LENGTH, MAX_MEAN_WORD_LENGTH = 2.5, 14.0
+MIN_STOP_WORD_SHARE = 0.08
 # Letters and words are measured on about this many characters, from the pages' beginnings.
 SAMPLE_CHARACTERS = 6_000
 SAMPLED_PAGES = 60
+# With less than this a share is not measured.
 MIN_WORDS = 100
 MIN_CHARACTERS = 500
 _DAMAGED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x80-\x9f]")
@@ -35,7 +36,7 @@ _STOP_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures of one document's text; shares lie between 0 and 1, None where there is too little to measure."""
+    """Figures of one document's text; shares are between 0 and 1, None if there is too little text to measure."""
 
     characters_a_page: float
     scanned_share: float
@@ -47,29 +48,28 @@ class Quality:
 
     @property
     def needs_ocr(self) -> bool:
-        """Most pages have no text layer worth the name."""
+        """Most pages have no usable text layer."""
         return self.scanned_share > 0.5
 
     @property
     def garbled(self) -> bool:
-        """Characters that are damaged, or that are no words."""
+        """Damaged characters, or characters that do not form words."""
         if self.letters_share is None or self.damaged_share is None or self.mean_word_length is None:
             return False
-        short, long = WORD_LENGTHS
         return (
-            self.damaged_share > MAX_DAMAGED
-            or self.letters_share < MIN_LETTERS
-            or not short <= self.mean_word_length <= long
+            self.damaged_share > MAX_DAMAGED_SHARE
+            or self.letters_share < MIN_LETTERS_SHARE
+            or not MIN_MEAN_WORD_LENGTH <= self.mean_word_length <= MAX_MEAN_WORD_LENGTH
         )
 
     @property
     def non_english(self) -> bool:
-        """Words, but hardly any that English cannot do without."""
-        return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORDS and not self.garbled
+        """Readable words, but hardly any of the most frequent English ones."""
+        return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORD_SHARE and not self.garbled
 
     @property
     def rank(self) -> tuple[bool, bool, int, float]:
-        """Greater is better: what the fallback engine is chosen by. Length plays no part."""
+        """Greater is better: decides between two engines' texts. Length does not count."""
         return not self.garbled, not self.needs_ocr, -self.failed_pages, -(self.damaged_share or 0.0)
 
 

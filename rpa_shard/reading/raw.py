@@ -1,8 +1,8 @@
-"""The faithful text: an engine's lines made valid, its pages made one text.
+"""The faithful text: an engine's lines made valid, its pages joined into one text.
 
-Guarantee: pure; what comes out encodes to strict UTF-8 and holds no lone surrogate, NUL, U+FFFE, U+0002 or carriage
-return; making it valid twice is making it valid once. Limit: faithful otherwise: no ligature is spelled out, no hyphen
-joined, no normal form applied (NFKC would turn 10² into 102).
+Guarantee: pure and idempotent; the result encodes to strict UTF-8 and contains no lone surrogate, NUL, U+FFFE, U+0002
+or carriage return. Limit: faithful otherwise: no ligature is spelled out, no hyphenated word joined, no normal form
+applied (NFKC would turn 10² into 102).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# PDFium marks a line that ends in a hyphen by U+FFFE (whole pages) or U+0002 (rectangles), in place of hyphen and
-# line end.
+# Where a line ends in a hyphen, PDFium writes U+FFFE (in a page's text) or U+0002 (in a rectangle's) instead of hyphen
+# and line end.
 _TABLE = str.maketrans(
     {
         "\ufffe": "-\n",
@@ -33,34 +33,32 @@ def valid_text(text: str) -> str:
     if _SPECIAL.search(text) is None:
         return text
     if _SURROGATE.search(text):
-        # Pairs that were split are joined, lone halves become U+FFFD.
+        # Surrogate pairs are joined, lone surrogates become U+FFFD.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\r\n", "\n").translate(_TABLE)
 
 
 def valid_line(line: str) -> str:
-    """One line from an engine as valid text; stays one line, whatever was in it."""
+    """One line from an engine as valid text, still one line whatever it contained."""
     if _SPECIAL.search(line) is None:
         return line.replace("\n", " ") if "\n" in line else line
     return valid_text(_LINE_END.sub(" ", line))
 
 
 def as_blocks(pages: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """All pages as one text: `[PAGE n]` and the page's text, in order, blank lines in between.
+    """All pages as one text: `[PAGE n]` and the page's text, in order, separated by blank lines.
 
-    Also where in it each page's own text begins and ends, in characters.
+    Also where each page's own text begins and ends in it, in characters.
     """
     parts: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
     for number, page in enumerate(pages, 1):
-        body = page.rstrip()
-        head = f"[PAGE {number}]\n"
-        start = at + len(head)
-        spans.append((start, start + len(body)))
-        block = head + body + "\n\n" if body else f"[PAGE {number}]\n\n"
-        if not body:
-            spans[-1] = (at + len(head) - 1, at + len(head) - 1)
+        mark = f"[PAGE {number}]"
+        text = page.rstrip()
+        block = f"{mark}\n{text}\n\n" if text else f"{mark}\n\n"
+        start = at + len(mark) + (1 if text else 0)
+        spans.append((start, start + len(text)))
         parts.append(block)
         at += len(block)
     text = "".join(parts)

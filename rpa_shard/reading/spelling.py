@@ -1,8 +1,8 @@
 """One line of raw text spelled as a reader would type it.
 
-Guarantee: pure; doing it twice is doing it once; what comes out is in normal form C. Ligatures are spelled out, TeX's
-loose accents joined with their letters (`Jes´us`, `Butkoviˇc`), kinds of blanks made one. Limit: never NFKC, which
-would turn 10² into 102; a loose accent before a letter that cannot carry it stays.
+Guarantee: pure and idempotent; the result is in normal form C. Ligatures are spelled out, TeX's loose accents joined
+with their letters (`Jes´us`, `Butkoviˇc`), all kinds of blanks replaced by spaces. Limit: never NFKC, which would turn
+10² into 102; a loose accent before a letter that cannot carry it stays.
 """
 
 from __future__ import annotations

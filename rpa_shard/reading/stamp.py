@@ -1,6 +1,6 @@
 """arXiv's stamp in the margin of page 1: which paper and version this file is.
 
-Guarantee: pure; found only where a whole line, or the beginning or the end of the page's text, is a stamp. Limit: some
+Guarantee: pure; found only if a complete line, or the beginning or end of the page's text, is a stamp. Limit: some
 papers have none (see arXiv's "Why does my paper not have a stamp?").
 """
 
@@ -15,13 +15,13 @@ _STAMP = re.compile(
     r"arXiv:[ ]?(?P<id>\d{4}\.\d{4,5}|[a-z-]{2,9}(?:\.[A-Za-z-]{2,8})?/\d{7})v(?P<version>\d{1,3})"
     r"(?:[ ]{1,4}\[(?P<category>[a-zA-Z.-]{2,20})\])?[ ]{1,4}(?P<date>\d{1,2} [A-Z][a-z]{2} \d{4})"
 )
-# arXiv stamps one line; a page is not searched further than this for it.
+# Only this much of page 1 is searched.
 SEARCHED_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the stamp says: canonical id without version, version, primary category (old stamps have none), date."""
+    """The contents of a stamp: canonical id without version, version, primary category (None in old ones), date."""
 
     id: str
     version: int
@@ -31,7 +31,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """A stamp, and where it stands in the page's text."""
+    """A stamp, and where it is in the page's text."""
 
     stamp: Stamp
     start: int
@@ -56,7 +56,7 @@ def find_stamp(first_page: str) -> Stamped | None:
 
 
 def names_another(stamp: Stamp | None, asked: PaperId) -> bool:
-    """Whether the stamp is that of another paper, or of another version where one was asked for."""
+    """Whether the stamp is that of another paper, or of another version if the id has one."""
     if stamp is None or asked.kind != "arxiv":
         return False
     bare = asked.canonical.removesuffix(f"v{asked.version}") if asked.version else asked.canonical

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -53,6 +55,8 @@ def test_old_ids_survive_any_line_break(paper_id: str, data: st.DataObject, pref
 def test_dois_survive_any_line_break(doi: str, at: int, prefix: str) -> None:
     text = prefix + doi
     assume(len(prefix) + 3 < at < len(text))
+    # A line that begins with what could be the reference's year is taken for one.
+    assume(re.fullmatch(r"(?:19|20)\d\d", text[at:]) is None)
     assert find_identifiers(broken(text, at)).dois == (doi.lower(),)
 
 

@@ -11,7 +11,7 @@ from rpa_shard.reading.document import Document, DocumentMetadata, Page, Place
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import read_lines
-from rpa_shard.reading.metadata import metadata_of
+from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.sections import find_abstract, find_sections
@@ -200,14 +200,14 @@ def test_another_language() -> None:
 
 
 def test_metadata() -> None:
-    assert metadata_of("Slow\x00 clocks ", "pdfTeX-1.40.25", "D:20240105012154Z") == DocumentMetadata(
+    assert plausible_metadata("Slow\x00 clocks ", "pdfTeX-1.40.25", "D:20240105012154Z") == DocumentMetadata(
         "Slow clocks", "pdfTeX-1.40.25", "2024-01-05T01:21:54+00:00"
     )
-    assert metadata_of("paper.dvi", "", "D:20120709201910-04'00'").created_at == "2012-07-09T20:19:10-04:00"
+    assert plausible_metadata("paper.dvi", "", "D:20120709201910-04'00'").created_at == "2012-07-09T20:19:10-04:00"
     for title in ("", "untitled", "Microsoft Word - draft.doc", "paper.dvi", "1234", "main", "arXiv:2401.00001v1"):
-        assert metadata_of(title, "", "").title is None
+        assert plausible_metadata(title, "", "").title is None
     for date in ("", "yesterday", "D:19000101", "D:20241301000000Z", "D:99991231"):
-        assert metadata_of("", "", date).created_at is None
+        assert plausible_metadata("", "", date).created_at is None
 
 
 def test_lines_beyond_the_cap_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pypdfium2_raw.bindings import _libs
 
 from rpa_shard.extract.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
 from rpa_shard.reading.document import DocumentMetadata, Place
-from rpa_shard.reading.metadata import metadata_of
+from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
 
 # Added to a number and taken away again, it leaves a whole one, from a half the even one. So tenths come out as `round`
@@ -136,7 +136,7 @@ def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], l
 
 def document_metadata(document: Any) -> DocumentMetadata:
     """Title, producer and creation date, where the document names them."""
-    return metadata_of(*(_metadata_text(document, name) for name in (b"Title", b"Producer", b"CreationDate")))
+    return plausible_metadata(*(_metadata_text(document, name) for name in (b"Title", b"Producer", b"CreationDate")))
 
 
 def _metadata_text(document: Any, name: bytes) -> str:

@@ -20,7 +20,7 @@ from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Page
-from rpa_shard.reading.metadata import metadata_of
+from rpa_shard.reading.metadata import plausible_metadata
 
 # It warns about most real files; what matters of that shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -92,4 +92,4 @@ def _size(page: PageObject) -> tuple[float, float]:
 
 def _metadata(reader: PdfReader) -> DocumentMetadata:
     found: Mapping[str, Any] = reader.metadata or {}
-    return metadata_of(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))
+    return plausible_metadata(*(str(found.get(name) or "") for name in ("/Title", "/Producer", "/CreationDate")))
