@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.extract.engines.pdfium_text import TO_WHOLE, split_lines
+from rpa_shard.extract.engines.pdfium_text import ROUNDER, split_lines
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
@@ -280,7 +280,7 @@ def test_a_first_page_that_tells_nothing_does_not_keep_the_second_engine_out(
 
 @given(st.floats(width=32, allow_nan=False, min_value=-1e6, max_value=1e6))
 def test_tenths_of_points_are_rounded_as_round_does(value: float) -> None:
-    assert (value * 10 + TO_WHOLE - TO_WHOLE) / 10 == round(value, 1)
+    assert (value * 10 + ROUNDER - ROUNDER) / 10 == round(value, 1)
 
 
 @given(st.text(st.sampled_from("ab-\r\n\ufffe\x0b\ud800\U0001d400"), max_size=40))

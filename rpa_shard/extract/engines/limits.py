@@ -1,6 +1,6 @@
 """How much of one document is read: caps against files made to be endless.
 
-Sizes are characters. Real papers stay far below: a page holds about 4,000 characters, a thesis about 1,000 links.
+Real papers stay far below: a page has about 4,000 characters, a thesis about 1,000 links.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 PAGE_CHARACTERS = 1_000_000
 DOCUMENT_CHARACTERS = 20_000_000
 PAGES = 5_000
-LINES_WITH_PLACES = 3_000  # a page
+PAGE_LINES_WITH_PLACES = 3_000
 LINKS = 20_000
 DESTINATIONS = 20_000
 NAME_CHARACTERS = 500
 URI_CHARACTERS = 2_000
 
-# How LaTeX's hyperref names the place of a bibliography entry.
+# How LaTeX's hyperref names the destination of a bibliography entry.
 ENTRY_PREFIX = "cite."
 
 
@@ -27,7 +27,7 @@ class Budget:
         self._hit: set[str] = set()
 
     def cut(self, text: str) -> str:
-        """The part of a page's text that may be kept."""
+        """The part of a page's text within the caps."""
         allowed = min(self.characters, PAGE_CHARACTERS)
         if len(text) > allowed:
             self.hit("text")
@@ -43,6 +43,6 @@ class Budget:
 
 
 def entry_key(name: str) -> str | None:
-    """The bibliography key in a destination's name, or None for another kind of place."""
+    """The bibliography key in a destination's name, or None for another kind of destination."""
     key = name.removeprefix(ENTRY_PREFIX)
     return key if key and key != name else None

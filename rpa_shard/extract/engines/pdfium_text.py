@@ -1,30 +1,30 @@
-"""The text of one page through PDFium's own functions: every line, and where it stands.
+"""The text of one page through PDFium's own functions: every line, and its place.
 
-Guarantee: the lines of `text` are those of PDFium's text, a line that ends in a hyphen too (PDFium writes U+FFFE
-there), and each position in `text` is found from PDFium's index of a character. Limit: positions inside a line are
-exact only where making the line valid changed nothing before them.
+Guarantee: the lines of `text` are those of PDFium's text, including those that end in a hyphen (where PDFium writes
+U+FFFE), and each offset in `text` follows from PDFium's index of a character. Limit: offsets inside a line are exact
+only if making the line valid changed nothing before them.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from ctypes import PyDLL, addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
+from collections.abc import Callable
+from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_int, c_ushort, c_void_p, cast, create_string_buffer
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
 import pypdfium2.raw as c
-from pypdfium2_raw.bindings import _libs
 
-from rpa_shard.extract.engines.limits import LINES_WITH_PLACES, PAGE_CHARACTERS, Budget
+from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
 
-# Added to a number and taken away again, it leaves a whole one, from a half the even one. So tenths come out as `round`
-# makes them of PDFium's 32-bit numbers, in a tenth of the time.
-TO_WHOLE = 1.5 * 2**52
+# Adding and subtracting it rounds a number to an integer, a half to the even one. With it tenths of PDFium's 32-bit
+# numbers come out as from `round`, in a tenth of the time.
+ROUNDER = 1.5 * 2**52
 _LINE_END, _HYPHEN = "\r\n", "\ufffe"
 _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
@@ -33,13 +33,21 @@ _METADATA_BYTES = 4096
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
-# ctypes gives the interpreter away at each call of a usual library, and checks each argument against a declared type:
-# three calls a line mean a fight for the interpreter with the loop at each, and most of their time. These calls are
-# over before another thread could begin, so they keep it; and they get what C wants: pointers from `c_void_p` and
-# `byref`, ints that are ints.
-_quick = PyDLL(_libs["pdfium"]._name)
-_char_origin, _loose_char_box = _quick["FPDFText_GetCharOrigin"], _quick["FPDFText_GetLooseCharBox"]
-_character_at = _quick["FPDFText_GetCharIndexFromTextIndex"]
+def _keeping_the_gil(function: Any) -> Callable[..., int]:
+    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
+
+    pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
+    line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
+    be worth it. Callers pass what C expects: pointers as `c_void_p` or `byref`, ints as ints.
+    """
+    address = cast(function, c_void_p).value
+    assert address is not None
+    return PYFUNCTYPE(c_int)(address)
+
+
+_char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
+_loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
+_character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
 
 
 class TextPage:
@@ -63,9 +71,9 @@ class TextPage:
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
         handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
-        same, to = self._same_index, TO_WHOLE
+        same, rounder = self._same_index, ROUNDER
         found: list[Place | None] = [None] * len(self._spans)
-        for number, (start, end) in enumerate(self._spans[:LINES_WITH_PLACES]):
+        for number, (start, end) in enumerate(self._spans[:PAGE_LINES_WITH_PLACES]):
             if end <= start:
                 continue
             first, last = start, end - 1
@@ -82,10 +90,10 @@ class TextPage:
             found[number] = new(
                 Place,
                 (
-                    (x.value * 10 + to - to) / 10,
-                    (y.value * 10 + to - to) / 10,
-                    (box.right * 10 + to - to) / 10,
-                    (size * 10 + to - to) / 10,
+                    (x.value * 10 + rounder - rounder) / 10,
+                    (y.value * 10 + rounder - rounder) / 10,
+                    (box.right * 10 + rounder - rounder) / 10,
+                    (size * 10 + rounder - rounder) / 10,
                 ),
             )
         return tuple(found)
@@ -116,7 +124,7 @@ def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], l
     lines: list[str] = []
     at = 0
     is_usual = _UNUSUAL.search(raw) is None
-    # A hyphen's mark, or one half of a line end, ends a line, too: each gets a line end of its own to be split at.
+    # A hyphen's mark or half a line end ends a line, too: each gets a complete line end after it to be split at.
     marked = raw.replace(_HYPHEN, _HYPHEN + _LINE_END)
     if not raw.count("\r") == raw.count(_LINE_END) == raw.count("\n"):
         marked = _HALF_END.sub(rf"\g<0>{_LINE_END}", marked)
@@ -135,7 +143,7 @@ def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], l
 
 
 def document_metadata(document: Any) -> DocumentMetadata:
-    """Title, producer and creation date, where the document names them."""
+    """Title, producer and creation date, if the document names them."""
     return plausible_metadata(*(_metadata_text(document, name) for name in (b"Title", b"Producer", b"CreationDate")))
 
 
