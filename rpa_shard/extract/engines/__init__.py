@@ -1,8 +1,8 @@
 """The engines that read PDFs, behind one interface.
 
-Guarantee: an engine either gives a `Document` or raises `PaperError(BAD_PDF)`; it is imported only when it is asked
-for. Limit: no engine is safe to enter from two threads (PDFium may crash, pypdf stalls the loop); `extract` sees to
-that.
+Guarantee: an engine either returns a `Document` or raises `PaperError(BAD_PDF)`; it is imported only when needed.
+Limit: no engine may be entered from two threads (PDFium may crash, pypdf stalls the loop); `rpa_shard.extract.runner`
+prevents it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _CHOICES = {"auto": ("pdfium", "pypdf"), "pdfium": ("pdfium",), "pypdf": ("pypdf
 
 
 def names_for(choice: str) -> tuple[str, ...]:
-    """The names of a choice's engines, in order."""
+    """The names of the engines for a choice, in order."""
     return _CHOICES[choice]
 
 
 @cache
 def load(name: str) -> Engine:
-    """The engine called `name`, imported now."""
+    """The engine called `name`, imported at the first call."""
     if name == "pdfium":
         from rpa_shard.extract.engines.pdfium import PdfiumEngine
 

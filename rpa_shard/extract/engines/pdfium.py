@@ -1,7 +1,7 @@
 """PDFium, through pypdfium2.
 
 Guarantee: document, pages and text pages are closed before `read` returns, so no finalizer enters PDFium later from
-another thread. Limit: one thread of the process at a time, also for different documents.
+another thread. Limit: one thread of the process at a time, even for different documents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rpa_shard.reading.document import Document, Page
 
 
 class PdfiumEngine:
-    """PDFium's text in content order, page by page, with the places of lines, links and bibliography entries."""
+    """PDFium's text in content order, with the places of lines, links and bibliography entries."""
 
     name = "pdfium"
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"

@@ -1,7 +1,7 @@
 """Links and the places of bibliography entries, through PDFium's own functions.
 
-Guarantee: bounded: at most `LINKS` links and `DESTINATIONS` names of a document are looked at. Limit: links that lead
-elsewhere inside the document are left out.
+Guarantee: bounded: at most `LINKS` links and `DESTINATIONS` names of a document are read. Limit: links to other targets
+inside the document are left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GO_TO, _URI = c.PDFACTION_GOTO, c.PDFACTION_URI
 
 @dataclass(frozen=True, slots=True)
 class EntryPlaces:
-    """The places of bibliography entries; a link that leads to one leads to the same PDFium object."""
+    """The destinations of bibliography entries, and their keys by the address of PDFium's object, which links share."""
 
     destinations: tuple[Destination, ...] = ()
     keys: dict[int, str] = field(default_factory=dict)

@@ -1,15 +1,15 @@
-"""pypdf: slower than PDFium by far, but it reads some files that PDFium refuses, and runs everywhere.
+"""pypdf: much slower than PDFium, but it reads some files that PDFium refuses, and runs everywhere.
 
-Guarantee: its resource limits hold in whichever thread calls (they live in a context variable, which threads of a pool
-do not inherit); a page that breaks it costs that page only. Limit: it has no time limit; deadlines are the caller's.
+Guarantee: its resource limits hold in every calling thread (they are in a context variable, which threads of a pool do
+not inherit); a page that it cannot read is lost alone. Limit: it has no time limit; deadlines are the caller's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pypdf
 from pypdf import Configuration, PageObject, PdfReader, apply_configuration
@@ -19,18 +19,20 @@ from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Page
+from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page
 from rpa_shard.reading.metadata import plausible_metadata
 
-# It warns about most real files; what matters of that shows in the result.
+T = TypeVar("T")
+
+# It warns about most real files; what matters shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
-# No external program may be run on a file that a stranger made.
+# No external program may be run on an untrusted file.
 _LIMITS = Configuration(jbig2dec_binary=None)
 
 
 class PypdfEngine:
-    """pypdf's text in content order, page by page, with the places of lines, links and bibliography entries."""
+    """pypdf's text in content order, with the places of lines, links and bibliography entries."""
 
     name = "pypdf"
     version = pypdf.__version__
@@ -51,10 +53,10 @@ class PypdfEngine:
             count = len(reader.pages)
             if count > PAGES:
                 budget.hit("pages")
-            entries = _tried(lambda: entry_places(reader, budget), ())
+            entries: tuple[Destination, ...] = _result_or(lambda: entry_places(reader, budget), ())
             keys = {each.key for each in entries}
             pages = [_read_page(reader, index, keys, budget) for index in range(min(count, max_pages or PAGES))]
-            metadata = _tried(lambda: _metadata(reader), DocumentMetadata())
+            metadata = _result_or(lambda: _metadata(reader), DocumentMetadata())
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
         if all(page.failed for page in pages):
@@ -62,11 +64,11 @@ class PypdfEngine:
         return Document(tuple(pages), self.name, self.version, _distinct(entries), metadata, budget.names())
 
 
-def _tried(work: Any, instead: Any) -> Any:
+def _result_or(read: Callable[[], T], default: T) -> T:
     try:
-        return work()
+        return read()
     except Exception:  # pypdf raises whatever its parsing runs into
-        return instead
+        return default
 
 
 def _distinct(entries: tuple[Destination, ...]) -> tuple[Destination, ...]:
@@ -81,8 +83,8 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
     except Exception:  # pypdf raises whatever its parsing runs into
         return Page("", failed=True)
     text, places = pieces.finish(text, budget)
-    width, height = _tried(lambda: _size(page), (0.0, 0.0))
-    links = _tried(lambda: page_links(page, pieces, keys, budget), ())
+    width, height = _result_or(lambda: _size(page), (0.0, 0.0))
+    links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
     return Page(text, places, links, width, height)
 
 

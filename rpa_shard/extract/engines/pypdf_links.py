@@ -1,7 +1,7 @@
 """Links and the places of bibliography entries, by pypdf's own means.
 
-Guarantee: bounded as PDFium's are. Limit: links that lead elsewhere inside the document are left out; links to an
-entry are known only where they name it, which hyperref's do.
+Guarantee: bounded like PDFium's. Limit: links to other targets inside the document are left out; links to an entry are
+recognised only if they name it, as hyperref's do.
 """
 
 from __future__ import annotations
