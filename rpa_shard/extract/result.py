@@ -1,4 +1,4 @@
-"""Everything that extraction finds in one PDF: what becomes text and record.
+"""Everything that extraction finds in one PDF: the contents of its text and its record.
 
 Guarantee: frozen values that turn into plain JSON and back without loss, to cross a process boundary. Limit: no
 behaviour beyond that.
@@ -20,7 +20,7 @@ from rpa_shard.reading.stamp import Stamp
 
 
 class Citation(NamedTuple):
-    """A place in the text that links to an entry of the bibliography: page, offset in the raw text, the ordinal."""
+    """A place in the text that links to an entry of the bibliography: page, offset in the raw text, entry's ordinal."""
 
     page: int
     offset: int
@@ -28,7 +28,7 @@ class Citation(NamedTuple):
 
 
 class PageSize(NamedTuple):
-    """A size of pages in points, and how many pages have it."""
+    """A page size in points, and how many pages have it."""
 
     width: float
     height: float
@@ -39,8 +39,8 @@ class PageSize(NamedTuple):
 class Extraction:
     """What was found. Offsets are characters of `text`, which is the raw text with its page marks.
 
-    `references_method` names how the references were found, `references_expected` how many the document's own
-    destinations promise; both None where there is nothing to say.
+    `references_method` names how the references were found (None: none were), `references_expected` is how many the
+    document's own destinations imply (None: it has none).
     """
 
     text: str
@@ -75,7 +75,7 @@ class Extraction:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Extraction:
-        """The inverse of `to_json`, after a journey through JSON."""
+        """The inverse of `to_json`, also after serialisation as JSON."""
         spans = _spans(content["page_offsets"])
         layout = content["layout"]
         return cls(
@@ -98,7 +98,7 @@ class Extraction:
 
 
 def plain(value: Any) -> Any:
-    """A value of ours as JSON has it: objects and lists."""
+    """A value of these types as plain JSON: objects, lists, scalars."""
     if isinstance(value, tuple):
         if hasattr(value, "_asdict"):
             return value._asdict()

@@ -1,7 +1,7 @@
-"""A PDF's text and references: the engines in order, then what we make of their pages.
+"""A PDF's text and references: reads it with the engines in order, then derives everything from their pages.
 
-Guarantee: one thread of the process at a time is inside an engine, whichever it is; a file that breaks an engine ends
-as `PaperError(BAD_PDF)`. Where the first engine's text is bad, the second one's is taken only if its quality is
+Guarantee: one thread of the process at a time is inside an engine, regardless of which; a file that breaks an engine
+ends as `PaperError(BAD_PDF)`. If the first engine's text is bad, the second one's is taken only if its quality is
 better. Limit: blocks for as long as the engine takes; deadlines are enforced from outside.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -21,24 +21,24 @@ from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
-from rpa_shard.reading.lines import MAX_LINES, Reading, read_lines
+from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
-from rpa_shard.reading.sections import find_abstract, find_sections
+from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach
 
-# PDFium crashes, or silently gives wrong text, when two threads are in it, even on different documents; two threads of
-# pypdf only take the interpreter from the loop.
+# PDFium crashes, or silently gives wrong text, when two threads are in it, even on different documents; two threads in
+# pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
-# The second engine reads too where the first could not read more than this share of the pages.
-MAX_FAILED_PAGES = 0.1
-# Where the first engine's text is garbled, the second one, which is slow, first shows on so many pages whether it does
-# better: mostly the fonts are to blame.
+# The second engine is tried, too, if the first failed on more than this share of the pages.
+MAX_FAILED_PAGES_SHARE = 0.1
+# If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
+# usually the fonts are to blame.
 TRIAL_PAGES = 1
-# How far the number of references may be from what the destinations promise: this many, or this share of them.
-REFERENCES_OFF, REFERENCES_OFF_SHARE = 1, 0.05
+# How far the number of references may be from what the destinations imply: this number, or this share of them.
+MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
 ONE_CITATION_CHARACTERS = 40
 
@@ -46,17 +46,17 @@ ONE_CITATION_CHARACTERS = 40
 def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
     """Reads the PDF at `path` with the engines of `choice`. Raises PaperError(BAD_PDF).
 
-    `inside` is entered once the engine lock is ours, and left before it is released: it covers all of it.
+    `inside` is entered after the engine lock is acquired, and left before it is released.
     """
     with ENGINE_LOCK, inside or nullcontext():
         reach("mid_extraction")
         document, quality, fell_back = _read(path, choice)
-        # In here, too: whoever watches the deadline watches this.
+        # Inside the block, so that a deadline measured by `inside` covers it.
         return make(document, quality, fell_back=fell_back)
 
 
 def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
-    """What the first engine reads, or a further one if that is better; and whether it was a further one."""
+    """What the first engine reads, or a further one if that is better; also whether it was a further one."""
     refusals: list[str] = []
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
@@ -68,12 +68,12 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
             refusals.append(refusal.detail)
             continue
         except MemoryError:
-            refusals.append(f"{name}: needs more memory than it may have")
+            refusals.append(f"{name}: needs more memory than allowed")
             continue
         quality = measure(document.pages)
         if best is None or quality.rank > best[1].rank:
             best = document, quality, number > 0
-        if not (quality.garbled or quality.failed_pages > MAX_FAILED_PAGES * len(document.pages)):
+        if not (quality.garbled or quality.failed_pages > MAX_FAILED_PAGES_SHARE * len(document.pages)):
             break
     if best is None:
         raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
@@ -81,16 +81,16 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
 
 
 def _may_do_better(name: str, path: Path, than: Document) -> bool:
-    """Whether an engine is worth its time on a document that another one garbled.
+    """Whether to read all of a document with an engine, after another one garbled it.
 
-    It is where it does better on the first pages, or where those are too short to tell.
+    Yes if it does better on the first pages, or if those are too short to decide.
     """
     first = measure(than.pages[:TRIAL_PAGES])
     return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
 
 
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
-    """Everything that can be told of a document."""
+    """Derives everything from the document that an engine read."""
     reading = read_lines(document.pages)
     numbered, numbers = without_line_numbers(reading.lines)
     reading = reading._replace(lines=numbered)
@@ -104,12 +104,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     stop = references[0].start if references else len(reading.raw)
     sections = find_sections(lines, stop)
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    heads = {each.start for each in sections}
-    # A paragraph begins with each reference, each heading, and after each heading.
-    known = heads.union(
-        (each.start for each in references),
-        (after.start for head, after in pairwise(lines) if head.start in heads),
-    )
+    paragraphs = paragraph_starts(lines, _known_starts(lines, sections, references))
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -120,7 +115,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         sections=sections,
         abstract=find_abstract(lines, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
-        layout=TextLayout(furniture, tuple(paragraph_starts(lines, frozenset(known)))),
+        layout=TextLayout(furniture, tuple(paragraphs)),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
@@ -132,10 +127,21 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     )
 
 
+def _known_starts(
+    lines: Sequence[Line], sections: Iterable[Section], references: Iterable[Reference]
+) -> frozenset[int]:
+    """Where a paragraph always begins: at each reference, at each heading, and after each heading."""
+    headings = frozenset(each.start for each in sections)
+    return headings.union(
+        (each.start for each in references),
+        (after.start for heading, after in pairwise(lines) if heading.start in headings),
+    )
+
+
 def _furniture(
     reading: Reading, dropped: frozenset[int], stamped: Stamped | None, numbers: Iterable[tuple[int, int]]
 ) -> tuple[tuple[int, int], ...]:
-    """The spans that are no part of the text, in order and apart from one another."""
+    """The spans that are not part of the text, in order."""
     spans = [*numbers]
     spans += [(reading.lines[index].start, reading.lines[index].end) for index in dropped]
     if stamped is not None:
@@ -145,7 +151,7 @@ def _furniture(
 
 
 def _stamp_line(reading: Reading, stamped: Stamped | None) -> frozenset[int]:
-    """The index of the line that is nothing but the stamp."""
+    """The index of the line that is only the stamp."""
     if stamped is None:
         return frozenset()
     start, end = (reading.page_spans[0][0] + at for at in (stamped.start, stamped.end))
@@ -170,7 +176,7 @@ def _citations(document: Document, reading: Reading, bibliography: Bibliography)
 
 
 def _each_once(citations: Iterable[Citation]) -> Iterator[Citation]:
-    """Without the second link of one citation: author and year, or the two parts of one broken over lines."""
+    """Without a citation's second link: author and year may be two, or the parts of one broken over lines."""
     before: Citation | None = None
     for each in citations:
         if (
@@ -202,4 +208,4 @@ def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, fell_back
 def _mismatch(references: tuple[Reference, ...], expected: int | None) -> bool:
     if expected is None:
         return False
-    return abs(len(references) - expected) > max(REFERENCES_OFF, REFERENCES_OFF_SHARE * expected)
+    return abs(len(references) - expected) > max(MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE * expected)
