@@ -1,8 +1,8 @@
-"""Which addresses a download may reach: nobody on the internet may send us to our own network.
+"""Which addresses a download may reach: no server on the internet may redirect us into our own network.
 
-Guarantee: a host that no person named (in the sources or as a paper's own URL) is reached at public addresses only,
-whether its address stands in the URL or comes from a DNS answer, and the connection uses the very answer that was
-checked. Limit: behind a proxy the proxy looks names up, and only addresses written in URLs are checked here.
+Guarantee: a host that the user did not name (in the sources or as a paper's own URL) is reached at public addresses
+only, whether its address is in the URL or comes from a DNS answer, and the connection uses the same answer that was
+checked. Limit: behind a proxy the proxy resolves names, and only addresses written in URLs are checked here.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class ForbiddenAddressError(OSError):
-    """A host that nobody named lies on a private address."""
+    """A host that the user did not name has a private address."""
 
 
 class AddressGuard(AbstractResolver):
-    """Looks names up, and refuses private answers for hosts that are not named."""
+    """Resolves names, and refuses private addresses for hosts that the user did not name."""
 
     def __init__(self, named: Iterable[str], resolver: AbstractResolver | None = None) -> None:
         self._named = {host for host in named if host}
         self._resolver = resolver or ThreadedResolver()
 
     def name(self, host: str) -> None:
-        """A person named this host: it may lie anywhere."""
+        """Adds a host that the user named: it may have any address."""
         self._named.add(host)
 
     def check_redirect(self, host: str) -> None:
-        """Raises PaperError(FORBIDDEN_REDIRECT) for an address, written as such, that is not public."""
+        """Raises PaperError(FORBIDDEN_REDIRECT) if the host is a literal address that is not public."""
         if host not in self._named and _is_address(host) and not _is_public(host):
             raise PaperError(Failure.FORBIDDEN_REDIRECT, f"a redirect to the private address {host}")
 
@@ -46,7 +46,7 @@ class AddressGuard(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
         if plain_host(host) not in self._named and not all(_is_public(each["host"]) for each in found):
-            raise ForbiddenAddressError(f"{host} lies on a private address, and is not named in RPA_V2_SOURCES")
+            raise ForbiddenAddressError(f"{host} has a private address, and is not named in RPA_V2_SOURCES")
         return found
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""The body of a PDF on its way to a file.
+"""The body of a PDF, from its first byte to a file in place.
 
-Guarantee: the file appears only if it is a PDF, with its mark within the first KB and its end marker near the end, and
-no larger than the cap, and its content is on disk then. Otherwise nothing stays. Limit: the file's name is durable once
-its folder is synced, which writing the paper's text does; says nothing about how the bytes come here.
+Guarantee: the file appears only if it is a PDF, with its header within the first KB and its end marker near the end, no
+larger than the cap, and its content on disk. Otherwise nothing is left behind. Limit: the file's name is durable only
+once its folder is synced, which writing the paper's text does; where the bytes come from is the caller's business.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.phases.prep.artifacts import Fingerprint, new_temporary, put_in_place
 from rpa_shard.system.failpoints import reach
 
-# A body up to this size is written with a single hop to a thread.
+# A body up to this size takes a single hop to a thread.
 SPILL_BYTES = 2**20
 HEADER_WITHIN_BYTES = 1024
-# Without what pads the end: programs that fill files up to whole blocks are many, and their PDFs are sound.
+# Not counting padding at the end: many programs pad files to full blocks, and their PDFs are sound.
 END_MARKER_WITHIN_BYTES = 2048
 _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
-# Compressed bytes are unpacked in steps, so that a bomb meets the cap before it fills the memory.
+# Compressed bytes are unpacked in steps, so that a decompression bomb exceeds the cap before it fills the memory.
 UNPACK_STEP_BYTES = 2**18
-MAX_PIECES = 512  # of one write; systems allow 1024
+MAX_CHUNKS_PER_WRITE = 512  # systems allow 1024
 
 
 class Body:
@@ -47,7 +47,12 @@ class Body:
         self._max_bytes = max_bytes
         self._temporary = new_temporary(temporaries, ".pdf")
         self._file: FileIO | None = None
-        self.restart()
+        self._chunks: list[bytes] = []
+        self._gathered_bytes = 0
+        self._size_bytes = 0
+        self._digest = hashlib.sha256()
+        self._head = b""
+        self._tail = b""
 
     @property
     def size_bytes(self) -> int:
@@ -55,19 +60,17 @@ class Body:
         return self._size_bytes
 
     def restart(self) -> None:
-        """Forgets everything: the body comes anew."""
-        self._chunks: list[bytes] = []
-        self._gathered_bytes = 0
-        self._size_bytes = 0
+        """Discards everything taken so far: the body will come again from its beginning."""
+        self._chunks.clear()
+        self._gathered_bytes = self._size_bytes = 0
         self._digest = hashlib.sha256()
-        self._head = b""
-        self._tail = b""
+        self._head = self._tail = b""
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
 
     def take(self, chunk: bytes) -> bool:
-        """Adds a chunk; True if it is time to `spill`. Raises PaperError for what can be no PDF, or past the cap."""
+        """Adds a chunk; True if it is time to `spill`. Raises PaperError for what cannot be a PDF, or past the cap."""
         if len(self._head) < HEADER_WITHIN_BYTES:
             self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
             if len(self._head) == HEADER_WITHIN_BYTES:
@@ -80,7 +83,7 @@ class Body:
         return self._gathered_bytes >= SPILL_BYTES
 
     def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
-        """Takes all of a file, or the member of a tar file whose data lie at an offset. Raises PaperError."""
+        """Takes all of a file, or the member of a tar file whose data is at an offset. Raises PaperError."""
         try:
             with path.open("rb") as source:
                 if size_bytes is not None:
@@ -96,9 +99,10 @@ class Body:
         except (IsADirectoryError, PermissionError) as error:
             raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
         if left:
-            raise _moved(path)
+            raise _changed(path)
 
     def spill(self) -> None:
+        """Writes what is gathered to the temporary file."""
         if self._file is None:
             self._file = self._temporary.open("wb", buffering=0)
         _write_all(self._file, self._chunks)
@@ -110,11 +114,11 @@ class Body:
         self._gathered_bytes = 0
 
     def finish(self) -> Fingerprint:
-        """Checks and puts the file in its place. Raises PaperError."""
+        """Checks the body and puts the file in place. Raises PaperError."""
         self._check_head()
         self.spill()
         if b"%%EOF" not in self._tail:
-            raise PaperError(Failure.TRUNCATED, f"no end marker in the last of {self._size_bytes} bytes")
+            raise PaperError(Failure.TRUNCATED, f"no end marker at the end of {self._size_bytes} bytes")
         assert self._file is not None
         os.fsync(self._file.fileno())
         self._file.close()
@@ -124,9 +128,9 @@ class Body:
         return Fingerprint(self._size_bytes, self._digest.hexdigest())
 
     def discard(self) -> None:
-        """Closes, and removes what did not get into place."""
+        """Closes the file, and removes it if it was not put in place."""
         if self._file is not None:
-            with suppress(OSError):  # what could not be written need not be
+            with suppress(OSError):  # what cannot be written is not needed any more
                 self._file.close()
             self._temporary.unlink(missing_ok=True)
 
@@ -139,10 +143,10 @@ class Body:
 
 
 def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
-    """Writes chunks with one call where the disk lets it: each call gives up the interpreter and waits for it again."""
+    """Writes chunks with as few calls as the disk allows: each call releases the GIL and waits to get it back."""
     place = 0
     while place < len(chunks):
-        written = os.writev(file.fileno(), chunks[place : place + MAX_PIECES])
+        written = os.writev(file.fileno(), chunks[place : place + MAX_CHUNKS_PER_WRITE])
         while place < len(chunks) and written >= len(chunks[place]):
             written -= len(chunks[place])
             place += 1
@@ -154,26 +158,26 @@ def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
 
 
 def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
-    """Raises PaperError(NOT_FOUND) unless the header of such a member stands before its data."""
+    """Raises PaperError(NOT_FOUND) unless the header of such a member precedes the data."""
     source.seek(max(0, offset_bytes - tarfile.BLOCKSIZE))
     try:
         member = tarfile.TarInfo.frombuf(source.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
     except tarfile.TarError:
-        raise _moved(path) from None
+        raise _changed(path) from None
     if member.size != size_bytes:
-        raise _moved(path)
+        raise _changed(path)
 
 
-def _moved(path: Path) -> PaperError:
-    return PaperError(Failure.NOT_FOUND, f"{path} is not as it was when it was added: add it again")
+def _changed(path: Path) -> PaperError:
+    return PaperError(Failure.NOT_FOUND, f"{path} has changed since it was added: add it again")
 
 
 class Unpacker:
-    """Undoes a Content-Encoding, in steps. Raises PaperError(SERVER_ERROR) for one that we did not ask for."""
+    """Undoes a Content-Encoding, in steps. Raises PaperError(SERVER_ERROR) for one that was not requested."""
 
     def __init__(self, encoding: str) -> None:
         if encoding not in {"gzip", "x-gzip", "deflate"}:
-            raise PaperError(Failure.SERVER_ERROR, f"an encoding that we did not ask for: {encoding[:40]!r}")
+            raise PaperError(Failure.SERVER_ERROR, f"an encoding that was not requested: {encoding[:40]!r}")
         self._stream = decompressobj(MAX_WBITS | 32)  # 32: gzip or zlib, by its header
 
     def steps(self, chunk: bytes) -> Iterator[bytes]:
@@ -188,6 +192,6 @@ class Unpacker:
             raise PaperError(Failure.TRUNCATED, f"a damaged compressed body: {error}") from None
 
     def finish(self) -> None:
-        """Raises PaperError(TRUNCATED) if more should have come."""
+        """Raises PaperError(TRUNCATED) if the compressed body is incomplete."""
         if not self._stream.eof:
             raise PaperError(Failure.TRUNCATED, "the compressed body ended early")

@@ -1,9 +1,9 @@
-"""One PDF from one place into its file.
+"""Downloads one PDF from one URL into its file.
 
-Guarantee: the file appears only if it is a PDF, whole and as long as announced; everything else ends as a PaperError
-with its class, and leaves nothing. Every request to a governed host, also after a redirect, has a permit. A body that
-was cut is taken up where it ended, if the server can say that it still is the same one. Limit: one try from one place;
-which places and how often is decided elsewhere.
+Guarantee: the file appears only if it is a PDF, complete and as long as announced; everything else ends as a PaperError
+with its class, and leaves nothing behind. Every request to a governed host, also after a redirect, has a permit. An
+interrupted body is resumed where it stopped, if the server confirms that it is still the same one. Limit: one attempt
+at one URL; which URLs and how often is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ T = TypeVar("T")
 MAX_REDIRECTS = 5
 RANGE_NOT_SATISFIABLE = 416
 MAX_RESUMPTIONS = 3
-# The least speed is asked of every such stretch of a body.
+# The minimum speed applies to every stretch of a body that takes this long.
 SPEED_WINDOW_SECONDS = 30.0
-_CUT = frozenset({Failure.TRUNCATED, Failure.NETWORK, Failure.TIMEOUT})
+_RESUMABLE = frozenset({Failure.TRUNCATED, Failure.NETWORK, Failure.TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,18 @@ class DownloadLimits:
 
 @dataclass(slots=True)
 class _Progress:
-    """One download under way."""
+    """One download in progress."""
 
     body: Body
     seconds_left: float
-    # What If-Range may name, once a server has sent the beginning of a body that it can send in parts.
+    # For If-Range, once a server has sent the beginning of a body that it can send in parts.
     validator: str | None = None
-    # The length of the whole body, where a part told it.
-    whole_bytes: int | None = None
+    # The length of the complete body, if a partial response had it.
+    total_bytes: int | None = None
 
 
 class _OtherBodyError(Exception):
-    """The server's part does not continue what is here."""
+    """The server's part does not continue the body received so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Downloader:
                 return
             except PaperError as error:
                 last = resumption == MAX_RESUMPTIONS
-                if last or error.failure not in _CUT or progress.validator is None or not progress.body.size_bytes:
+                is_resumable = error.failure in _RESUMABLE and progress.validator is not None
+                if last or not is_resumable or not progress.body.size_bytes:
                     raise
 
     async def _follow(self, url: str, progress: _Progress) -> None:
@@ -116,14 +117,14 @@ class Downloader:
         raise PaperError(Failure.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}"[:300])
 
     async def _request(self, url: str, progress: _Progress) -> str | None:
-        """One request and its answer; where that is a redirect, its target. Raises PaperError."""
+        """One request and its response; returns the target if it is a redirect. Raises PaperError."""
         headers = {}
         resumes = progress.validator is not None and bool(progress.body.size_bytes)
         if resumes:
             headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator or ""}
         async with self.permits.permit(host_of(url)) as permit, self._limited(progress):
             if permit.governed:
-                headers["Connection"] = "close"  # an idle connection is open, too, and its host counts them
+                headers["Connection"] = "close"  # the host's limit counts idle connections, too
             try:
                 async with self.client.stream("GET", url, headers=headers) as response:
                     permit.answered()
@@ -148,7 +149,7 @@ class Downloader:
 
     @asynccontextmanager
     async def _limited(self, progress: _Progress) -> AsyncIterator[None]:
-        """Holds the block to what is left of the download's time."""
+        """Limits the block to the time that the download has left."""
         begun = time.monotonic()
         deadline = asyncio.timeout(progress.seconds_left)
         try:
@@ -176,40 +177,40 @@ class Downloader:
                     await self._in_thread(body.spill)
         if unpacker is not None:
             unpacker.finish()
-        if progress.whole_bytes is not None and body.size_bytes != progress.whole_bytes:
-            raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.whole_bytes}")
+        if progress.total_bytes is not None and body.size_bytes != progress.total_bytes:
+            raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.total_bytes}")
 
     async def _begin(self, response: httpx.Response, progress: _Progress, *, resumable: bool) -> None:
-        """Makes sure that what comes continues what is there, or starts over."""
+        """Makes sure that the response continues the body received so far, or starts over."""
         body, headers = progress.body, response.headers
         length = headers.get("Content-Length", "")
         validator = validator_of(headers.get("ETag", ""), headers.get("Last-Modified", ""))
         if response.status_code == 206:
             if not body.size_bytes:
-                raise PaperError(Failure.SERVER_ERROR, f"a part that we did not ask for from {response.url}")
-            start, progress.whole_bytes = part_of(headers.get("Content-Range", ""))
+                raise PaperError(Failure.SERVER_ERROR, f"a partial response that was not requested from {response.url}")
+            start, progress.total_bytes = part_of(headers.get("Content-Range", ""))
             if start != body.size_bytes or validator not in (None, progress.validator) or not resumable:
                 raise _OtherBodyError
         elif body.size_bytes:
             await self._start_over(progress)
         if length.isascii() and length.isdigit() and body.size_bytes + int(length) > self.limits.max_bytes:
-            raise PaperError(Failure.TOO_LARGE, f"{length} bytes, and the cap is {self.limits.max_bytes}")
+            raise PaperError(Failure.TOO_LARGE, f"{length} bytes exceed the limit of {self.limits.max_bytes}")
         takes_ranges = resumable and headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
         progress.validator = (validator or progress.validator) if takes_ranges else None
 
     async def _start_over(self, progress: _Progress) -> None:
         await self._in_thread(progress.body.restart)
-        progress.validator = progress.whole_bytes = None
+        progress.validator = progress.total_bytes = None
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await run_to_its_end(self.disk, function, *arguments)
 
 
 class _Speed:
-    """Raises PaperError(TOO_SLOW) when a stretch of the body came too slowly."""
+    """Raises PaperError(TOO_SLOW) when a stretch of the body arrives too slowly."""
 
     def __init__(self, min_bytes_per_second: float) -> None:
-        self._least = min_bytes_per_second
+        self._min_bytes_per_second = min_bytes_per_second
         self._since = time.monotonic()
         self._bytes = 0
 
@@ -218,14 +219,14 @@ class _Speed:
         seconds = time.monotonic() - self._since
         if seconds < SPEED_WINDOW_SECONDS:
             return
-        if self._bytes < self._least * seconds:
+        if self._bytes < self._min_bytes_per_second * seconds:
             rate = self._bytes / seconds
-            raise PaperError(Failure.TOO_SLOW, f"{rate:.0f} bytes a second over {seconds:.0f} s")
+            raise PaperError(Failure.TOO_SLOW, f"{rate:.0f} bytes per second over {seconds:.0f} s")
         self._since, self._bytes = time.monotonic(), 0
 
 
 async def _refusal(response: httpx.Response) -> PaperError:
-    """The failure that an answer without a PDF stands for, with what its page says."""
+    """The failure that a response without a PDF means, with the text of its page."""
     page = b""
     async for chunk in response.aiter_raw():
         page += chunk
@@ -246,7 +247,7 @@ def local_part(url: str) -> tuple[Path, int, int | None]:
 
 
 async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:
-    """Runs a function in a thread; a cancelled caller still waits until the thread has let go of what it uses."""
+    """Runs a function in a thread; a cancelled caller still waits until the thread has finished with what it uses."""
     running = asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
     try:
         return await asyncio.shield(running)

@@ -1,7 +1,7 @@
 """What an HTTP response means for a download: pure rules, without a connection.
 
-Guarantee: every status has one meaning, a failure class or none; a Retry-After of any form is seconds or nothing.
-Limit: heads only; what a body must be is the business of `rpa_shard.fetch.body`.
+Guarantee: every status has one meaning, a failure class or none; a Retry-After of any form is seconds or None. Limit:
+status and headers only; `rpa_shard.fetch.body` checks bodies.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def is_redirect(status: int) -> bool:
 def redirect_target(url: str, location: str | None) -> str:
     """Where a redirect of `url` leads, rewritten to the host meant for programs. Raises PaperError."""
     if not location:
-        raise PaperError(Failure.SERVER_ERROR, f"a redirect to nowhere from {url}")
+        raise PaperError(Failure.SERVER_ERROR, f"a redirect without a target from {url}")
     try:
-        target = urljoin(url, location.encode().decode())  # bytes that are no text come as what cannot be encoded
+        target = urljoin(url, location.encode().decode())  # bytes that are not text raise here
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise PaperError(Failure.FORBIDDEN_REDIRECT, f"a redirect to what is no URL: {location[:200]!r}") from None
+        raise PaperError(Failure.FORBIDDEN_REDIRECT, f"a redirect to an invalid URL: {location[:200]!r}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise PaperError(Failure.FORBIDDEN_REDIRECT, f"a redirect to {parts.scheme or 'nothing'}: {location[:200]!r}")
     return polite_url(target)
 
 
 def status_error(status: int, url: str, retry_after: str, page: bytes) -> PaperError:
-    """What a status other than success stands for; `page` is the beginning of the answer's body."""
+    """What a status other than success means; `page` is the beginning of the response's body."""
     failure = _STATUS_FAILURES.get(status, Failure.SERVER_ERROR)
     if failure in (Failure.NOT_FOUND, Failure.GONE) and says_withdrawn(page):
         failure = Failure.WITHDRAWN
@@ -64,18 +64,18 @@ def status_error(status: int, url: str, retry_after: str, page: bytes) -> PaperE
 
 
 def says_withdrawn(page: bytes) -> bool:
-    """Whether a page that came instead of a PDF says that the paper was withdrawn."""
+    """Whether a page received instead of a PDF says that the paper was withdrawn."""
     return bool(_SAID_WITHDRAWN.search(page))
 
 
 def page_words(page: bytes) -> str:
-    """What a page says, in a few hundred characters on one line."""
+    """The text of a page, at most a few hundred characters on one line."""
     text = unescape(_NOT_TEXT.sub(" ", page.decode("utf-8", "replace")))
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_PAGE_CHARACTERS]
 
 
 def parse_retry_after(value: str) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3), at most the longest pause.
+    """Seconds to wait by a Retry-After header (seconds or date, RFC 9110 10.2.3), at most MAX_PAUSE_SECONDS.
 
     Absent, past, malformed or 0 is None.
     """
@@ -92,7 +92,7 @@ def parse_retry_after(value: str) -> float | None:
 
 
 def part_of(content_range: str) -> tuple[int | None, int | None]:
-    """The first byte of a partial answer and the length of the whole, by its Content-Range header; None: unknown."""
+    """A partial response's first byte and the total length, by its Content-Range header; None: unknown."""
     match = _CONTENT_RANGE.fullmatch(content_range.strip())
     if match is None:
         return None, None
@@ -100,7 +100,7 @@ def part_of(content_range: str) -> tuple[int | None, int | None]:
 
 
 def validator_of(etag: str, last_modified: str) -> str | None:
-    """What If-Range may name so that two parts surely belong to one body: a strong ETag, else a date."""
+    """A validator for If-Range which guarantees that two parts belong to one body: a strong ETag, else a date."""
     etag, last_modified = etag.strip(), last_modified.strip()
     if not (etag.isascii() and last_modified.isascii()):
         return None

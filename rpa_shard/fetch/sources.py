@@ -17,9 +17,9 @@ FIRST_VERSION = "1"
 
 
 def urls_of(paper: PaperId, sources: Sequence[str], known_version: str | None = None) -> list[str]:
-    """Where to look for `paper`: the sources' templates filled in for arXiv papers, the URL itself for the others.
+    """Where to look for `paper`: the sources' templates filled in for arXiv papers, the URL itself for others.
 
-    A bare id in a template with `{version}` takes `known_version`, else the first, which every paper has.
+    For an id without version, `{version}` is `known_version`, else the first, which every paper has.
     """
     if paper.kind != "arxiv":
         return [polite_url(paper.canonical)]

@@ -1,9 +1,9 @@
-"""The one HTTP client of a shard, and what its errors mean.
+"""The HTTP client of a shard, and what its errors mean.
 
 Guarantee: an `httpx.AsyncClient` over one aiohttp session (httpx's own pool is quadratic in the number of waiting
 requests), with caps on connections, open and idle; one function gives each error of either library its failure class.
-Limit: HTTP/1.1 only; redirects and encodings are left to the downloader, which checks each. aiohttp's errors come out
-as they are, not as httpx's: folded into those, several could not be told from each other any more.
+Limit: HTTP/1.1 only; redirects and encodings are left to the downloader, which checks each. aiohttp's errors are raised
+as they are, because httpx's classes do not distinguish several of them.
 """
 
 from __future__ import annotations
@@ -54,17 +54,18 @@ class ShardTransport(httpx.AsyncBaseTransport):
         except BaseException:
             self.in_flight -= 1
             raise
-        # Without its Location: httpx would build the next request at once, and fail where that is no URL.
+        # Without its Location: httpx would build the next request at once, and fail if that is not a URL.
         headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"location"]
         extensions = {LOCATION: response.headers.get("Location")}
-        return httpx.Response(response.status, headers=headers, stream=_Body(response, self), extensions=extensions)
+        stream = _ResponseStream(response, self)
+        return httpx.Response(response.status, headers=headers, stream=stream, extensions=extensions)
 
     async def aclose(self) -> None:
         await self._session.close()
 
 
-class _Body(httpx.AsyncByteStream):
-    """A response's body as it arrives, packed as it came."""
+class _ResponseStream(httpx.AsyncByteStream):
+    """A response's body as it arrives, not decompressed."""
 
     def __init__(self, response: aiohttp.ClientResponse, transport: ShardTransport) -> None:
         self._response = response
@@ -77,7 +78,7 @@ class _Body(httpx.AsyncByteStream):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.in_flight -= 1
-            self._response.close()  # goes back to the pool by itself where all of it was read
+            self._response.close()  # after the last byte the connection is in the pool already
 
 
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
@@ -92,7 +93,7 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER_BYTES,
-        # HTTP(S)_PROXY; without any, aiohttp need not look for a netrc file at every request.
+        # For HTTP(S)_PROXY; without any, aiohttp is spared the search for a netrc file at every request.
         trust_env=bool(getproxies()),
     )
     return httpx.AsyncClient(
@@ -106,9 +107,9 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
 
 @cache
 def trusted_certificates() -> ssl.SSLContext:
-    """The certificates that this system trusts (SSL_CERT_FILE, too), and the usual ones: bare systems have none.
+    """The certificates that this system trusts (SSL_CERT_FILE, too), plus certifi's: minimal systems have none.
 
-    Read once a process: it takes tens of milliseconds, in which a loop would do nothing else.
+    Read once per process: it blocks the loop for tens of milliseconds.
     """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
@@ -116,10 +117,10 @@ def trusted_certificates() -> ssl.SSLContext:
 
 
 def failure_of(error: Exception) -> tuple[Failure, str] | None:
-    """The class of what the client raised and a short description, or None for what is not the network's doing."""
+    """The class of an error of the client and a short description, or None for an error that is not the network's."""
     for each in _chain(error):
         if isinstance(each, aiohttp.ClientResponseError) and "chunk size" in each.message:
-            # A bad chunk that came in one packet with the head: aiohttp takes it for a bad head.
+            # A bad chunk in one packet with the headers: aiohttp reports bad headers.
             return Failure.TRUNCATED, "a bad chunk"
         for kind, failure in _CLASSES:
             if isinstance(each, kind):
@@ -128,7 +129,7 @@ def failure_of(error: Exception) -> tuple[Failure, str] | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The underlying errors first: they know more than what they were folded into."""
+    """The underlying errors first: they are more specific than the errors that wrap them."""
     if error.__cause__ is not None:
         yield from _chain(error.__cause__)
     yield error

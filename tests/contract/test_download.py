@@ -301,7 +301,7 @@ async def test_a_trickle_is_given_up(bench: Bench, biting: Biting, monkeypatch: 
     patient = replace(bench, downloader=replace(bench.downloader, limits=limits))
     async with biting("trickle*always") as mirror:
         error = await patient.fails(f"{mirror.url}/pdf/2401.00001")
-    assert (error.failure, "bytes a second" in error.detail) == (Failure.TOO_SLOW, True)
+    assert (error.failure, "bytes per second" in error.detail) == (Failure.TOO_SLOW, True)
 
 
 async def test_the_whole_download_has_a_limit(bench: Bench, biting: Biting) -> None:
@@ -461,7 +461,7 @@ async def test_a_refusal_tells_what_the_page_says_and_the_supervisor(bench: Benc
     async with biting("403*always") as mirror:
         url = f"{mirror.url}/pdf/2401.00001"
         error = await bench.fails(url)
-        assert "You were too many. Write to help@mirror.example." in error.detail
+        assert "Too many requests. Write to help@mirror.example." in error.detail
         assert [message["type"] for message in bench.said] == ["blocked"]
         assert bench.said[0]["host"] == host_of(url)
         assert (await bench.fails(url)).failure is Failure.BLOCKED
