@@ -1,4 +1,4 @@
-"""Ways for papers to come in: lines of ids, arXiv's bulk archives, the metadata snapshot.
+"""How papers are added: lines of ids, arXiv's bulk archives, the metadata snapshot.
 
-Each gives ids to queue, and what is worth keeping goes into the catalogue.
+Each gives ids to queue; what else is worth keeping goes into the catalogue.
 """

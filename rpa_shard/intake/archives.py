@@ -1,8 +1,7 @@
 """arXiv's bulk archives, `arXiv_pdf_YYMM_NNN.tar`: which papers they hold, and where.
 
-Guarantee: nothing is unpacked or copied; an archive that is cut short, or holds another number of papers than its
-manifest says, is refused as a whole. Limit: plain tar files, as they come from the bucket; a compressed one has no
-offsets.
+Guarantee: nothing is unpacked or copied; an archive that is truncated, or whose number of files differs from its
+manifest's, is rejected entirely. Limit: plain tar files, as they come from the bucket; a compressed one has no offsets.
 
 Sources: arXiv, "Full text via S3": `pdf/arXiv_pdf_manifest.xml` lists each archive with `num_items` and `size`.
 """
@@ -25,7 +24,7 @@ _OLD_NAME = re.compile(r"([a-z-]+)(\d{7}(?:v\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What one archive holds; `others` are members that are no papers."""
+    """The contents of one archive; `others` counts members that are not papers."""
 
     path: Path
     members: tuple[Member, ...]
@@ -33,23 +32,23 @@ class Archive:
 
 
 def read_archive(path: Path, expected_members: Mapping[str, int] | None = None) -> Archive:
-    """Reads the table of an archive. Raises IntakeError."""
+    """Lists the members of an archive. Raises IntakeError."""
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             infos = [info for info in tar if info.isfile()]
-            # tarfile takes damage between two members, and a file that is cut there, for the end.
+            # tarfile takes damage between two members, or a truncation there, for the end.
             file.seek(tar.offset)
-            whole = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
+            is_complete = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
     except OSError as error:
         raise IntakeError(f"{path}: {error.strerror or error}") from None
     except tarfile.TarError as error:
         raise IntakeError(f"{path}: not a plain tar file, or cut short: {error}") from None
-    if not whole:
+    if not is_complete:
         last = f" at {infos[-1].name}" if infos else ""
         raise IntakeError(f"{path}: cut short, or damaged{last}: fetch it again")
     expected = (expected_members or {}).get(path.name)
     if expected is not None and expected != len(infos):
-        raise IntakeError(f"{path}: holds {len(infos)} files, and the manifest says {expected}: fetch it again")
+        raise IntakeError(f"{path}: has {len(infos)} files, but the manifest says {expected}: fetch it again")
     papers = [(id_of_member(info.name), info) for info in infos]
     members = {paper_id: Member(paper_id, info.offset_data, info.size) for paper_id, info in papers if paper_id}
     return Archive(path.absolute(), tuple(members.values()), others=sum(paper_id is None for paper_id, _ in papers))

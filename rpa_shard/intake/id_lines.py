@@ -1,7 +1,7 @@
 """Lists of ids as people write them.
 
-Guarantee: every line is either a paper or a reason, with its place; an invalid line never stops the valid ones. Limit:
-memory stays flat only if the caller takes them one by one.
+Guarantee: every line gives either a paper or a message with its location; an invalid line never stops the valid ones.
+Limit: memory use stays constant only if the caller takes them one by one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rpa_shard.model.arxiv_id import InvalidIdError, PaperId, local_path, parse
 
 
 class IntakeError(Exception):
-    """What should be read cannot be; the message is one line."""
+    """An input that cannot be read; the message is one line."""
 
 
 def ids_of(arguments: Sequence[str], file: str | None, invalid: Callable[[str], None]) -> Iterator[str]:
-    """The canonical ids of arguments and of a file's lines; `invalid` gets a line for each that is none.
+    """The canonical ids of arguments and of a file's lines; `invalid` gets a message for each invalid one.
 
     Raises IntakeError.
     """
@@ -31,7 +31,7 @@ def ids_of(arguments: Sequence[str], file: str | None, invalid: Callable[[str], 
 
 
 def _named_lines(arguments: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
-    """What to add and where it stands. Blank lines and lines that begin with # count for nothing."""
+    """What to add, each with its location. Blank lines and lines that begin with # are skipped."""
     for number, text in enumerate(arguments, 1):
         yield f"argument {number}", text
     if file is None:

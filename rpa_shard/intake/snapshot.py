@@ -1,7 +1,7 @@
 """arXiv's public metadata snapshot: millions of JSON lines, plain or gzip.
 
-Guarantee: read once, line by line; memory stays flat; a damaged line is counted and passed over. Limit: what is kept of
-a paper is what `Metadata` has.
+Guarantee: read once, line by line, in constant memory; a damaged line is reported and skipped. Limit: only the fields
+of `Metadata` are kept.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) ->
                 if wanted.takes(row):
                     yield metadata_of(row)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-                # InvalidIdError is a ValueError, too: it says more than the others.
+                # InvalidIdError is a ValueError, too, with a message worth showing.
                 reason = str(error) if isinstance(error, InvalidIdError) else "not a line of the snapshot"
                 invalid(f"line {number}: {reason}")
 
 
 def metadata_of(row: dict[str, Any]) -> Metadata:
-    """One row of the snapshot. Raises KeyError and the like for what is none."""
+    """One row of the snapshot. Raises KeyError, ValueError and the like for anything else."""
     paper = parse(row["id"])
     if paper.kind != "arxiv":
-        raise InvalidIdError("no arXiv id")
+        raise InvalidIdError("not an arXiv id")
     versions = row.get("versions")
     version = int(versions[-1]["version"].removeprefix("v")) if versions else 1
     if not 1 <= version < 1000:
@@ -79,11 +79,11 @@ def metadata_of(row: dict[str, Any]) -> Metadata:
 
 
 def first_submitted(row: dict[str, Any]) -> str:
-    """The day of the first version as YYYY-MM-DD; of the last update where the row has no versions."""
+    """The day of the first version as YYYY-MM-DD; of the last update if the row has no versions."""
     versions = row.get("versions")
     if not versions:
         return str(row["update_date"])
-    # "Mon, 2 Apr 2007 19:18:42 GMT": always this form, and this is ten times as quick as a parser of dates.
+    # Always of the form "Mon, 2 Apr 2007 19:18:42 GMT"; this is ten times as fast as a date parser.
     _, day, month, year, *_ = versions[0]["created"].split()
     return f"{year}-{_MONTHS[month]:02}-{int(day):02}"
 
@@ -91,8 +91,8 @@ def first_submitted(row: dict[str, Any]) -> str:
 def _one_line(text: str) -> str:
     line = text.strip().replace("\n", " ")
     if "  " in line or not line.isprintable():
-        line = " ".join(text.split())  # many times as slow, and seldom needed
-    # JSON can spell half a character, and no file can hold one.
+        line = " ".join(text.split())  # many times as slow, and rarely needed
+    # JSON can contain a lone surrogate, UTF-8 cannot.
     return line if line.isascii() else line.encode("utf-8", "replace").decode()
 
 

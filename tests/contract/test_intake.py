@@ -83,13 +83,14 @@ def test_what_an_archive_holds(tar: Path, tmp_path: Path) -> None:
     assert sorted(member.paper_id for member in archive.members) == IDS
     assert archive.others == 1
     content = tar.read_bytes()
-    for member in archive.members:
-        part = content[member.offset_bytes : member.offset_bytes + member.size_bytes]
-        assert part in MEMBERS.values()
+    found = {
+        each.paper_id: content[each.offset_bytes : each.offset_bytes + each.size_bytes] for each in archive.members
+    }
+    assert found == {id_of_member(name): pdf for name, pdf in MEMBERS.items() if name.endswith(".pdf")}
 
 
-def test_an_archive_that_is_not_whole(tar: Path, tmp_path: Path) -> None:
-    with pytest.raises(IntakeError, match="holds 5 files, and the manifest says 6: fetch it again"):
+def test_an_archive_that_is_incomplete(tar: Path, tmp_path: Path) -> None:
+    with pytest.raises(IntakeError, match="has 5 files, but the manifest says 6: fetch it again"):
         read_archive(tar, {tar.name: 6})
     whole = tar.read_bytes()
     for size in (0, 100, len(whole) // 2):
@@ -108,7 +109,7 @@ def test_an_archive_that_is_not_whole(tar: Path, tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_damaged_between_members(tar: Path) -> None:
-    """Where tarfile would take what it cannot read for the end."""
+    """Damage that tarfile takes for the end of the archive."""
     content = tar.read_bytes()
     with tarfile.open(tar) as opened:
         headers = [info.offset for info in opened.getmembers()]
