@@ -1,8 +1,7 @@
-"""How far text and references may be trusted: prints the figures of docs/quality.md for a folder of PDFs.
+"""How far text and references can be trusted: prints the figures of docs/quality.md for a folder of PDFs.
 
-Guarantee: reads only, one paper at a time, in this process; the same folder gives the same figures but for times.
-Limit: counts are checked against the PDF's own destinations, or against labels where there are any; nobody checks
-what a label says.
+Guarantee: reads only, one paper at a time, in this process; the same folder gives the same figures except times. Limit:
+counts are checked against the PDF's own destinations, or against labels if there are any; labels are not checked.
 
     python scripts/quality.py FOLDER [--truth LABELS] [--engine pdfium] [--only NAMES] [--papers]
 
@@ -34,7 +33,7 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 
-MIN_ENTRY = 15
+MIN_ENTRY_CHARACTERS = 15
 STYLES = ("numbered", "alphabetic", "author-year", "none")
 # A marker inside an entry: two entries taken for one.
 _SECOND_MARKER = re.compile(r"\s\[(\d{1,3})\]\s+[A-Z]")
@@ -59,7 +58,7 @@ class Paper:
 
     @property
     def author_year(self) -> bool:
-        """By the label, else by what the paper without destinations looks like."""
+        """By the label, else by whether any reference has a marker."""
         if self.truth:
             return bool(self.truth["style"] == "author-year")
         return not any(each.marker for each in self.found.references)
@@ -89,7 +88,7 @@ def _made(document: Document) -> Extraction:
 
 def suspicious(reference: Reference) -> bool:
     """Whether an entry is empty, or looks like two."""
-    return len(reference.raw) < MIN_ENTRY or _SECOND_MARKER.search(reference.raw) is not None
+    return len(reference.raw) < MIN_ENTRY_CHARACTERS or _SECOND_MARKER.search(reference.raw) is not None
 
 
 @dataclass(slots=True)
@@ -127,7 +126,7 @@ def share(papers: Sequence[Paper], good: Callable[[Paper], bool]) -> str:
 
 
 def _begins_with(reference: Reference, words: str) -> bool:
-    """Whether an entry begins as the label says, but for blanks and signs."""
+    """Whether an entry begins as labelled, ignoring blanks and signs."""
 
     def letters(text: str) -> str:
         return "".join(each for each in normalize("NFKD", text).casefold() if each.isalnum() and each.isascii())
@@ -153,14 +152,14 @@ def report(papers: Sequence[Paper]) -> list[str]:
     engine = 1000 * sum(each.engine_seconds for each in papers) / pages
     return [
         _row("papers", f"{len(papers)}, {pages} pages, {len(entries)} references"),
-        _row("count as the destinations say", share(with_destinations, _as_promised)),
-        _row("  the same, hidden, numbered and labels", share(numbered, _as_promised_though_hidden)),
-        _row("  the same, hidden, author-year", share(author_year, _as_promised_though_hidden)),
+        _row("count as the destinations imply", share(with_destinations, _as_implied)),
+        _row("  the same, hidden, numbered and labels", share(numbered, _as_implied_though_hidden)),
+        _row("  the same, hidden, author-year", share(author_year, _as_implied_though_hidden)),
         _row("empty or merged entries", f"{bad} of {len(entries)} ({100 * bad / max(1, len(entries)):.2f} %)"),
         *labelled(papers),
-        _row("engine, ms a page", f"{engine:.2f}"),
-        _row("after the engine, ms of CPU a paper", f"mean {mean(after):.2f}, median {median(after):.2f}"),
-        _row("clean text on demand, ms of CPU a paper", f"mean {clean:.2f}"),
+        _row("engine, ms per page", f"{engine:.2f}"),
+        _row("after the engine, ms of CPU per paper", f"mean {mean(after):.2f}, median {median(after):.2f}"),
+        _row("clean text on demand, ms of CPU per paper", f"mean {clean:.2f}"),
     ]
 
 
@@ -168,11 +167,11 @@ def _row(name: str, figure: str) -> str:
     return f"{name:<54} {figure}"
 
 
-def _as_promised(paper: Paper) -> bool:
+def _as_implied(paper: Paper) -> bool:
     return near(len(paper.found.references), paper.expected or 0)
 
 
-def _as_promised_though_hidden(paper: Paper) -> bool:
+def _as_implied_though_hidden(paper: Paper) -> bool:
     return near(len(paper.hidden.references), paper.expected or 0)
 
 
@@ -218,7 +217,7 @@ def _stamp_is_right(paper: Paper) -> bool:
 
 
 def each_paper(papers: Iterable[Paper]) -> list[str]:
-    """One line a paper: what was found, with and without destinations, and what it should be."""
+    """One line per paper: what was found, with and without destinations, and what it should be."""
     return [
         f"{each.name[:44]:<44} {each.found.references_method or '-':<12} {len(each.found.references):>4} "
         f"hidden {len(each.hidden.references):>4} expected {each.expected or '-':>4} "

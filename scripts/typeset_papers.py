@@ -1,8 +1,8 @@
-"""Papers set by TeX in the styles of journals and conferences, with a bibliography that is known.
+"""Typesets papers with TeX in the styles of journals and conferences, with known bibliographies.
 
-Guarantee: the same papers for the same seed; beside each PDF lies its label, in the form that scripts/quality.py reads.
+Guarantee: the same papers for the same seed; next to each PDF is its label, in the form that scripts/quality.py reads.
 Limit: needs pdflatex, latex, dvips, ps2pdf and bibtex with the classes named below (Debian: texlive-publishers,
-texlive-science, texlive-bibtex-extra, texlive-fonts-recommended); what is missing is left out with a line.
+texlive-science, texlive-bibtex-extra, texlive-fonts-recommended); what is missing is skipped and reported.
 
     python scripts/typeset_papers.py FOLDER [--entries 60] [--seed 0]
 """
@@ -43,7 +43,7 @@ _BODY = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a paper is set: class line, packages, bibliography style, what precedes the body, columns, old tools."""
+    """How a paper is typeset: class, packages, bibliography style, what precedes the body, columns, old tools."""
 
     name: str
     head: str
@@ -172,7 +172,7 @@ def _run(folder: Path, *command: str) -> None:
 
 
 def typeset(look: Look, entries: int, seed: int, out: Path) -> bool:
-    """Makes one paper and its label in `out`; False where TeX could not."""
+    """Makes one paper and its label in `out`; False if TeX failed."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "refs.bib").write_text(_bib(random.Random(seed), entries))  # noqa: S311 - nothing secret
@@ -200,7 +200,7 @@ def _name(look: Look) -> str:
 
 
 def _label(look: Look, bbl: str) -> dict[str, object]:
-    """What the bibliography that BibTeX made holds; what only a link would show is not there without links."""
+    """The label for the bibliography that BibTeX made; without hyperref, without names that only links would show."""
     bbl = bbl.replace("%\n", "")
     if not look.hyperref:
         bbl = re.sub(r"\\(?:href|Doi|doibase|bibinfo\s*\{doi\})\s*(?:@noop\s*)?\{[^{}]*\}", "", bbl)
@@ -233,7 +233,7 @@ def main(arguments: Sequence[str]) -> int:
         variants: list[dict[str, bool]] = [{}, {"hyperref": False}]
         for variant in variants if number % 4 else [*variants, {"hyperref": False, "dvips": True}]:
             made = typeset(Look(**{**fields, **variant}), parsed.entries, parsed.seed + number, parsed.folder)
-            print(f"{look.name} {variant or ''}{'' if made else ': TeX could not'}")
+            print(f"{look.name} {variant or ''}{'' if made else ': TeX failed'}")
     return 0
 
 

@@ -1,7 +1,7 @@
 """What a source allows: how many requests in which time, over how many connections.
 
-Guarantee: pure; the published policies stand here, once, with where they were published. Limit: only says what is
-allowed; the governor (`rpa_shard.control.politeness.governor`) keeps to it.
+Guarantee: pure; the only place for published policies, with their source. Limit: defines what is allowed; the governor
+(`rpa_shard.control.politeness.governor`) enforces it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
 ARXIV_HOST = "export.arxiv.org"
-# A permit that is older than this when a shard gets to use it is given back instead.
+# A permit that is older than this when a shard is about to use it is returned instead.
 PERMIT_VALID_SECONDS = 0.1
-# A source may ask for a day; what asks for more is an error.
+# A source may ask for a pause of up to a day; a longer one must be a mistake.
 MAX_PAUSE_SECONDS = 24 * 3600.0
-_ARXIV_FRONT = frozenset({"arxiv.org", "www.arxiv.org"})
+_ARXIV_MAIN_SITE = frozenset({"arxiv.org", "www.arxiv.org"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class HostPolicy:
         return f"{self.host}={self.requests}/{self.per_seconds:g}@{self.connections}"
 
     def is_within(self, other: HostPolicy) -> bool:
-        """Whether whoever keeps to this policy keeps to the other one, too."""
+        """Whether keeping to this policy implies keeping to the other one."""
         return self.requests <= other.requests and self.requests_per_second <= other.requests_per_second
 
 
 # arXiv, "Bulk data", "Play nice": programs use export.arxiv.org, in bursts of 4 requests a second with 1 second of
-# sleep for each burst. It says nothing of connections; a burst needs four.
+# sleep for each burst. It does not mention connections; a burst needs four.
 PUBLISHED: Mapping[str, HostPolicy] = MappingProxyType({ARXIV_HOST: HostPolicy(ARXIV_HOST, 4, 1.0, 4)})
 
 _POLICY = re.compile(
@@ -53,9 +53,9 @@ _POLICY = re.compile(
 
 
 def parse_policies(text: str) -> tuple[HostPolicy, ...]:
-    """Policies written as `HOST=REQUESTS/SECONDS@CONNECTIONS`, apart by spaces. Raises ValueError.
+    """Policies written as `HOST=REQUESTS/SECONDS@CONNECTIONS`, separated by spaces. Raises ValueError.
 
-    A policy is for all ports of its host. One for arXiv's front door is one for the host that we ask instead.
+    A policy is for all ports of its host. One for arXiv's main site applies to the host that we ask instead.
     """
     policies = []
     for word in text.split():
@@ -64,8 +64,8 @@ def parse_policies(text: str) -> tuple[HostPolicy, ...]:
             raise ValueError(word)
         host = plain_host(match["host"])
         if ":" in host:
-            IPv6Address(host)  # anything else is a port, and a policy is for all of them
-        host = ARXIV_HOST if host in _ARXIV_FRONT else host
+            IPv6Address(host)  # raises for a port: a policy is for all of them
+        host = ARXIV_HOST if host in _ARXIV_MAIN_SITE else host
         policy = HostPolicy(host, int(match["requests"]), float(match["seconds"]), int(match["connections"]))
         if not (policy.requests and policy.per_seconds and policy.connections):
             raise ValueError(word)
@@ -74,7 +74,7 @@ def parse_policies(text: str) -> tuple[HostPolicy, ...]:
 
 
 def policies_by_host(given: tuple[HostPolicy, ...]) -> dict[str, HostPolicy]:
-    """The policy of every governed host: the published ones, and over them those that a person gave."""
+    """The policy of every governed host: the published ones, overridden by the given ones."""
     return {**PUBLISHED, **{policy.host: policy for policy in given}}
 
 
@@ -84,9 +84,9 @@ def host_of(url: str) -> str:
 
 
 def plain_host(host: str) -> str:
-    """The one way to write a host: lower case, no final dot, no brackets, IPv6 at its shortest, IDNA as ASCII."""
+    """The canonical form of a host: lower case, no final dot, no brackets, shortest IPv6, IDNA as ASCII."""
     plain = host.strip("[]").rstrip(".").lower()
-    with suppress(ValueError):  # what is no host stays as it is, and cannot be reached
+    with suppress(ValueError):  # an invalid host stays as it is, and cannot be reached
         if ":" in plain:
             return str(IPv6Address(plain))
         if not plain.isascii():
@@ -95,8 +95,8 @@ def plain_host(host: str) -> str:
 
 
 def polite_url(url: str) -> str:
-    """The same URL at the host that its source sets aside for programs: arXiv's front door is not for us."""
+    """The same URL at the host that its source provides for programs: arXiv's main site is not for them."""
     parts = urlsplit(url)
-    if host_of(url) not in _ARXIV_FRONT:
+    if host_of(url) not in _ARXIV_MAIN_SITE:
         return url
     return urlunsplit(("https", ARXIV_HOST, parts.path, parts.query, ""))

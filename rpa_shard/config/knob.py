@@ -1,6 +1,6 @@
 """What a knob is: an environment variable with a default, a kind of value and a meaning.
 
-Guarantee: a knob is a field of a dataclass, so that its name, default, check and documentation stand in one place.
+Guarantee: a knob is a field of a dataclass, so that its name, default, check and documentation are in one place.
 Limit: the knobs themselves are declared in `rpa_shard.config.settings`, and nowhere else.
 """
 
@@ -17,30 +17,30 @@ from rpa_shard.config.source_names import SOURCE_FIELDS, parse_sources
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` says what it takes."""
+    """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` describes valid values."""
 
     allowed: str
     parse: Callable[[str], Any]
 
 
-def integer(least: int, most: int) -> Kind:
+def integer(low: int, high: int) -> Kind:
     def parse(text: str) -> int:
         value = int(text)
-        if not least <= value <= most:
+        if not low <= value <= high:
             raise ValueError
         return value
 
-    return Kind(f"a whole number from {least:,} to {most:,}".replace(",", "_"), parse)
+    return Kind(f"a whole number from {low:,} to {high:,}".replace(",", "_"), parse)
 
 
-def number(least: float, most: float) -> Kind:
+def number(low: float, high: float) -> Kind:
     def parse(text: str) -> float:
         value = float(text)
-        if not least <= value <= most:  # NaN compares false
+        if not low <= value <= high:  # NaN compares false
             raise ValueError
         return value
 
-    return Kind(f"a number from {least:g} to {most:g}", parse)
+    return Kind(f"a number from {low:g} to {high:g}", parse)
 
 
 def choice(*words: str) -> Kind:
@@ -70,20 +70,20 @@ def folder() -> Kind:
 
 
 def policies() -> Kind:
-    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, apart by spaces, hosts without ports", parse_policies)
+    return Kind("HOST=REQUESTS/SECONDS@CONNECTIONS, separated by spaces, hosts without ports", parse_policies)
 
 
 def sources() -> Kind:
     names = ", ".join(f"{{{name}}}" for name in sorted(SOURCE_FIELDS))
     return Kind(
         f"`arxiv`, `gcs`, http(s):// or file:// URL templates with {names}, at least the id, name or number; "
-        "apart by spaces",
+        "separated by spaces",
         parse_sources,
     )
 
 
 def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:
-    """A field of `Settings`. `shown` stands for a computed default in the documents."""
+    """A field of `Settings`. `shown` replaces a computed default in the documentation."""
     metadata = {"knob": name, "kind": kind, "meaning": meaning, "set_by_run_sh": set_by_run_sh, "shown": shown}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -91,7 +91,7 @@ def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bo
 
 
 def default_text(knob_field: Field[Any]) -> str:
-    """A knob's default as a person would write it into the environment."""
+    """A knob's default as it would be written in the environment."""
     if knob_field.metadata["shown"]:
         return cast(str, knob_field.metadata["shown"])
     return as_text(knob_field.default)

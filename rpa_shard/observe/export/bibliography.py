@@ -1,7 +1,7 @@
 """References for reference managers: CSL-JSON and BibTeX.
 
-Guarantee: valid files whatever stands in the references; the whole entry is always there, as a note. Limit: fields are
-there where the reference named them with confidence; the type is `article` for what has a DOI, else unspecific.
+Guarantee: valid files whatever the references contain; the complete entry is always included, as a note. Limit: only
+fields that were recognised with confidence; the type is `article` for an entry with a DOI, else unspecific.
 
 Sources: the CSL-JSON schema of the Citation Style Language 1.0.2; BibTeX as `btxdoc` has it, in UTF-8.
 """
@@ -99,5 +99,5 @@ def _escaped(value: object) -> str:
 
 
 def _verbatim(value: object) -> str:
-    """As it is, without what would end the field."""
+    """The value unchanged, except characters that would end the field."""
     return str(value).replace("{", "%7B").replace("}", "%7D").replace("\\", "%5C")

@@ -1,7 +1,7 @@
 """Exports as Parquet, by pyarrow, which is imported only here.
 
-Guarantee: the columns are those of `docs/record.md`, whatever the rows hold. Limit: goes to a file, which pyarrow
-compresses itself.
+Guarantee: the columns are those of `docs/record.md`, whatever the rows hold. Limit: writes only to a file, which
+pyarrow compresses itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, written_whole
 from rpa_shard.observe.export.records import Texts
 
-GROUP_ROWS = 500
+ROWS_PER_GROUP = 500
 
 
 def write_parquet(rows: Iterator[dict[str, Any]], out: Path, texts: Texts | None) -> None:
-    """Writes records with the texts given, or with None rows of references. Raises ExportError."""
+    """Writes records with `texts`, or rows of references if it is None. Raises ExportError."""
     if out == STANDARD_OUTPUT or out.suffix in {".gz", ".zst"}:
         raise ExportError("Parquet goes to a file, and compresses by itself: give --out papers.parquet")
     try:
@@ -28,7 +28,7 @@ def write_parquet(rows: Iterator[dict[str, Any]], out: Path, texts: Texts | None
         raise ExportError("Parquet needs pyarrow: .venv/bin/pip install pyarrow") from None
     schema = _references_schema(pyarrow) if texts is None else _records_schema(pyarrow, texts)
     with written_whole(out) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        while batch := list(islice(rows, GROUP_ROWS)):
+        while batch := list(islice(rows, ROWS_PER_GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
 
 

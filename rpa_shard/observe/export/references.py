@@ -1,4 +1,4 @@
-"""The citation graph: one row for every reference of every paper.
+"""The citation graph: one row per reference of every paper.
 
 Guarantee: rows in the order of the papers and of their lists; `arxiv_id` and `doi` are the first that an entry names,
 `arxiv_ids` and `dois` all of them. Limit: whether an id exists, and whether the entry is about it, is not looked up.
