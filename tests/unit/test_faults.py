@@ -1,4 +1,4 @@
-"""The language of a biting mirror."""
+"""The syntax of a mirror's faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_words() -> None:
     assert parse_faults("403*always").faults == (Fault("403", 1.0, ALWAYS),)
 
 
-@pytest.mark.parametrize("wrong", ["bites", "429:", "html*", "html:60%,reset:60%", "99", "600"])
+@pytest.mark.parametrize("wrong", ["crash", "429:", "html*", "html:60%,reset:60%", "99", "600"])
 def test_wrong_words(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"no such fault|more than 100 %"):
         parse_faults(wrong)

@@ -1,4 +1,4 @@
-"""arXiv ids, DOIs and URLs: found whole wherever a line breaks, and nothing else."""
+"""arXiv ids, DOIs and URLs: found complete wherever a line breaks, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labels of real papers that scripts/quality.py measures against are what their README says."""
+"""The labels of real papers that scripts/quality.py measures against are as their README describes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mirror answers for ids as arXiv does, from its folder only."""
+"""The mirror serves ids as arXiv does, only from its folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shelf(tmp_path: Path) -> Path:
         ("notes.txt", None),
     ],
 )
-def test_which_file_answers(shelf: Path, asked: str, name: str | None) -> None:
+def test_which_file_is_served(shelf: Path, asked: str, name: str | None) -> None:
     found = Index(shelf).find(asked)
     assert (found and found.name) == (name and f"{name}.pdf")
 
@@ -72,7 +72,7 @@ def test_mistakes_are_one_line(shelf: Path, tmp_path: Path) -> None:
         pass
 
 
-async def test_a_mirror_of_its_own_ends_with_its_user(shelf: Path) -> None:
+async def test_a_mirror_process_ends_with_its_user(shelf: Path) -> None:
     with MirrorProcess(shelf) as running:
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{running.url}/pdf/2401.00001")).status_code == 200

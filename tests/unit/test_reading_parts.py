@@ -1,4 +1,4 @@
-"""Stamp, running heads, paragraphs, sections, quality and metadata: told where they can be, never guessed."""
+"""Stamp, running heads, paragraphs, sections, quality and metadata: recognised where possible, never guessed."""
 
 from __future__ import annotations
 
@@ -113,8 +113,7 @@ def test_paragraphs() -> None:
     ).lines
     starts = set(paragraph_starts(lines))
     begun = [line.text for line in lines if line.start in starts]
-    assert begun[:3] == ["Slow clocks are read", "An indented paragraph.", "After a gap"]
-    assert "and here." not in begun
+    assert begun == ["Slow clocks are read", "An indented paragraph.", "After a gap"]
 
 
 TEXT = f"""Slow clocks
@@ -210,16 +209,16 @@ def test_metadata() -> None:
         assert plausible_metadata("", "", date).created_at is None
 
 
-def test_lines_beyond_the_cap_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_beyond_the_cap_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rpa_shard.reading.lines.MAX_LINES", 10)
     monkeypatch.setattr("rpa_shard.extract.runner.MAX_LINES", 10)
     pages = tuple(Page("\n".join(f"Line {number}" for number in range(8))) for _ in range(4))
     found = make(Document(pages, "test", "0"), measure(pages))
     assert (found.limits_hit, found.flags) == (("lines",), ("partial",))
-    assert found.text.count("Line 7") == 4, "the raw text is whole"
+    assert found.text.count("Line 7") == 4, "the raw text is complete"
 
 
-def test_numbers_of_lines_are_taken_off() -> None:
+def test_line_numbers_are_removed() -> None:
     entries = [f"[{n}] A. Ondine. Reading water {n}. Harbour Notes, 1988." for n in range(1, 9)]
     words = [*(f"Line of the text, word {n}." for n in range(40)), "References", *entries]
     numbered = [f"{number} {line}" for number, line in enumerate(words, 1)]
@@ -228,8 +227,7 @@ def test_numbers_of_lines_are_taken_off() -> None:
     assert [f"[{each.ordinal}] {each.raw}" for each in found.references] == entries
     assert found.text[found.references[0].start :].startswith("[1] A. Ondine")
     clean = clean_text(found.text, found.page_offsets, found.layout).text
-    assert "word 12.\n" in clean or "word 12. Line" in clean
-    assert "13 Line" not in clean
+    assert "word 11. Line of the text, word 12. Line of the text, word 13." in clean
 
 
 def test_other_numbers_stay() -> None:

@@ -1,4 +1,4 @@
-"""The raw and the clean text: valid whatever an engine gives, and offsets that point where they say."""
+"""The raw and the clean text: valid whatever an engine returns, with offsets that are right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rpa_shard.reading.spelling import spell
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
 FORBIDDEN = set("\r\0\ufffe\uffff\ufeff\u0002\x7f")
-# Words, hyphens, ligatures, accents and identifiers: what joints and spelling are about.
+# Words, hyphens, ligatures, accents and identifiers: what joining and spelling handle.
 PIECES = st.sampled_from(
     [
         *"a B é ﬁ ﬀ ´ ¨ ı - ‐ \u00ad . , ( ) / : 1 2024".split(),
@@ -78,7 +78,7 @@ def test_blocks() -> None:
 
 
 @given(st.lists(LINES.map(valid_text), max_size=4))
-def test_lines_stand_where_they_say(pages: list[str]) -> None:
+def test_offsets_of_lines_are_right(pages: list[str]) -> None:
     reading = read_lines([Page(page) for page in pages])
     for line in reading.lines:
         assert reading.raw[line.start : line.end] == line.text
@@ -121,7 +121,7 @@ def test_line_ends(lines: list[str], joined: str) -> None:
     assert join_lines(lines, "").replace("\u00ad", "") == joined
 
 
-def test_the_document_decides_about_hyphens() -> None:
+def test_words_of_the_document_decide_about_hyphens() -> None:
     assert join_lines(["co-", "operate"], "they co-operate") == "co-operate"
     assert join_lines(["self-", "ish"], "a selfish gene") == "selfish"
 
@@ -150,8 +150,8 @@ def test_a_clean_text() -> None:
 
 
 @given(st.lists(LINES.map(valid_text), min_size=1, max_size=3))
-def test_everything_found_points_where_it_says(pages: list[str]) -> None:
-    """Whatever the text is, offsets lie inside it, and what they cut out is what is told of it."""
+def test_offsets_of_everything_found_are_right(pages: list[str]) -> None:
+    """Whatever the text, offsets are inside it, and the text at them is what was found."""
     listed = (
         "References\n[1] A. Ondine. Reading water. 1988.\n[2] C. Weir. On ships,\n1991.\n[3] G. Root. Errors. 2024."
     )
