@@ -34,7 +34,7 @@ KINDS = {
     "gzip": "the PDF, compressed",
     "garbled": "a response that is not HTTP",
     "badchunk": "a chunked body with a broken chunk",
-    "slow": "the PDF after a fifth of a second",
+    "slow": "the PDF after 0.2 seconds",
 }
 ALWAYS = 10**9
 

@@ -92,12 +92,12 @@ def test_what_an_archive_holds(tar: Path, tmp_path: Path) -> None:
 def test_an_archive_that_is_incomplete(tar: Path, tmp_path: Path) -> None:
     with pytest.raises(IntakeError, match="has 5 files, but the manifest says 6: fetch it again"):
         read_archive(tar, {tar.name: 6})
-    whole = tar.read_bytes()
-    for size in (0, 100, len(whole) // 2):
-        tar.write_bytes(whole[:size])
+    complete = tar.read_bytes()
+    for size in (0, 100, len(complete) // 2):
+        tar.write_bytes(complete[:size])
         with pytest.raises(IntakeError, match=r"fetch it again|cut short"):
             read_archive(tar)
-    tar.write_bytes(gzip.compress(whole))
+    tar.write_bytes(gzip.compress(complete))
     with pytest.raises(IntakeError, match="not a plain tar file"):
         read_archive(tar)
     with pytest.raises(IntakeError, match="No such file"):

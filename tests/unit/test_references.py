@@ -105,7 +105,7 @@ STYLES = [
     for columns in (1, 2)
     for destinations in (True, False)
     for heading in ("References", None)
-    # Without marker, destination and heading nothing tells a list from prose.
+    # Without marker, destination and heading nothing distinguishes a list from prose.
     if heading or destinations or marker
 ]
 
