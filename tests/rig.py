@@ -15,11 +15,13 @@ from typing import Any
 import psutil
 
 from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, lost_papers, processes_of
-from rpa_shard.ipc.run_status import read_status
+from rpa_shard.ipc.run_status import RunState, RunStatus, ShardState, ShardStatus, read_status
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.phases.prep.artifacts import files_of
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.sqlite.engine import SQLiteEngine
 
 DEADLINE_SECONDS = 60.0
 
@@ -68,21 +70,30 @@ class Rig:
         output, errors = process.communicate(timeout=deadline_seconds)
         return process.returncode, output, errors
 
-    def status(self) -> Mapping[str, Any] | None:
-        return read_status(self.folder.status_file)
+    @property
+    def engine(self) -> SQLiteEngine:
+        return SQLiteEngine(self.root)
+
+    def status(self) -> RunStatus | None:
+        return read_status(self.folder.run.status_file)
 
     def running_shards(self, count: int) -> list[int]:
         """The process ids of the shards of a run, once all of them are ready."""
 
         def ready() -> list[int]:
             status = self.status()
-            if status is None or status["phase"] != "running":
+            if status is None or status.state is not RunState.RUNNING:
                 return []
-            pids = [shard["pid"] for shard in status["shards"] if shard["state"] == "ready"]
+            pids = [shard.pid for shard in status.shards if shard.state is ShardState.READY]
             return pids if len(pids) == count else []
 
         found: list[int] = wait_for(ready, f"{count} shards ready")
         return found
+
+    def shards(self) -> tuple[ShardStatus, ...]:
+        """The shards of the run, as its status has them; none before there is a status."""
+        status = self.status()
+        return status.shards if status is not None else ()
 
     def by_status(self) -> Mapping[str, int]:
         with open_ledger(self.folder) as ledger:
@@ -115,7 +126,7 @@ class Rig:
     def assert_nothing_left_behind(self) -> None:
         """No process that works in the folder, no half-written file."""
         wait_for(lambda: not self.processes(), "all processes gone")
-        assert [path for path in (self.root / "tmp").rglob("*") if path.is_file()] == []
+        assert self.folder.run.half_written_files() == []
         assert list(self.root.rglob("*.part")) == []
 
     def processes(self) -> list[psutil.Process]:
@@ -136,7 +147,7 @@ class Rig:
         """Nothing runs any more, and the invariants hold."""
         wait_for(lambda: not self.processes(), "all processes gone")
         with open_ledger(self.folder) as ledger:
-            broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(ledger), *accounts(ledger)]
+            broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(self.folder, ledger), *accounts(ledger)]
         broken += leftovers(self.folder)
         assert not broken, broken[:5]
 

@@ -16,8 +16,22 @@ from typing import Any, Literal
 
 from rpa_shard import __version__
 from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
-from rpa_shard.config.knob import Kind, as_text, choice, flag, folder, integer, knob, number, policies, sources, text
+from rpa_shard.config.knob import (
+    Kind,
+    as_text,
+    choice,
+    flag,
+    folder,
+    integer,
+    knob,
+    number,
+    phase_names,
+    policies,
+    sources,
+    text,
+)
 from rpa_shard.model.partition import share_of, workers_of
+from rpa_shard.model.phase import PREP, Phase, in_order
 from rpa_shard.system.cores import usable_cores
 
 MAX_SHARDS = 1024
@@ -79,6 +93,13 @@ class Settings:
         200,
         integer(1, MAX_WORKERS),
         "Workers (asyncio tasks): the most papers in flight at a time.",
+    )
+    phases: tuple[str, ...] = knob(
+        "RPA_V2_PHASES",
+        (PREP.name,),
+        phase_names(),
+        "The phases that a run works on, separated by commas. Papers in later phases go first, so that what is begun "
+        "gets finished.",
     )
     download_concurrency: int = knob(
         "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
@@ -260,6 +281,11 @@ class Settings:
         settings = cls(**values)
         settings.check()
         return settings
+
+    @property
+    def run_phases(self) -> tuple[Phase, ...]:
+        """The phases that a run works on, earliest first."""
+        return in_order(self.phases)
 
     def share(self, shard: int) -> Share:
         """The part of shard number `shard` (from 0)."""

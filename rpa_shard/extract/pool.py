@@ -40,6 +40,7 @@ class ExtractionPool:
 
     def __init__(self, rules: ExtractionRules, threads: int, breadcrumb: Breadcrumb) -> None:
         self._rules = rules
+        self.threads = threads
         self._threads = background_threads("extract", threads)
         self._breadcrumb = breadcrumb
         self._own = threading.local()

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection

@@ -20,9 +20,11 @@ import pytest
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.observe.health import Level, check_folder
-from rpa_shard.store.folder import Layout
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite.ledger import open_ledger, reclaim
+from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.ledger import reclaim
 from rpa_shard.store.sqlite.shard_file import open_shard_file
 from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.testing.mirror import MirrorProcess
@@ -73,7 +75,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
     )
     (pid,) = one_shard.running_shards(1)
     wait_for(lambda: one_shard.by_status() == {"prepping": 60}, "all papers claimed")
-    path = one_shard.folder.shard_file(0)
+    path = SQLiteFiles(one_shard.folder.root).shard_file(0)
 
     async def another_holder() -> None:
         async with SQLiteStore.open(path, 300) as store:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from rpa_shard.control.disk_watch import DiskWatch
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 
