@@ -20,7 +20,7 @@ from rpa_shard.model.arxiv_id import parse
 from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
-from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.rows import HistoryLine, PaperRow
 from rpa_shard.store.sqlite.engine import SQLiteEngine
 
 DEADLINE_SECONDS = 60.0
@@ -35,6 +35,12 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_seconds: float = 
             return found
         time.sleep(0.02)
     raise AssertionError(f"{what}: not within {deadline_seconds} s")
+
+
+def in_use(shard: ShardStatus, name: str) -> int:
+    """How much of a shard's slots or pool called `name` is in use, by its last report."""
+    gauge = shard.report.gauges.get(name)
+    return gauge.in_use if gauge is not None else 0
 
 
 @dataclass
@@ -90,6 +96,11 @@ class Rig:
         found: list[int] = wait_for(ready, f"{count} shards ready")
         return found
 
+    def state(self) -> RunState | None:
+        """Where the run stands, as its status has it."""
+        status = self.status()
+        return status.state if status is not None else None
+
     def shards(self) -> tuple[ShardStatus, ...]:
         """The shards of the run, as its status has them; none before there is a status."""
         status = self.status()
@@ -106,6 +117,10 @@ class Rig:
     def events(self, paper_id: str) -> list[str]:
         with open_ledger(self.folder) as ledger:
             return [line.event for line in ledger.history(paper_id)]
+
+    def history(self, paper_id: str) -> list[HistoryLine]:
+        with open_ledger(self.folder) as ledger:
+            return ledger.history(paper_id)
 
     def done_files(self) -> int:
         """How many papers have their record on disk."""

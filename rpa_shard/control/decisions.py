@@ -31,9 +31,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Ask a shard to end."""
+    """Ask a shard to end; `reason` says why, where that is not the end of the run."""
 
     number: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ class _Living:
     recycling: bool = False
     killed: Kill | None = None
 
+    @property
+    def makes_room(self) -> bool:
+        """Whether it was asked to end for a fresh process, and nothing has gone wrong with that."""
+        return self.recycling and self.killed is None
+
 
 class Decisions:
     """The state of one run. Every event is a method; `commands` gives what is to be done because of it."""
@@ -166,7 +172,7 @@ class Decisions:
         """A shard ended, however it did; `papers_doing` if the paper that it was parsing caused that."""
         shard = self._living.pop(number)
         if self.state is RunState.RUNNING:
-            if shard.recycling and shard.killed is None:
+            if shard.makes_room:
                 self._restart_at[number] = now, papers_doing
             else:
                 cause = f"{how} ({shard.killed.reason})" if shard.killed else how
@@ -179,9 +185,9 @@ class Decisions:
         """A living shard takes no messages any more."""
         self._kill(Kill(number, "does not listen to the supervisor"))
 
-    def is_recycling(self, number: int) -> bool:
-        """Whether a living shard was asked to make room for a fresh one."""
-        return self._living[number].recycling
+    def makes_room(self, number: int) -> bool:
+        """Whether a living shard will be replaced by a fresh one when it ends."""
+        return self.state is RunState.RUNNING and self._living[number].makes_room
 
     def killed_for_paper(self, number: int) -> bool:
         """Whether a living shard was killed for the sake of the paper that it was parsing."""
@@ -285,7 +291,8 @@ class Decisions:
             is_large = view.memory_bytes > RECYCLE_SHARE * self._limits.shard_memory_bytes
             if number in self._living and is_large and view.state is ShardState.READY:
                 self._living[number].recycling = True
-                self._commands.append(Drain(number))
+                reason = f"holds {view.memory_bytes / 1e6:.0f} MB: it drains and is replaced"
+                self._commands.append(Drain(number, reason))
                 return
 
     def _finish_if_done(self, views: Mapping[int, ShardView], now: float) -> None:

@@ -136,8 +136,8 @@ class Supervisor:
             peak_memory_bytes=shard.peak_memory_bytes,
             memory_budget_bytes=self._settings.shard_memory_bytes,
         )
-        if self._decisions.is_recycling(number):
-            log.info("shard %d made room for a fresh process", number)
+        if self._decisions.makes_room(number):
+            log.info("shard %d is replaced by a fresh process", number)
         how = f"{exit}: {shard.broke_of}" if shard.broke_of else str(exit)
         self._decisions.exited(number, how, time.monotonic(), papers_doing=papers_doing)
 
@@ -146,7 +146,9 @@ class Supervisor:
             match command:
                 case Start(number, charge_suspect):
                     self._start(number, charge_suspect=charge_suspect)
-                case Drain(number):
+                case Drain(number, reason):
+                    if reason:
+                        log.warning("shard %d %s", number, reason)
                     self._send(number, messages.Drain())
                 case Kill(number, reason):
                     log.warning("killing shard %d: %s", number, reason)

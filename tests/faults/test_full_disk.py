@@ -79,7 +79,7 @@ def test_a_run_pauses_while_there_is_little_room(rig: Rig, small_disk: Path, col
     wait_for(lambda: rig.by_status() == {"prepped": 1}, "the first paper")
     rig.errors_to = None
     filler = fill(small_disk, 2_000_000)
-    wait_for(lambda: (rig.status() or {}).get("paused"), "the pause")
+    wait_for(lambda: (status := rig.status()) is not None and status.paused, "the pause")
     rig.run("add", *collection.pdfs)
     assert rig.by_status() == {"prepped": 1, "pending": 59}
     filler.unlink()

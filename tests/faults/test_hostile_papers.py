@@ -78,8 +78,8 @@ def test_each_comes_to_a_clear_end(rig: Rig, tmp_path: Path, hostile: Mapping[st
     assert_no_other_suffers(rig)
     status = rig.status()
     assert status is not None
-    for shard in status["shards"]:
-        assert shard["rss_bytes_peak"] < BUDGET_BYTES + BETWEEN_LOOKS_BYTES
+    for shard in status.shards:
+        assert shard.peak.rss_bytes < BUDGET_BYTES + BETWEEN_LOOKS_BYTES
     assert rig.run("verify")[0] == 0
     rig.assert_nothing_left_behind()
 
@@ -160,8 +160,7 @@ def test_a_crash_in_the_shard_and_one_in_the_child_are_poison_with_their_signal(
     os.kill(wait_for(parsing, "the heavy paper in its engine"), signal.SIGSEGV)
 
     def alone() -> list[psutil.Process]:
-        status = rig.status() or {"shards": []}
-        return [child for shard in status["shards"] for child in children_of(shard["pid"])]
+        return [child for shard in rig.shards() for child in children_of(shard.pid)]
 
     wait_for(alone, "the heavy paper alone")[0].send_signal(signal.SIGBUS)
     _, errors = run.communicate(timeout=60)
