@@ -56,12 +56,12 @@ class Rig:
     def folder(self) -> DataFolder:
         return DataFolder(self.root)
 
-    def start(self, *arguments: str, **knobs: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, module: str = "rpa_shard", **knobs: str) -> subprocess.Popen[str]:
         """Starts a command; its output is gathered, its errors in `errors_to` where that is set."""
         environment = self.environment | {f"RPA_V2_{name}": value for name, value in knobs.items()}
         with ExitStack() as opened:
             process = subprocess.Popen(
-                [sys.executable, "-m", "rpa_shard", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=opened.enter_context(self.errors_to.open("w")) if self.errors_to else subprocess.PIPE,
@@ -70,9 +70,11 @@ class Rig:
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str, deadline_seconds: float = DEADLINE_SECONDS, **knobs: str) -> tuple[int, str, str]:
+    def run(
+        self, *arguments: str, module: str = "rpa_shard", deadline_seconds: float = DEADLINE_SECONDS, **knobs: str
+    ) -> tuple[int, str, str]:
         """Runs a command to its end; exit code, output, errors."""
-        process = self.start(*arguments, **knobs)
+        process = self.start(*arguments, module=module, **knobs)
         output, errors = process.communicate(timeout=deadline_seconds)
         return process.returncode, output, errors
 
