@@ -1,7 +1,7 @@
-"""What a person sees while a run goes on: a bar on a terminal, nothing elsewhere (there the log lines tell).
+"""What a person sees while a run goes on: a bar on a terminal; elsewhere the log lines are enough.
 
-Guarantee: starts no thread, so forking stays safe; a terminal that is closed ends the bar, not the run. Limit: counts
-come from reports, a second old.
+Guarantee: starts no thread, so starting processes stays safe; a terminal that is closed ends the bar, not the run.
+Limit: counts come from reports, a second old.
 """
 
 from __future__ import annotations
