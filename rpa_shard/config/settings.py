@@ -181,7 +181,7 @@ class Settings:
         "RPA_V2_DOWNLOAD_USER_AGENT",
         f"rpa_shard/{__version__} (no contact given)",
         text(),
-        "How we introduce ourselves to sources. Add a mail address: sources block strangers first.",
+        "How we introduce ourselves to sources. Add a contact address: sources block anonymous clients first.",
     )
     engine: Literal["auto", "pdfium", "pypdf"] = knob(
         "RPA_V2_EXTRACT_ENGINE",
@@ -193,7 +193,7 @@ class Settings:
         "RPA_V2_EXTRACT_DEADLINE_SECONDS",
         120.0,
         number(0.1, 86_400),
-        "The longest that one paper may be parsed. Past it the process that parses is killed.",
+        "The longest time for parsing one paper. Past it, the process that parses is killed.",
     )
     lease_ttl_seconds: float = knob(
         "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease holds without being renewed."
@@ -258,7 +258,7 @@ class Settings:
         "RPA_V2_SHARD_SILENCE_SECONDS",
         60.0,
         number(1, 86_400),
-        "A shard that has not reported for so long is stuck: it is killed and started again.",
+        "A shard that has not reported for this long is stuck: it is killed and started again.",
     )
     crash_loop_deaths: int = knob(
         "RPA_V2_CRASH_LOOP_DEATHS",

@@ -231,7 +231,7 @@ def test_snapshots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
         assert reason in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["add", "--metadata", "x", "--since", "yesterday"])
-    assert "'yesterday' is no day: write YYYY-MM-DD" in capsys.readouterr().err
+    assert "'yesterday' is not a day: write YYYY-MM-DD" in capsys.readouterr().err
 
 
 ODD_FIELDS: list[dict[str, Any]] = [
