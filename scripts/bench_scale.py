@@ -104,13 +104,9 @@ def plots(found: dict[str, list[Row]], folder: Path) -> None:
         lines = {label: [(row[x], row[each]) for row in found[key] if each in row] for label, each in columns.items()}
         (folder / f"{name}.svg").write_text(line_chart(title, x, unit, {k: v for k, v in lines.items() if v}))
 
-    chart("add", "Adding ids", "by_size", "rows", {"add": "add_rows_per_second"}, "rows/s")
     chart("claims", "Claims of 16 papers at a time", "by_size", "rows", {"claims": "claims_per_second"}, "claims/s")
-    chart("status", "The status command", "by_size", "rows", {"status": "status_seconds"}, "s")
     memory = {"add": "add_memory", "export": "export_memory", "resize": "resize_memory"}
     chart("memory", "Memory of commands", "by_size", "rows", memory, "MB")
-    both = {"all shards": "papers_per_second", "a shard": "papers_per_second_per_shard"}
-    chart("ceiling", "Claim and record alone", "ceiling", "shards", both, "papers/s")
     chart("shards", "CPU of a small paper", "by_shards", "shards", {"CPU": "cpu_ms_per_paper"}, "ms a paper")
     chart("workers", "CPU of a small paper", "by_workers", "workers", {"CPU": "cpu_ms_per_paper"}, "ms a paper")
 

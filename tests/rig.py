@@ -15,11 +15,13 @@ from typing import Any
 import psutil
 
 from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, lost_papers, processes_of
-from rpa_shard.ipc.run_status import read_status
+from rpa_shard.ipc.run_status import RunState, RunStatus, ShardState, ShardStatus, read_status
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.phases.prep.artifacts import files_of
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.rows import HistoryLine, PaperRow
+from rpa_shard.store.sqlite.engine import SQLiteEngine
 
 DEADLINE_SECONDS = 60.0
 
@@ -35,6 +37,12 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_seconds: float = 
     raise AssertionError(f"{what}: not within {deadline_seconds} s")
 
 
+def in_use(shard: ShardStatus, name: str) -> int:
+    """How much of a shard's slots or pool called `name` is in use, by its last report."""
+    gauge = shard.report.gauges.get(name)
+    return gauge.in_use if gauge is not None else 0
+
+
 @dataclass
 class Rig:
     """A data folder and the commands that work on it."""
@@ -48,12 +56,12 @@ class Rig:
     def folder(self) -> DataFolder:
         return DataFolder(self.root)
 
-    def start(self, *arguments: str, **knobs: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, module: str = "rpa_shard", **knobs: str) -> subprocess.Popen[str]:
         """Starts a command; its output is gathered, its errors in `errors_to` where that is set."""
         environment = self.environment | {f"RPA_V2_{name}": value for name, value in knobs.items()}
         with ExitStack() as opened:
             process = subprocess.Popen(
-                [sys.executable, "-m", "rpa_shard", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=opened.enter_context(self.errors_to.open("w")) if self.errors_to else subprocess.PIPE,
@@ -62,27 +70,43 @@ class Rig:
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str, deadline_seconds: float = DEADLINE_SECONDS, **knobs: str) -> tuple[int, str, str]:
+    def run(
+        self, *arguments: str, module: str = "rpa_shard", deadline_seconds: float = DEADLINE_SECONDS, **knobs: str
+    ) -> tuple[int, str, str]:
         """Runs a command to its end; exit code, output, errors."""
-        process = self.start(*arguments, **knobs)
+        process = self.start(*arguments, module=module, **knobs)
         output, errors = process.communicate(timeout=deadline_seconds)
         return process.returncode, output, errors
 
-    def status(self) -> Mapping[str, Any] | None:
-        return read_status(self.folder.status_file)
+    @property
+    def engine(self) -> SQLiteEngine:
+        return SQLiteEngine(self.root)
+
+    def status(self) -> RunStatus | None:
+        return read_status(self.folder.run.status_file)
 
     def running_shards(self, count: int) -> list[int]:
         """The process ids of the shards of a run, once all of them are ready."""
 
         def ready() -> list[int]:
             status = self.status()
-            if status is None or status["phase"] != "running":
+            if status is None or status.state is not RunState.RUNNING:
                 return []
-            pids = [shard["pid"] for shard in status["shards"] if shard["state"] == "ready"]
+            pids = [shard.pid for shard in status.shards if shard.state is ShardState.READY]
             return pids if len(pids) == count else []
 
         found: list[int] = wait_for(ready, f"{count} shards ready")
         return found
+
+    def state(self) -> RunState | None:
+        """Where the run stands, as its status has it."""
+        status = self.status()
+        return status.state if status is not None else None
+
+    def shards(self) -> tuple[ShardStatus, ...]:
+        """The shards of the run, as its status has them; none before there is a status."""
+        status = self.status()
+        return status.shards if status is not None else ()
 
     def by_status(self) -> Mapping[str, int]:
         with open_ledger(self.folder) as ledger:
@@ -95,6 +119,10 @@ class Rig:
     def events(self, paper_id: str) -> list[str]:
         with open_ledger(self.folder) as ledger:
             return [line.event for line in ledger.history(paper_id)]
+
+    def history(self, paper_id: str) -> list[HistoryLine]:
+        with open_ledger(self.folder) as ledger:
+            return ledger.history(paper_id)
 
     def done_files(self) -> int:
         """How many papers have their record on disk."""
@@ -115,7 +143,7 @@ class Rig:
     def assert_nothing_left_behind(self) -> None:
         """No process that works in the folder, no half-written file."""
         wait_for(lambda: not self.processes(), "all processes gone")
-        assert [path for path in (self.root / "tmp").rglob("*") if path.is_file()] == []
+        assert self.folder.run.half_written_files() == []
         assert list(self.root.rglob("*.part")) == []
 
     def processes(self) -> list[psutil.Process]:
@@ -136,7 +164,7 @@ class Rig:
         """Nothing runs any more, and the invariants hold."""
         wait_for(lambda: not self.processes(), "all processes gone")
         with open_ledger(self.folder) as ledger:
-            broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(ledger), *accounts(ledger)]
+            broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(self.folder, ledger), *accounts(ledger)]
         broken += leftovers(self.folder)
         assert not broken, broken[:5]
 

@@ -1,7 +1,7 @@
-"""The blows, dealt to a living run.
+"""Disruptions of a living run.
 
-Guarantee: a blow counts only if it hit something; what has to follow later (a stopped shard goes on, a second signal,
-the death in the middle of a resize) follows. Limit: what it hits is what lives at that moment.
+Guarantee: a disruption counts only if it hit something; what has to follow later (a stopped shard goes on, a second
+signal, the death in the middle of a resize) follows. Limit: what it hits is what lives at that moment.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from collections import Counter
 from collections.abc import Callable
 
 from rpa_shard.chaos.run_process import RunProcess, send
-from rpa_shard.chaos.schedule import Blow, Schedule
-from rpa_shard.store.folder import DataFolder, replace_file
+from rpa_shard.chaos.schedule import Disruption, Schedule
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.system.files import replace_file
 
-_SIGNALS = {Blow.TERMINATE: signal.SIGTERM, Blow.INTERRUPT: signal.SIGINT, Blow.HANG_UP: signal.SIGHUP}
+_SIGNALS = {
+    Disruption.TERMINATE: signal.SIGTERM,
+    Disruption.INTERRUPT: signal.SIGINT,
+    Disruption.HANG_UP: signal.SIGHUP,
+}
 # How long a shard is stopped: from within its lease to past its lease and past the supervisor's patience.
 STOPPED_SECONDS = (0.5, 6.0)
 SECOND_SIGNAL_SECONDS = 0.3
@@ -25,7 +30,7 @@ RESIZE_CUT_SECONDS = 1.0
 
 
 class Actions:
-    """Deals blows to `run`, and counts those that hit into `counts`."""
+    """Disrupts `run`, and counts the disruptions that hit something in `counts`."""
 
     def __init__(self, run: RunProcess, folder: DataFolder, schedule: Schedule, counts: Counter[str]) -> None:
         self._run = run
@@ -33,18 +38,18 @@ class Actions:
         self._schedule = schedule
         self._counts = counts
         self._armed = False
-        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._later: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self.kills = 0
 
-    def strike(self) -> str | None:
-        """Deals the next blow; what it was, or None if it hit nothing."""
-        blow = self._schedule.blow()
+    def disrupt(self) -> str | None:
+        """Makes the next disruption; what it was, or None if it hit nothing."""
+        disruption = self._schedule.disruption()
         share = self._schedule.share()
-        if not self._deal(blow, share):
+        if not self._do(disruption, share):
             return None
-        self._counts[blow.value] += 1
-        return blow.value
+        self._counts[disruption.value] += 1
+        return disruption.value
 
     def follow_up(self) -> None:
         """Does what is due, and counts the points at which processes died by themselves."""
@@ -66,25 +71,25 @@ class Actions:
         armed, self._armed = self._armed, False
         return armed
 
-    def _deal(self, blow: Blow, share: float) -> bool:
-        if blow in _SIGNALS:
-            return self._run.tell(_SIGNALS[blow])
-        match blow:
-            case Blow.KILL_SHARD:
+    def _do(self, disruption: Disruption, share: float) -> bool:
+        if disruption in _SIGNALS:
+            return self._run.signal(_SIGNALS[disruption])
+        match disruption:
+            case Disruption.KILL_SHARD:
                 return self._kill_one(self._run.shards(), share)
-            case Blow.KILL_CHILD:
+            case Disruption.KILL_CHILD:
                 return self._kill_one(self._run.children(), share)
-            case Blow.STOP_SHARD:
+            case Disruption.STOP_SHARD:
                 return self._stop_one(share)
-            case Blow.RESIZE | Blow.RESIZE_CUT:
-                return self._resize(share if blow is Blow.RESIZE_CUT else None)
-            case Blow.TERMINATE_TWICE:
-                self._after(SECOND_SIGNAL_SECONDS * share, lambda: self._run.tell(signal.SIGTERM))
-                return self._run.tell(signal.SIGTERM)
-            case Blow.KILL_ALL:
+            case Disruption.RESIZE | Disruption.RESIZE_CUT:
+                return self._resize(share if disruption is Disruption.RESIZE_CUT else None)
+            case Disruption.TERMINATE_TWICE:
+                self._after(SECOND_SIGNAL_SECONDS * share, lambda: self._run.signal(signal.SIGTERM))
+                return self._run.signal(signal.SIGTERM)
+            case Disruption.KILL_ALL:
                 killed = self._run.kill_all()
             case _:
-                self._armed = blow is Blow.RESTART_ARMED
+                self._armed = disruption is Disruption.RESTART_ARMED
                 killed = self._run.kill_supervisor()
         self.kills += killed
         return killed > 0
@@ -106,7 +111,7 @@ class Actions:
     def _resize(self, cut_share: float | None) -> bool:
         if not self._run.shards():
             return False
-        replace_file(self._folder.resize_request, str(self._schedule.shard_count()).encode())
+        replace_file(self._folder.run.resize_request, str(self._schedule.shard_count()).encode())
         if cut_share is not None:
             self._after(RESIZE_CUT_SECONDS * cut_share, self._cut)
         return True
@@ -115,4 +120,4 @@ class Actions:
         self.kills += self._run.kill_supervisor()
 
     def _after(self, seconds: float, do: Callable[[], object]) -> None:
-        heapq.heappush(self._later, (time.monotonic() + seconds, next(self._order), lambda: (do(), None)[1]))
+        heapq.heappush(self._later, (time.monotonic() + seconds, next(self._order), do))

@@ -1,8 +1,8 @@
-"""Chaos: a real run against a biting mirror, beaten until all papers are done, and then held to account.
+"""Chaos: a real run against a mirror that injects faults, disturbed until all papers are done, and then verified.
 
-Guarantee: every blow and every start is drawn from the seed; what is reported as broken was found in the folder, in the
-mirror's log or among the processes, not in anybody's word. When it ends, no process is left. Limit: the moment at which
-a blow falls is the machine's, so a seed repeats what was done, not exactly what was hit.
+Guarantee: every disruption and every start is drawn from the seed; what is reported as broken was found in the folder,
+in the mirror's log or among the processes. When it ends, no process is left. Limit: the moment at which a disruption
+happens depends on the machine, so a seed repeats what was done, not exactly what was hit.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from rpa_shard.chaos.invariants import Violation
 from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Schedule
 from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Status
-from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.model.phase import Status, outstanding
+from rpa_shard.phases.finished import FETCHING_PHASE
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
+from rpa_shard.store.rows import PaperRow
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.faults import ALWAYS, parse_faults
 from rpa_shard.testing.mirror import MirrorProcess
@@ -32,6 +36,7 @@ from rpa_shard.testing.sample_papers import Kind, sample_pdf
 DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,hops:1%,slow:20%"
 POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
 WORKERS = 200
+PHASES_OF_RUN = (FETCHING_PHASE,)
 # Small times, so that what takes minutes in earnest happens within seconds.
 KNOBS = {
     "RPA_V2_HOST_POLICY": str(POLICY),
@@ -47,15 +52,15 @@ KNOBS = {
 }
 POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 10.0
-# A blow follows the last one after this at the latest, progress or not; so often a run without any is given up.
+# A disruption follows the last one after this at the latest, progress or not.
 MAX_PAUSE_SECONDS = 10.0
 NO_PROGRESS_SECONDS = 300.0
-# The last papers are left in peace, so that the blows are spread over all others.
-BEATEN_SHARE = 0.9
-SAY_EVERY_BLOWS = 25
-# A run that ended so has work left.
-_TOLD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-_BROKEN_OFF = {-signal.SIGKILL, *(-each for each in _TOLD), *(128 + each for each in _TOLD)}
+# The last papers are left in peace, so that the disruptions are spread over all others.
+DISTURBED_SHARE = 0.9
+REPORT_EVERY_DISRUPTIONS = 25
+# A run that ended by one of these has work left.
+_STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_CUT_SHORT = {-signal.SIGKILL, *(-each for each in _STOP_SIGNALS), *(128 + each for each in _STOP_SIGNALS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,10 @@ class Report:
     """What was done and what came of it."""
 
     plan: Plan
-    blows: Counter[str] = field(default_factory=Counter)
+    disruptions: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     starts: int = 0
-    prepped: int = 0
+    finished: int = 0
     failed: int = 0
     repeated: int = 0
     arrivals: int = 0
@@ -99,7 +104,8 @@ class Chaos:
         self._expected = _expected(plan.papers)
         self._schedule = Schedule(plan.seed)
         self._report = Report(plan)
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, str], str] = {}
+        self._next_checkpoint = 0.0
 
     def run(self) -> Report:
         """Does it all."""
@@ -113,12 +119,11 @@ class Chaos:
             }
             run = RunProcess(self._folder, knobs, self._root / "run.log")
             try:
-                self._beat(run)
-                self._do_again_what_we_broke(run)
+                self._disturb(run)
             finally:
                 run.end()
         self._report.starts = run.started
-        self._hold_to_account(arrivals)
+        self._verify_invariants(arrivals)
         self._report.seconds = time.monotonic() - begun
         return self._report
 
@@ -132,9 +137,9 @@ class Chaos:
         with open_ledger(self._folder, Layout(WORKERS, 2)) as ledger:
             ledger.add(self._expected)
 
-    def _beat(self, run: RunProcess) -> None:
-        """Runs and strikes until every paper is done."""
-        actions = Actions(run, self._folder, self._schedule, self._report.blows)
+    def _disturb(self, run: RunProcess) -> None:
+        """Runs and disrupts until every paper is done."""
+        actions = Actions(run, self._folder, self._schedule, self._report.disruptions)
         watch = _Watch(self._plan, time.monotonic())
         run.start(self._schedule.start(armed=False))
         while True:
@@ -148,9 +153,9 @@ class Chaos:
                 self._checkpoint(now)
                 run.start(self._schedule.start(armed=actions.take_armed()))
             elif watch.is_time(actions.kills, now):
-                blow = actions.strike()
-                watch.struck(blow, now)
-                if blow is not None and self._report.blows.total() % SAY_EVERY_BLOWS == 0:
+                disruption = actions.disrupt()
+                watch.disrupted(disruption, now)
+                if disruption is not None and self._report.disruptions.total() % REPORT_EVERY_DISRUPTIONS == 0:
                     self._say(f"{actions.kills} kills, {watch.done} of {self._plan.papers} papers done")
             if now - watch.moved_at > NO_PROGRESS_SECONDS:
                 self._report.violations.append(Violation("I1", "the run makes no progress any more"))
@@ -162,7 +167,7 @@ class Chaos:
     def _is_over(self, run: RunProcess) -> bool:
         """Whether a run that has ended has done all; one that ended in a way of its own is a violation."""
         code = run.exit_code
-        if code in _BROKEN_OFF:
+        if code in _CUT_SHORT:
             return False
         if code not in (0, 1):
             last = (self._root / "run.log").read_text(errors="replace").splitlines()[-1:]
@@ -176,11 +181,11 @@ class Chaos:
                 by_status = ledger.counts().by_status
         except StoreError:
             return None
-        return by_status.get("prepped", 0) + by_status.get("failed", 0)
+        return sum(by_status.values()) - outstanding(by_status, PHASES_OF_RUN)
 
     def _checkpoint(self, now: float) -> None:
         """Between two runs, now and then: nothing lost so far, and nothing changed that was finished."""
-        if now < getattr(self, "_next_checkpoint", 0.0):
+        if now < self._next_checkpoint:
             return
         self._next_checkpoint = now + CHECKPOINT_SECONDS
         try:
@@ -192,32 +197,25 @@ class Chaos:
         self._report.violations += invariants.changed_results(self._known, found)
         self._known = found
 
-    def _do_again_what_we_broke(self, run: RunProcess) -> None:
-        """Papers that we killed twice inside an engine are poison, rightly; left in peace they are not."""
-        with open_ledger(self._folder) as ledger:
-            moved = [each for kind in (Failure.POISON, Failure.EXTRACT_TIMEOUT) for each in ledger.retry(failure=kind)]
-        if moved:
-            run.start(self._schedule.start(armed=False))
-            while run.exit_code is None:
-                time.sleep(POLL_SECONDS)
-            self._is_over(run)
-
-    def _hold_to_account(self, log: Path) -> None:
+    def _verify_invariants(self, log: Path) -> None:
         report = self._report
         with open_ledger(self._folder) as ledger:
             report.violations += invariants.lost_papers(ledger, self._expected)
             report.violations += invariants.leases(ledger)
-            report.violations += invariants.artifacts(ledger)
+            report.violations += invariants.artifacts(self._folder, ledger)
             report.violations += invariants.changed_results(self._known, invariants.known_results(ledger))
             report.violations += invariants.accounts(ledger)
+            report.violations += invariants.blamed(ledger)
             rows = {row.paper_id: row for row in ledger.papers()}
-            prepped_at = {each: ledger.history(each)[-1].at for each, row in rows.items() if row.status == "prepped"}
+            times = {each: invariants.fetched_at(ledger.history(each)) for each in rows}
+            finished_at = {each: at for each, at in times.items() if at is not None}
         report.violations += invariants.leftovers(self._folder)
         arrivals = read_arrivals(log)
         report.violations += invariants.budget(arrivals, POLICY)
-        again = invariants.repeated(arrivals, prepped_at)
+        again = invariants.repeated(arrivals, finished_at)
         report.violations += [Violation("I4", f"{each} was fetched again after it was finished") for each in again]
-        report.prepped, report.failed = len(prepped_at), sum(row.status == Status.FAILED for row in rows.values())
+        report.failed = sum(row.status is Status.FAILED for row in rows.values())
+        report.finished = len(rows) - report.failed
         report.repeated, report.arrivals = len(again), len(arrivals)
         report.violations += [violation for row in rows.values() for violation in self._wrong_end(row)]
 
@@ -227,48 +225,48 @@ class Chaos:
         if fault is not None and fault.times == ALWAYS and fault.kind != "404":
             return  # a fault of the user's own: who knows
         wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
-        if (row.status, row.failure) != (Status.FAILED if wanted else Status.PREPPED, wanted):
-            what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'prepped'}"
+        if (row.status, row.failure) != (Status.FAILED if wanted else PHASES_OF_RUN[-1].to_status, wanted):
+            what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'finished'}"
             yield Violation("I1", what)
 
 
 @dataclass(slots=True)
 class _Watch:
-    """When to strike, and how long the run took to recover."""
+    """When to disrupt, and how long the run took to recover."""
 
     plan: Plan
     begun: float
     done: int = 0
     moved_at: float = 0.0
-    struck_at: float = 0.0
-    # The first blow since the last progress.
-    open_blow: tuple[str, float] | None = None
+    disrupted_at: float = 0.0
+    # The first disruption since the last progress.
+    open_disruption: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
-        self.moved_at = self.struck_at = self.begun
+        self.moved_at = self.disrupted_at = self.begun
 
     def note(self, done: int | None, now: float, report: Report) -> None:
         if done is None or done <= self.done:
             return
         self.done, self.moved_at = done, now
-        if self.open_blow is not None:
-            after, since = self.open_blow
+        if self.open_disruption is not None:
+            after, since = self.open_disruption
             if now - since > report.longest_recovery_seconds:
                 report.longest_recovery_seconds, report.longest_recovery_after = now - since, after
-            self.open_blow = None
+            self.open_disruption = None
 
     def is_time(self, kills: int, now: float) -> bool:
-        """Whether the blows lag behind the papers: they are spread evenly over them."""
+        """Whether the disruptions lag behind the papers: they are spread evenly over them."""
         late = self.plan.minutes is not None and now - self.begun > self.plan.minutes * 60
         if kills >= self.plan.kills or late:
             return False
-        due = kills / self.plan.kills <= self.done / (self.plan.papers * BEATEN_SHARE)
-        return due or now - self.struck_at > MAX_PAUSE_SECONDS
+        due = kills / self.plan.kills <= self.done / (self.plan.papers * DISTURBED_SHARE)
+        return due or now - self.disrupted_at > MAX_PAUSE_SECONDS
 
-    def struck(self, blow: str | None, now: float) -> None:
-        if blow is not None:
-            self.struck_at = now
-            self.open_blow = self.open_blow or (blow, now)
+    def disrupted(self, disruption: str | None, now: float) -> None:
+        if disruption is not None:
+            self.disrupted_at = now
+            self.open_disruption = self.open_disruption or (disruption, now)
 
 
 def _expected(papers: int) -> dict[str, Failure | None]:
@@ -281,13 +279,13 @@ def _expected(papers: int) -> dict[str, Failure | None]:
 def lines(report: Report) -> list[str]:
     """The table for a terminal."""
     shown = [f"{'done to it':<52} times"]
-    shown += [f"  {blow:<50} {times:>5}" for blow, times in report.blows.most_common()]
+    shown += [f"  {disruption:<50} {times:>5}" for disruption, times in report.disruptions.most_common()]
     papers = report.plan.papers
     lost = sum(each.what.endswith("has vanished") for each in report.violations)
     shown += [
         f"processes killed   {report.kills}",
         f"runs started       {report.starts}, in {report.seconds:.0f} s",
-        f"papers             {papers}: {report.prepped} prepped, {report.failed} failed as they must",
+        f"papers             {papers}: {report.finished} finished, {report.failed} failed as they must",
         f"requests           {report.arrivals}, within {POLICY}",
         f"lost               {lost}",
         f"done twice         {report.repeated}",

@@ -1,4 +1,4 @@
-"""What must hold of a data folder, whatever happened to the processes that worked in it: the invariants I1 to I7.
+"""What must hold of a data folder, whatever happened to the processes that worked in it: the invariants I1 to I8.
 
 Guarantee: read-only; each function looks at the folder as it is now, and an empty list means that the invariant holds.
 Limit: for a folder in which nothing runs, but for `lost_papers` and `known_results`; `retry` and `verify --fix` begin a
@@ -7,6 +7,7 @@ paper's account anew, and are understood.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,22 +19,26 @@ import psutil
 from rpa_shard.config.host_policy import HostPolicy
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Status
+from rpa_shard.model.phase import PHASES, Phase, Status, is_completed, phase_named
 from rpa_shard.model.retry import POLICIES
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.sqlite.ledger import HistoryLine, Ledger, PaperRow
+from rpa_shard.phases.finished import FETCHING_PHASE, results_of
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import HistoryLine, PaperRow
+from rpa_shard.system.files import PART_ENDING
 from rpa_shard.testing.arrivals import Arrival
 
 MEANING = {
     "I1": "every paper is in exactly one state, none has vanished",
     "I2": "no lease without its paper held, no paper held without its lease",
-    "I3": "what is prepped is on disk, whole, and stays as it was",
+    "I3": "what a phase has yielded is on disk, complete, and stays as it was",
     "I4": "a result is recorded once",
     "I5": "an attempt is charged once, and waiting costs none",
     "I6": "no process and no half-written file outlives its run",
     "I7": "the source's budget holds in every window",
+    "I8": "no paper is blamed for a death that it did not cause",
 }
-_NEW_ACCOUNT = frozenset({"retried", "requeued"})
+_NEW_ACCOUNT = frozenset({"retried", "requeued", "repaired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +68,27 @@ def leases(ledger: Ledger) -> list[Violation]:
     return violations
 
 
-def artifacts(ledger: Ledger) -> list[Violation]:
+def artifacts(folder: DataFolder, ledger: Ledger) -> list[Violation]:
     """I3: every file that a row speaks of is there, with its size and hash."""
-    return [Violation("I3", f"{each.id}: {each.what}: {each.kind}") for each in verify(ledger).differences]
+    return [Violation("I3", f"{each.id}: {each.what}: {each.kind}") for each in verify(folder, ledger).differences]
 
 
-def known_results(ledger: Ledger) -> dict[str, str]:
-    """The hash of the record of every prepped paper."""
+def known_results(ledger: Ledger) -> dict[tuple[str, str], str]:
+    """The result of every phase that a paper has been through, as text, by paper and phase."""
     return {
-        row.paper_id: row.results["prep"]["record_sha256"] for row in ledger.papers() if row.status is Status.PREPPED
+        (row.paper_id, phase.name): json.dumps(result, sort_keys=True)
+        for row in ledger.papers()
+        for phase, result in results_of(row).items()
     }
 
 
-def changed_results(before: dict[str, str], now: dict[str, str]) -> list[Violation]:
-    """I3: what was prepped stays as it was."""
-    return [Violation("I3", f"{each}: its result has changed") for each in before if now.get(each) != before[each]]
+def changed_results(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> list[Violation]:
+    """I3: what a phase has yielded stays as it was."""
+    return [
+        Violation("I3", f"{paper_id}: its result of {phase} has changed")
+        for (paper_id, phase), result in before.items()
+        if now.get((paper_id, phase)) != result
+    ]
 
 
 def accounts(ledger: Ledger) -> list[Violation]:
@@ -88,32 +99,65 @@ def accounts(ledger: Ledger) -> list[Violation]:
 def account_of(row: PaperRow, history: Sequence[HistoryLine]) -> Iterator[Violation]:
     """I4 and I5 for one paper: `history` is everything that happened to it, oldest first."""
     for line, after in pairwise(history):
-        if line.event in ("prepped", "failed") and after.event not in _NEW_ACCOUNT:
+        if after.event not in _NEW_ACCOUNT and (line.event == Status.FAILED or _ends_phase(line, after)):
             yield Violation("I4", f"{row.paper_id}: {line.event}, and then {after.event}")
-    begun = max((number for number, line in enumerate(history, 1) if line.event in _NEW_ACCOUNT), default=0)
-    charged = sum(map(_is_charged, history[begun:]))
-    if row.status is Status.PREPPED:
-        counted, expected = row.results["prep"]["attempts"], charged + 1
-    else:
-        counted, expected = row.attempts, charged + (row.status is Status.PREPPING)
-    if counted != expected:
-        events = ", ".join(line.event for line in history[begun:])
-        yield Violation(
-            "I5", f"{row.paper_id}: {row.status} after {counted} attempts, by its history {expected}: {events}"
-        )
+    for phase in PHASES:
+        lines = [line for line in history[_account_begins(history, phase) :] if line.phase == phase.name]
+        charged = sum(map(_is_charged, lines))
+        if is_completed(phase, row.status, row.failed_phase):
+            result = row.results.get(phase.name)
+            counted, expected = result["attempts"] if result else None, charged + 1
+        elif row.status in (phase.from_status, phase.active_status) or row.failed_phase == phase.name:
+            counted, expected = row.attempts, charged + (row.status is phase.active_status)
+        else:
+            continue
+        if counted != expected:
+            events = ", ".join(line.event for line in lines)
+            said = f"{row.status} after {counted} attempts at {phase.name}, by its history {expected}: {events}"
+            yield Violation("I5", f"{row.paper_id}: {said}")
+
+
+def _ends_phase(line: HistoryLine, after: HistoryLine) -> bool:
+    """Whether a line completes a phase, and the next one is not about a later phase."""
+    if line.phase is None or line.event != phase_named(line.phase).to_status:
+        return False
+    return after.phase is None or PHASES.index(phase_named(after.phase)) <= PHASES.index(phase_named(line.phase))
+
+
+def _account_begins(history: Sequence[HistoryLine], phase: Phase) -> int:
+    """From which line on attempts at a phase count: after it was last retried, or sent back to it or before it."""
+    begins = 0
+    for number, line in enumerate(history, 1):
+        if line.event == "retried" and line.phase == phase.name:
+            begins = number
+        elif line.event in _NEW_ACCOUNT - {"retried"}:
+            sent_back_to = phase_named(line.phase) if line.phase else PHASES[0]
+            if PHASES.index(sent_back_to) <= PHASES.index(phase):
+                begins = number
+    return begins
 
 
 def _is_charged(line: HistoryLine) -> bool:
-    if line.event in ("suspected", "failed"):
+    if line.event in ("suspected", Status.FAILED):
         return True
     return line.event == "postponed" and POLICIES[Failure(line.failure or Failure.BUG)].charged
+
+
+def blamed(ledger: Ledger) -> list[Violation]:
+    """I8, for papers of which none breaks an engine: none was charged for a death, and none failed because of one."""
+    return [
+        Violation("I8", f"{row.paper_id}: {line.event} in attempt {line.attempt}: {line.failure or line.detail}")
+        for row in ledger.papers()
+        for line in ledger.history(row.paper_id)
+        if line.event == "suspected" or line.failure in (Failure.POISON, Failure.EXTRACT_TIMEOUT)
+    ]
 
 
 def leftovers(folder: DataFolder) -> list[Violation]:
     """I6: nothing of a run is left, neither processes nor files."""
     found = [Violation("I6", f"process {each.pid} still runs") for each in processes_of(folder)]
-    partial = [*(each for each in (folder.root / "tmp").rglob("*") if each.is_file()), *folder.root.rglob("*.part")]
-    return found + [Violation("I6", f"{each.relative_to(folder.root)} was left") for each in partial]
+    partial = {*folder.run.half_written_files(), *folder.root.rglob(f"*{PART_ENDING}")}
+    return found + [Violation("I6", f"{each.relative_to(folder.root)} was left") for each in sorted(partial)]
 
 
 def processes_of(folder: DataFolder) -> list[psutil.Process]:
@@ -137,6 +181,12 @@ def budget(arrivals: Sequence[Arrival], policy: HostPolicy) -> list[Violation]:
     ]
 
 
-def repeated(arrivals: Iterable[Arrival], prepped_at: Mapping[str, float]) -> list[str]:
+def fetched_at(history: Iterable[HistoryLine]) -> float | None:
+    """When the phase that fetches PDFs was last completed for a paper (Unix seconds); None if it never was."""
+    times = [line.at for line in history if line.event == FETCHING_PHASE.to_status]
+    return times[-1] if times else None
+
+
+def repeated(arrivals: Iterable[Arrival], finished_at: Mapping[str, float]) -> list[str]:
     """Papers that were asked of a source once more after they were finished. Times are Unix seconds."""
-    return [each.paper_id for each in arrivals if each.at - each.late_seconds > prepped_at.get(each.paper_id, each.at)]
+    return [each.paper_id for each in arrivals if each.at - each.late_seconds > finished_at.get(each.paper_id, each.at)]

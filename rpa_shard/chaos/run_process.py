@@ -18,8 +18,8 @@ import psutil
 
 from rpa_shard.chaos.invariants import processes_of
 from rpa_shard.chaos.schedule import Start
-from rpa_shard.ipc.run_status import is_alive, read_status
-from rpa_shard.store.folder import DataFolder
+from rpa_shard.ipc.run_status import read_status
+from rpa_shard.store.data_folder import DataFolder
 
 _CHILD_MODULE = "rpa_shard.extract.child"
 
@@ -37,7 +37,7 @@ class RunProcess:
         self.started = 0
 
     def start(self, start: Start) -> None:
-        """Starts the run as told."""
+        """Starts the run as drawn."""
         self._reached.clear()
         markers = self._markers = self._log.with_name("failpoints") / str(self.started)
         markers.mkdir(parents=True)
@@ -71,10 +71,10 @@ class RunProcess:
 
     def shards(self) -> list[int]:
         """The process ids of living shards."""
-        status = read_status(self._folder.status_file)
-        if status is None or self._process is None or status["pid"] != self._process.pid:
+        status = read_status(self._folder.run.status_file)
+        if status is None or self._process is None or status.pid != self._process.pid:
             return []
-        return [each["pid"] for each in status["shards"] if is_alive(each["pid"], each.get("created_at", 0.0))]
+        return [each.pid for each in status.shards if each.is_alive]
 
     def children(self) -> list[int]:
         """The process ids of extraction children."""
@@ -97,7 +97,7 @@ class RunProcess:
         self._process.wait()
         return killed
 
-    def tell(self, number: signal.Signals) -> bool:
+    def signal(self, number: signal.Signals) -> bool:
         """Sends a signal to the supervisor; False if there is none any more."""
         assert self._process is not None
         return self._process.poll() is None and send(self._process.pid, number)

@@ -1,7 +1,7 @@
 """What is done to a run, and how each of its processes is started: drawn from a seed.
 
-Guarantee: pure; the same seed draws the same blows and the same starts in the same order. Limit: when exactly a blow
-falls, and so what it hits, is up to the machine.
+Guarantee: pure; the same seed draws the same disruptions and the same starts in the same order. Limit: when exactly a
+disruption happens, and so what it hits, depends on the machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SYSTEM_ERRORS = ("ENOSPC", "EMFILE", "EIO")
 SHARD_COUNTS = (1, 2, 2, 3, 4, 8)
 
 
-class Blow(StrEnum):
+class Disruption(StrEnum):
     """Something that happens to a run from outside."""
 
     KILL_SHARD = "a shard killed"
@@ -28,28 +28,28 @@ class Blow(StrEnum):
     KILL_SUPERVISOR = "the supervisor killed"
     KILL_ALL = "all processes killed at once"
     STOP_SHARD = "a shard stopped for a while, past its leases"
-    TERMINATE = "told to end by SIGTERM"
-    INTERRUPT = "told to end by SIGINT"
-    HANG_UP = "told to end by SIGHUP"
-    TERMINATE_TWICE = "told twice to end"
+    TERMINATE = "asked to end by SIGTERM"
+    INTERRUPT = "asked to end by SIGINT"
+    HANG_UP = "asked to end by SIGHUP"
+    TERMINATE_TWICE = "asked twice to end"
     RESIZE = "resized while it runs"
     RESIZE_CUT = "resized while it runs, and killed in it"
     RESTART_ARMED = "killed, and started with a point to die at"
 
 
 _WEIGHTS = {
-    Blow.KILL_SHARD: 30,
-    Blow.KILL_CHILD: 10,
-    Blow.KILL_SUPERVISOR: 10,
-    Blow.KILL_ALL: 10,
-    Blow.STOP_SHARD: 4,
-    Blow.TERMINATE: 3,
-    Blow.INTERRUPT: 3,
-    Blow.HANG_UP: 2,
-    Blow.TERMINATE_TWICE: 3,
-    Blow.RESIZE: 5,
-    Blow.RESIZE_CUT: 8,
-    Blow.RESTART_ARMED: 12,
+    Disruption.KILL_SHARD: 30,
+    Disruption.KILL_CHILD: 10,
+    Disruption.KILL_SUPERVISOR: 10,
+    Disruption.KILL_ALL: 10,
+    Disruption.STOP_SHARD: 4,
+    Disruption.TERMINATE: 3,
+    Disruption.INTERRUPT: 3,
+    Disruption.HANG_UP: 2,
+    Disruption.TERMINATE_TWICE: 3,
+    Disruption.RESIZE: 5,
+    Disruption.RESIZE_CUT: 8,
+    Disruption.RESTART_ARMED: 12,
 }
 
 
@@ -63,24 +63,24 @@ class Start:
 
 
 class Schedule:
-    """The blows and starts of a seed."""
+    """The disruptions and starts of a seed."""
 
     def __init__(self, seed: int) -> None:
-        # Apart, so that the blows do not depend on how often the run had to be started.
-        self._blows = Random(f"{seed} blows")  # noqa: S311  # repeatable, not secret
+        # Apart, so that the disruptions do not depend on how often the run had to be started.
+        self._disruptions = Random(f"{seed} disruptions")  # noqa: S311  # repeatable, not secret
         self._starts = Random(f"{seed} starts")  # noqa: S311
 
-    def blow(self) -> Blow:
+    def disruption(self) -> Disruption:
         """The next thing to do."""
-        return self._blows.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        return self._disruptions.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
 
     def share(self) -> float:
-        """A number in [0, 1) for whatever a blow has to choose."""
-        return self._blows.random()
+        """A number in [0, 1) for whatever a disruption has to choose."""
+        return self._disruptions.random()
 
     def shard_count(self) -> int:
         """To how many shards a living run is resized."""
-        return self._blows.choice(SHARD_COUNTS)
+        return self._disruptions.choice(SHARD_COUNTS)
 
     def start(self, *, armed: bool) -> Start:
         """How to start the run next; `armed` with a point at which one of its processes dies or meets an error."""

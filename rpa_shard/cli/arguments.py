@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="rpa-shard",
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
-        "and references, keeps every paper's state. No command means `run`.",
+        "and references, and keeps every paper's state. No command means `run`.",
         epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
         "failed or some input was invalid, 2 wrong usage, 3 crash loop, 130 and 143 after SIGINT and SIGTERM.",
     )
@@ -42,21 +42,29 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     """Queueing, running, how it goes."""
     sub = command("add", "queue papers", "./run.sh add 2401.00001 hep-th/9901001v2 --file ids.txt")
     sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
-    sub.add_argument("--file", metavar="F", help="a file with one a line; - is standard input")
+    sub.add_argument("--file", metavar="F", help="a file with one of them on each line; - is standard input")
     sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
-    sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="arXiv's bulk archives of PDFs")
-    sub.add_argument("--manifest", type=Path, metavar="XML", help="their manifest, to check that they are whole")
-    sub.add_argument("--metadata", type=Path, metavar="FILE", help="arXiv's metadata snapshot, JSON lines or .gz")
+    sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="bulk archives of PDFs from arXiv")
     sub.add_argument(
-        "--category", action="append", default=[], metavar="C", help="of the snapshot: cs.LG, or cs; may be repeated"
+        "--manifest", type=Path, metavar="XML", help="the manifest of the archives, to check that they are complete"
     )
-    sub.add_argument("--since", type=_day, metavar="DAY", help="first submitted on or after YYYY-MM-DD")
-    sub.add_argument("--until", type=_day, metavar="DAY", help="first submitted on or before YYYY-MM-DD")
-    sub.add_argument("--limit", type=_count, metavar="N", help="at most so many of the snapshot")
+    sub.add_argument(
+        "--metadata", type=Path, metavar="FILE", help="arXiv's metadata snapshot, JSON lines, plain or gzip"
+    )
+    sub.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="C",
+        help="only papers of the snapshot in this category, such as cs.LG or cs; may be repeated",
+    )
+    sub.add_argument("--since", type=_day, metavar="DAY", help="only papers first submitted on or after YYYY-MM-DD")
+    sub.add_argument("--until", type=_day, metavar="DAY", help="only papers first submitted on or before YYYY-MM-DD")
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers of the snapshot")
 
     sub = command("run", "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
-    sub.add_argument("--daemon", action="store_true", help="never end; pick up what is added meanwhile")
-    sub.add_argument("--shards", type=int, metavar="N", help="as RPA_V2_SHARD_COUNT=N")
+    sub.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
+    sub.add_argument("--shards", type=int, metavar="N", help="the same as RPA_V2_SHARD_COUNT=N")
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "./run.sh status")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -64,58 +72,66 @@ def _for_papers_and_runs(command: AddCommand) -> None:
 
 def _for_mending(command: AddCommand) -> None:
     """What to do when something failed, is damaged, or should be otherwise."""
-    sub = command("verify", "recount the store against the files; exit 1 on a difference", "./run.sh verify")
+    sub = command("verify", "compare the store with the files; exit 1 if they differ", "./run.sh verify")
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
-    sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to pending")
+    sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to be done again")
     sub.add_argument("--json", action="store_true", help="for programs")
 
     command(
         "repair",
-        "rebuild damaged files of the store from what can be read and from the papers' files; keeps a copy of each",
+        "rebuild damaged files of the store from what can be read and from the papers' files; a copy of each is kept",
         "./run.sh repair",
     )
 
     sub = command(
         "retry",
-        "put failed papers back to pending: all, those named, or those of a reason",
+        "send failed papers back to the phase in which they failed: all, those named, or those of one reason",
         "./run.sh retry --reason network",
     )
     sub.add_argument("ids", nargs="*", metavar="ID")
     sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
-    sub.add_argument("--file", metavar="F", help="for this list instead of what is queued; - is standard input")
+    sub.add_argument("--file", metavar="F", help="plan for this list of ids instead of the queue; - is standard input")
 
-    sub = command("resize", "give the run that is on another number of shards", "./run.sh resize 4")
+    sub = command("resize", "change the number of shards of the current run", "./run.sh resize 4")
     sub.add_argument("shards", type=int, metavar="N")
 
-    command("failures", "show every reason for a failure and what follows from it", "./run.sh failures")
+    command("failures", "show every reason for a failure, and how often and when it is retried", "./run.sh failures")
 
-    sub = command("hosts", "show how fast hosts are asked, and which are closed to us", "./run.sh hosts")
-    sub.add_argument("--reopen", metavar="HOST", help="after you found out why it refused us: ask it again")
+    sub = command("hosts", "show how fast each host is asked, and which hosts are closed to us", "./run.sh hosts")
+    sub.add_argument("--reopen", metavar="HOST", help="ask this host again, once you know why it refused us")
 
 
 def _for_results(command: AddCommand) -> None:
     """Looking at papers, and taking them elsewhere."""
     sub = command("show", "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
     sub.add_argument("id", metavar="ID")
-    sub.add_argument("--clean", action="store_true", help="only the whole text, cleaned for reading")
+    sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
 
-    sub = command("export", "write one record for every paper, failures too", "./run.sh export --out papers.jsonl.zst")
-    sub.add_argument("--out", required=True, type=Path, metavar="F", help=".gz and .zst compress; - is standard output")
+    sub = command(
+        "export", "write one record for every paper, failed ones too", "./run.sh export --out papers.jsonl.zst"
+    )
+    sub.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="F",
+        help="the file to write; .gz and .zst compress; - is standard output",
+    )
     sub.add_argument(
         "--what",
         choices=("records", "references"),
         default="records",
-        help="references: one row for every reference, a citation graph",
+        help="references: one row for each reference, a citation graph",
     )
     sub.add_argument(
         "--format",
         choices=("jsonl", "parquet", "csl-json", "bibtex"),
-        help="default by the ending of F; csl-json and bibtex hold references, for reference managers",
+        help="default: by the ending of F; csl-json and bibtex hold references, for reference managers",
     )
     sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' raw text")
-    sub.add_argument("--clean", action="store_true", help="records with the clean text, for reading and models")
+    sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
 
 
 def _for_rehearsals(command: AddCommand) -> None:
@@ -125,36 +141,42 @@ def _for_rehearsals(command: AddCommand) -> None:
     sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 takes a free one")
     sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
     sub.add_argument(
-        "--faults", default="", metavar="SPEC", help="what to do wrong, such as 429=5:2%%,html:3%%,reset:5%% (docs)"
+        "--faults", default="", metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
     )
-    sub.add_argument("--seed", type=int, default=0, metavar="S", help="chooses who meets which fault (default 0)")
-    sub.add_argument("--log", type=Path, metavar="F", help="writes a JSON line at every arrival")
+    sub.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="chooses which papers meet which fault (default 0)"
+    )
+    sub.add_argument("--log", type=Path, metavar="F", help="write a JSON line to F for every request")
 
     sub = command(
         "chaos",
-        "kill, stop, resize and starve a run of its own, and check that the promise holds",
+        "kill, stop, resize and starve a run of its own, and verify that the promise holds",
         "./run.sh chaos --kills 100 --seed 7",
     )
-    sub.add_argument("--kills", type=_count, default=25, metavar="N", help="processes to kill (default 25)")
-    sub.add_argument("--papers", type=_count, metavar="P", help="default 40 for each kill")
-    sub.add_argument("--minutes", type=float, metavar="M", help="leave it in peace after so long, and let it finish")
-    sub.add_argument("--seed", type=int, metavar="S", help="repeats what was done (default: a new one)")
-    sub.add_argument("--faults", metavar="SPEC", help="of its mirror, as `mirror` has them (default: some of most)")
-    sub.add_argument("--folder", type=Path, metavar="F", help="where its temporary folder is made")
+    sub.add_argument("--kills", type=_count, default=25, metavar="N", help="how many processes to kill (default 25)")
+    sub.add_argument("--papers", type=_count, metavar="P", help="how many papers (default 40 for each kill)")
+    sub.add_argument(
+        "--minutes", type=float, metavar="M", help="stop disturbing after M minutes, and let the run finish"
+    )
+    sub.add_argument("--seed", type=int, metavar="S", help="repeat what was done with this seed (default: a new seed)")
+    sub.add_argument(
+        "--faults", metavar="SPEC", help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)"
+    )
+    sub.add_argument("--folder", type=Path, metavar="F", help="where to make its temporary folder")
 
     sub = command("demo", "run everything on papers made here, without a network", "./run.sh demo")
     sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
-    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many (default 200)")
+    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many papers (default 200)")
 
 
 def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day: write YYYY-MM-DD") from None
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rpa_shard.maintain.verify import verify
+from rpa_shard.model.errors import StoreError
 from rpa_shard.observe.health import Level, check_folder, lines, worst
-from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import demo_collection, write_collection
 
@@ -38,7 +40,7 @@ def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]
     if code not in (0, SOME_FAILED):
         return code
     with open_ledger(DataFolder(root)) as ledger:
-        recount = verify(ledger)
+        recount = verify(DataFolder(root), ledger)
     print("\n".join(recount.lines()))
     folder = shlex.quote(str(root))
     print(f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}")

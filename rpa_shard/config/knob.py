@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.config.source_names import SOURCE_FIELDS, parse_sources
+from rpa_shard.model.phase import PHASES, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ def text() -> Kind:
         return text
 
     return Kind("a line of text", parse)
+
+
+def phase_names() -> Kind:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(phase.name for phase in in_order(text.split(",")))
+        if not names:
+            raise ValueError
+        return names
+
+    return Kind(f"phases, separated by commas, of {', '.join(phase.name for phase in PHASES)}", parse)
 
 
 def folder() -> Kind:

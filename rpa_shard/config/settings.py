@@ -16,8 +16,22 @@ from typing import Any, Literal
 
 from rpa_shard import __version__
 from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
-from rpa_shard.config.knob import Kind, as_text, choice, flag, folder, integer, knob, number, policies, sources, text
+from rpa_shard.config.knob import (
+    Kind,
+    as_text,
+    choice,
+    flag,
+    folder,
+    integer,
+    knob,
+    number,
+    phase_names,
+    policies,
+    sources,
+    text,
+)
 from rpa_shard.model.partition import share_of, workers_of
+from rpa_shard.model.phase import PREP, Phase, in_order
 from rpa_shard.system.cores import usable_cores
 
 MAX_SHARDS = 1024
@@ -79,6 +93,13 @@ class Settings:
         200,
         integer(1, MAX_WORKERS),
         "Workers (asyncio tasks): the most papers in flight at a time.",
+    )
+    phases: tuple[str, ...] = knob(
+        "RPA_V2_PHASES",
+        (PREP.name,),
+        phase_names(),
+        "The phases that a run works on, separated by commas. Papers in later phases go first, so that what is begun "
+        "gets finished.",
     )
     download_concurrency: int = knob(
         "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
@@ -160,7 +181,7 @@ class Settings:
         "RPA_V2_DOWNLOAD_USER_AGENT",
         f"rpa_shard/{__version__} (no contact given)",
         text(),
-        "How we introduce ourselves to sources. Add a mail address: sources block strangers first.",
+        "How we introduce ourselves to sources. Add a contact address: sources block anonymous clients first.",
     )
     engine: Literal["auto", "pdfium", "pypdf"] = knob(
         "RPA_V2_EXTRACT_ENGINE",
@@ -172,7 +193,7 @@ class Settings:
         "RPA_V2_EXTRACT_DEADLINE_SECONDS",
         120.0,
         number(0.1, 86_400),
-        "The longest that one paper may be parsed. Past it the process that parses is killed.",
+        "The longest time for parsing one paper. Past it, the process that parses is killed.",
     )
     lease_ttl_seconds: float = knob(
         "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease holds without being renewed."
@@ -237,7 +258,7 @@ class Settings:
         "RPA_V2_SHARD_SILENCE_SECONDS",
         60.0,
         number(1, 86_400),
-        "A shard that has not reported for so long is stuck: it is killed and started again.",
+        "A shard that has not reported for this long is stuck: it is killed and started again.",
     )
     crash_loop_deaths: int = knob(
         "RPA_V2_CRASH_LOOP_DEATHS",
@@ -260,6 +281,11 @@ class Settings:
         settings = cls(**values)
         settings.check()
         return settings
+
+    @property
+    def run_phases(self) -> tuple[Phase, ...]:
+        """The phases that a run works on, earliest first."""
+        return in_order(self.phases)
 
     def share(self, shard: int) -> Share:
         """The part of shard number `shard` (from 0)."""

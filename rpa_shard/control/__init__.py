@@ -1,5 +1,7 @@
-"""The supervisor process: forks the shards, watches them from outside, ends them, and says how the run is doing.
+"""The supervisor process: starts the shards, watches them from outside, ends them, and says how the run is doing.
 
-`supervisor` is the loop; `shard_process` one child as seen from here; `restarts` when a dead shard comes back and when
-the run gives up; `throughput` and `run_status` what is told to the health check; `progress` what a person sees.
+`launch` prepares a run, `supervisor` is its loop; it carries out what `decisions` decides over a `placement`, which
+starts shards. `living_shard` is what is known of one shard, `blame` whether a paper caused its death, `reclaim` gives
+back what it held, `restarts` says when it comes back; `politeness` is the governor; `resizing` changes the number of
+shards; `run_record`, `throughput` and `progress` account for the run.
 """

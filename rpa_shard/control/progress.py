@@ -1,26 +1,27 @@
-"""What a person sees while a run goes on: a bar on a terminal, nothing elsewhere (there the log lines tell).
+"""What a person sees while a run goes on: a bar on a terminal; elsewhere the log lines are enough.
 
-Guarantee: starts no thread, so forking stays safe; a terminal that is closed ends the bar, not the run. Limit: counts
-come from reports, a second old.
+Guarantee: starts no thread, so starting processes stays safe; a terminal that is closed ends the bar, not the run.
+Limit: counts come from reports, a second old.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from rpa_shard.model.phase import Phase, Status, outstanding
+
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-_OPEN_STATUSES = ("pending", "prepping")
 
 
 class Progress:
     """The bar of one run."""
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, phases: Collection[Phase], *, shown: bool) -> None:
+        self._phases = phases
         self._shown = shown
         self._bar: tqdm[Any] | None = None
 
@@ -35,7 +36,7 @@ class Progress:
             self._shown, self._bar = False, None
 
     def _draw(self, by_status: Mapping[str, int], total: int) -> None:
-        finished = total - sum(by_status.get(status, 0) for status in _OPEN_STATUSES)
+        finished = total - outstanding(by_status, self._phases)
         if self._bar is None:
             from tqdm import tqdm  # now: a run without a terminal starts sooner without it
 
@@ -44,7 +45,7 @@ class Progress:
             self._bar = tqdm(total=total, initial=finished, unit="paper", dynamic_ncols=True)
         bar = self._bar
         bar.total, bar.n = total, finished
-        bar.set_postfix(failed=by_status.get("failed", 0))
+        bar.set_postfix(failed=by_status.get(Status.FAILED, 0))
 
     def close(self) -> None:
         if self._bar is not None:

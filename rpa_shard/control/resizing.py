@@ -1,9 +1,9 @@
 """A run that is on gets another number of shards: how one asks, and how the supervisor does it.
 
-Guarantee: a request is one small file, taken up once; the last one counts. The folder's layout lock is had before any
-shard is told to drain, so a command that reads the folder delays a resize and never stretches its pause. Killed at any
-point, the next start finishes the move. Limit: it changes the run that is on; the next start goes by
-`RPA_V2_SHARD_COUNT` again. Papers in an engine are waited for, as in any drain.
+Guarantee: a request is one small file, taken up once; the last one counts. The layout lock is had before any shard is
+told to drain, so a command that reads the store delays a resize and never stretches its pause. Killed at any point,
+the next start finishes the move. Limit: it changes the run that is on; the next start goes by `RPA_V2_SHARD_COUNT`
+again. Papers in an engine are waited for, as in any drain.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from rpa_shard.config.settings import Settings, SettingsError
-from rpa_shard.ipc.run_status import is_alive, read_status
-from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
-from rpa_shard.store.sqlite.reshard import reshard
+from rpa_shard.ipc.run_status import RunState, ShardState, read_status
+from rpa_shard.model.errors import FolderBusyError, StoreError
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
+from rpa_shard.store.layout import Layout
+from rpa_shard.system.files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -25,25 +28,26 @@ PATIENCE_SECONDS = 120.0
 
 
 class LiveResize:
-    """The supervisor's side, a resize at a time: `begin`, drain the shards, `finish`, start the new ones, `forget`."""
+    """The supervisor's side, one resize at a time: `is_asked_for`, drain the shards, `finish`, start anew, `forget`."""
 
     def __init__(self, folder: DataFolder) -> None:
-        self._folder = folder
+        self._run = folder.run
+        self._engine = engine_of(folder)
         self._target: Settings | None = None
         self._lock = ExitStack()
         self._begun = 0.0
         self._waiting = False
 
-    def begin(self, settings: Settings) -> bool:
+    def is_asked_for(self, settings: Settings, state: RunState) -> bool:
         """Whether a resize of the run with `settings` begins now; then the layout lock is ours."""
-        target = self._asked_for(settings)
+        target = self._asked_for(settings) if state is RunState.RUNNING else None
         if target is None:
             return False
         try:
-            self._lock.enter_context(self._folder.exclusive(wait=False))
+            self._lock.enter_context(self._engine.layout_lock(wait=False))
         except FolderBusyError:
             if not self._waiting:
-                log.warning("a resize waits for a command that reads the folder")
+                log.warning("a resize waits for a command that reads the store")
             self._waiting = True
             return False
         log.info("resizing from %d to %d shards", settings.shard_count, target.shard_count)
@@ -55,55 +59,55 @@ class LiveResize:
         assert self._target is not None
         settings = self._target
         with self._lock:
-            moved = reshard(self._folder, Layout(settings.workers, settings.shard_count))
+            moved = self._engine.reshard(Layout(settings.workers, settings.shard_count))
         log.info("resized: moved %d papers, paused for %.1f s", moved, time.monotonic() - self._begun)
         return settings
 
     def forget(self) -> None:
         """Done, or the run ends before: the request is answered, unless there is another one by now."""
         self._lock.close()
-        if self._target is not None and _read_request(self._folder) == self._target.shard_count:
-            self._folder.resize_request.unlink(missing_ok=True)
+        if self._target is not None and self._read_request() == self._target.shard_count:
+            self._run.resize_request.unlink(missing_ok=True)
         self._target = None
 
     def _asked_for(self, settings: Settings) -> Settings | None:
-        asked = _read_request(self._folder)
+        asked = self._read_request()
         if asked is None or asked == settings.shard_count:
-            self._folder.resize_request.unlink(missing_ok=True)
+            self._run.resize_request.unlink(missing_ok=True)
             return None
         target = replace(settings, shard_count=asked)
         try:
             target.check()
         except SettingsError as error:
             log.error("not resized: %s", error)
-            self._folder.resize_request.unlink(missing_ok=True)
+            self._run.resize_request.unlink(missing_ok=True)
             return None
         return target
 
-
-def _read_request(folder: DataFolder) -> int | None:
-    try:
-        return int(folder.resize_request.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
+    def _read_request(self) -> int | None:
+        try:
+            return int(self._run.resize_request.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
 
 
 def resize(folder: DataFolder, shards: int) -> str:
-    """Asks the run that is on, and waits until it works on so many shards. Raises StoreError."""
-    status = read_status(folder.status_file)
-    if status is None or status["phase"] == "ended" or not is_alive(status["pid"], status["created_at"]):
+    """Asks the run that is on, and waits until it works on this number of shards. Raises StoreError."""
+    run = folder.run
+    status = read_status(run.status_file)
+    if status is None or not status.is_on:
         raise StoreError(f"no run is on in {folder.root}: set RPA_V2_SHARD_COUNT={shards} and start one")
-    replace_file(folder.resize_request, str(shards).encode())
+    replace_file(run.resize_request, str(shards).encode())
     begun = time.monotonic()
     while time.monotonic() - begun < PATIENCE_SECONDS:
-        status = read_status(folder.status_file)
-        if status is None or not is_alive(status["pid"], status["created_at"]) or status["phase"] == "ended":
+        status = read_status(run.status_file)
+        if status is None or not status.is_on:
             raise StoreError("the run ended meanwhile")
-        ready = sum(1 for shard in status["shards"] if shard["state"] == "ready")
-        if not folder.resize_request.exists() and status["phase"] == "running":
-            if status["shard_count"] == ready == shards:
+        ready = sum(1 for shard in status.shards if shard.state is ShardState.READY)
+        if not run.resize_request.exists() and status.state is RunState.RUNNING:
+            if status.shard_count == ready == shards:
                 return f"the run works on {shards} shards, after {time.monotonic() - begun:.1f} s"
-            if status["shard_count"] != shards:
+            if status.shard_count != shards:
                 raise StoreError(f"the run has not taken {shards} shards: see its log")
         time.sleep(POLL_SECONDS)
     raise StoreError(f"the run has not got to {shards} shards within {PATIENCE_SECONDS:.0f} s: see its log")

@@ -1,70 +1,101 @@
-"""What a run tells of itself: every shard's last figures, deaths with their causes, what was handed back, rates.
+"""The account of a run: every shard's last figures, deaths with their causes, what was handed back, rates.
 
 Guarantee: shards that are gone stay in the account until the run is resized, so the status of a run that has ended
-tells of them all; a shard that has not spoken for a while is `stuck`, one that is gone and to come back is `dead`.
-Limit: figures are as old as the last look, a second or so.
+tells of them all; one that is gone and will come back is `dead`. Limit: figures are as old as the last look, a second
+or so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.progress import Progress
-from rpa_shard.control.shard_process import ShardProcess
-from rpa_shard.control.throughput import Rates, Throughput
-from rpa_shard.ipc.run_status import born, write_status
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.system.clock import moment
+from rpa_shard.control.living_shard import LivingShard
+from rpa_shard.control.throughput import Throughput
+from rpa_shard.ipc.run_status import (
+    Death,
+    HostStatus,
+    Rates,
+    RunState,
+    RunStatus,
+    ShardState,
+    ShardStatus,
+    write_status,
+)
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.system.clock import Moment
+from rpa_shard.system.processes import born
+
+log = logging.getLogger(__name__)
 
 DEATHS_SHOWN = 20
 SUSPECTS_SHOWN = 20
-PEAKS = ("descriptors", "tcp_sockets", "rss_bytes", "threads")
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What the supervisor knows of the run besides its shards."""
+
+    state: RunState
+    cause: str | None
+    paused: bool
+    daemon: bool
+    hosts: Mapping[str, HostStatus]
 
 
 class RunRecord:
-    """The account of one run. `tell` writes it down."""
+    """The account of one run. `publish` writes it down."""
 
-    def __init__(self, folder: DataFolder, progress: Progress) -> None:
+    def __init__(self, folder: DataFolder) -> None:
         self._folder = folder
-        self._progress = progress
         self._born = born(os.getpid())
         self._started = time.monotonic()
         self._started_at = time.time()
         self._throughput = Throughput(self._started)
-        self._measured: dict[int, dict[str, Any]] = {}
-        self._deaths: deque[dict[str, Any]] = deque(maxlen=DEATHS_SHOWN)
+        self._shards: dict[int, ShardStatus] = {}
+        self._deaths: deque[Death] = deque(maxlen=DEATHS_SHOWN)
         self._deaths_of: Counter[int] = Counter()
         self._suspects: deque[str] = deque(maxlen=SUSPECTS_SHOWN)
         self._handed_back = 0
-        self._done_by_the_dead = 0
+        self._completed_by_the_dead: Counter[str] = Counter()
 
     @property
     def seconds(self) -> float:
-        """How long the run has been on."""
+        """How long the run has lasted."""
         return time.monotonic() - self._started
 
     def rates(self) -> Rates:
+        """Completed claims a second."""
         return self._throughput.rates()
 
-    def prep_done(self, living: Iterable[ShardProcess]) -> int:
-        """How many papers this run has prepped."""
-        return self._done_by_the_dead + sum(shard.report.prep_done for shard in living)
+    def completed(self, living: Iterable[LivingShard]) -> Counter[str]:
+        """How many claims this run has completed, by phase."""
+        total = Counter(self._completed_by_the_dead)
+        for shard in living:
+            total.update(shard.report.completed)
+        return total
+
+    def by_status(self) -> Counter[str]:
+        """All papers by status, as the shards reported them."""
+        total: Counter[str] = Counter()
+        for shard in self._shards.values():
+            total.update(shard.report.by_status)
+        return total
 
     def died(self, number: int, cause: str) -> None:
         """A shard died that should not have."""
-        self._deaths.append({"shard": number, "at": time.time(), "cause": cause})
+        self._deaths.append(Death(number, time.time(), cause))
         self._deaths_of[number] += 1
 
-    def buried(self, shard: ShardProcess, settings: Settings) -> None:
+    def exited(self, shard: LivingShard, settings: Settings) -> None:
         """The last look at a shard that has ended, however it did."""
         self.look_at(shard, settings)
-        self._done_by_the_dead += shard.report.prep_done
+        self._completed_by_the_dead.update(shard.report.completed)
 
     def reclaimed(self, papers: int, suspects: Iterable[str]) -> None:
         """Papers of a dead shard went back to the queue; suspects were inside native code when it died."""
@@ -73,54 +104,49 @@ class RunRecord:
 
     def resized(self) -> None:
         """The shards are others now."""
-        self._measured.clear()
+        self._shards.clear()
 
-    def look_at(self, shard: ShardProcess, settings: Settings) -> None:
+    def look_at(self, shard: LivingShard, settings: Settings) -> None:
         """Takes in a shard's report and what the system says of it."""
-        before = self._measured.get(shard.number, {})
-        measured = {**before, **shard.measure()}
-        for name in PEAKS:
-            measured[f"{name}_peak"] = max(before.get(f"{name}_peak", 0), measured.get(name, 0))
-        share = settings.share(shard.number)
-        measured |= {"descriptor_budget": share.descriptors, "extract_workers": share.extract_workers}
-        measured["restarts"] = self._deaths_of[shard.number]
-        self._measured[shard.number] = measured
+        shard.look()
+        number = shard.number
+        status = shard.status(restarts=self._deaths_of[number], descriptor_budget=settings.share(number).descriptors)
+        before = self._shards.get(number)
+        if before is not None:
+            status = replace(status, peak=status.peak.peak_with(before.peak))
+        self._shards[number] = status
 
-    def rss_bytes(self, number: int) -> int:
-        """The memory of a shard at the last look."""
-        memory: int = self._measured.get(number, {}).get("rss_bytes", 0)
-        return memory
-
-    def to_come_back(self, numbers: Iterable[int]) -> None:
-        """These shards are gone, and will be started again."""
-        for number in numbers:
-            if number in self._measured:
-                self._measured[number]["state"] = "dead"
-
-    def tell(self, living: Mapping[int, ShardProcess], settings: Settings, more: Mapping[str, Any]) -> None:
-        """Writes the status file and moves the progress bar. `more` is what the supervisor knows besides."""
-        done = self.prep_done(living.values())
-        self._throughput.sample(time.monotonic(), done)
-        by_status: Counter[str] = Counter()
-        for measured in self._measured.values():
-            by_status.update(measured["by_status"])
-        self._progress.update(by_status)
-        write_status(
-            self._folder.status_file,
-            {
-                "pid": os.getpid(),
-                "created_at": self._born,
-                "started_at": self._started_at,
-                "written_at": time.time(),
-                "written": moment(),
-                "seconds": self.seconds,
-                "prep_done": done,
-                "rates": asdict(self.rates()),
-                "deaths": list(self._deaths),
-                "handed_back": self._handed_back,
-                "suspects": list(self._suspects),
-                "shard_count": settings.shard_count,
-                "shards": [self._measured[number] for number in sorted(self._measured)],
-                **more,
-            },
+    def publish(self, view: RunView, living: Collection[LivingShard], dead: Iterable[int], settings: Settings) -> None:
+        """Looks at every living shard and writes the status file; a full disk leaves the last one."""
+        for shard in living:
+            self.look_at(shard, settings)
+        for number in dead:
+            if number in self._shards:
+                self._shards[number] = replace(self._shards[number], state=ShardState.DEAD)
+        completed = self.completed(living)
+        self._throughput.sample(time.monotonic(), completed.total())
+        status = RunStatus(
+            pid=os.getpid(),
+            born=self._born,
+            started_at=self._started_at,
+            written_at=time.time(),
+            written=Moment.now(),
+            seconds=self.seconds,
+            state=view.state,
+            cause=view.cause,
+            paused=view.paused,
+            daemon=view.daemon,
+            phases=settings.phases,
+            completed=dict(completed),
+            rates=self.rates(),
+            deaths=tuple(self._deaths),
+            handed_back=self._handed_back,
+            suspects=tuple(self._suspects),
+            shard_count=settings.shard_count,
+            shards=tuple(self._shards[number] for number in sorted(self._shards)),
+            hosts=view.hosts,
         )
+        try:
+            write_status(self._folder.run.status_file, status)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._folder.run.status_file, error.strerror)

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from dataclasses import dataclass
+
+from rpa_shard.ipc.run_status import Rates
 
 MAX_WINDOW_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Papers a second. `spread` is the standard deviation of the rates of single seconds over their mean."""
-
-    last_10_seconds: float
-    last_60_seconds: float
-    whole_run: float
-    spread: float
 
 
 class Throughput:

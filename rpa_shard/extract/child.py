@@ -1,9 +1,9 @@
 """Extraction in a child process that may be killed: for suspects, and for corpora that nobody trusts.
 
 Guarantee: a call ends by its deadline, give or take a moment, with a result or a `PaperError` that says what happened;
-a child that hangs is killed with everything it started, one that dies is named with its signal; a child never
-outlives its parent (Linux). Limit: a child costs a process, its start a fifth of a second, and its memory limit counts
-address space, not what is touched.
+a child that hangs is killed with everything it started; one that causes its own death is `poison`, with the signal,
+and one that something else has killed is `interrupted`; a child never outlives its parent (Linux). Limit: a child costs
+a process, its start a fifth of a second, and its memory limit counts address space, not what is touched.
 
 The protocol is one JSON object a line: `{"path", "choice"}` in, `{"extraction"}` or `{"failure", "detail"}` out.
 """
@@ -28,12 +28,16 @@ import psutil
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.system.deaths import is_own_doing
+from rpa_shard.system.memory import oom_kills
 
 # PDFium and pypdf keep some memory of each document: a fresh child now and then keeps that from adding up.
 PAPERS_PER_CHILD = 500
 MAX_RSS_BYTES = 600 * 2**20
 GRACE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
+# The unit of `ru_maxrss`.
+RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class ExtractionChild:
@@ -43,6 +47,7 @@ class ExtractionChild:
         self._memory_limit_bytes = memory_limit_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._papers = 0
+        self._oom_kills_before = 0
 
     @property
     def pid(self) -> int | None:
@@ -50,13 +55,16 @@ class ExtractionChild:
         return self._process.pid if self._process else None
 
     def extract(self, path: Path, choice: str, deadline_seconds: float) -> Extraction:
-        """As `rpa_shard.extract.runner.extract`, in the child; besides raises EXTRACT_TIMEOUT and POISON."""
+        """As `rpa_shard.extract.runner.extract`, in the child.
+
+        Raises PaperError, also with EXTRACT_TIMEOUT, POISON, INTERRUPTED, and BUG for an exception of Python.
+        """
         self._recycle_if_due()
         process = self._running()
         self._papers += 1
         answer = self._ask(process, {"path": str(path), "choice": choice}, deadline_seconds)
         if answer is None:
-            raise PaperError(Failure.POISON, f"extraction {self._how_it_died()}")
+            raise self._death()
         if "failure" in answer:
             raise PaperError(Failure(answer["failure"]), answer["detail"])
         return Extraction.from_json(answer["extraction"])
@@ -84,6 +92,7 @@ class ExtractionChild:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
+            self._oom_kills_before = oom_kills()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(self._memory_limit_bytes), str(os.getpid())],
                 stdin=subprocess.PIPE,
@@ -126,11 +135,25 @@ class ExtractionChild:
         answer: dict[str, Any] = json.loads(b"".join(parts))
         return answer
 
-    def _how_it_died(self) -> str:
-        assert self._process is not None
-        code = self._process.wait()
+    def _death(self) -> PaperError:
+        """What the death of the child means for the paper that it was parsing."""
+        process = self._process
+        assert process is not None
+        # Not `process.wait`: the peak of its memory is told to whoever collects it, once.
+        _, status, usage = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
         self._kill()
-        return f"exited with code {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
+        if code >= 0:
+            return PaperError(Failure.POISON, f"extraction exited with code {code}")
+        name = signal.Signals(-code).name
+        if is_own_doing(
+            -code,
+            oom_kills=oom_kills() - self._oom_kills_before,
+            peak_memory_bytes=usage.ru_maxrss * RSS_UNIT_BYTES,
+            memory_limit_bytes=self._memory_limit_bytes,
+        ):
+            return PaperError(Failure.POISON, f"extraction died of {name}")
+        return PaperError(Failure.INTERRUPTED, f"something else ended the extraction by {name}")
 
 
 def _child(memory_limit_bytes: int, parent: int) -> None:
@@ -160,6 +183,9 @@ def _answer(answers: BinaryIO, question: dict[str, str]) -> None:
         content = json.dumps(
             {"failure": Failure.BAD_PDF, "detail": "its text needs more memory than a child may have"}
         ).encode()
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        content = json.dumps({"failure": Failure.BUG, "detail": f"in the extraction child: {detail}"[:500]}).encode()
     view = memoryview(content + b"\n")
     while view:
         view = view[answers.write(view) :]

@@ -1,9 +1,9 @@
 """Parsing off the loop: the shard's bounded thread pool, in either of its two modes.
 
 Guarantee: the loop only waits; at most `threads` papers are parsed or written at a time. In `thread` mode the engine
-runs in the thread, under a breadcrumb, and a suspect runs alone in a child process that may be killed; in `process`
-mode every thread has a child of its own, kept between papers. Limit: a thread cannot be killed, so in `thread` mode a
-hung engine is ended by the supervisor, together with the shard.
+runs in the thread, under a breadcrumb; in `process` mode every thread has a child process of its own, kept between
+papers. In either mode a suspect runs alone in a fresh child that may be killed. Limit: a thread cannot be killed, so in
+`thread` mode a hung engine is ended by the supervisor, together with the shard.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class ExtractionPool:
 
     def __init__(self, rules: ExtractionRules, threads: int, breadcrumb: Breadcrumb) -> None:
         self._rules = rules
+        self.threads = threads
         self._threads = background_threads("extract", threads)
         self._breadcrumb = breadcrumb
         self._own = threading.local()
@@ -59,11 +60,12 @@ class ExtractionPool:
     def extract(self, paper_id: str, pdf: Path, *, suspect: bool) -> Extraction:
         """Parses a PDF; blocks, for use inside `run`. Raises PaperError."""
         rules = self._rules
-        if rules.pool == "process":
-            return self._own_child().extract(pdf, rules.engine, rules.deadline_seconds)
         if suspect:
+            # In a child that has held nothing else: only then is its death the paper's doing.
             with closing(ExtractionChild(rules.child_memory_bytes)) as child:
                 return child.extract(pdf, rules.engine, rules.deadline_seconds)
+        if rules.pool == "process":
+            return self._own_child().extract(pdf, rules.engine, rules.deadline_seconds)
         return extract(pdf, rules.engine, self._breadcrumb.inside(paper_id))
 
     def close(self) -> None:

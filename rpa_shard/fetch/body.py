@@ -20,8 +20,8 @@ from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.fetch.responses import page_words, says_withdrawn
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.prep.artifacts import Fingerprint, new_temporary, put_in_place
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.files import Fingerprint, put_in_place, temporary_in
 
 # A body up to this size takes a single hop to a thread.
 SPILL_BYTES = 2**20
@@ -45,7 +45,7 @@ class Body:
     def __init__(self, temporaries: Path, final: Path, max_bytes: int) -> None:
         self._final = final
         self._max_bytes = max_bytes
-        self._temporary = new_temporary(temporaries, ".pdf")
+        self._temporary = temporary_in(temporaries, ".pdf")
         self._file: FileIO | None = None
         self._chunks: list[bytes] = []
         self._gathered_bytes = 0

@@ -34,8 +34,8 @@ from rpa_shard.fetch.responses import (
 )
 from rpa_shard.fetch.transport import LOCATION, failure_of
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.prep.artifacts import Fingerprint
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.files import Fingerprint
 
 T = TypeVar("T")
 

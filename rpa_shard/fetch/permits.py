@@ -13,12 +13,23 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from rpa_shard.config.host_policy import PERMIT_VALID_SECONDS
+from rpa_shard.ipc.messages import (
+    Ending,
+    HostBlocked,
+    HostLimited,
+    HostStates,
+    PermitMessage,
+    PermitReturned,
+    PermitsGranted,
+    PermitsWanted,
+    RequestAnswered,
+)
+from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
 
-Send = Callable[[Mapping[str, Any]], None]
+Send = Callable[[PermitMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Permit:
     def answered(self) -> None:
         """The answer has begun: its window runs from here."""
         if self.number is not None:
-            self.send({"type": "answered", "host": self.host, "id": self.number})
+            self.send(RequestAnswered(self.host, self.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class _Granted:
 
 
 class Permits:
-    """The permits of one shard. `hear` takes in what the supervisor says of hosts."""
+    """The permits of one shard. `handle` takes in what the supervisor says of hosts."""
 
     def __init__(self, governed: Iterable[str], send: Send) -> None:
         self._send = send
@@ -71,7 +82,7 @@ class Permits:
         if host in self._blocked:
             raise PaperError(Failure.BLOCKED, self._blocked[host])
         permit = await self._acquire(host) if host in self._waiting else None
-        ending = "failed"
+        ending: Ending = "failed"
         try:
             yield Permit(host, permit, self._send)
             ending = "ok"
@@ -82,14 +93,14 @@ class Permits:
             raise
         finally:
             if permit is not None:
-                self._send({"type": "back", "host": host, "id": permit, "ending": ending})
+                self._send(PermitReturned(host, permit, ending))
 
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """A message of the supervisor's: permits, or the state of the hosts."""
-        if message["type"] == "permits":
-            self._hand_out(message["host"], message["ids"], message["granted_at"])
-        elif message["type"] == "hosts":
-            self._take_in(message["hosts"])
+    def handle(self, message: PermitsGranted | HostStates) -> None:
+        """Takes in what the supervisor says of hosts."""
+        if isinstance(message, PermitsGranted):
+            self._hand_out(message.host, message.permits, message.granted_at)
+        else:
+            self._take_in(message.hosts)
 
     async def _acquire(self, host: str) -> int | None:
         """A fresh permit, or None if the host needs none any more."""
@@ -105,7 +116,7 @@ class Permits:
     async def _turn(self, host: str) -> _Granted | None:
         waiting: asyncio.Future[_Granted | None] = asyncio.get_running_loop().create_future()
         self._waiting[host].append(waiting)
-        self._send({"type": "want", "host": host, "permits": 1})
+        self._send(PermitsWanted(host, 1))
         try:
             return await waiting
         except asyncio.CancelledError:
@@ -116,7 +127,7 @@ class Permits:
             raise
 
     def _give_back(self, host: str, permit: int) -> None:
-        self._send({"type": "back", "host": host, "id": permit, "ending": "unused"})
+        self._send(PermitReturned(host, permit, "unused"))
 
     def _hand_out(self, host: str, ids: Iterable[int], granted_at: float) -> None:
         for permit in ids:
@@ -128,7 +139,7 @@ class Permits:
             self._give_back(host, permit)
             if waiting is not None:
                 self._waiting[host].appendleft(waiting)
-                self._send({"type": "want", "host": host, "permits": 1})
+                self._send(PermitsWanted(host, 1))
 
     def _next_waiting(self, host: str) -> asyncio.Future[_Granted | None] | None:
         queue = self._waiting.get(host, deque())
@@ -138,9 +149,9 @@ class Permits:
                 return waiting
         return None
 
-    def _take_in(self, hosts: Mapping[str, Mapping[str, Any]]) -> None:
+    def _take_in(self, hosts: Mapping[str, HostStatus]) -> None:
         self._reported -= hosts.keys()
-        blocked = {host: each["blocked"] for host, each in hosts.items() if each["blocked"]}
+        blocked = {host: each.blocked for host, each in hosts.items() if each.blocked}
         self._refusals = {host: said for host, said in self._refusals.items() if host not in blocked}
         self._blocked = self._refusals | blocked
         for host in hosts.keys() - self._waiting.keys():
@@ -150,19 +161,17 @@ class Permits:
                 waiting.set_result(None)
             del self._waiting[host]
         for host in self._blocked:
-            self._send_home(host)
+            self._refuse_waiting(host)
 
     def _refused(self, host: str, permit: int | None, error: PaperError) -> None:
         if error.failure is Failure.RATE_LIMITED:
             self._report(host)
-            self._send(
-                {"type": "limited", "host": host, "id": permit, "retry_after_seconds": error.retry_after_seconds}
-            )
+            self._send(HostLimited(host, permit, error.retry_after_seconds))
         elif error.failure is Failure.BLOCKED:
             self._report(host)
             self._blocked[host] = self._refusals[host] = error.detail
-            self._send({"type": "blocked", "host": host, "detail": error.detail})
-            self._send_home(host)
+            self._send(HostBlocked(host, error.detail))
+            self._refuse_waiting(host)
 
     def _report(self, host: str) -> None:
         """From here on the host is governed, if it was not: whoever comes now has to ask."""
@@ -170,7 +179,7 @@ class Permits:
             self._waiting[host] = deque()
             self._reported.add(host)
 
-    def _send_home(self, host: str) -> None:
+    def _refuse_waiting(self, host: str) -> None:
         while waiting := self._next_waiting(host):
             waiting.set_exception(PaperError(Failure.BLOCKED, self._blocked[host]))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rpa_shard.intake.id_lines import IntakeError
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
-from rpa_shard.store.sqlite.catalogue import Member
+from rpa_shard.store.catalogue import Member
 
 _OLD_NAME = re.compile(r"([a-z-]+)(\d{7}(?:v\d+)?)")
 

@@ -1,7 +1,7 @@
 """arXiv's public metadata snapshot: millions of JSON lines, plain or gzip.
 
 Guarantee: read once, line by line, in constant memory; a damaged line is reported and skipped. Limit: only the fields
-of `Metadata` are kept.
+of `PaperMetadata` are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.intake.id_lines import IntakeError
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
-from rpa_shard.store.sqlite.catalogue import Metadata
+from rpa_shard.store.catalogue import PaperMetadata
 
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
@@ -42,7 +42,7 @@ class Filter:
         return submitted >= self.since and (not self.until or submitted <= self.until)
 
 
-def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) -> Iterator[Metadata]:
+def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) -> Iterator[PaperMetadata]:
     """The papers of a snapshot that a filter takes. Raises IntakeError."""
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
@@ -58,7 +58,7 @@ def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) ->
                 invalid(f"line {number}: {reason}")
 
 
-def metadata_of(row: dict[str, Any]) -> Metadata:
+def metadata_of(row: dict[str, Any]) -> PaperMetadata:
     """One row of the snapshot. Raises KeyError, ValueError and the like for anything else."""
     paper = parse(row["id"])
     if paper.kind != "arxiv":
@@ -67,7 +67,7 @@ def metadata_of(row: dict[str, Any]) -> Metadata:
     version = int(versions[-1]["version"].removeprefix("v")) if versions else 1
     if not 1 <= version < 1000:
         raise InvalidIdError(f"no such version: {version}"[:40])
-    return Metadata(
+    return PaperMetadata(
         paper_id=paper.canonical,
         title=_one_line(row["title"]),
         authors=_one_line(row["authors"]),

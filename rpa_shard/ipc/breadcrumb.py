@@ -33,6 +33,7 @@ class Breadcrumb:
     """The writing end, in the shard. Starts empty."""
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(_SIZE_BYTES))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE_BYTES)

@@ -1,20 +1,19 @@
 """The shard's end of the control socket.
 
-Guarantee: messages leave whole and in the order of `send`, whoever sends them; `send` never waits. Limit: what is sent
-after the supervisor has gone is lost, and nobody is told: `messages` ends, and that is the sign.
+Guarantee: messages leave complete and in the order of `send`, whoever sends them; `send` never waits. Limit: what is
+sent after the supervisor has gone is lost without an error: that `messages` ends is the only sign.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
-from rpa_shard.ipc.messages import decode, encode
+from rpa_shard.ipc.messages import Inbox, Message, encode
 
-MAX_MESSAGE_BYTES = 2**22
+READ_BYTES = 2**16
 
 
 class Link:
@@ -24,21 +23,24 @@ class Link:
         self._reader = reader
         self._writer = writer
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Message) -> None:
+        """Sends a message to the supervisor."""
         if not self._writer.is_closing():
             self._writer.write(encode(message))
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """What the supervisor says, until it is gone."""
+    async def messages(self) -> AsyncIterator[Message]:
+        """What the supervisor sends, until it is gone."""
+        inbox = Inbox()
         with suppress(ConnectionError):
-            while line := await self._reader.readline():
-                yield decode(line)
+            while received := await self._reader.read(READ_BYTES):
+                for message in inbox.feed(received):
+                    yield message
 
 
 @asynccontextmanager
 async def open_link(control: socket.socket) -> AsyncIterator[Link]:
     """The link over a connected socket; everything that was sent is written before it is closed."""
-    reader, writer = await asyncio.open_unix_connection(sock=control, limit=MAX_MESSAGE_BYTES)
+    reader, writer = await asyncio.open_unix_connection(sock=control)
     try:
         yield Link(reader, writer)
     finally:

@@ -1,57 +1,157 @@
-"""The language between supervisor and shard: one JSON object a line over a socket pair.
+"""Every message between supervisor and shard: one JSON object a line over a socket pair.
 
-Guarantee: messages arrive whole and in order, or not at all. Limit: no answers are promised; each end acts on what it
-hears and notices by end of file that the other one is gone.
+Guarantee: messages arrive complete and in order, or not at all; a line that is no message of this version is reported
+in the log and skipped. Limit: no answers are promised; each end acts on what it receives and notices by end of file
+that the other one is gone.
 """
 
 from __future__ import annotations
 
-import json
+import logging
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
-DRAIN: Mapping[str, Any] = {"type": "drain"}
-PAUSE: Mapping[str, Any] = {"type": "pause"}
-GO_ON: Mapping[str, Any] = {"type": "go_on"}
+import msgspec
+
+from rpa_shard.ipc.run_status import HostStatus, ShardReport
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+
+# How a request to a governed host ended: with an answer, without one, or it was never sent.
+Ending = Literal["ok", "failed", "unused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a shard says about itself once a second. Lag in seconds; rates are the supervisor's to work out."""
-
-    state: str
-    outstanding: int | None
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    by_failure: Mapping[str, int] = field(default_factory=dict)
-    prep_done: int = 0
-    attempts_failed: int = 0
-    lost_leases: int = 0
-    held: int = 0
-    downloading: int = 0
-    extracting: int = 0
-    lag_p50_seconds: float = 0.0
-    lag_p99_seconds: float = 0.0
-    lag_max_seconds: float = 0.0
-    downloaded_bytes: int = 0
-
-    def as_message(self) -> Mapping[str, Any]:
-        return {"type": "report", **asdict(self)}
-
-    @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> Report:
-        return cls(**{name: value for name, value in message.items() if name != "type"})
+class Drain:
+    """To a shard: claim nothing more, finish or hand back what is in flight, and end."""
 
 
-def encode(message: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """To a shard: claim nothing for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """To a shard: the pause is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitsGranted:
+    """To a shard: requests to a host that may begin now; `granted_at` is the machine's monotonic clock (seconds)."""
+
+    host: str
+    permits: tuple[int, ...]
+    granted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostStates:
+    """To a shard: how things stand with every governed host."""
+
+    hosts: Mapping[str, HostStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """From a shard, once a second: how it is doing."""
+
+    report: ShardReport
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """From a shard that is about to exit because something in it broke."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermitsWanted:
+    """From a shard: so many of its workers wait for permits for a host."""
+
+    host: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """From a shard: the answer to a request has begun, so the request has arrived."""
+
+    host: str
+    permit: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermitReturned:
+    """From a shard: a request has ended."""
+
+    host: str
+    permit: int
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimited:
+    """From a shard: a host asked us to slow down (429, 503). `permit` is None where it was not governed."""
+
+    host: str
+    permit: int | None
+    retry_after_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostBlocked:
+    """From a shard: a host refuses us (401, 403)."""
+
+    host: str
+    detail: str
+
+
+ToShard = Drain | Pause | Resume | PermitsGranted | HostStates
+PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked
+FromShard = Reported | Broke | PermitMessage
+Message = ToShard | FromShard
+
+_CLASSES: tuple[type[Message], ...] = (
+    Drain, Pause, Resume, PermitsGranted, HostStates, Reported, Broke,
+    PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked,
+)  # fmt: skip
+_KIND_OF = {each: re.sub(r"(?<!^)(?=[A-Z])", "_", each.__name__).lower() for each in _CLASSES}
+_CLASS_OF = {kind: each for each, kind in _KIND_OF.items()}
+
+
+class MessageError(ValueError):
+    """A line that is no message of this version; says what it is."""
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    version: int
+    kind: str
+    body: msgspec.Raw
+
+
+def encode(message: Message) -> bytes:
     """One message as a line."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    body = msgspec.Raw(msgspec.json.encode(message))
+    return msgspec.json.encode(_Envelope(VERSION, _KIND_OF[type(message)], body)) + b"\n"
 
 
-def decode(line: bytes) -> dict[str, Any]:
-    """The message of a line."""
-    message: dict[str, Any] = json.loads(line)
-    return message
+def decode(line: bytes) -> Message:
+    """The message of a line. Raises MessageError."""
+    try:
+        envelope = msgspec.json.decode(line, type=_Envelope)
+        if envelope.version != VERSION:
+            raise MessageError(f"version {envelope.version} of messages, and this program speaks version {VERSION}")
+        if envelope.kind not in _CLASS_OF:
+            raise MessageError(f"unknown kind of message: {envelope.kind}")
+        return msgspec.json.decode(envelope.body, type=_CLASS_OF[envelope.kind])
+    except msgspec.MsgspecError as error:
+        raise MessageError(f"not a message: {error}: {line[:100]!r}") from None
 
 
 class Inbox:
@@ -60,7 +160,13 @@ class Inbox:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, received: bytes) -> list[dict[str, Any]]:
-        """The messages that are complete now."""
+    def feed(self, received: bytes) -> list[Message]:
+        """The messages that are complete now; what is none is logged and skipped."""
         *lines, self._rest = (self._rest + received).split(b"\n")
-        return [decode(line) for line in lines]
+        messages: list[Message] = []
+        for line in lines:
+            try:
+                messages.append(decode(line))
+            except MessageError as error:
+                log.error("skipped a message: %s", error)
+        return messages

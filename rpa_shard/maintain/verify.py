@@ -10,35 +10,40 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.ipc.run_status import is_alive, read_status
+from rpa_shard.ipc.run_status import read_status
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.model.phase import Status
-from rpa_shard.phases.prep.artifacts import ENDINGS, fingerprint_of_file, stem_of
-from rpa_shard.store.sqlite.ledger import Ledger
+from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
+from rpa_shard.phases.finished import ExpectedFile, expected_files
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import RowToVerify
+from rpa_shard.system.files import fingerprint_of_file
 
 SHOWN = 100
-_AGAIN = "`verify --fix` sends the paper back to pending"
+NO_RESULT, WRONG_SHARD = "no result", "wrong shard"
+_AGAIN = "`verify --fix` sends the paper back to be done again"
 ADVICE: Mapping[str, str] = {
     "missing": _AGAIN,
     "wrong size": _AGAIN,
     "wrong hash": _AGAIN,
-    "no result": _AGAIN,
-    "wrong shard": "a shard file was copied or put back by hand: take it out again, or add its papers anew",
+    NO_RESULT: _AGAIN,
+    WRONG_SHARD: "a shard file was copied or put back by hand: take it out again, or add its papers anew",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as the store says, and what to do about it."""
+    """One thing that is not as the store says, and what to do about it. `phase` has to be done again, if any."""
 
     id: str
     kind: str
     what: str
+    phase: Phase | None = None
 
     @property
     def advice(self) -> str:
@@ -70,7 +75,10 @@ class Verification:
             "hashes": self.hashes,
             "leftovers": self.leftovers,
             "fixed": self.fixed,
-            "differences": [{**asdict(each), "advice": each.advice} for each in self.differences],
+            "differences": [
+                {"id": each.id, "kind": each.kind, "what": each.what, "advice": each.advice}
+                for each in self.differences
+            ],
         }
 
     def lines(self) -> list[str]:
@@ -88,76 +96,89 @@ class Verification:
         return [*lines, f"verify    {f'{left} differences' if left else 'clean'}"]
 
 
-def verify(ledger: Ledger, *, hashes: bool = True, fix: bool = False) -> Verification:
-    """Recounts the whole folder; `hashes` reads every file, without it sizes are compared only."""
+def verify(folder: DataFolder, ledger: Ledger, *, hashes: bool = True, fix: bool = False) -> Verification:
+    """Recounts the complete folder; `hashes` reads every file, without it sizes are compared only."""
     found = Verification(hashes)
-    papers = str(ledger.folder.papers)
-    shard_of = ledger.layout.shard_of
-    for shard, rows in ledger.pages_to_recount():
-        found.by_status.update(row[1] for row in rows)
-        for paper_id, status, changed_at, results in rows:
-            if shard_of(paper_id) != shard:
-                differences = [Difference(paper_id, "wrong shard", f"its row is in shard {shard}'s file")]
-            elif results is None:
-                continue
-            else:
-                differences = list(_differences(paper_id, status, results, papers, found))
-                if not differences or not _stands(ledger, paper_id, status, changed_at):
-                    continue
+    recount = _Recount(str(folder.papers), ledger, found)
+    for shard, rows in ledger.pages_to_verify():
+        found.by_status.update(row.status for row in rows)
+        for row in rows:
+            differences = recount.differences(shard, row)
             found.differences += differences
-            if fix and _fix(ledger, paper_id, differences):
+            if differences and fix and recount.fix(row.paper_id, differences):
                 found.fixed += len(differences)
-    found.leftovers = _leftovers(ledger)
+    found.leftovers = _leftovers(folder)
     return found
 
 
-def _differences(paper_id: str, status: str, results: str, papers: str, found: Verification) -> Iterator[Difference]:
-    try:
-        result = json.loads(results).get("prep")
-    except (ValueError, AttributeError):
-        result = None
-    if result is None:
-        yield Difference(paper_id, "no result", status)
-        return
-    stem = stem_of(papers, parse(paper_id))
-    for name in ("text", "record", "pdf") if result["pdf_kept"] else ("text", "record"):
-        found.files += 1
-        path = stem + ENDINGS[name]
-        kind = _compare(path, result[f"{name}_bytes"], result[f"{name}_sha256"] if found.hashes else None)
-        if kind is not None:
-            yield Difference(paper_id, kind, path)
+@dataclass(frozen=True, slots=True)
+class _Recount:
+    """One recount: the folder of the papers' files, the rows, and where files are counted."""
+
+    papers: str
+    ledger: Ledger
+    found: Verification
+
+    def differences(self, shard: int, row: RowToVerify) -> list[Difference]:
+        """What is not as a row says, looked at twice."""
+        if self.ledger.layout.shard_of(row.paper_id) != shard:
+            return [Difference(row.paper_id, WRONG_SHARD, f"its row is in shard {shard}'s file")]
+        phases = completed_phases(row.status, row.failed_phase)
+        if not phases:
+            return []
+        differences = list(self._of_results(row, phases))
+        return differences if differences and self._stands(row) else []
+
+    def fix(self, paper_id: str, differences: Sequence[Difference]) -> bool:
+        """Removes the damaged files, so that nothing takes them for good ones, and sends the paper back."""
+        row = self.ledger.paper(paper_id)
+        phases = [each.phase for each in differences if each.phase is not None]
+        if row is None or len(phases) < len(differences):
+            return False
+        for each in differences:
+            if each.kind != NO_RESULT:
+                Path(each.what).unlink(missing_ok=True)
+        return self.ledger.requeue(row, min(phases, key=PHASES.index), "its files were damaged")
+
+    def _of_results(self, row: RowToVerify, phases: Sequence[Phase]) -> Iterator[Difference]:
+        results = _results(row)
+        paper = parse(row.paper_id)
+        for phase in phases:
+            result = results.get(phase.name)
+            if result is None:
+                yield Difference(row.paper_id, NO_RESULT, row.status, phase)
+                continue
+            for expected in expected_files(self.papers, paper, phase, result):
+                self.found.files += 1
+                kind = _compare(expected, hashes=self.found.hashes)
+                if kind is not None:
+                    yield Difference(row.paper_id, kind, expected.path, phase)
+
+    def _stands(self, row: RowToVerify) -> bool:
+        """Whether the row is still as it was read: a run may have moved the paper on meanwhile."""
+        now = self.ledger.paper(row.paper_id)
+        return now is not None and (now.status, now.changed_at) == (row.status, row.changed_at)
 
 
-def _compare(path: str, size_bytes: int, sha256: str | None) -> str | None:
+def _results(row: RowToVerify) -> Mapping[str, Any]:
     try:
-        if os.stat(path).st_size != size_bytes:  # noqa: PTH116  # millions of them
+        results = json.loads(row.results or "{}")
+    except ValueError:
+        return {}
+    return results if isinstance(results, dict) else {}
+
+
+def _compare(expected: ExpectedFile, *, hashes: bool) -> str | None:
+    try:
+        if os.stat(expected.path).st_size != expected.size_bytes:  # noqa: PTH116  # millions of them
             return "wrong size"
-        if sha256 is not None and fingerprint_of_file(Path(path)).sha256 != sha256:
+        if hashes and fingerprint_of_file(Path(expected.path)).sha256 != expected.sha256:
             return "wrong hash"
     except OSError:
         return "missing"
     return None
 
 
-def _stands(ledger: Ledger, paper_id: str, status: str, changed_at: float) -> bool:
-    """Whether the row is still as it was read: a run may have moved the paper on meanwhile."""
-    now = ledger.paper(paper_id)
-    return now is not None and (now.status, now.changed_at) == (status, changed_at)
-
-
-def _fix(ledger: Ledger, paper_id: str, differences: list[Difference]) -> bool:
-    """Removes the damaged files, so that nothing takes them for whole, and sends the paper back."""
-    row = ledger.paper(paper_id)
-    if row is None or any(ADVICE[each.kind] is not _AGAIN for each in differences):
-        return False
-    for each in differences:
-        if each.kind != "no result":
-            Path(each.what).unlink(missing_ok=True)
-    return ledger.requeue(row)
-
-
-def _leftovers(ledger: Ledger) -> int:
-    run = read_status(ledger.folder.status_file)
-    if run is not None and is_alive(run["pid"], run["created_at"]):
-        return 0
-    return sum(1 for path in (ledger.folder.root / "tmp").rglob("*") if path.is_file())
+def _leftovers(folder: DataFolder) -> int:
+    run = read_status(folder.run.status_file)
+    return 0 if run is not None and run.is_alive else len(folder.run.half_written_files())

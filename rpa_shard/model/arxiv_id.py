@@ -68,6 +68,11 @@ class PaperId:
         return f"{readable or 'paper'}-{self._digest}"
 
     @property
+    def without_version(self) -> str:
+        """The canonical id of the paper whichever its version."""
+        return self.canonical.removesuffix(f"v{self.version}") if self.version else self.canonical
+
+    @property
     def folder(self) -> str:
         """The fan-out folder of the paper's files: its month, or for URLs and files two digits of a hash."""
         return self.yymm if self.kind == "arxiv" else f"{self.kind}/{self._digest[:2]}"
@@ -204,3 +209,8 @@ def _without_dots(parts: tuple[str, ...]) -> list[str]:
 def local_path(paper: PaperId) -> Path:
     """The file that a `file` id names."""
     return Path(unquote(urlsplit(paper.canonical).path))
+
+
+def without_version(paper_id: str) -> str:
+    """A canonical id without its version; ids of other kinds, which have none, as they are."""
+    return parse(paper_id).without_version

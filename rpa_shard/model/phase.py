@@ -55,6 +55,11 @@ def phase_holding(status: Status | str) -> Phase:
     return _BY_ACTIVE_STATUS[Status(status)]
 
 
+def phase_from(status: Status | str) -> Phase:
+    """The phase that claims papers of a status. Raises KeyError for a status that none claims from."""
+    return _BY_FROM_STATUS[Status(status)]
+
+
 def in_order(names: Iterable[str]) -> tuple[Phase, ...]:
     """The phases with these names, earliest first, each once. Raises KeyError for an unknown name."""
     wanted = {phase_named(name) for name in names}
@@ -85,6 +90,7 @@ def completed_phases(status: Status | str, failed_phase: str | None) -> tuple[Ph
 
 
 _BY_NAME = {phase.name: phase for phase in PHASES}
+_BY_FROM_STATUS = {phase.from_status: phase for phase in PHASES}
 _BY_ACTIVE_STATUS = {phase.active_status: phase for phase in PHASES}
 # How many phases are completed in each status.
 _STEPS = {

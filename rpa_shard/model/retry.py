@@ -44,27 +44,29 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.SERVER_ERROR: RetryPolicy(6, 10, 900, "the source failed (5xx) or answered with an unexpected status"),
         Failure.NETWORK: RetryPolicy(8, 5, 600, "no connection: refused, reset, or the name does not resolve"),
         Failure.TIMEOUT: RetryPolicy(6, 10, 900, "no answer within the time-out"),
-        Failure.TOO_SLOW: RetryPolicy(4, 30, 900, "the source trickled below the least speed, or past the whole limit"),
-        Failure.TRUNCATED: RetryPolicy(5, 5, 300, "the body ended early or is not as long as announced"),
-        Failure.NOT_A_PDF: RetryPolicy(5, 30, 1800, "a 200 without a PDF in it: often one still being made"),
+        Failure.TOO_SLOW: RetryPolicy(
+            4, 30, 900, "the source sent more slowly than the minimum speed, or took longer than a download may"
+        ),
+        Failure.TRUNCATED: RetryPolicy(5, 5, 300, "the body ended early or was not as long as announced"),
+        Failure.NOT_A_PDF: RetryPolicy(5, 30, 1800, "the answer was no PDF: often the PDF is still being made"),
         Failure.WRONG_PAPER: RetryPolicy(3, 60, 3600, "the PDF's own arXiv stamp names another paper or version"),
         Failure.NOT_FOUND: _permanent("no source has the paper (404)"),
         Failure.GONE: _permanent("the source says that the paper is gone (410)"),
         Failure.WITHDRAWN: _permanent("the paper, or this version of it, was withdrawn and has no PDF"),
-        Failure.LEGAL: _permanent("unavailable for legal reasons (451)"),
+        Failure.LEGAL: _permanent("the paper is unavailable for legal reasons (451)"),
         Failure.TOO_LARGE: _permanent("the PDF is larger than the cap"),
         Failure.REDIRECT_LOOP: RetryPolicy(2, 60, 60, "more redirects than allowed"),
-        Failure.FORBIDDEN_REDIRECT: _permanent("a redirect to a place that we must not follow"),
+        Failure.FORBIDDEN_REDIRECT: _permanent("a redirect that must not be followed"),
         Failure.DISK_FULL: RetryPolicy(
-            0, 10, 60, "no room for the paper's files, or no descriptors, or the disk fails", charged=False
+            0, 10, 60, "no room for the paper's files, no file descriptors, or a failing disk", charged=False
         ),
         Failure.INTERRUPTED: RetryPolicy(
-            0, 1, 60, "something else killed the process that extracted the paper", charged=False
+            0, 1, 60, "something else ended the process that was extracting the paper", charged=False
         ),
         Failure.BAD_PDF: _permanent("no engine can read the PDF"),
-        Failure.EXTRACT_TIMEOUT: _permanent("extraction passed its deadline, also alone in its own process"),
-        Failure.POISON: _permanent("extraction killed its process, also alone in its own process"),
-        Failure.BUG: RetryPolicy(2, 30, 30, "a defect of this program: please report it with the log line"),
+        Failure.EXTRACT_TIMEOUT: _permanent("extraction passed its deadline, even alone in its own process"),
+        Failure.POISON: _permanent("extraction crashed its process, even alone in its own process"),
+        Failure.BUG: RetryPolicy(2, 30, 30, "a defect of this program: please report it with the lines of the log"),
     }
 )
 

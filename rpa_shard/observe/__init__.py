@@ -1,4 +1,4 @@
-"""What people and monitors see of a data folder: status, health, one paper, a recount, an export.
+"""What people and monitors see of a data folder: status, health, one paper, a plan, an export.
 
-Everything here reads; nothing here changes a paper's state.
+Everything here reads; what changes a paper's state is in `rpa_shard.maintain`.
 """

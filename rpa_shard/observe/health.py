@@ -15,18 +15,18 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from rpa_shard.ipc.run_status import is_alive, read_status
+from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardState, ShardStatus, read_status
+from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
-from rpa_shard.store.folder import DataFolder, StoreError
-from rpa_shard.store.sqlite.ledger import open_ledger
-from rpa_shard.system.clock import seconds_since
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
 
 FRESH_SECONDS = 10.0
 LAG_WARNING_SECONDS, LAG_CRITICAL_SECONDS = 0.25, 2.0
@@ -57,10 +57,10 @@ class Check:
 def check_folder(root: Path) -> list[Check]:
     """Every check of the run in a data folder; of the last run, if none is on."""
     folder = DataFolder(root)
-    run = read_status(folder.status_file)
+    run = read_status(folder.run.status_file)
     if run is None:
         return [Check("run", Level.UNKNOWN, f"no run has written a status below {root}")]
-    live = is_alive(run["pid"], run["created_at"]) and run["phase"] != "ended"
+    live = run.is_on
     checks = [_run_check(run, live=live), *_shard_checks(run, live=live)]
     checks += [_lag_check(run), _lease_check(folder, live=live), _paper_check(folder, run)]
     checks += [_throughput_check(run, live=live)]
@@ -74,51 +74,51 @@ def worst(checks: Iterable[Check]) -> Level:
     return max((check.level for check in checks), key=order.index, default=Level.UNKNOWN)
 
 
-def _run_check(run: dict[str, Any], *, live: bool) -> Check:
-    age = seconds_since(run["written"])
+def _run_check(run: RunStatus, *, live: bool) -> Check:
+    age = run.written.seconds_since()
     if not live:
-        if run["phase"] != "ended":
-            return Check("run", Level.CRITICAL, f"supervisor {run['pid']} is dead; ./run.sh goes on where it stopped")
-        cause = run["cause"]
+        if run.state is not RunState.ENDED:
+            return Check("run", Level.CRITICAL, f"supervisor {run.pid} is dead; ./run.sh goes on where it stopped")
+        cause = run.cause
         return Check(
             "run", Level.CRITICAL if cause else Level.OK, f"ended {age:.0f} s ago{f': {cause}' if cause else ''}"
         )
     # Nothing is written while a resize moves the papers.
-    level = Level.OK if age < FRESH_SECONDS or run["phase"] == "resizing" else Level.CRITICAL
-    return Check("run", level, f"supervisor {run['pid']} {run['phase']}, status {age:.1f} s old")
+    level = Level.OK if age < FRESH_SECONDS or run.state is RunState.RESIZING else Level.CRITICAL
+    return Check("run", level, f"supervisor {run.pid} {run.state}, status {age:.1f} s old")
 
 
-def _shard_checks(run: dict[str, Any], *, live: bool) -> list[Check]:
-    alive = [each for each in run["shards"] if is_alive(each["pid"], each.get("created_at", 0.0))]
-    deaths = len(run["deaths"])
+def _shard_checks(run: RunStatus, *, live: bool) -> list[Check]:
+    alive = [each for each in run.shards if each.is_alive]
+    deaths = len(run.deaths)
     if not live:
         if alive:
             return [Check("shards", Level.WARNING, f"{len(alive)} still draining without a supervisor")]
-        return [Check("shards", Level.OK, f"all {run['shard_count']} have ended, {deaths} deaths during the run")]
-    states = Counter(each["state"] for each in run["shards"])
-    whole = len(alive) + states["ended"] >= run["shard_count"] or run["phase"] == "resizing"
-    level = Level.OK if whole and not states["stuck"] and not states["dead"] else Level.CRITICAL
+        return [Check("shards", Level.OK, f"all {run.shard_count} have ended, {deaths} deaths during the run")]
+    states = Counter(each.state for each in run.shards)
+    whole = len(alive) + states[ShardState.ENDED] >= run.shard_count or run.state is RunState.RESIZING
+    level = Level.OK if whole and not states[ShardState.STUCK] and not states[ShardState.DEAD] else Level.CRITICAL
     if level is Level.OK and deaths:
         level = Level.WARNING
-    shown = ", ".join(f"{each['number']} {each['state']}" for each in run["shards"])
-    last = f", last death: {run['deaths'][-1]['cause']}" if deaths else ""
-    return [Check("shards", level, f"{len(alive)} of {run['shard_count']} alive ({shown}){last}")]
+    shown = ", ".join(f"{each.number} {each.state}" for each in run.shards)
+    last = f", last death: {run.deaths[-1].cause}" if deaths else ""
+    return [Check("shards", level, f"{len(alive)} of {run.shard_count} alive ({shown}){last}")]
 
 
-def _lag_check(run: dict[str, Any]) -> Check:
-    shards = run["shards"]
+def _lag_check(run: RunStatus) -> Check:
+    shards = run.shards
     if not shards:
         return Check("loop lag", Level.UNKNOWN, "no shard has reported yet")
-    p99 = max(each["lag_p99_seconds"] for each in shards)
-    peak = max(each["lag_max_seconds"] for each in shards)
+    p99 = max(each.report.loop_lag.p99_seconds for each in shards)
+    peak = max(each.report.loop_lag.max_seconds for each in shards)
     level = Level.OK
     if p99 >= LAG_WARNING_SECONDS or peak >= PEAK_LAG_WARNING_SECONDS:
         level = Level.WARNING
     if p99 >= LAG_CRITICAL_SECONDS:
         level = Level.CRITICAL
     figures = "; ".join(
-        f"shard {each['number']} p50 {each['lag_p50_seconds'] * 1000:.1f} p99 {each['lag_p99_seconds'] * 1000:.1f} "
-        f"max {each['lag_max_seconds'] * 1000:.1f} ms"
+        f"shard {each.number} p50 {each.report.loop_lag.p50_seconds * 1000:.1f} "
+        f"p99 {each.report.loop_lag.p99_seconds * 1000:.1f} max {each.report.loop_lag.max_seconds * 1000:.1f} ms"
         for each in shards
     )
     return Check("loop lag", level, figures)
@@ -139,52 +139,61 @@ def _lease_check(folder: DataFolder, *, live: bool) -> Check:
     return Check("leases", Level.OK, text)
 
 
-def _paper_check(folder: DataFolder, run: dict[str, Any]) -> Check:
+def _paper_check(folder: DataFolder, run: RunStatus) -> Check:
     """Papers that killed their process, or may have: a warning, since somebody may want to look at them."""
     try:
         with open_ledger(folder) as ledger:
             suspects, poison = ledger.suspects(), ledger.counts().by_failure.get(Failure.POISON, 0)
     except StoreError as error:
         return Check("papers", Level.UNKNOWN, str(error))
-    lost = sum(each["lost_leases"] for each in run["shards"])
-    text = f"{suspects} suspects, {poison} poison, {run['handed_back']} handed back by the dead, {lost} lost leases"
+    lost = sum(each.report.lost_leases for each in run.shards)
+    text = f"{suspects} suspects, {poison} poison, {run.handed_back} handed back by the dead, {lost} lost leases"
     return Check("papers", Level.WARNING if suspects or poison else Level.OK, text)
 
 
-def _throughput_check(run: dict[str, Any], *, live: bool) -> Check:
-    rates = run["rates"]
+def _throughput_check(run: RunStatus, *, live: bool) -> Check:
+    rates = run.rates
     text = (
-        f"{rates['last_10_seconds']:.1f} papers/s over 10 s, {rates['last_60_seconds']:.1f} over 60 s, "
-        f"{rates['whole_run']:.1f} over the run, spread {rates['spread']:.2f}"
+        f"{rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
+        f"{rates.whole_run:.1f} over the run, spread {rates.spread:.2f}"
     )
-    waiting = sum(each["outstanding"] or 0 for each in run["shards"])
-    ready = sum(each["held"] for each in run["shards"])
-    stalled = live and ready and rates["last_60_seconds"] == 0 and run["seconds"] > NO_PROGRESS_SECONDS
+    waiting = sum(each.report.outstanding or 0 for each in run.shards)
+    held = sum(each.report.held for each in run.shards)
+    stalled = live and held and rates.last_60_seconds == 0 and run.seconds > NO_PROGRESS_SECONDS
     return Check("throughput", Level.CRITICAL if stalled else Level.OK, f"{text}, {waiting} papers to go")
 
 
-def _resource_check(run: dict[str, Any], *, live: bool) -> Check:
-    level, texts = Level.OK, []
-    for shard in run["shards"]:
-        figures = dict(shard)
-        if live:
-            with suppress(psutil.Error):
-                process = psutil.Process(shard["pid"])
-                figures |= {"descriptors": process.num_fds(), "threads": process.num_threads()}
-                figures |= {"tcp_sockets": len(process.net_connections("tcp")), "rss_bytes": process.memory_info().rss}
-        used = figures.get("descriptors_peak", 0)
-        if used > BUDGET_WARNING_SHARE * figures["descriptor_budget"]:
-            level = Level.WARNING
-        if figures["extracting"] > figures["extract_workers"]:
+def _resource_check(run: RunStatus, *, live: bool) -> Check:
+    level, texts, descriptors = Level.OK, [], 0
+    for shard in run.shards:
+        figures = _figures_now(shard) if live else shard.process
+        peak, gauges = shard.peak.descriptors, shard.report.gauges
+        if peak > BUDGET_WARNING_SHARE * shard.descriptor_budget:
+            level = max(level, Level.WARNING)
+        if any(gauge.in_use > gauge.limit for gauge in gauges.values()):
             level = Level.CRITICAL
+        used = ", ".join(f"{gauge.in_use} of {gauge.limit} {name}" for name, gauge in gauges.items())
         texts.append(
-            f"shard {figures['number']} {figures.get('descriptors', 0)} descriptors "
-            f"(peak {used} of {figures['descriptor_budget']}), {figures.get('tcp_sockets', 0)} TCP, "
-            f"{figures.get('cpu_percent', 0):.0f} % CPU, {figures.get('rss_bytes', 0) / 1e6:.0f} MB, "
-            f"{figures.get('threads', 0)} threads, {figures['extracting']} of {figures['extract_workers']} extracting"
+            f"shard {shard.number} {figures.descriptors} descriptors (peak {peak} of {shard.descriptor_budget}), "
+            f"{figures.tcp_sockets} TCP, {figures.cpu_percent:.0f} % CPU, {figures.rss_bytes / 1e6:.0f} MB, "
+            f"{figures.threads} threads" + (f", {used}" if used else "")
         )
-    total = sum(shard.get("descriptors", 0) for shard in run["shards"])
-    return Check("resources", level, "; ".join([*texts, f"{total} descriptors in all"]))
+        descriptors += shard.process.descriptors
+    return Check("resources", level, "; ".join([*texts, f"{descriptors} descriptors in all"]))
+
+
+def _figures_now(shard: ShardStatus) -> ProcessFigures:
+    """A shard's process as it is now; as it was at the run's last look if it is gone."""
+    with suppress(psutil.Error):
+        process = psutil.Process(shard.pid)
+        return replace(
+            shard.process,
+            descriptors=process.num_fds(),
+            threads=process.num_threads(),
+            tcp_sockets=len(process.net_connections("tcp")),
+            rss_bytes=process.memory_info().rss,
+        )
+    return shard.process
 
 
 def _disk_check(root: Path) -> Check:

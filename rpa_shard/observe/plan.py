@@ -16,7 +16,7 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.config.source_names import template_of
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.store.sqlite.catalogue import Catalogue
+from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.system.cores import usable_cores
 
 # arXiv's PDFs were 2.7 TB for 2.2 million papers in March 2023 ("Full text via S3").

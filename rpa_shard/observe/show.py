@@ -14,11 +14,12 @@ from pathlib import Path
 from textwrap import shorten
 
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
+from rpa_shard.phases.finished import PaperFiles, files_of, record_result
 from rpa_shard.reading.clean import clean_of_record
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.sqlite.catalogue import open_catalogue
-from rpa_shard.store.sqlite.ledger import Ledger, PaperRow
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import PaperRow
 
 TEXT_LINES = 12
 TEXT_WIDTH = 100
@@ -29,15 +30,15 @@ class NotShownError(Exception):
     """There is nothing to show: the paper was never added, or has no text; the message is one line."""
 
 
-def show(ledger: Ledger, paper_id: str) -> list[str]:
+def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     """What there is to say of one paper, given by its canonical id. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
-    files = files_of(ledger.folder.papers, parse(paper_id))
+    files = files_of(folder.papers, parse(paper_id))
     return [
         *_state(row),
-        *_metadata(ledger.folder, paper_id),
+        *_metadata(folder, paper_id),
         "history",
         *(
             f"  {_when(line.at)}  {line.event}"
@@ -53,12 +54,12 @@ def show(ledger: Ledger, paper_id: str) -> list[str]:
     ]
 
 
-def show_clean(ledger: Ledger, paper_id: str) -> list[str]:
+def show_clean(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     """The lines of a paper's clean text. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
-    files = files_of(ledger.folder.papers, parse(paper_id))
+    files = files_of(folder.papers, parse(paper_id))
     try:
         record = json.loads(files.record.read_bytes())
         return clean_of_record(files.text.read_text("utf-8"), record).text.rstrip("\n").split("\n")
@@ -70,12 +71,13 @@ def _state(row: PaperRow) -> Iterator[str]:
     yield f"paper     {row.paper_id}"
     yield f"status    {row.status} since {_when(row.changed_at)}, added {_when(row.added_at)}, in shard {row.shard}"
     if row.failure:
-        yield f"failure   {row.failure}: {row.detail}"
+        where = f" in {row.failed_phase}" if row.failed_phase else ""
+        yield f"failure   {row.failure}{where}: {row.detail}"
     if row.attempts:
         yield f"attempts  {row.attempts}, the next not before {_when(row.next_attempt_at)}"
     if row.suspect:
         yield "suspect   its process died while parsing it: it runs alone"
-    result = row.results.get("prep")
+    result = record_result(row)
     if result:
         flags = f", flags: {', '.join(result['flags'])}" if result["flags"] else ""
         counted = ", ".join(f"{result[each]} {each}" for each in ("pages", "characters", "references"))
@@ -83,7 +85,7 @@ def _state(row: PaperRow) -> Iterator[str]:
 
 
 def _metadata(folder: DataFolder, paper_id: str) -> Iterator[str]:
-    with open_catalogue(folder) as catalogue:
+    with engine_of(folder).open_catalogue() as catalogue:
         found = catalogue.metadata(paper_id) if catalogue is not None else None
     if found is not None:
         yield f"title     {found['title']}"

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rpa_shard.ipc.run_status import is_alive, read_status
+from rpa_shard.ipc.run_status import RunState, RunStatus, as_json, read_status
 from rpa_shard.model.phase import Status
-from rpa_shard.store.protocol import Counts
-from rpa_shard.store.sqlite.ledger import Leases, Ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import Counts, Leases
 
 DEATHS_SHOWN = 5
 
@@ -31,23 +32,24 @@ class FolderStatus:
     leases: Leases
     suspects: int
     running: bool
-    run: dict[str, Any] | None
+    run: RunStatus | None
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The status for a program."""
+        return {**asdict(replace(self, run=None)), "run": as_json(self.run) if self.run else None}
 
 
-def folder_status(ledger: Ledger) -> FolderStatus:
+def folder_status(folder: DataFolder, ledger: Ledger) -> FolderStatus:
     """Reads the state of a folder."""
-    run = read_status(ledger.folder.status_file)
+    run = read_status(folder.run.status_file)
     return FolderStatus(
-        folder=str(ledger.folder.root),
+        folder=str(folder.root),
         shards=ledger.layout.shards,
         workers=ledger.layout.workers,
         counts=ledger.counts(),
         leases=ledger.leases(),
         suspects=ledger.suspects(),
-        running=run is not None and is_alive(run["pid"], run["created_at"]),
+        running=run is not None and run.is_alive,
         run=run,
     )
 
@@ -80,21 +82,21 @@ def _run_line(status: FolderStatus) -> str:
     run = status.run
     if run is None:
         return "run       none yet"
-    rates = run["rates"]
+    rates = run.rates
     if status.running:
         return (
-            f"run       {run['phase']}, process {run['pid']}, {_ago(run['started_at'])}: "
-            f"{rates['last_10_seconds']:.1f} papers/s over 10 s, {rates['last_60_seconds']:.1f} over 60 s, "
-            f"{rates['whole_run']:.1f} over the run"
+            f"run       {run.state}, process {run.pid}, {_ago(run.started_at)}: "
+            f"{rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
+            f"{rates.whole_run:.1f} over the run"
         )
-    ended = "ended" if run["phase"] == "ended" else "was killed"
-    when = datetime.fromtimestamp(run["written_at"], UTC)
-    return f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {rates['whole_run']:.1f} papers/s"
+    ended = "ended" if run.state is RunState.ENDED else "was killed"
+    when = datetime.fromtimestamp(run.written_at, UTC)
+    return f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {rates.whole_run:.1f} papers/s"
 
 
 def _shard_lines(status: FolderStatus) -> Iterator[str]:
     if status.run is not None and status.running:
-        states = ", ".join(f"{shard['number']} {shard['state']}" for shard in status.run["shards"])
+        states = ", ".join(f"{shard.number} {shard.state}" for shard in status.run.shards)
         yield f"shards    {states}"
 
 
@@ -104,11 +106,11 @@ def _incident_lines(status: FolderStatus) -> Iterator[str]:
         yield f"suspects  {status.suspects} papers whose process died while parsing them: they run again, alone"
     if status.run is None:
         return
-    if status.run["handed_back"]:
-        yield f"returned  {status.run['handed_back']} papers of dead shards went back to the queue"
-    for death in status.run["deaths"][-DEATHS_SHOWN:]:
-        when = datetime.fromtimestamp(death["at"], UTC)
-        yield f"death     shard {death['shard']} at {when:%H:%M:%S} UTC: {death['cause']}"
+    if status.run.handed_back:
+        yield f"returned  {status.run.handed_back} papers of dead shards went back to the queue"
+    for death in status.run.deaths[-DEATHS_SHOWN:]:
+        when = datetime.fromtimestamp(death.at, UTC)
+        yield f"death     shard {death.shard} at {when:%H:%M:%S} UTC: {death.cause}"
 
 
 def _lease_line(leases: Leases) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, knobs
-from rpa_shard.control.politeness.broker import read_saved
+from rpa_shard.config.source_names import template_of
 from rpa_shard.control.supervisor import RunEnd
+from rpa_shard.ipc.saved_hosts import read_hosts
+from rpa_shard.model.phase import Status
 from rpa_shard.observe.status import count_lines
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -28,7 +30,7 @@ NOTHING_QUEUED = (
 
 def advice_lines(settings: Settings) -> list[str]:
     """What is worth saying before a run."""
-    hosts = {urlsplit(template).hostname for template in settings.sources} - {None}
+    hosts = {host_of(template_of(source)) for source in settings.sources} - {""}
     default = next(knob.default for knob in knobs() if knob.name == "user_agent")
     if settings.user_agent == default and hosts - _LOOPBACK:
         return ["please add a contact: RPA_V2_DOWNLOAD_USER_AGENT='rpa_shard (mailto:you@example.org)'"]
@@ -48,18 +50,19 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
     """The summary of a folder after a run; `end` is None where there was nothing to do."""
     with open_ledger(folder) as ledger:
         counts = ledger.counts()
-    failed = counts.by_status.get("failed", 0)
+    failed = counts.by_status.get(Status.FAILED, 0)
     if not counts.by_status:
         return Summary([line.format(folder=folder.root) for line in NOTHING_QUEUED])
     lines = count_lines(counts)
     if end is None:
         lines.insert(0, "nothing left to do")
     else:
-        rate = end.prep_done / end.seconds if end.seconds else 0.0
-        lines.insert(0, f"this run  {end.prep_done} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
+        rate = end.completed / end.seconds if end.seconds else 0.0
+        lines.insert(0, f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
     lines.append(f"results   {folder.papers}")
     lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
-    refusals = {host: state["blocked"] for host, state, _ in read_saved(folder.governor_file) if state["blocked"]}
+    saved = read_hosts(folder.run.governor_file)
+    refusals = {each.host: each.status.blocked for each in saved if each.status.blocked}
     for host, said in refusals.items():
         lines.append(f"blocked   {host} refuses us: {said}")
         lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")

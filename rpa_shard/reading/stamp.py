@@ -59,5 +59,4 @@ def names_another(stamp: Stamp | None, asked: PaperId) -> bool:
     """Whether the stamp is that of another paper, or of another version if the id has one."""
     if stamp is None or asked.kind != "arxiv":
         return False
-    bare = asked.canonical.removesuffix(f"v{asked.version}") if asked.version else asked.canonical
-    return bare != stamp.id or bool(asked.version and int(asked.version) != stamp.version)
+    return asked.without_version != stamp.id or bool(asked.version and int(asked.version) != stamp.version)

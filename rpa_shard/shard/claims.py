@@ -1,8 +1,9 @@
 """Papers for idle workers, and the leases of all that are held.
 
-Guarantee: no more papers are claimed than there are idle workers, so none waits under a lease for a worker; every held
-lease is renewed, also during a drain, until its claim is settled. Limit: renewal runs on the loop; a loop that stalls
-for longer than a lease loses its leases, and the fence in the store then throws its work away.
+Guarantee: no more papers are claimed than there are idle workers, so none waits under a lease for a worker; later
+phases are served first, so that what is begun gets finished; every held lease is renewed, also during a drain, until
+its claim is ended. Limit: renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and
+the fence in the store then throws its work away.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import PREP
+from rpa_shard.model.phase import Phase
 from rpa_shard.shard.vitals import Counters
-from rpa_shard.store.outcome import Outcome
+from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.protocol import Store
 from rpa_shard.system.clock import SteadyClock
 
@@ -29,14 +31,17 @@ MIN_POLL_SECONDS = 0.03
 
 
 class Claims:
-    """The claims of one shard. `feed` and `renew` must run as tasks while workers work.
+    """The claims of one shard over `phases`. `feed` and `renew` must run as tasks while workers work.
 
-    So many idle workers as make a `group` wait for no more.
+    A `group` of idle workers, or more, waits for no others.
     """
 
-    def __init__(self, store: Store, counters: Counters, group: int) -> None:
+    def __init__(self, store: Store, counters: Counters, phases: Collection[Phase], group: int) -> None:
         self._store = store
         self._counters = counters
+        # Latest first.
+        self._phases = tuple(reversed(tuple(phases)))
+        self._from_statuses = frozenset(phase.from_status for phase in self._phases)
         self._group = group
         self._clock = SteadyClock()
         self._held: dict[str, Claim] = {}
@@ -44,10 +49,12 @@ class Claims:
         self._wanted = asyncio.Event()
         self._wanted_by_group = asyncio.Event()
         self._closed = asyncio.Event()
-        self._going_on = asyncio.Event()
-        self._going_on.set()
+        self._not_paused = asyncio.Event()
+        self._not_paused.set()
+        # Set when the next look need not wait: the claims are closed, or a phase made work for the next one.
+        self._look_now = asyncio.Event()
         self._nothing_to_claim = False
-        # Set when nothing is left to claim, and again when then the last held paper is settled.
+        # Set when nothing is left to claim, and again when then the last held paper's claim is ended.
         self.ran_dry = asyncio.Event()
 
     @property
@@ -72,6 +79,8 @@ class Claims:
             written = await self._store.finish(claim, outcome)
         finally:
             self._held.pop(claim.lease_id, None)
+            if outcome.result is not None and outcome.status in self._from_statuses:
+                self._look_now.set()
             if self._nothing_to_claim and not self._held:
                 self.ran_dry.set()
         if not written:
@@ -81,31 +90,34 @@ class Claims:
 
     def pause(self) -> None:
         """No more claims for now."""
-        self._going_on.clear()
+        self._not_paused.clear()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """The end of a pause."""
-        self._going_on.set()
+        self._not_paused.set()
 
     def close(self) -> None:
-        """No more claims: idle workers are sent home."""
+        """No more claims: idle workers get None."""
         self._closed.set()
         self._wanted.set()
         self._wanted_by_group.set()
-        self._going_on.set()
+        self._not_paused.set()
+        self._look_now.set()
 
     async def feed(self) -> None:
         """Claims for idle workers until `close`."""
         while not self._closed.is_set():
             await self._wanted.wait()
-            await self._going_on.wait()
+            await self._not_paused.wait()
             await _wait_for(self._wanted_by_group, GATHER_SECONDS)
             if self._closed.is_set():
                 break
+            self._look_now.clear()
             self._nothing_to_claim = not await self._claim_for_idle_workers()
             if self._nothing_to_claim:
                 self.ran_dry.set()
-                await _wait_for(self._closed, await self._seconds_to_next_attempt())
+                if not self._closed.is_set():
+                    await _wait_for(self._look_now, await self._seconds_to_next_attempt())
         while self._idle_workers:
             _give(self._idle_workers.popleft(), None)
 
@@ -120,28 +132,45 @@ class Claims:
             await self._store.reclaim_expired(self._held.keys())
 
     async def _claim_for_idle_workers(self) -> bool:
-        claims = await self._store.claim(PREP, len(self._idle_workers))
-        for claim in claims:
-            self._held[claim.lease_id] = claim
-            _give(self._idle_workers.popleft(), claim)
+        claimed = False
+        # A worker that was cancelled waits no more.
+        self._idle_workers = deque(each for each in self._idle_workers if not each.done())
+        for phase in self._phases:
+            if not self._idle_workers:
+                break
+            for claim in await self._store.claim(phase, len(self._idle_workers)):
+                claimed = True
+                self._held[claim.lease_id] = claim
+                await self._hand_out(claim)
         if not self._idle_workers:
             self._wanted.clear()
         if len(self._idle_workers) < self._group:
             self._wanted_by_group.clear()
-        return bool(claims)
+        return claimed
+
+    async def _hand_out(self, claim: Claim) -> None:
+        """Gives a claim to an idle worker, or back to the store if the last one was cancelled meanwhile."""
+        while self._idle_workers:
+            if _give(self._idle_workers.popleft(), claim):
+                return
+        await self.finish(claim, released(claim.phase, "no worker for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
-        due = await self._store.next_attempt_at(PREP)
+        times = [await self._store.next_attempt_at(phase) for phase in self._phases]
+        due = min((time for time in times if time is not None), default=None)
         return POLL_SECONDS if due is None else min(max(due - self._clock(), MIN_POLL_SECONDS), POLL_SECONDS)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Until the event, but no longer than so many seconds."""
+    """Until the event, but no longer than this."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
 
 
-def _give(waiting: asyncio.Future[Claim | None], claim: Claim | None) -> None:
-    if not waiting.done():
-        waiting.set_result(claim)
+def _give(waiting: asyncio.Future[Claim | None], claim: Claim | None) -> bool:
+    """Ends a worker's wait; False if it waits no more, because it was cancelled."""
+    if waiting.done():
+        return False
+    waiting.set_result(claim)
+    return True

@@ -1,4 +1,4 @@
-"""A shard from its fork to its exit.
+"""A shard from its start to its exit.
 
 Guarantee: it works until it is told to drain, loses its supervisor, or breaks; a drain claims nothing more, finishes
 or hands back what is in flight while leases are renewed, and ends by force when its time is up. Any part that breaks
@@ -12,39 +12,36 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from typing import TypeVar
 
 import uvloop
 
-from rpa_shard.config.host_policy import host_of, policies_by_host
+from rpa_shard.config.host_policy import policies_by_host
 from rpa_shard.config.settings import Settings
-from rpa_shard.config.source_names import template_of
-from rpa_shard.extract.engines import load, names_for
-from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
-from rpa_shard.fetch.address_guard import AddressGuard
-from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.permits import Permits
-from rpa_shard.fetch.transport import open_client, trusted_certificates
-from rpa_shard.ipc.breadcrumb import Breadcrumb
 from rpa_shard.ipc.link import Link, open_link
-from rpa_shard.ipc.messages import Report
-from rpa_shard.phases.prep.pipeline import Prep
+from rpa_shard.ipc.messages import Drain, HostStates, Pause, PermitsGranted, Reported, Resume
+from rpa_shard.ipc.run_status import LoopLag, ShardReport, ShardState
+from rpa_shard.model.phase import Phase, outstanding
+from rpa_shard.phases.registry import PhaseRegistry
+from rpa_shard.phases.runner import PhaseRunner, ShardContext, Slots
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
-from rpa_shard.shard.worker import Bench, Worker
-from rpa_shard.store.folder import DataFolder
-from rpa_shard.store.protocol import Counts
-from rpa_shard.store.sqlite.catalogue import CatalogueReader
-from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.shard.worker import Worker, WorkerContext
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
+from rpa_shard.store.protocol import Store
+from rpa_shard.store.rows import Counts
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.threads import background_threads
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 REPORT_SECONDS = 1.0
 # A recount reads the whole status index; it may use up to this share of the time.
@@ -52,140 +49,99 @@ RECOUNT_SHARE = 0.05
 DRAIN_OVERRAN = 4
 # How long a thread that runs Python, such as pypdf's, may keep the interpreter from the loop: a fifth of the default.
 SWITCH_SECONDS = 0.001
-# Claims are made, and results written, at once when one in so many workers waits for it.
+# Claims are made, and results written, at once when one worker in this many waits for it.
 WORKERS_PER_GROUP = 8
 # Between a group and the next one when a shard starts: all at once, a hundred downloads stall its loop for a second.
-HIRING_SECONDS = 0.3
+SPAWN_SECONDS = 0.3
 # A paper makes some ten thousand tuples, and hardly a cycle: the usual 700 cost 2 % of the whole run.
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 
 
-def warm_up(settings: Settings) -> None:
-    """Does once, before the supervisor forks, what every shard would do after it: the engine, the certificates.
-
-    Shards share the memory of it, and begin at once. Starts no thread.
-    """
-    trusted_certificates()
-    if settings.extract_pool == "thread":
-        load(names_for(settings.engine)[0])
-
-
-def run_shard(number: int, settings: Settings, control: socket.socket) -> None:
-    """Runs shard `number` in this process, a fresh fork of the supervisor, until it has drained."""
+def run_shard(number: int, settings: Settings, registry: PhaseRegistry, control: socket.socket) -> None:
+    """Runs shard `number` in this process until it has drained; `control` leads to the supervisor."""
     # A Ctrl-C reaches the whole process group; what it means is for the supervisor to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Shard(number, settings, control).run())
+        runner.run(Shard(number, settings, registry, control).run())
 
 
 class Shard:
     """One shard's parts and their life."""
 
-    def __init__(self, number: int, settings: Settings, control: socket.socket) -> None:
+    def __init__(self, number: int, settings: Settings, registry: PhaseRegistry, control: socket.socket) -> None:
         self._number = number
         self._settings = settings
+        self._registry = registry
         self._share = settings.share(number)
         self._folder = DataFolder(settings.data_dir)
         self._control = control
         self._counters = Counters()
         self._lag = LagHistogram()
-        self._state = "booting"
+        self._state = ShardState.BOOTING
         self._draining = asyncio.Event()
+        self._workers: dict[Worker, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Works until drained. Raises what broke."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._draining.set)
+        engine, group = engine_of(self._folder), group_of(len(self._share.workers))
         async with AsyncExitStack() as opened:
             link = await opened.enter_async_context(open_link(self._control))
             permits = Permits(policies_by_host(self._settings.host_policies), link.send)
-            group = group_of(len(self._share.workers))
-            path, lease_seconds = self._folder.shard_file(self._number), self._settings.lease_ttl_seconds
-            store = await opened.enter_async_context(SQLiteStore.open(path, lease_seconds, group=group))
-            pool, prep = await opened.enter_async_context(self._open_prep(permits))
-            claims = Claims(store, self._counters, group)
-            async with asyncio.TaskGroup() as tasks:
-                side = [
-                    tasks.create_task(each)
-                    for each in (
-                        measure_lag(self._lag),
-                        claims.renew(self._settings.lease_renew_seconds),
-                        self._listen(link, permits, claims),
-                        self._report(link, store, claims, pool),
-                    )
-                ]
-                feeding = tasks.create_task(claims.feed())
-                workers: dict[Worker, asyncio.Task[None]] = {}
-                hiring = tasks.create_task(self._hire(tasks, self._bench(claims, prep), group, workers))
-                self._state = "ready"
-                await self._draining.wait()
-                hiring.cancel()
-                await self._drain(claims, [feeding, *workers.values()], workers)
-                for task in side:
-                    task.cancel()
-            self._state = "ended"
-            link.send(self._current(await store.counts(), claims, pool).as_message())
+            store = await opened.enter_async_context(
+                engine.open_store(self._number, self._settings.lease_ttl_seconds, group=group)
+            )
+            lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits)
+            runners: dict[Phase, PhaseRunner] = {}
+            for definition in self._registry.chosen(self._settings.run_phases):
+                runners[definition.phase] = await opened.enter_async_context(definition.open_runner(lent))
+            claims = Claims(store, self._counters, tuple(runners), group)
+            slots = Slots(_merged(*(runner.slots for runner in runners.values())))
+            context = WorkerContext(claims, runners, slots, self._counters, self._settings.retry_delay_scale)
+            await self._work(context, store, link, permits, group)
+            self._state = ShardState.ENDED
+            link.send(Reported(self._report(await store.counts(), context)))
 
-    def _bench(self, claims: Claims, prep: Prep) -> Bench:
-        return Bench(
-            claims=claims,
-            prep=prep,
-            downloads=asyncio.Semaphore(self._share.download_concurrency),
-            extractions=asyncio.Semaphore(self._share.extract_concurrency),
-            counters=self._counters,
-            delay_scale=self._settings.retry_delay_scale,
-        )
+    async def _work(self, context: WorkerContext, store: Store, link: Link, permits: Permits, group: int) -> None:
+        """Runs every task of the shard until it has drained."""
+        claims = context.claims
+        async with asyncio.TaskGroup() as tasks:
+            side = [
+                tasks.create_task(each)
+                for each in (
+                    measure_lag(self._lag),
+                    claims.renew(self._settings.lease_renew_seconds),
+                    self._listen(link, permits, claims),
+                    self._report_regularly(link, store, context),
+                )
+            ]
+            feeding = tasks.create_task(claims.feed())
+            spawning = tasks.create_task(self._spawn_workers(tasks, context, group))
+            self._state = ShardState.READY
+            await self._draining.wait()
+            spawning.cancel()
+            await self._drain(claims, [feeding, *self._workers.values()])
+            for task in side:
+                task.cancel()
 
-    async def _hire(
-        self, tasks: asyncio.TaskGroup, bench: Bench, group: int, workers: dict[Worker, asyncio.Task[None]]
-    ) -> None:
+    async def _spawn_workers(self, tasks: asyncio.TaskGroup, context: WorkerContext, group: int) -> None:
         """Starts the workers, a group at a time."""
         for number in range(len(self._share.workers)):
             if number and number % group == 0:
-                await asyncio.sleep(HIRING_SECONDS)
-            worker = Worker(bench)
-            workers[worker] = tasks.create_task(worker.run())
+                await asyncio.sleep(SPAWN_SECONDS)
+            worker = Worker(context)
+            self._workers[worker] = tasks.create_task(worker.run())
 
-    @asynccontextmanager
-    async def _open_prep(self, permits: Permits) -> AsyncIterator[tuple[ExtractionPool, Prep]]:
-        settings, share = self._settings, self._share
-        temporaries = self._folder.temporary(self._number)
-        shutil.rmtree(temporaries, ignore_errors=True)  # what a killed predecessor left
-        temporaries.mkdir(parents=True)
-        breadcrumb = Breadcrumb(self._folder.breadcrumb_file(self._number))
-        rules = ExtractionRules(
-            settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
-        )
-        pool = ExtractionPool(rules, share.extract_workers, breadcrumb)
-        disk = background_threads("disk", share.io_threads)
-        guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
-        client = open_client(settings, share, guard)
-        limits = DownloadLimits(
-            settings.max_pdf_bytes, settings.download_deadline_seconds, settings.min_bytes_per_second
-        )
-        downloader = Downloader(client, disk, temporaries, limits, permits, guard)
-        catalogue = CatalogueReader(self._folder)
-        try:
-            yield pool, Prep(self._folder.papers, settings.sources, downloader, pool, catalogue, settings.keep_pdf)
-        finally:
-            await client.aclose()
-            pool.close()
-            disk.shutdown()
-            catalogue.close()
-            breadcrumb.close()
-            shutil.rmtree(temporaries, ignore_errors=True)
-
-    async def _drain(
-        self, claims: Claims, working: list[asyncio.Task[None]], workers: dict[Worker, asyncio.Task[None]]
-    ) -> None:
-        self._state = "draining"
+    async def _drain(self, claims: Claims, working: list[asyncio.Task[None]]) -> None:
+        self._state = ShardState.DRAINING
         log.info("draining, %d papers in flight", claims.held)
         asyncio.get_running_loop().call_later(self._settings.drain_seconds, _give_up)
         claims.close()
         reach("mid_drain")
-        for worker, task in workers.items():
+        for worker, task in self._workers.items():
             if worker.interruptible:
                 task.cancel()
         await asyncio.wait(working)
@@ -193,22 +149,24 @@ class Shard:
     async def _listen(self, link: Link, permits: Permits, claims: Claims) -> None:
         """Does as the supervisor says; drains when it is gone."""
         async for message in link.messages():
-            match message["type"]:
-                case "drain":
+            match message:
+                case Drain():
                     self._draining.set()
-                case "pause":
+                case Pause():
                     claims.pause()
-                case "go_on":
-                    claims.go_on()
+                case Resume():
+                    claims.resume()
+                case PermitsGranted() | HostStates():
+                    permits.handle(message)
                 case _:
-                    permits.hear(message)
+                    log.error("a message that is not for shards: %s", message)
         if not self._draining.is_set():
             log.warning("the supervisor is gone")
         self._draining.set()
 
-    async def _report(self, link: Link, store: SQLiteStore, claims: Claims, pool: ExtractionPool) -> None:
-        """Tells the supervisor once a second how things are, and at once when there is nothing left to do."""
-        loop = asyncio.get_running_loop()
+    async def _report_regularly(self, link: Link, store: Store, context: WorkerContext) -> None:
+        """Reports to the supervisor once a second, and at once when there is nothing left to do."""
+        loop, claims = asyncio.get_running_loop(), context.claims
         counts: Counts | None = None
         recount_at = loop.time()
         while True:
@@ -216,7 +174,7 @@ class Shard:
                 begun = loop.time()
                 counts = await store.counts()
                 recount_at = loop.time() + max(REPORT_SECONDS / 2, (loop.time() - begun) / RECOUNT_SHARE)
-            link.send(self._current(counts, claims, pool).as_message())
+            link.send(Reported(self._report(counts, context)))
             claims.ran_dry.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_SECONDS):
@@ -225,25 +183,29 @@ class Shard:
                         recount_at = min(recount_at, loop.time() + REPORT_SECONDS / 10)
                     await asyncio.sleep(REPORT_SECONDS / 10)
 
-    def _current(self, counts: Counts | None, claims: Claims, pool: ExtractionPool) -> Report:
-        by_status = counts.by_status if counts else {}
-        outstanding = by_status.get("pending", 0) + by_status.get("prepping", 0) if counts else None
-        return Report(
+    def _report(self, counts: Counts | None, context: WorkerContext) -> ShardReport:
+        runners = context.runners
+        return ShardReport(
             state=self._state,
-            outstanding=outstanding,
-            by_status=by_status,
+            outstanding=outstanding(counts.by_status, tuple(runners)) if counts else None,
+            by_status=counts.by_status if counts else {},
             by_failure=counts.by_failure if counts else {},
-            prep_done=self._counters.prep_done,
+            completed=dict(self._counters.completed),
             attempts_failed=self._counters.attempts_failed,
             lost_leases=self._counters.lost_leases,
-            held=claims.held,
-            downloading=self._counters.downloading,
-            extracting=pool.busy,
-            lag_p50_seconds=self._lag.quantile_seconds(0.5),
-            lag_p99_seconds=self._lag.quantile_seconds(0.99),
-            lag_max_seconds=self._lag.max_seconds,
-            downloaded_bytes=self._counters.downloaded_bytes,
+            held=context.claims.held,
+            gauges=_merged(context.slots.gauges(), *(runner.gauges() for runner in runners.values())),
+            totals=_merged(*(runner.totals() for runner in runners.values())),
+            loop_lag=LoopLag(
+                p50_seconds=self._lag.quantile_seconds(0.5),
+                p99_seconds=self._lag.quantile_seconds(0.99),
+                max_seconds=self._lag.max_seconds,
+            ),
         )
+
+
+def _merged(*parts: Mapping[str, T]) -> dict[str, T]:
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def group_of(workers: int) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 TICK_SECONDS = 0.02
 _MIN_SECONDS = 1e-5
@@ -49,13 +50,11 @@ def _bucket(lag_seconds: float) -> int:
 
 @dataclass(slots=True)
 class Counters:
-    """What a shard did since it started."""
+    """What a shard has done since it started; `completed` counts claims by phase."""
 
-    prep_done: int = 0
+    completed: Counter[str] = field(default_factory=Counter)
     attempts_failed: int = 0
     lost_leases: int = 0
-    downloading: int = 0
-    downloaded_bytes: int = 0
 
 
 async def measure_lag(histogram: LagHistogram) -> None:

@@ -1,8 +1,8 @@
-"""One worker: an asyncio task that takes a paper, preps it, settles it, and takes the next.
+"""One worker: an asyncio task that takes a paper, lets its phase's runner work on it, ends the claim, and goes on.
 
-Guarantee: whatever happens to an attempt, its claim is settled exactly once; a drain hands back free of charge what
-has not reached the engine, and lets the rest finish. Limit: the number of workers bounds papers in flight; the
-semaphores, not the workers, bound downloads and extractions.
+Guarantee: whatever happens to an attempt, its claim is ended exactly once; a drain hands back free of charge what may
+be interrupted, and lets the rest finish. Limit: the number of workers bounds papers in flight; the slots of the
+phases, not the workers, bound downloads, extractions and the like.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import errno
 import logging
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import PREP
-from rpa_shard.phases.prep.pipeline import Prep
+from rpa_shard.model.phase import Phase
+from rpa_shard.phases.runner import Attempt, PhaseRunner, Slots
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import Counters
@@ -33,13 +34,12 @@ _SYSTEM_ERRORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class WorkerContext:
     """What the workers of a shard share."""
 
     claims: Claims
-    prep: Prep
-    downloads: asyncio.Semaphore
-    extractions: asyncio.Semaphore
+    runners: Mapping[Phase, PhaseRunner]
+    slots: Slots
     counters: Counters
     delay_scale: float
 
@@ -47,28 +47,36 @@ class Bench:
 class Worker:
     """One worker; `run` is its task."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        # True while the paper in hand can be handed back without throwing work away.
-        self.interruptible = False
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._attempt: Attempt | None = None
         # Set by a cancellation, after which it takes no more papers, whether the shard drains or breaks.
-        self._sent_home = False
+        self._cancelled = False
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether the paper in hand can be handed back now without throwing work away."""
+        return self._attempt is not None and self._attempt.interruptible
 
     async def run(self) -> None:
         """Works until the claims are closed, or it is cancelled."""
-        while not self._sent_home and (claim := await self._bench.claims.next()) is not None:
+        claims = self._context.claims
+        while not self._cancelled and (claim := await claims.next()) is not None:
             reach("after_claim")
             begun = time.monotonic()
-            outcome = await self._attempt(claim)
-            if await self._bench.claims.finish(claim, outcome):
-                self._tell(claim, outcome, time.monotonic() - begun)
+            outcome = await self._work_on(claim)
+            if await claims.finish(claim, outcome):
+                self._log(claim, outcome, time.monotonic() - begun)
 
-    async def _attempt(self, claim: Claim) -> Outcome:
+    async def _work_on(self, claim: Claim) -> Outcome:
+        context = self._context
+        self._attempt = Attempt(context.slots)
         try:
-            return completed(PREP, await self._prepare(claim))
+            result = await context.runners[claim.phase].run(claim, self._attempt)
+            return completed(claim.phase, {**result, "attempts": claim.attempt})
         except asyncio.CancelledError:
-            self._sent_home = True
-            return released(PREP, "shutdown", suspect=claim.suspect)
+            self._cancelled = True
+            return released(claim.phase, "shutdown", suspect=claim.suspect)
         except PaperError as error:
             failed = error
         except OSError as error:
@@ -79,40 +87,25 @@ class Worker:
             log.exception("bug arxiv_id=%s", claim.paper_id)
             failed = PaperError(Failure.BUG, f"{type(error).__name__}: {error}")
         finally:
-            self.interruptible = False
-        self._bench.counters.attempts_failed += 1
-        return verdict(claim, failed, random.random(), self._bench.delay_scale)  # noqa: S311  # jitter, not a secret
+            self._attempt = None
+        context.counters.attempts_failed += 1
+        return verdict(claim, failed, random.random(), context.delay_scale)  # noqa: S311  # jitter, not a secret
 
-    async def _prepare(self, claim: Claim) -> dict[str, object]:
-        bench = self._bench
-        self.interruptible = True
-        async with bench.downloads:
-            bench.counters.downloading += 1
-            try:
-                fetched = await bench.prep.download_pdf(claim)
-            finally:
-                bench.counters.downloading -= 1
-        if fetched.pdf is not None and fetched.source is not None:
-            bench.counters.downloaded_bytes += fetched.pdf.size_bytes
-        async with bench.extractions:
-            self.interruptible = False
-            result = await bench.prep.extract_text(claim, fetched)
-        return {**result, "attempts": claim.attempt}
-
-    def _tell(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
+    def _log(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
+        phase = claim.phase
         if outcome.result is not None:
-            self._bench.counters.prep_done += 1
+            self._context.counters.completed[phase.name] += 1
             log.info(
-                "PREP DONE arxiv_id=%s ms=%.0f pages=%d chars=%d refs=%d",
+                "%s DONE arxiv_id=%s ms=%.0f %s",
+                phase.name.upper(),
                 claim.paper_id,
                 seconds * 1000,
-                outcome.result["pages"],
-                outcome.result["characters"],
-                outcome.result["references"],
+                self._context.runners[phase].summary(outcome.result),
             )
         elif outcome.failure is not None:
             log.warning(
-                "prep %s arxiv_id=%s attempt=%d reason=%s: %s",
+                "%s %s arxiv_id=%s attempt=%d reason=%s: %s",
+                phase.name,
                 outcome.event,
                 claim.paper_id,
                 claim.attempt,

@@ -52,8 +52,13 @@ def postponed(
 
 
 def released(phase: Phase, reason: str, *, suspect: bool = False) -> Outcome:
-    """Handed back untouched, free of charge: a shutdown, or the death of a process that the paper did not cause."""
+    """Handed back untouched by the process that held it, free of charge."""
     return Outcome("released", phase, phase.from_status, "refund", suspect=suspect, detail=reason)
+
+
+def reclaimed(phase: Phase, reason: str, *, suspect: bool = False) -> Outcome:
+    """Taken back from a process that died, free of charge."""
+    return Outcome("reclaimed", phase, phase.from_status, "refund", suspect=suspect, detail=reason)
 
 
 def suspected(phase: Phase, reason: str, *, charged: bool) -> Outcome:

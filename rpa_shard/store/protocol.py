@@ -1,31 +1,28 @@
-"""What a shard needs of its store.
+"""What the program needs of a store, whichever engine holds the rows.
 
-Guarantee of every implementation: a claim is exclusive and charged; whatever ends it does so only while its lease
-id still stands in the row (the fence); a written end is durable when the call returns. Limit: one store serves
-one shard; papers of other shards are not its business.
+Guarantee of every implementation: a claim is exclusive and charged; whatever ends it does so only while its lease id
+still stands in the row (the fence); what is written is durable when the call returns; rows have no state that the
+phases do not allow. The contract tests hold every engine to this. Limit: papers' files are not the store's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
+from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import Phase
+from rpa_shard.model.phase import Phase, Status
+from rpa_shard.store.catalogue import Catalogue, CatalogueReader
+from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many papers are in each status, and how many failed for good for which reason."""
-
-    by_status: Mapping[str, int] = field(default_factory=dict)
-    by_failure: Mapping[str, int] = field(default_factory=dict)
+from rpa_shard.store.repairs import KnownPaper, RepairReport
+from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
 
 
 class Store(Protocol):
-    """The papers of one shard."""
+    """The papers of one shard, as its workers see them. Used from one loop."""
 
     async def claim(self, phase: Phase, limit: int) -> list[Claim]:
         """Up to `limit` papers whose time has come, highest priority first, then longest waiting."""
@@ -37,22 +34,118 @@ class Store(Protocol):
         """Extends the leases; returns the lease ids that were lost."""
 
     async def reclaim_expired(self, held: Collection[str]) -> int:
-        """Hands back papers whose lease ran out, but for the lease ids that the caller still holds; returns how many.
+        """Hands back papers whose lease ran out, except for the lease ids that the caller still holds.
 
-        The clock alone ends no lease of a living holder: it may have been set.
+        Returns how many. The clock alone ends no lease of a living holder: it may have been set.
         """
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Ends a claim; False if its lease was lost, and then nothing was written."""
 
-    async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        """`prepping` to `prepped`, under the fence."""
-
-    async def save_expensive_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        """`analyzing` to `analyzed`, under the fence."""
-
-    async def save_wrap_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        """`wrapping` to `done`, under the fence."""
-
     async def counts(self) -> Counts:
-        """A recount of all papers."""
+        """A recount of all papers of the shard."""
+
+
+class Ledger(Protocol):
+    """The papers of all shards, as commands and the supervisor see them. Never claims."""
+
+    @property
+    def layout(self) -> Layout:
+        """The layout, which stays as it is while the ledger is open."""
+
+    def add(self, paper_ids: Iterable[str], priority: int = 0) -> tuple[int, int]:
+        """Queues papers; returns how many were new and how many were known already."""
+
+    def counts(self) -> Counts:
+        """All papers by status, and failures by reason."""
+
+    def leases(self) -> Leases:
+        """What the health check wants to know of leases."""
+
+    def suspects(self) -> int:
+        """How many papers wait to run alone, because their process died while parsing them."""
+
+    def paper(self, paper_id: str) -> PaperRow | None:
+        """One paper's row, or None if it was never added."""
+
+    def history(self, paper_id: str) -> list[HistoryLine]:
+        """What happened to one paper, oldest first."""
+
+    def papers(self) -> Iterator[PaperRow]:
+        """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
+
+    def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
+        """Shard and rows, in pages in order of id; for millions of papers, so nothing is made of what is read."""
+
+    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
+        """The ids of the papers in any of the statuses."""
+
+    def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
+        """How many papers in any of the statuses have arXiv ids, perhaps without those in known archives."""
+
+    def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
+        """What `phase` yielded for some papers whose last completed phase it is; at most `limit` a shard."""
+
+    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+        """Sends failed papers back to the phase in which they failed; what earlier phases yielded stays.
+
+        Those named, or all; of one reason, or of any. Returns their ids.
+        """
+
+    def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
+        """Sends a paper back to `phase`, and forgets what that phase and later ones yielded.
+
+        False, and nothing is written, if its row has changed since or is held.
+        """
+
+
+class StoreEngine(Protocol):
+    """One store: how it is made, opened, moved to another layout, and repaired."""
+
+    def stored_layout(self) -> StoredLayout | None:
+        """The layout, or None where there is no store yet. Raises StoreError."""
+
+    def create(self, layout: Layout) -> StoredLayout:
+        """Makes the store if there is none, and upgrades one of an older format; the layout that it has then."""
+
+    def open_ledger(self, layout_if_new: Layout | None = None) -> AbstractContextManager[Ledger]:
+        """The ledger; a new store is made where `layout_if_new` is given.
+
+        Raises StoreError, also where there is nothing yet and where a move was cut short.
+        """
+
+    def open_store(
+        self, shard: int, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
+    ) -> AbstractAsyncContextManager[Store]:
+        """The store of one shard, for its own process. So many ends of claims wait for no more to come."""
+
+    def reclaim(self, shard: int, suspects: Mapping[str, bool]) -> int:
+        """Frees every lease of a shard whose process is gone; returns how many there were.
+
+        `suspects` were inside native code when their process died: they run alone from now on, and the value says
+        whether the attempt is charged. All others are handed back free of charge. Only for the holder of the run lock.
+        """
+
+    def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:
+        """Held while the layout changes. Raises FolderBusyError where it should not `wait`."""
+
+    def reshard(self, target: Layout) -> int:
+        """Moves papers to `target`, finishing a move that was cut short first; returns how many papers moved.
+
+        May be killed at any point and run again. The caller holds the run lock and the layout lock, no shard lives,
+        and all leases have been reclaimed.
+        """
+
+    def repair(
+        self, known: Callable[[], Iterable[KnownPaper]], expected: Mapping[int, int], say: Callable[[str], None]
+    ) -> RepairReport:
+        """Rebuilds what is damaged, also by the papers that have files; the caller holds run lock and layout lock.
+
+        `expected` is how many papers the last run counted in each shard. Raises StoreError.
+        """
+
+    def open_catalogue(self, *, create: bool = False) -> AbstractContextManager[Catalogue | None]:
+        """The catalogue, or None if there is none and none is to be made."""
+
+    def catalogue_reader(self) -> CatalogueReader:
+        """The catalogue for the threads of a shard."""

@@ -9,11 +9,10 @@ holder's memory, not from the clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 
 class SteadyClock:
@@ -26,19 +25,23 @@ class SteadyClock:
         return max(time.time(), time.monotonic() + self._offset)
 
 
-def moment() -> dict[str, Any]:
-    """Now, to be kept in a file for `seconds_since` in another process."""
-    return {"unix_seconds": time.time(), "monotonic_seconds": time.monotonic(), "boot": _boot()}
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time that another process can tell the distance to; `boot` names the machine's boot, "" if unknown."""
 
+    unix_seconds: float
+    monotonic_seconds: float
+    boot: str
 
-def seconds_since(noted: Mapping[str, Any]) -> float:
-    """How long ago a `moment` was, at least 0: by the monotonic clock, or after a boot by the time of day.
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.time(), time.monotonic(), _boot())
 
-    Raises KeyError and TypeError for what is no moment.
-    """
-    if noted["boot"] and noted["boot"] == _boot():
-        return max(0.0, time.monotonic() - float(noted["monotonic_seconds"]))
-    return max(0.0, time.time() - float(noted["unix_seconds"]))
+    def seconds_since(self) -> float:
+        """How long ago it was, at least 0: by the monotonic clock, or after a boot by the time of day."""
+        if self.boot and self.boot == _boot():
+            return max(0.0, time.monotonic() - self.monotonic_seconds)
+        return max(0.0, time.time() - self.unix_seconds)
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from rpa_shard.store.folder import StoreError
+from rpa_shard.model.errors import StoreError
 
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "gpfs", "beegfs", "fuse.sshfs", "fuse.s3fs")
 

@@ -20,8 +20,9 @@ from rpa_shard.model.phase import PREP
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.process import group_of
 from rpa_shard.shard.vitals import Counters
-from rpa_shard.store.folder import DataFolder
+from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.outcome import completed
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 from scripts.benchmarks.measuring import ContenderError
 from scripts.benchmarks.ours import queue
@@ -63,7 +64,9 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
     """Takes every paper of one shard through; their number, and when it began and ended."""
     counters = Counters()
     group = group_of(workers)
-    async with SQLiteStore.open(folder.shard_file(shard), Settings().lease_ttl_seconds, group=group) as store:
+    async with SQLiteStore.open(
+        SQLiteFiles(folder.root).shard_file(shard), Settings().lease_ttl_seconds, group=group
+    ) as store:
         claims = Claims(store, counters, group)
 
         async def work() -> int:

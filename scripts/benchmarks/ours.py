@@ -19,8 +19,9 @@ from typing import Any
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.run_status import read_status
-from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from scripts.benchmarks.measuring import ContenderError, Figures, Lag, measure
 from scripts.benchmarks.papers import Shelf
 
@@ -73,7 +74,7 @@ def run_ours(
 ) -> Figures:
     """One whole run over the shelf. Raises ContenderError."""
     folder = queue(scratch / "data", shelf.urls(url), shards)
-    watch = None if growth is None else lambda: growth.note(read_status(folder.status_file))
+    watch = None if growth is None else lambda: growth.note(read_status(folder.run.status_file))
     figures = measure(
         RUN,
         len(shelf.ids),
@@ -83,7 +84,7 @@ def run_ours(
         may_exit=(0, SOME_FAILED),
         look=watch,
     )
-    status = read_status(folder.status_file)
+    status = read_status(folder.run.status_file)
     with open_ledger(folder) as ledger:
         prepped = ledger.counts().by_status.get("prepped", 0)
     if status is None or prepped < MIN_PREPPED * len(shelf.ids):
@@ -132,7 +133,7 @@ def _first_arrival(mirror_log: Path, offset_bytes: int) -> float:
 
 
 def _is_idle(folder: DataFolder, papers: int) -> bool:
-    status = read_status(folder.status_file)
+    status = read_status(folder.run.status_file)
     if status is None:
         return False
     return status["prep_done"] >= papers and not any(shard["held"] for shard in status["shards"])

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP, Status
-from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import reshard as reshard_module
-from rpa_shard.store.sqlite.ledger import make_folder, open_ledger, reclaim
+from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.ledger import make_folder
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.reshard import reshard
 from rpa_shard.store.sqlite.store import SQLiteStore
 
 IDS = [f"2401.{number:05}" for number in range(1, 301)]
@@ -57,25 +60,25 @@ def test_everything_has_its_place(folder: DataFolder) -> None:
 @pytest.mark.parametrize("shards", [[1], [4], [1, 4, 3, 8, 2], [200, 1]])
 def test_resizing_loses_and_doubles_nothing(folder: DataFolder, shards: Sequence[int]) -> None:
     for count in shards:
-        reshard(folder, Layout(200, count))
+        engine_of(folder).reshard(Layout(200, count))
         assert contents(folder) == IDS
         assert len(list((folder.root / "shards").glob("*.sqlite3"))) == count
 
 
 def test_a_change_of_workers_moves_papers_too(folder: DataFolder) -> None:
-    assert reshard(folder, Layout(40, 3)) > 0
+    assert engine_of(folder).reshard(Layout(40, 3)) > 0
     assert contents(folder) == IDS
 
 
 def test_history_moves_along_once(folder: DataFolder) -> None:
     with open_ledger(folder) as ledger:
         for shard in range(2):
-            with sqlite3.connect(folder.shard_file(shard)) as connection:
+            with sqlite3.connect(SQLiteFiles(folder.root).shard_file(shard)) as connection:
                 ids = [row.paper_id for row in ledger.papers() if row.shard == shard]
                 line = {"now": 1.0, "event": "postponed", "attempt": 1, "failure": "network", "detail": "x"}
                 connection.executemany(query("remember"), [{"id": each, **line} for each in ids])
             connection.close()
-    reshard(folder, Layout(200, 5))
+    engine_of(folder).reshard(Layout(200, 5))
     with open_ledger(folder) as ledger:
         assert all(len(ledger.history(each)) == 1 for each in IDS)
 
@@ -107,21 +110,21 @@ def test_a_move_may_be_cut_short_anywhere(
         patched.setattr(reshard_module, "transaction", counting)
         patched.setattr(reshard_module, "BATCH_PAPERS", 40)
         try:
-            reshard(folder, Layout(200, first))
+            engine_of(folder).reshard(Layout(200, first))
         except KilledError:
             with pytest.raises(StoreError, match="cut short"), open_ledger(folder):
                 pass
-    reshard(folder, Layout(200, second))
+    engine_of(folder).reshard(Layout(200, second))
     assert contents(folder) == IDS
-    assert folder.read_manifest() == Manifest(Layout(200, second))
+    assert SQLiteFiles(folder.root).read_manifest() == StoredLayout(Layout(200, second))
 
 
 async def test_reclaim_frees_all_and_marks_only_suspects(folder: DataFolder) -> None:
-    reshard(folder, Layout(200, 1))
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    engine_of(folder).reshard(Layout(200, 1))
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = await store.claim(PREP, 5)
     suspect = claims[2].paper_id
-    assert reclaim(folder, 0, frozenset({suspect})) == 5
+    assert engine_of(folder).reclaim(0, {suspect: True}) == 5
     with open_ledger(folder) as ledger:
         assert ledger.counts().by_status == {"pending": 300}
         for each in claims:
@@ -132,8 +135,8 @@ async def test_reclaim_frees_all_and_marks_only_suspects(folder: DataFolder) -> 
 
 
 async def fail_some(folder: DataFolder) -> None:
-    reshard(folder, Layout(200, 1))
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    engine_of(folder).reshard(Layout(200, 1))
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         for claim, failure in zip(await store.claim(PREP, 2), (Failure.NETWORK, Failure.POISON), strict=True):
             await store.finish(claim, failed(PREP, failure, "x", suspect=failure is Failure.POISON))
 
@@ -151,7 +154,7 @@ async def test_retry_by_reason_and_by_name(folder: DataFolder) -> None:
 
 
 def spoil(folder: DataFolder, how: str) -> None:
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     if how == "not sqlite":
         path.write_bytes(b"something else entirely, longer than a header")
     elif how == "another program":
@@ -180,10 +183,10 @@ def spoil(folder: DataFolder, how: str) -> None:
     ],
 )
 def test_a_file_that_we_cannot_use_is_refused_and_left_alone(folder: DataFolder, how: str, says: str) -> None:
-    for leftover in folder.shard_file(0).parent.glob("shard-000.sqlite3-*"):
+    for leftover in SQLiteFiles(folder.root).shard_file(0).parent.glob("shard-000.sqlite3-*"):
         leftover.unlink()
     spoil(folder, how)
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     before = path.read_bytes() if path.exists() else None
     with pytest.raises(StoreError, match=says) as caught, open_ledger(folder):
         pass
@@ -196,13 +199,13 @@ def test_a_file_that_we_cannot_use_is_refused_and_left_alone(folder: DataFolder,
     ["", "{}", "[]", '{"format": 1, "workers": 0, "shards": 0, "moving_to": null}', "\x00", '{"format": "x"}'],
 )
 def test_a_manifest_that_is_not_ours_is_refused(folder: DataFolder, text: str) -> None:
-    folder.manifest_file.write_text(text)
+    SQLiteFiles(folder.root).manifest_file.write_text(text)
     with pytest.raises(StoreError, match="not a manifest"), open_ledger(folder):
         pass
 
 
 def test_a_newer_manifest_is_refused(folder: DataFolder) -> None:
-    folder.manifest_file.write_text('{"format": 99, "workers": 200, "shards": 2, "moving_to": null}')
+    SQLiteFiles(folder.root).manifest_file.write_text('{"format": 99, "workers": 200, "shards": 2, "moving_to": null}')
     with pytest.raises(StoreError, match="newer than ours"), open_ledger(folder):
         pass
 
@@ -221,18 +224,18 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_the_run_lock_is_held_until_the_last_process_ends(folder: DataFolder) -> None:
     """A child that inherited the lock holds it after its parent let go."""
-    with folder.run_lock():
+    with folder.run.run_lock():
         child = os.fork()
         if child == 0:
             signal.pause()
             os._exit(0)
     try:
-        with pytest.raises(FolderBusyError), folder.run_lock():
+        with pytest.raises(FolderBusyError), folder.run.run_lock():
             pass
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    with folder.run_lock():
+    with folder.run.run_lock():
         pass
 
 
@@ -244,7 +247,7 @@ def test_what_a_killed_process_left_half_written_goes_away(folder: DataFolder) -
     living = folder.root / "run" / f".resize.{os.getpid()}.part"
     for path in (*left, living):
         path.touch()
-    folder.remove_half_written()
+    folder.run.remove_half_written()
     assert [path.exists() for path in (*left, living)] == [False, False, True]
 
 
@@ -267,7 +270,7 @@ def test_the_claim_and_settle_plans_never_scan_the_table(folder: DataFolder) -> 
         "status": "pending", "claims": "pending", "holds": "prepping", "priority": 0, "now": 0, "limit": 1,
         "below": 1, "expires_at": 1, "leases": "[]", "outcomes": "[]", "id": "x", "after": "", "failure": None,
     }  # fmt: skip
-    connection = sqlite3.connect(folder.shard_file(0))
+    connection = sqlite3.connect(SQLiteFiles(folder.root).shard_file(0))
     for name in ("highest_priority", "claim", "renew", "finish", "held", "expired", "next_attempt", "paper", "history"):
         plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + query(name), parameters)]
         assert not [step for step in plan if step.startswith("SCAN papers") and "USING" not in step], (name, plan)

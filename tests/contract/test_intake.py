@@ -17,9 +17,12 @@ from rpa_shard.intake.adding import Adder, Tally
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
 from rpa_shard.intake.id_lines import IntakeError
 from rpa_shard.intake.snapshot import Filter, first_submitted, metadata_of
-from rpa_shard.store.folder import DataFolder, Layout, StoreError
-from rpa_shard.store.sqlite.catalogue import CatalogueReader, Whereabouts, bare, open_catalogue
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.model.errors import StoreError
+from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of, open_ledger
+from rpa_shard.store.layout import Layout
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig
 
@@ -229,7 +232,7 @@ def test_snapshots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monke
         assert reason in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["add", "--metadata", "x", "--since", "yesterday"])
-    assert "'yesterday' is no day: write YYYY-MM-DD" in capsys.readouterr().err
+    assert "'yesterday' is not a day: write YYYY-MM-DD" in capsys.readouterr().err
 
 
 ODD_FIELDS: list[dict[str, Any]] = [
@@ -302,7 +305,7 @@ def test_the_catalogue_while_a_run_is_on(tmp_path: Path) -> None:
         adder.add_snapshot(path, Filter(), None)
     assert reader.whereabouts("2401.00001") == Whereabouts(version="2")
     reader.close()
-    with open_catalogue(folder) as catalogue:
+    with engine_of(folder).open_catalogue() as catalogue:
         assert catalogue is not None
         assert not catalogue.has_members()
         found = catalogue.metadata("2401.00001v1")
@@ -316,8 +319,8 @@ def test_a_catalogue_that_is_none(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     with open_ledger(folder, Layout(1, 1)):
         pass
-    folder.catalogue_file.write_bytes(folder.shard_file(0).read_bytes())
-    with pytest.raises(StoreError, match="of another program"), open_catalogue(folder):
+    SQLiteFiles(folder.root).catalogue_file.write_bytes(SQLiteFiles(folder.root).shard_file(0).read_bytes())
+    with pytest.raises(StoreError, match="of another program"), engine_of(folder).open_catalogue():
         pass
 
 

@@ -17,16 +17,20 @@ from rpa_shard.extract.runner import make
 from rpa_shard.maintain.repair import Repairs, repair
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
 from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
-from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, Manifest, StoreError
+from rpa_shard.store.catalogue import Member
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of, open_ledger
+from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, suspected
-from rpa_shard.store.sqlite.catalogue import Member, open_catalogue
-from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.repair import rebuild
 from rpa_shard.store.sqlite.repair.pages import Losses, records_of
 from rpa_shard.store.sqlite.store import SQLiteStore
@@ -58,7 +62,7 @@ def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:
 
 
 async def fill(folder: DataFolder) -> None:
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = await store.claim(PREP, DONE + 40)
         ends = {claim: end_of(folder, number, claim) for number, claim in enumerate(claims)}
         await asyncio.gather(*(store.finish(claim, end) for claim, end in ends.items() if end is not None))
@@ -130,7 +134,7 @@ LOSES_NOTHING = {"first page", "second page", "row page"}
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_can_be_saved_is_saved(folder: DataFolder, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows_of(folder)
-    path, whole = folder.shard_file(0), folder.shard_file(1)
+    path, whole = SQLiteFiles(folder.root).shard_file(0), SQLiteFiles(folder.root).shard_file(1)
     untouched = whole.read_bytes()
     DAMAGES[damage](path)
     spoiled = path.read_bytes() if path.exists() else None
@@ -166,7 +170,7 @@ def test_rows_that_can_be_read_are_as_they_were(folder: DataFolder, damage: str)
     before = rows_of(folder)
     with open_ledger(folder) as ledger:
         history = {each: ledger.history(each) for each in before}
-    DAMAGES[damage](folder.shard_file(0))
+    DAMAGES[damage](SQLiteFiles(folder.root).shard_file(0))
     (repaired,) = repair(folder, print).repaired
     after = rows_of(folder)
     same = [each for each, row in after.items() if row == before[each]]
@@ -179,7 +183,7 @@ def test_rows_that_can_be_read_are_as_they_were(folder: DataFolder, damage: str)
 
 def test_what_stands_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path) -> None:
     """The process died before the log was written back, and then the file was damaged."""
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     with sqlite3.connect(path, isolation_level=None) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("UPDATE papers SET priority = 7 WHERE status = 'pending'")
@@ -201,7 +205,7 @@ def test_what_stands_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path
 
 
 def test_a_log_that_was_torn_counts_up_to_its_last_commit(folder: DataFolder) -> None:
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     log = path.with_name(path.name + "-wal")
     with sqlite3.connect(path, isolation_level=None) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -231,7 +235,7 @@ def test_papers_that_have_files_are_known_without_a_store(folder: DataFolder) ->
     files_of(folder.papers, parse(broken)).text.write_text("other")
     (folder.papers / "2401" / "notes.json").write_text("[]")
     (folder.papers / "2401" / "notes.pdf").write_bytes(b"")
-    folder.shard_file(0).unlink()
+    SQLiteFiles(folder.root).shard_file(0).unlink()
     done = repair(folder, print)
     after = rows_of(folder)
     states = {each: row.status for each, row in after.items() if row.shard == 0}
@@ -242,7 +246,7 @@ def test_papers_that_have_files_are_known_without_a_store(folder: DataFolder) ->
 
 
 def test_what_may_be_lost_is_told(folder: DataFolder) -> None:
-    DAMAGES["half"](folder.shard_file(0))
+    DAMAGES["half"](SQLiteFiles(folder.root).shard_file(0))
     done = repair(folder, print)
     assert not done.complete
     text = "\n".join(done.lines())
@@ -251,7 +255,7 @@ def test_what_may_be_lost_is_told(folder: DataFolder) -> None:
 
 
 def test_the_last_run_knows_how_many_there_were(folder: DataFolder) -> None:
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     done = Repairs(expected={path: 3})
     done.repaired = [rebuild.Repaired(path, "x", None, whole=3, losses=Losses(pages=1))]
     assert done.complete
@@ -261,12 +265,12 @@ def test_the_last_run_knows_how_many_there_were(folder: DataFolder) -> None:
 
 
 def test_nothing_is_repaired_while_a_run_is_on_or_nothing_is_wrong(folder: DataFolder) -> None:
-    with folder.run_lock(), pytest.raises(FolderBusyError):
+    with folder.run.run_lock(), pytest.raises(FolderBusyError):
         repair(folder, print)
     done = repair(folder, print)
     assert done.complete
     assert done.lines() == ["nothing to repair: 2 shard files are whole"]
-    assert not folder.damaged.exists()
+    assert not SQLiteFiles(folder.root).damaged.exists()
     with pytest.raises(StoreError, match="nothing to repair"):
         repair(DataFolder(folder.root / "none"), print)
 
@@ -280,7 +284,7 @@ def test_a_repair_that_is_cut_short_is_run_again(
     folder: DataFolder, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = rows_of(folder)
-    overwrite(folder.shard_file(0), 0)
+    overwrite(SQLiteFiles(folder.root).shard_file(0), 0)
 
     def die(name: str) -> None:
         if name == point:
@@ -292,7 +296,7 @@ def test_a_repair_that_is_cut_short_is_run_again(
     monkeypatch.undo()
     with pytest.raises(StoreError, match="rpa-shard repair") as caught:
         rows_of(folder)
-    assert str(folder.shard_file(0)) in str(caught.value)
+    assert str(SQLiteFiles(folder.root).shard_file(0)) in str(caught.value)
     done = repair(folder, print)
     assert done.complete
     assert rows_of(folder) == before
@@ -300,8 +304,8 @@ def test_a_repair_that_is_cut_short_is_run_again(
 
 
 def test_a_disk_without_room_leaves_it_as_it_was(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    overwrite(folder.shard_file(0), 0)
-    spoiled = folder.shard_file(0).read_bytes()
+    overwrite(SQLiteFiles(folder.root).shard_file(0), 0)
+    spoiled = SQLiteFiles(folder.root).shard_file(0).read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -309,27 +313,27 @@ def test_a_disk_without_room_leaves_it_as_it_was(folder: DataFolder, monkeypatch
     monkeypatch.setattr(shutil, "copy2", full)
     with pytest.raises(StoreError, match="No space left"):
         repair(folder, print)
-    assert folder.shard_file(0).read_bytes() == spoiled
+    assert SQLiteFiles(folder.root).shard_file(0).read_bytes() == spoiled
 
 
 def test_a_move_that_was_cut_short_is_repaired_too(folder: DataFolder) -> None:
     before = rows_of(folder)
-    folder.write_manifest(Manifest(Layout(200, 2), moving_to=Layout(200, 3)))
-    overwrite(folder.shard_file(1), 0)
+    SQLiteFiles(folder.root).write_manifest(StoredLayout(Layout(200, 2), moving_to=Layout(200, 3)))
+    overwrite(SQLiteFiles(folder.root).shard_file(1), 0)
     assert repair(folder, print).complete
-    folder.write_manifest(Manifest(Layout(200, 2)))
+    SQLiteFiles(folder.root).write_manifest(StoredLayout(Layout(200, 2)))
     assert rows_of(folder) == before
 
 
 def test_a_row_that_another_file_has_is_not_made_twice(folder: DataFolder) -> None:
     """A free page still holds rows that were moved away, or a copy was put back by hand."""
     before = rows_of(folder)
-    connection = sqlite3.connect(folder.shard_file(0))
-    connection.execute("ATTACH ? AS other", (str(folder.shard_file(1)),))
+    connection = sqlite3.connect(SQLiteFiles(folder.root).shard_file(0))
+    connection.execute("ATTACH ? AS other", (str(SQLiteFiles(folder.root).shard_file(1)),))
     connection.execute("INSERT INTO main.papers SELECT * FROM other.papers")
     connection.commit()
     connection.close()
-    overwrite(folder.shard_file(0), 0)
+    overwrite(SQLiteFiles(folder.root).shard_file(0), 0)
     repair(folder, print)
     assert rows_of(folder) == before
 
@@ -378,23 +382,23 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
 
 
 def test_a_damaged_catalogue_is_put_aside(folder: DataFolder, tmp_path: Path) -> None:
-    with open_catalogue(folder, create=True) as catalogue:
+    with engine_of(folder).open_catalogue(create=True) as catalogue:
         assert catalogue is not None
         catalogue.add_members(tmp_path / "a.tar", [Member("2401.00001", 512, 100)])
     assert repair(folder, print).catalogue is None
-    os.truncate(folder.catalogue_file, 5000)
+    os.truncate(SQLiteFiles(folder.root).catalogue_file, 5000)
     done = repair(folder, print)
     assert done.catalogue is not None
     assert done.catalogue.stat().st_size == 5000
     assert "`add --tar`" in "\n".join(done.lines())
-    assert not folder.catalogue_file.exists()
+    assert not SQLiteFiles(folder.root).catalogue_file.exists()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_command_names_the_file_and_the_way_out(
     folder: DataFolder, damage: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    DAMAGES[damage](folder.shard_file(0))
+    DAMAGES[damage](SQLiteFiles(folder.root).shard_file(0))
     monkeypatch.setenv("RPA_V2_DATA_DIR", str(folder.root))
     monkeypatch.setenv("RPA_V2_SHARD_COUNT", "3")
     codes = {}
@@ -412,7 +416,7 @@ def test_every_command_names_the_file_and_the_way_out(
         assert "Traceback" not in errors
         if codes[command] == 2:
             (line,) = errors.splitlines()
-            assert str(folder.shard_file(0)) in line
+            assert str(SQLiteFiles(folder.root).shard_file(0)) in line
             assert "rpa-shard repair" in line
     assert 2 in codes.values()
     if damage not in {"row page", "a row", "tail", "half"}:

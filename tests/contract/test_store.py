@@ -18,10 +18,13 @@ import pytest
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Status
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed, postponed, released, suspected
 from rpa_shard.store.protocol import Store
-from rpa_shard.store.sqlite.ledger import PaperRow, open_ledger
+from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 
 LEASE_SECONDS = 300.0
@@ -61,7 +64,7 @@ class Bench:
             ledger.add(paper_ids, priority)
 
     def open_again(self) -> AbstractAsyncContextManager[Store]:
-        return self.engine(self.folder.shard_file(0), LEASE_SECONDS, self.clock)
+        return self.engine(SQLiteFiles(self.folder.root).shard_file(0), LEASE_SECONDS, self.clock)
 
 
 @pytest.fixture(params=ENGINES)
@@ -74,7 +77,7 @@ async def bench(tmp_path: Path, engine: Engine) -> AsyncIterator[Bench]:
     folder, clock = DataFolder(tmp_path / "data"), Clock()
     with open_ledger(folder, Layout(200, 1)) as ledger:
         ledger.add(["2401.00001", "2401.00002", "2401.00003"])
-    async with engine(folder.shard_file(0), LEASE_SECONDS, clock) as store:
+    async with engine(SQLiteFiles(folder.root).shard_file(0), LEASE_SECONDS, clock) as store:
         yield Bench(folder, clock, store, engine)
 
 
@@ -131,9 +134,9 @@ async def test_a_lost_lease_changes_nothing(bench: Bench) -> None:
     bench.clock.now += LEASE_SECONDS + 1
     assert await bench.store.reclaim_expired(()) == 1
     successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
-    assert not await bench.store.save_prep_result(zombie, {"pages": 666})
+    assert not await bench.store.finish(zombie, completed(PREP, {"pages": 666}))
     assert bench.row(zombie.paper_id).lease_id == successor.lease_id
-    assert await bench.store.save_prep_result(successor, {"pages": 3})
+    assert await bench.store.finish(successor, completed(PREP, {"pages": 3}))
     assert bench.row(zombie.paper_id).results["prep"] == {"pages": 3}
     assert bench.events(zombie.paper_id) == ["released", "prepped"]
 
@@ -144,7 +147,8 @@ async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
     await bench.store.reclaim_expired(())
     successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
     results = await asyncio.gather(
-        bench.store.save_prep_result(zombie, {"pages": 666}), bench.store.save_prep_result(successor, {"pages": 3})
+        bench.store.finish(zombie, completed(PREP, {"pages": 666})),
+        bench.store.finish(successor, completed(PREP, {"pages": 3})),
     )
     assert list(results) == [False, True]
     assert bench.row(zombie.paper_id).results["prep"] == {"pages": 3}
@@ -200,12 +204,12 @@ async def test_a_suspect_stays_one_until_it_is_done(bench: Bench) -> None:
     again = next(each for each in await bench.store.claim(PREP, 3) if each.paper_id == claim.paper_id)
     assert again.suspect
     assert again.attempt == 2
-    await bench.store.save_prep_result(again, {})
+    await bench.store.finish(again, completed(PREP, {}))
     assert not bench.row(claim.paper_id).suspect
 
 
 async def test_a_status_and_a_lease_that_disagree_cannot_be_written(bench: Bench) -> None:
-    connection = sqlite3.connect(bench.folder.shard_file(0))
+    connection = sqlite3.connect(SQLiteFiles(bench.folder.root).shard_file(0))
     for statement in (
         "UPDATE papers SET status = 'prepping'",
         "UPDATE papers SET lease_id = 'x', lease_expires_at = 1",
@@ -221,7 +225,7 @@ async def test_a_status_and_a_lease_that_disagree_cannot_be_written(bench: Bench
 async def test_ends_that_arrive_together_are_all_written(bench: Bench) -> None:
     bench.add(*(f"2402.{number:05}" for number in range(1, 500)))
     claims = await bench.store.claim(PREP, 1000)
-    written = await asyncio.gather(*(bench.store.save_prep_result(claim, {"pages": 1}) for claim in claims))
+    written = await asyncio.gather(*(bench.store.finish(claim, completed(PREP, {"pages": 1})) for claim in claims))
     assert all(written)
     assert (await bench.store.counts()).by_status == {"prepped": 502}
 
@@ -229,7 +233,7 @@ async def test_ends_that_arrive_together_are_all_written(bench: Bench) -> None:
 async def test_what_waits_to_be_written_is_written_at_close(bench: Bench) -> None:
     async with bench.open_again() as store:
         (claim,) = await store.claim(PREP, 1)
-        saving = asyncio.ensure_future(store.save_prep_result(claim, {}))
+        saving = asyncio.ensure_future(store.finish(claim, completed(PREP, {})))
         await asyncio.sleep(0)
     assert await saving
     assert bench.row(claim.paper_id).status is Status.PREPPED
@@ -245,7 +249,7 @@ async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Pat
         "from rpa_shard.store.sqlite.ledger import open_ledger\n"
         "with open_ledger(DataFolder(Path(sys.argv[1]))) as ledger: print(ledger.counts().by_status.get('failed', 0))"
     )
-    async with engine(folder.shard_file(0), 60, None) as store:
+    async with engine(SQLiteFiles(folder.root).shard_file(0), 60, None) as store:
         for failed_so_far in (1, 2):
             (claim,) = await store.claim(PREP, 1)
             assert await store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import demo_collection, write_collection

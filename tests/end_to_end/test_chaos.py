@@ -20,7 +20,7 @@ def test_a_short_trial(rig: Rig, tmp_path: Path) -> None:
         "chaos", "--kills", "6", "--papers", "250", "--seed", "5", "--folder", str(folder), deadline_seconds=240
     )
     assert code == 0, output + errors
-    assert output.count("  holds ") == 7
+    assert output.count("  holds ") == 8
     (killed,) = re.findall(r"^processes killed +(\d+)$", output, re.MULTILINE)
     assert int(killed) >= 6
     assert list(folder.iterdir()) == []

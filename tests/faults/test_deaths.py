@@ -12,12 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.ipc.run_status import RunState
+from rpa_shard.model.phase import Status
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
-from tests.rig import Rig, wait_for
+from tests.rig import Rig, in_use, wait_for
 
 PAPERS = 700
 PREPPED = {"prepped": PAPERS - 2, "failed": 2}
@@ -127,9 +129,9 @@ def test_told_twice_a_run_stops_now(rig: Rig, tmp_path: Path) -> None:
     heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy))
     run = rig.start("run")
-    wait_for(lambda: any(shard["extracting"] for shard in (rig.status() or {"shards": []})["shards"]), "extraction")
+    wait_for(lambda: any(in_use(shard, "parsing") for shard in rig.shards()), "extraction")
     run.send_signal(signal.SIGTERM)
-    wait_for(lambda: (rig.status() or {}).get("phase") == "stopping", "the drain")
+    wait_for(lambda: rig.state() is RunState.STOPPING, "the drain")
     run.send_signal(signal.SIGTERM)
     assert run.wait(timeout=60) == 143
     assert rig.by_status() == {"prepping": 1}
@@ -149,15 +151,15 @@ def test_a_paper_past_its_deadline_runs_again_alone_and_then_fails(rig: Rig, tmp
     rig.assert_nothing_left_behind()
 
 
-def test_a_paper_that_kills_its_process_twice_is_poison(rig: Rig, tmp_path: Path) -> None:
+def test_a_paper_that_kills_a_process_of_its_own_is_poison(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
     heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy), "2401.00001")
     run = rig.start("run", EXTRACT_CHILD_MEMORY_BYTES=str(256 * 2**20))
 
     def extracting() -> int:
-        shards = (rig.status() or {"shards": []})["shards"]
-        return next((shard["pid"] for shard in shards if shard["extracting"]), 0)
+        shards = rig.shards()
+        return next((shard.pid for shard in shards if in_use(shard, "parsing")), 0)
 
     os.kill(wait_for(extracting, "the heavy paper in its engine"), signal.SIGKILL)
     _, errors = run.communicate(timeout=60)
@@ -165,8 +167,39 @@ def test_a_paper_that_kills_its_process_twice_is_poison(rig: Rig, tmp_path: Path
     row = rig.rows()[heavy.as_uri()]
     assert row.failure == "poison"
     assert "died of SIG" in (row.detail or "")
-    assert rig.events(heavy.as_uri()) == ["suspected", "failed"]
+    assert rig.events(heavy.as_uri()) == ["interrupted", "failed"], "the first death was not its doing"
     rig.assert_nothing_left_behind()
+
+
+@pytest.mark.parametrize("pool", ["thread", "process"])
+def test_a_paper_whose_processes_are_killed_from_outside_is_not_blamed(rig: Rig, tmp_path: Path, pool: str) -> None:
+    """Shards and children die of SIGKILL again and again, as on a machine that is taken away."""
+    heavy = tmp_path / "heavy.pdf"
+    heavy.write_bytes(heavy_page(100_000))
+    rig.run("add", str(heavy))
+    run = rig.start("run", PREP_EXTRACT_POOL=pool, CRASH_LOOP_DEATHS="100")
+
+    def working_child() -> psutil.Process | None:
+        try:
+            processes = psutil.Process(run.pid).children(recursive=True)
+            children = [each for each in processes if "rpa_shard.extract.child" in each.cmdline()]
+            return next((each for each in children if each.cpu_times().user > 0.3), None)
+        except psutil.Error:
+            return None
+
+    def shard_at_work() -> int:
+        return next((shard.pid for shard in rig.shards() if in_use(shard, "parsing")), 0)
+
+    os.kill(wait_for(shard_at_work, "the paper in a shard"), signal.SIGKILL)
+    for _ in range(4):
+        wait_for(working_child, "the paper in a child").kill()
+    os.kill(wait_for(shard_at_work, "the paper in a shard"), signal.SIGKILL)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    row = rig.rows()[heavy.as_uri()]
+    assert (row.status, row.results["prep"]["attempts"]) == (Status.PREPPED, 1), "no attempt was charged"
+    assert {line.failure for line in rig.history(heavy.as_uri())} <= {None, "interrupted"}
+    rig.assert_promise_kept([heavy.as_uri()])
 
 
 def test_a_shard_that_dies_at_its_start_stops_the_run_with_the_cause(rig: Rig) -> None:

@@ -17,17 +17,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rpa_shard.ipc.run_status import RunState, ShardState
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.observe.health import Level, check_folder
-from rpa_shard.store.folder import Layout
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite.ledger import open_ledger, reclaim
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.shard_file import open_shard_file
 from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, write_collection
-from tests.rig import Rig, wait_for
+from tests.rig import Rig, in_use, wait_for
 
 DONE = {"prepped": 58, "failed": 2}
 # The first window of a policy is waited for, with all papers claimed: time to do things to the run meanwhile.
@@ -73,7 +75,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
     )
     (pid,) = one_shard.running_shards(1)
     wait_for(lambda: one_shard.by_status() == {"prepping": 60}, "all papers claimed")
-    path = one_shard.folder.shard_file(0)
+    path = SQLiteFiles(one_shard.folder.root).shard_file(0)
 
     async def another_holder() -> None:
         async with SQLiteStore.open(path, 300) as store:
@@ -82,7 +84,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
 
     with stopped(pid, path):
         wait_for(lambda: leases_ran_out(one_shard), "leases past their time")
-        assert reclaim(one_shard.folder, 0, frozenset()) == 60
+        assert one_shard.engine.reclaim(0, {}) == 60
         asyncio.run(another_holder())
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 1, errors
@@ -90,7 +92,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
     assert "PREP DONE" not in errors
     status = one_shard.status()
     assert status is not None
-    assert sum(shard["lost_leases"] for shard in status["shards"]) == 60
+    assert sum(shard.report.lost_leases for shard in status.shards) == 60
     rows = one_shard.rows()
     assert {row.failure for row in rows.values()} == {"legal"}, "nothing was overwritten"
     assert all(one_shard.events(each) == ["reclaimed", "failed"] for each in collection.pdfs)
@@ -106,7 +108,7 @@ def test_a_stopped_shard_is_told_as_stuck_and_replaced(one_shard: Rig, collectio
     (pid,) = one_shard.running_shards(1)
     wait_for(lambda: one_shard.by_status() == {"prepping": 60}, "all papers claimed")
     os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: (one_shard.status() or {"shards": [{}]})["shards"][0].get("state") == "stuck", "stuck")
+    wait_for(lambda: one_shard.shards()[0].state is ShardState.STUCK, "stuck")
     levels = {check.name: check.level for check in check_folder(one_shard.root)}
     assert levels["shards"] is Level.CRITICAL, "its process lives, its loop does not turn"
     _, errors = run.communicate(timeout=60)
@@ -138,7 +140,7 @@ def test_a_shard_over_its_memory_is_replaced_and_nobody_suffers(rig: Rig, collec
     daemon = rig.start("run", "--daemon")
     rig.running_shards(2)
     wait_for(lambda: rig.by_status() == {"prepped": 1}, "a first paper")
-    empty_bytes = max(shard["rss_bytes_peak"] for shard in shards_of(rig))
+    empty_bytes = max(shard.peak.rss_bytes for shard in rig.shards())
     daemon.terminate()
     daemon.communicate(timeout=60)
     rig.run("add", *papers)
@@ -161,10 +163,10 @@ def test_a_crash_loop_keeps_what_the_other_shards_did(queued: Rig, collection: C
     killed: set[int] = set()
 
     def kill_it_whenever_it_comes() -> bool:
-        for shard in (queued.status() or {"shards": []})["shards"]:
-            if shard["number"] == 0 and shard["pid"] not in killed and psutil.pid_exists(shard["pid"]):
-                os.kill(shard["pid"], signal.SIGKILL)
-                killed.add(shard["pid"])
+        for shard in queued.shards():
+            if shard.number == 0 and shard.pid not in killed and psutil.pid_exists(shard.pid):
+                os.kill(shard.pid, signal.SIGKILL)
+                killed.add(shard.pid)
         return run.poll() is not None
 
     wait_for(kill_it_whenever_it_comes, "the end of the run")
@@ -187,10 +189,10 @@ def test_told_to_end_at_a_stage(
         source = f"{mirror.url}/pdf/{{id}}"
         if stage == "downloading":
             run = one_shard.start("run", SOURCES=source)
-            wait_for(lambda: any(shard["downloading"] for shard in shards_of(one_shard)), stage)
+            wait_for(lambda: any(in_use(shard, "download") for shard in one_shard.shards()), stage)
         else:
             run = one_shard.start("run", SOURCES=source, HOST_POLICY="127.0.0.1=1/600@1")
-            wait_for(lambda: any(shard["held"] for shard in shards_of(one_shard)), stage)
+            wait_for(lambda: any(shard.report.held for shard in one_shard.shards()), stage)
         run.send_signal(told)
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 128 + told, errors
@@ -198,11 +200,6 @@ def test_told_to_end_at_a_stage(
     assert {row.status for row in rows if row.failure != "not_found"} == {"pending"}
     assert {row.attempts for row in rows if row.status == "pending"} == {0}, "a shutdown costs no attempt"
     one_shard.assert_promise_kept(collection.pdfs)
-
-
-def shards_of(rig: Rig) -> list[dict[str, int]]:
-    found: list[dict[str, int]] = (rig.status() or {"shards": []})["shards"]
-    return found
 
 
 def test_the_terminal_is_closed(one_shard: Rig, collection: Collection) -> None:
@@ -244,6 +241,6 @@ def test_the_parent_shell_is_gone(one_shard: Rig, collection: Collection) -> Non
     one_shard.running_shards(1)
     shell.kill()
     shell.wait()
-    wait_for(lambda: (one_shard.status() or {}).get("phase") == "ended", "the end of the run")
+    wait_for(lambda: one_shard.state() is RunState.ENDED, "the end of the run")
     assert one_shard.by_status() == DONE, "it went on by itself"
     one_shard.assert_promise_kept(collection.pdfs)

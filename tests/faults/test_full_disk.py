@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from rpa_shard.control.disk_watch import DiskWatch
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 
@@ -79,7 +79,7 @@ def test_a_run_pauses_while_there_is_little_room(rig: Rig, small_disk: Path, col
     wait_for(lambda: rig.by_status() == {"prepped": 1}, "the first paper")
     rig.errors_to = None
     filler = fill(small_disk, 2_000_000)
-    wait_for(lambda: (rig.status() or {}).get("paused"), "the pause")
+    wait_for(lambda: (status := rig.status()) is not None and status.paused, "the pause")
     rig.run("add", *collection.pdfs)
     assert rig.by_status() == {"prepped": 1, "pending": 59}
     filler.unlink()

@@ -15,7 +15,7 @@ import pytest
 from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
 from rpa_shard.extract.runner import extract
 from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
-from rpa_shard.store.sqlite.ledger import PaperRow
+from rpa_shard.store.rows import PaperRow
 from rpa_shard.testing.hostile_papers import heavy_page, hostile_collection
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig, wait_for
@@ -78,8 +78,8 @@ def test_each_comes_to_a_clear_end(rig: Rig, tmp_path: Path, hostile: Mapping[st
     assert_no_other_suffers(rig)
     status = rig.status()
     assert status is not None
-    for shard in status["shards"]:
-        assert shard["rss_bytes_peak"] < BUDGET_BYTES + BETWEEN_LOOKS_BYTES
+    for shard in status.shards:
+        assert shard.peak.rss_bytes < BUDGET_BYTES + BETWEEN_LOOKS_BYTES
     assert rig.run("verify")[0] == 0
     rig.assert_nothing_left_behind()
 
@@ -154,14 +154,13 @@ def test_a_crash_in_the_shard_and_one_in_the_child_are_poison_with_their_signal(
     shards = rig.running_shards(2)
 
     def parsing() -> int:
-        crumbs = {number: read_breadcrumb(rig.folder.breadcrumb_file(number)) for number in range(2)}
+        crumbs = {number: read_breadcrumb(rig.folder.run.breadcrumb_file(number)) for number in range(2)}
         return next((shards[n] for n, crumb in crumbs.items() if crumb and crumb.paper_id.endswith("heavy.pdf")), 0)
 
     os.kill(wait_for(parsing, "the heavy paper in its engine"), signal.SIGSEGV)
 
     def alone() -> list[psutil.Process]:
-        status = rig.status() or {"shards": []}
-        return [child for shard in status["shards"] for child in children_of(shard["pid"])]
+        return [child for shard in rig.shards() for child in children_of(shard.pid)]
 
     wait_for(alone, "the heavy paper alone")[0].send_signal(signal.SIGBUS)
     _, errors = run.communicate(timeout=60)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.store.folder import Layout
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig, wait_for

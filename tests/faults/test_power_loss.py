@@ -15,6 +15,7 @@ import pytest
 
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from tests.rig import Rig
 
 CALLS = "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64"
@@ -124,7 +125,7 @@ def test_a_paper_that_was_finished_by_a_process_that_died_is_on_disk_too(rig: Ri
 
 def test_the_layout_is_on_disk_before_a_paper_is_added(rig: Rig, tmp_path: Path) -> None:
     calls = record(rig, tmp_path / "record", "add", "2401.00001")
-    manifest = first(calls, "rename", f'"{rig.folder.manifest_file}"')
+    manifest = first(calls, "rename", f'"{SQLiteFiles(rig.folder.root).manifest_file}"')
     said = first(calls, "write(1<", "added 1")
     steps = {
         "the flush of the manifest": first(calls, "fsync", f"<{manifest.text.split(chr(34))[1]}>"),
@@ -135,4 +136,4 @@ def test_the_layout_is_on_disk_before_a_paper_is_added(rig: Rig, tmp_path: Path)
     steps["the flush of the row"] = first(calls, "sync", "-wal>", after=steps["the write of the row"].ended)
     steps["the word of it"] = said
     assert_in_order("add", steps)
-    first(calls, "sync(", f"<{rig.folder.shard_file(0).parent}>")  # the names of the shard files
+    first(calls, "sync(", f"<{SQLiteFiles(rig.folder.root).shard_file(0).parent}>")  # the names of the shard files

@@ -9,8 +9,13 @@ import pytest
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.resizing import LiveResize, resize
-from rpa_shard.store.folder import DataFolder, Layout, StoreError, replace_file
-from rpa_shard.store.sqlite.ledger import make_folder, open_ledger
+from rpa_shard.ipc.run_status import RunState
+from rpa_shard.model.errors import StoreError
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
+from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.system.files import replace_file
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 
@@ -35,7 +40,7 @@ def test_a_living_run_gets_more_shards_and_fewer(one_shard: Rig, collection: Col
         code, output, errors = one_shard.run("resize", str(after))
         assert code == 0, errors
         assert output.startswith(f"the run works on {after} shards, after ")
-        manifest = one_shard.folder.read_manifest()
+        manifest = SQLiteFiles(one_shard.folder.root).read_manifest()
         assert manifest is not None
         assert manifest.layout.shards == len(list((one_shard.root / "shards").glob("*.sqlite3"))) == after
     run.send_signal(signal.SIGTERM)
@@ -54,7 +59,7 @@ def test_each_resize_of_a_living_run_is_cut_short_by_death(one_shard: Rig, colle
         run = one_shard.start("run", SHARD_COUNT=str(before), HOST_POLICY=SLOWLY)
         one_shard.running_shards(before)
         asking = one_shard.start("resize", str(after))
-        wait_for(lambda: (one_shard.status() or {}).get("phase") == "resizing", "the resize")
+        wait_for(lambda: one_shard.state() is RunState.RESIZING, "the resize")
         run.kill()
         run.communicate()
         assert asking.wait(timeout=60) == 2, "it is told that the run is gone"
@@ -67,12 +72,12 @@ def test_each_resize_of_a_living_run_is_cut_short_by_death(one_shard: Rig, colle
 def test_a_resize_is_told_to_end(one_shard: Rig, collection: Collection) -> None:
     run = one_shard.start("run", SHARD_COUNT="1", HOST_POLICY=SLOWLY)
     one_shard.running_shards(1)
-    replace_file(one_shard.folder.resize_request, b"3")
-    wait_for(lambda: (one_shard.status() or {}).get("phase") == "resizing", "the resize")
+    replace_file(one_shard.folder.run.resize_request, b"3")
+    wait_for(lambda: one_shard.state() is RunState.RESIZING, "the resize")
     run.send_signal(signal.SIGTERM)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 143, errors
-    assert not one_shard.folder.resize_request.exists()
+    assert not one_shard.folder.run.resize_request.exists()
     assert one_shard.run("run", SHARD_COUNT="3", HOST_POLICY=SOON)[0] == 1
     one_shard.assert_promise_kept(collection.pdfs)
 
@@ -82,10 +87,10 @@ def test_a_reader_of_the_folder_delays_a_resize(one_shard: Rig, collection: Coll
     run = one_shard.start("run", SHARD_COUNT="1", HOST_POLICY=SLOWLY)
     one_shard.errors_to = None
     one_shard.running_shards(1)
-    with one_shard.folder.shared():
+    with SQLiteFiles(one_shard.folder.root).shared():
         asking = one_shard.start("resize", "2")
-        wait_for(lambda: "a resize waits for a command that reads the folder" in errors.read_text(), "the wait")
-        assert (one_shard.status() or {})["phase"] == "running", "work goes on meanwhile"
+        wait_for(lambda: "a resize waits for a command that reads the store" in errors.read_text(), "the wait")
+        assert one_shard.state() is RunState.RUNNING, "work goes on meanwhile"
     assert asking.wait(timeout=60) == 0
     run.send_signal(signal.SIGTERM)
     assert run.wait(timeout=60) == 143
@@ -113,10 +118,10 @@ def test_a_size_that_the_run_cannot_have_is_refused(one_shard: Rig) -> None:
 
 def test_requests_that_ask_for_nothing_go_away(one_shard: Rig) -> None:
     folder: DataFolder = one_shard.folder
-    make_folder(folder, Layout(200, 1))
+    one_shard.engine.create(Layout(200, 1))
     live = LiveResize(folder)
     (folder.root / "run").mkdir()
     for request in (b"1", b"many", b""):
-        replace_file(folder.resize_request, request)
-        assert not live.begin(Settings(shard_count=1))
-        assert not folder.resize_request.exists()
+        replace_file(folder.run.resize_request, request)
+        assert not live.is_asked_for(Settings(shard_count=1), RunState.RUNNING)
+        assert not folder.run.resize_request.exists()

@@ -12,9 +12,11 @@ from rpa_shard.cli import main
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 
 Captured = pytest.CaptureFixture[str]
@@ -91,7 +93,7 @@ async def fail_paper(folder: DataFolder, paper_id: str, failure: Failure) -> Non
     with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add([paper_id])
         shard = ledger.layout.shard_of(paper_id)
-    async with SQLiteStore.open(folder.shard_file(shard), 60) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(shard), 60) as store:
         (claim,) = await store.claim(PREP, 1)
         await store.finish(claim, failed(PREP, failure, "so it was"))
 

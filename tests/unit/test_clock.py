@@ -14,9 +14,11 @@ from rpa_shard.control.politeness.broker import read_saved, save
 from rpa_shard.ipc.run_status import born, is_alive
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import postponed
-from rpa_shard.store.sqlite.ledger import open_ledger, reclaim
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.system import clock
 from rpa_shard.system.clock import SteadyClock, moment, seconds_since
@@ -47,15 +49,15 @@ async def test_a_lease_that_is_held_neither_ends_nor_stays(
     folder = DataFolder(tmp_path)
     with open_ledger(folder, Layout(1, 1)) as ledger:
         ledger.add(["2401.00001", "2401.00002"])
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = await store.claim(PREP, 2)
         set_clock(monkeypatch, step)
         assert await store.reclaim_expired({claim.lease_id for claim in claims}) == 0
         assert await store.renew(claims) == set()
         assert await store.save_prep_result(claims[0], {}), "the fence knows the holder, not the clock"
     # The shard is gone; the next one starts under the clock as it is now.
-    assert reclaim(folder, 0, frozenset()) == 1
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    assert engine_of(folder).reclaim(0, {}) == 1
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         assert [claim.paper_id for claim in await store.claim(PREP, 2)] == [claims[1].paper_id]
 
 
@@ -67,11 +69,11 @@ async def test_no_wait_grows_with_a_step(tmp_path: Path, monkeypatch: pytest.Mon
         set_clock(stepped, step)
         with open_ledger(folder, Layout(1, 1)) as ledger:
             ledger.add(["2401.00001", "2401.00002"])
-        async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+        async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
             (claim,) = await store.claim(PREP, 1)
             await store.finish(claim, postponed(PREP, Failure.NETWORK, "", 600, charged=True, suspect=False))
-    reclaim(folder, 0, frozenset())
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    engine_of(folder).reclaim(0, {})
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claimed = {each.paper_id for each in await store.claim(PREP, 2)}
         due = await store.next_attempt_at(PREP)
     if step > 0:

@@ -11,9 +11,11 @@ from rpa_shard.model.phase import PREP
 from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.sqlite import store as sqlite_module
-from rpa_shard.store.sqlite.ledger import open_ledger
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 
 FOR_EVER = 10_000.0
@@ -35,12 +37,12 @@ def folder(tmp_path: Path) -> DataFolder:
 
 async def test_results_are_written_when_they_make_a_group(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_module, "GROUP_SECONDS", FOR_EVER)
-    async with SQLiteStore.open(folder.shard_file(0), 60, group=2) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60, group=2) as store:
         first, second = await store.claim(PREP, 2)
-        saving = asyncio.ensure_future(store.save_prep_result(first, {}))
+        saving = asyncio.ensure_future(store.finish(first, completed(PREP, {})))
         await turns()
         assert not saving.done()
-        assert await store.save_prep_result(second, {})
+        assert await store.finish(second, completed(PREP, {}))
         assert await saving
 
 
@@ -48,7 +50,7 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims_module, "GATHER_SECONDS", FOR_EVER)
-    async with SQLiteStore.open(folder.shard_file(0), 60) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60) as store:
         claims = Claims(store, Counters(), group=2)
         feeding = asyncio.create_task(claims.feed())
         waiting = asyncio.ensure_future(claims.next())
@@ -68,11 +70,11 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
 
 
 async def test_one_that_stays_alone_waits_no_longer_than_it_has_to(folder: DataFolder) -> None:
-    async with SQLiteStore.open(folder.shard_file(0), 60, group=100) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60, group=100) as store:
         claims = Claims(store, Counters(), group=100)
         feeding = asyncio.create_task(claims.feed())
         claim = await claims.next()
         assert claim is not None
-        assert await store.save_prep_result(claim, {})
+        assert await store.finish(claim, completed(PREP, {}))
         claims.close()
         await feeding

@@ -30,8 +30,11 @@ from rpa_shard.chaos.invariants import (
 from rpa_shard.chaos.schedule import RESIZE_POINTS, SHARD_POINTS, Schedule
 from rpa_shard.config.host_policy import HostPolicy
 from rpa_shard.model.phase import PREP, Status
-from rpa_shard.store.folder import DataFolder, Layout
-from rpa_shard.store.sqlite.ledger import HistoryLine, PaperRow, open_ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
+from rpa_shard.store.rows import HistoryLine, PaperRow
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.system.failpoints import parse
 from rpa_shard.testing.arrivals import Arrival, read_arrivals
@@ -99,11 +102,11 @@ async def test_a_folder_that_lost_and_left_things(tmp_path: Path) -> None:
         assert lost_papers(ledger, [ID, "2401.00009"]) == [Violation("I1", "2401.00009 has vanished")]
         assert leases(ledger) == []
         assert leftovers(folder) == []
-        async with SQLiteStore.open(folder.shard_file(0), 60) as store:
+        async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60) as store:
             (claim,) = await store.claim(PREP, 1)
             assert [each.invariant for each in leases(ledger)] == ["I2"]
             result: dict[str, Any] = {"text_bytes": 1, "record_bytes": 1, "text_sha256": "x", "record_sha256": "y"}
-            await store.save_prep_result(claim, {**result, "pdf_kept": False, "attempts": 1})
+            await store.finish(claim, completed(PREP, {**result, "pdf_kept": False, "attempts": 1}))
         assert [each.invariant for each in artifacts(ledger)] == ["I3", "I3"], "text and record are missing"
         assert accounts(ledger) == []
         assert known_results(ledger) == {claim.paper_id: "y"}

@@ -33,9 +33,12 @@ from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
-from rpa_shard.store.folder import DataFolder, Layout
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite.ledger import Ledger, open_ledger
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 from rpa_shard.system.clock import moment
 from tests.finished import write_finished
@@ -56,7 +59,7 @@ async def folder(tmp_path: Path) -> DataFolder:
     with open_ledger(made, Layout(200, 2)) as ledger:
         ledger.add([DONE, BROKEN])
         (shard,) = {ledger.layout.shard_of(each) for each in (DONE, BROKEN)}
-    async with SQLiteStore.open(made.shard_file(shard), 60) as store:
+    async with SQLiteStore.open(SQLiteFiles(made.root).shard_file(shard), 60) as store:
         claims = {claim.paper_id: claim for claim in await store.claim(PREP, 2)}
         assert await store.save_prep_result(claims[DONE], {**write_paper(made), "attempts": 1})
         assert await store.finish(claims[BROKEN], failed(PREP, Failure.BAD_PDF, "no pages"))
@@ -135,7 +138,7 @@ def test_leftovers_are_told_and_are_no_difference(ledger: Ledger) -> None:
 def test_a_row_in_the_wrong_shard_file(ledger: Ledger) -> None:
     source, target = (1 - ledger.layout.shard_of(DONE), ledger.layout.shard_of(DONE))
     connection = ledger._connections[target]
-    connection.execute("ATTACH ? AS other", (str(ledger.folder.shard_file(source)),))
+    connection.execute("ATTACH ? AS other", (str(SQLiteFiles(ledger.folder.root).shard_file(source)),))
     connection.execute("INSERT INTO other.papers SELECT * FROM main.papers WHERE id = ?", (DONE,))
     connection.execute("DETACH other")
     found = verify(ledger, fix=True)
@@ -298,7 +301,7 @@ def run_status(**changes: Any) -> dict[str, Any]:
 
 
 def checked(folder: DataFolder, status: dict[str, Any]) -> dict[str, Level]:
-    write_status(folder.status_file, status)
+    write_status(folder.run.status_file, status)
     return {check.name: check.level for check in health.check_folder(folder.root)}
 
 

@@ -13,19 +13,23 @@ import psutil
 import pytest
 
 from rpa_shard.maintain.repair import repair
+from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.shard.worker import Bench, Worker
-from rpa_shard.store.folder import DataFolder, FolderBusyError, Layout, StoreError, replace_file
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import released
-from rpa_shard.store.sqlite.ledger import make_folder, open_ledger
+from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.ledger import make_folder
 from rpa_shard.store.sqlite.repair.pages import Record
 from rpa_shard.store.sqlite.repair.rows import salvage
-from rpa_shard.store.sqlite.reshard import reshard
 from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.system.files import replace_file
 
 
 @pytest.fixture
@@ -37,23 +41,23 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def test_a_manifest_that_cannot_be_read(folder: DataFolder) -> None:
-    folder.manifest_file.unlink()
-    folder.manifest_file.mkdir()
+    SQLiteFiles(folder.root).manifest_file.unlink()
+    SQLiteFiles(folder.root).manifest_file.mkdir()
     with pytest.raises(StoreError, match=r"manifest.json cannot be read: .*directory"):
-        folder.read_manifest()
+        SQLiteFiles(folder.root).read_manifest()
 
 
 def test_a_lock_that_cannot_be_opened(folder: DataFolder) -> None:
     (folder.root / "run.lock").mkdir()
-    with pytest.raises(StoreError, match=r"run.lock cannot be opened: Is a directory"), folder.run_lock():
+    with pytest.raises(StoreError, match=r"run.lock cannot be opened: Is a directory"), folder.run.run_lock():
         pass
 
 
 def test_who_does_not_wait_for_readers_is_told(folder: DataFolder) -> None:
     busy = pytest.raises(FolderBusyError, match="another command is reading")
-    with folder.shared(), busy, folder.exclusive(wait=False):
+    with SQLiteFiles(folder.root).shared(), busy, SQLiteFiles(folder.root).exclusive(wait=False):
         pass
-    with folder.exclusive(wait=False):
+    with SQLiteFiles(folder.root).exclusive(wait=False):
         pass
 
 
@@ -78,7 +82,7 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_resize_names_a_damaged_file(folder: DataFolder) -> None:
-    path = folder.shard_file(0)
+    path = SQLiteFiles(folder.root).shard_file(0)
     with sqlite3.connect(path) as connection:
         pages = connection.execute("SELECT pageno FROM dbstat WHERE name = 'papers'").fetchall()
     connection.close()
@@ -87,18 +91,18 @@ def test_a_resize_names_a_damaged_file(folder: DataFolder) -> None:
             file.seek((page - 1) * 4096)
             file.write(bytes(4096))
     with pytest.raises(StoreError, match=r"shard-000.sqlite3 is damaged .*rpa-shard repair"):
-        reshard(folder, Layout(8, 3))
+        engine_of(folder).reshard(Layout(8, 3))
 
 
 @pytest.mark.parametrize(("pragma", "says"), [("user_version = 99", "newer than ours"), ("application_id = 1", "")])
 def test_repair_leaves_newer_files_alone_and_replaces_strange_ones(folder: DataFolder, pragma: str, says: str) -> None:
-    with sqlite3.connect(folder.shard_file(0)) as connection:
+    with sqlite3.connect(SQLiteFiles(folder.root).shard_file(0)) as connection:
         connection.execute(f"PRAGMA {pragma}")
     connection.close()
     if says:
         with pytest.raises(StoreError, match=says):
             repair(folder, print)
-        assert not folder.damaged.exists()
+        assert not SQLiteFiles(folder.root).damaged.exists()
     else:
         assert [each.damage for each in repair(folder, print).repaired] == ["not a shard file"]
         with open_ledger(folder) as ledger:
@@ -129,7 +133,7 @@ def test_of_two_images_of_a_row_the_later_one_counts() -> None:
 
 async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = Claims(store, counters, group=1)
         feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
         claim = await claims.next()
@@ -169,7 +173,7 @@ class Broken:
 async def test_whatever_an_attempt_meets_it_is_settled(
     folder: DataFolder, error: Exception, failure: Failure, attempts: int
 ) -> None:
-    async with SQLiteStore.open(folder.shard_file(0), 300) as store:
+    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = Claims(store, Counters(), group=1)
         one = asyncio.Semaphore(1)
         worker = Worker(Bench(claims, Broken(error), one, one, Counters(), 1.0))  # type: ignore[arg-type]

@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Literal
 
 from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
+from rpa_shard.ipc.messages import Ending
+from rpa_shard.ipc.run_status import HostStatus
 
 # What a shard sent before it died, and what a run sent before it ended, arrives within this.
 LAST_WORDS_SECONDS = 0.2
@@ -27,8 +28,6 @@ MAX_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
 RECOVERY_STEP = 1.25
 MIN_FACTOR = 1 / 64
-
-Ending = Literal["ok", "failed", "unused"]
 
 
 def temporary_policy(host: str) -> HostPolicy:
@@ -182,29 +181,29 @@ class Governor:
             for permit in [permit for permit, (holder, _) in state.lent.items() if holder == shard]:
                 state.give_up(permit, now)
 
-    def hosts(self, now: float) -> dict[str, dict[str, Any]]:
+    def hosts(self, now: float) -> dict[str, HostStatus]:
         """Every governed host for shards, for the status and for the next run: durations, not moments."""
         return {
-            host: {
-                "policy": str(state.policy),
-                "temporary": state.temporary,
-                "factor": state.factor,
-                "closings": state.closings,
-                "closed_seconds": None if state.closed_until is None else max(0.0, state.closed_until - now),
-                "blocked": state.blocked,
-            }
+            host: HostStatus(
+                policy=str(state.policy),
+                temporary=state.temporary,
+                factor=state.factor,
+                closings=state.closings,
+                closed_seconds=None if state.closed_until is None else max(0.0, state.closed_until - now),
+                blocked=state.blocked,
+            )
             for host, state in self._hosts.items()
         }
 
-    def restore(self, host: str, saved: Mapping[str, Any], seconds_since: float, now: float) -> None:
+    def restore(self, host: str, saved: HostStatus, age_seconds: float, now: float) -> None:
         """Takes up what an earlier run knew of a host; a clock that was set back lengthens nothing."""
-        if not (saved["blocked"] or saved["closed_seconds"] is not None or saved["factor"] < 1.0):
+        if not saved.is_shut and saved.factor == 1.0:
             return
         state = self._host(host, now)
-        state.blocked = saved["blocked"]
-        state.factor, state.closings, state.calm_since = saved["factor"], saved["closings"], now
-        if saved["closed_seconds"] is not None:
-            state.closed_until = now + max(0.0, saved["closed_seconds"] - max(0.0, seconds_since))
+        state.blocked = saved.blocked
+        state.factor, state.closings, state.calm_since = saved.factor, saved.closings, now
+        if saved.closed_seconds is not None:
+            state.closed_until = now + max(0.0, saved.closed_seconds - max(0.0, age_seconds))
 
     def _new_host(self, policy: HostPolicy, now: float, *, temporary: bool = False) -> HostState:
         # As if a burst had just been sent: an earlier run may have done so.
@@ -258,14 +257,14 @@ class Governor:
                 del self._hosts[host]
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def changes(before: Mapping[str, HostStatus], after: Mapping[str, HostStatus]) -> Iterator[str]:
     """The hosts whose state differs in what a person would want to know."""
     for host in {**before, **after}:
         if _gist(before.get(host)) != _gist(after.get(host)):
             yield host
 
 
-def _gist(host: Mapping[str, Any] | None) -> tuple[object, ...]:
+def _gist(host: HostStatus | None) -> tuple[object, ...]:
     if host is None:
         return ()
-    return (host["blocked"], host["closed_seconds"] is None, host["closings"], host["factor"])
+    return (host.blocked, host.closed_seconds is None, host.closings, host.factor)

@@ -19,7 +19,8 @@ from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, opened
 from rpa_shard.observe.export.parquet import write_parquet
 from rpa_shard.observe.export.records import DAMAGED, RAW, Texts, records
 from rpa_shard.observe.export.references import reference_rows
-from rpa_shard.store.sqlite.ledger import Ledger
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.protocol import Ledger
 
 Format = Literal["jsonl", "parquet", "csl-json", "bibtex"]
 What = Literal["records", "references"]
@@ -38,6 +39,7 @@ class Exported:
 
 
 def export(
+    folder: DataFolder,
     ledger: Ledger,
     out: Path,
     *,
@@ -53,7 +55,7 @@ def export(
     format = format or _BY_ENDING.get(out.suffix, "jsonl")
     references = what == "references" or format in {"csl-json", "bibtex"}
     done = Exported()
-    found = _counted(records(ledger, Texts(False) if references else texts), done)
+    found = _counted(records(folder, ledger, Texts(False) if references else texts), done)
     rows = _rows(reference_rows(found) if references else found, done)
     if format == "parquet":
         write_parquet(rows, out, None if references else texts)

@@ -6,14 +6,15 @@ Guarantee: it appears whole or not at all. Limit: none of its content is known h
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
 import zstandard
+
+from rpa_shard.system.files import replacing
 
 STANDARD_OUTPUT = Path("-")
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
@@ -30,31 +31,22 @@ def opened(out: Path) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with written_whole(out) as temporary:
-        file = temporary.open("wb")
-        compressed: Any = file
+    with complete(out) as file:
         if out.suffix == ".gz":
-            compressed = gzip.GzipFile(out.stem, "wb", GZIP_LEVEL, file)
+            with gzip.GzipFile(out.stem, "wb", GZIP_LEVEL, file) as packed:
+                yield cast(IO[bytes], packed)
         elif out.suffix == ".zst":
-            compressed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).stream_writer(file, closefd=False)
-        try:
-            yield compressed
-            if compressed is not file:
-                compressed.close()
-            file.flush()
-            os.fsync(file.fileno())
-        finally:
-            file.close()
+            with zstandard.ZstdCompressor(level=ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
+                yield packed
+        else:
+            yield file
 
 
 @contextmanager
-def written_whole(out: Path) -> Iterator[Path]:
-    """A temporary name beside `out`, renamed at the end. Raises ExportError."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+def complete(out: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under the name `out` when the block ends well. Raises ExportError."""
     try:
-        yield temporary
-        temporary.replace(out)
+        with replacing(out) as file:
+            yield file
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, written_whole
+from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, complete
 from rpa_shard.observe.export.records import Texts
 
 ROWS_PER_GROUP = 500
@@ -27,7 +27,7 @@ def write_parquet(rows: Iterator[dict[str, Any]], out: Path, texts: Texts | None
     except ModuleNotFoundError:
         raise ExportError("Parquet needs pyarrow: .venv/bin/pip install pyarrow") from None
     schema = _references_schema(pyarrow) if texts is None else _records_schema(pyarrow, texts)
-    with written_whole(out) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with complete(out) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(rows, ROWS_PER_GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema))
 

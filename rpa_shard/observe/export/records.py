@@ -14,12 +14,12 @@ from hashlib import sha256
 from typing import Any
 
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.model.phase import Status
-from rpa_shard.phases.prep.artifacts import files_of
-from rpa_shard.phases.prep.record import json_schema
+from rpa_shard.phases.finished import files_of, json_schema, record_result
 from rpa_shard.reading.clean import clean_of_record
-from rpa_shard.store.sqlite.catalogue import open_catalogue
-from rpa_shard.store.sqlite.ledger import Ledger, PaperRow
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import PaperRow
 
 DAMAGED = "damaged"
 
@@ -39,26 +39,26 @@ class Texts:
 RAW = Texts()
 
 
-def records(ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
+def records(folder: DataFolder, ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
     """Every paper's record."""
-    with open_catalogue(ledger.folder) as catalogue:
+    with engine_of(folder).open_catalogue() as catalogue:
         for row in ledger.papers():
-            record = read_record(ledger, row, texts)
+            record = read_record(folder, row, texts)
             if catalogue is not None:
                 record["metadata"] = catalogue.metadata(row.paper_id)
             yield record
 
 
-def read_record(ledger: Ledger, row: PaperRow, texts: Texts) -> dict[str, Any]:
+def read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, Any]:
     """A paper's record as it is exported, from its row and, where it is prepped, its files."""
     known: dict[str, Any] = {"id": row.paper_id, "status": row.status.value, "attempts": row.attempts, "failure": None}
     if row.failure is not None:
         known["failure"] = {"reason": row.failure, "detail": row.detail}
-    result = row.results.get("prep")
+    result = record_result(row)
     nothing = {**_empty(), "attempts": row.attempts, **dict.fromkeys(texts.fields)}
-    if result is None or row.status in (Status.PENDING, Status.PREPPING, Status.FAILED):
+    if result is None:
         return {**nothing, **known}
-    files = files_of(ledger.folder.papers, parse(row.paper_id))
+    files = files_of(folder.papers, parse(row.paper_id))
     known["attempts"] = result["attempts"]
     with suppress(OSError, ValueError, KeyError):
         found = {**nothing, **json.loads(files.record.read_bytes())}

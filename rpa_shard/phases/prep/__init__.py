@@ -1,6 +1,5 @@
 """The prep phase: from an id to a PDF, its text, its references and the record of it all.
 
-`pipeline` is one paper's way through it; `sources`, `transport` and `download` get the PDF; `engines` read it,
-`extract` makes of it what `rpa_shard.reading` can tell, `record` is what is kept; `extraction_pool` runs that off the
-loop, `extract_child` in a process that may be killed; `artifacts` writes the files.
+`definition` is what a shard gets of it, `runner` one paper's way through it; `record` is what is kept beside the text,
+`result` what the row keeps of that, `artifacts` writes the files.
 """

@@ -7,23 +7,18 @@ must not share a folder (the run lock sees to that).
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rpa_shard.model.arxiv_id import PaperId
-from rpa_shard.store.folder import sync_folder
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.files import fingerprint_of_file, replacing, sync_folder, temporary_in
 
-_numbers = itertools.count()
 # From a paper's folder up to the data folder: `papers/url/0f`.
 LEVELS_OF_FOLDERS = 3
-
 
 ENDINGS = {"pdf": ".pdf", "text": ".txt", "record": ".json"}
 
@@ -48,47 +43,6 @@ def stem_of(papers: str, paper: PaperId) -> str:
     return f"{papers}/{paper.folder}/{paper.file_stem}"
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What `verify` compares: a file's size and hash."""
-
-    size_bytes: int
-    sha256: str
-
-
-def fingerprint_of(content: bytes) -> Fingerprint:
-    return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
-
-
-def fingerprint_of_file(path: Path) -> Fingerprint:
-    """Raises OSError where there is no such file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return Fingerprint(file.tell(), digest.hexdigest())
-
-
-def new_temporary(folder: Path, ending: str) -> Path:
-    """A path for a half-written file that no other thread of this process uses."""
-    return folder / f"{os.getpid()}-{next(_numbers)}{ending}"
-
-
-def put_in_place(temporary: Path, final: Path) -> None:
-    """Moves a finished, fsynced file to where it belongs; durable once the folder is synced."""
-    try:
-        temporary.replace(final)
-    except FileNotFoundError:
-        make_folder_durably(final.parent)
-        temporary.replace(final)
-
-
-def make_folder_durably(folder: Path) -> None:
-    """Makes a folder and what is missing above it; their names are on disk when it returns."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in missing:
-        sync_folder(each.parent)
-
-
 _named: set[Path] = set()
 
 
@@ -105,19 +59,12 @@ def sync_names(folder: Path) -> None:
 
 
 def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
-    """Writes `final` whole or not at all. The folder that it lies in is for the caller to sync."""
-    temporary = new_temporary(temporaries, final.suffix)
-    try:
-        with temporary.open("wb") as file:
-            reach("write_artifact")
-            file.write(content)
-            file.flush()
-            reach("sync_artifact")
-            os.fsync(file.fileno())
-        put_in_place(temporary, final)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Writes `final` complete or not at all. The folder that it lies in is for the caller to sync."""
+    with replacing(final, temporary=temporary_in(temporaries, final.suffix)) as file:
+        reach("write_artifact")
+        file.write(content)
+        file.flush()
+        reach("sync_artifact")
 
 
 def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rpa_shard.extract.result import Extraction, plain
 from rpa_shard.model.phase import Status
-from rpa_shard.phases.prep.artifacts import Fingerprint
+from rpa_shard.system.files import Fingerprint
 
 RECORD_SCHEMA = 2
 _SCHEMA_FILE = Path(__file__).with_name("record.schema.json")

@@ -11,48 +11,19 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rpa_shard.store.folder import DataFolder
+from rpa_shard.model.arxiv_id import without_version
+from rpa_shard.store.catalogue import Member, PaperMetadata, Whereabouts
+from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import transaction_on
 from rpa_shard.store.sqlite.queries import catalogue_query
 from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, DamagedFileError, damaged, open_file
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A paper's PDF inside a tar file."""
-
-    paper_id: str
-    offset_bytes: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What the snapshot says of a paper. `categories` are apart by spaces; `version` is the latest, from 1."""
-
-    paper_id: str
-    title: str
-    authors: str
-    abstract: str
-    categories: str
-    doi: str | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """What the catalogue knows for fetching a paper: the URL of its place in an archive, its latest version."""
-
-    tar_url: str | None = None
-    version: str | None = None
-
-
-class Catalogue:
+class SQLiteCatalogue:
     """An open catalogue. Made by `open_catalogue`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -75,7 +46,7 @@ class Catalogue:
             )
             connection.executemany(catalogue_query("add_member"), rows)
 
-    def add_metadata(self, rows: Iterable[Metadata]) -> None:
+    def add_metadata(self, rows: Iterable[PaperMetadata]) -> None:
         """Notes what the snapshot says."""
         values = (
             (row.paper_id, row.title, row.authors, row.abstract, row.categories, row.doi, row.version) for row in rows
@@ -85,7 +56,7 @@ class Catalogue:
 
     def metadata(self, paper_id: str) -> dict[str, Any] | None:
         """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
-        for each in dict.fromkeys((paper_id, bare(paper_id))):
+        for each in dict.fromkeys((paper_id, without_version(paper_id))):
             row = self._one("metadata", id=each)
             if row is not None:
                 return {**dict(row), "categories": row["categories"].split()}
@@ -132,23 +103,23 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_catalogue(folder: DataFolder, *, create: bool = False) -> Iterator[Catalogue | None]:
+def open_catalogue(files: SQLiteFiles, *, create: bool = False) -> Iterator[SQLiteCatalogue | None]:
     """The folder's catalogue, or None if it has none and none is to be made. Raises StoreError."""
-    path = folder.catalogue_file
+    path = files.catalogue_file
     if not create and not path.exists():
         yield None
         return
     with closing(open_file(path, CATALOGUE_FILE, create=create)) as connection:
-        yield Catalogue(path, connection)
+        yield SQLiteCatalogue(path, connection)
 
 
-class CatalogueReader:
+class SQLiteCatalogueReader:
     """The catalogue as the threads of a shard ask it: opened when there is one, which may be in the middle of a run."""
 
-    def __init__(self, folder: DataFolder) -> None:
-        self._path = folder.catalogue_file
+    def __init__(self, files: SQLiteFiles) -> None:
+        self._path = files.catalogue_file
         self._lock = threading.Lock()
-        self._catalogue: Catalogue | None = None
+        self._catalogue: SQLiteCatalogue | None = None
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """As `Catalogue.whereabouts`; knows nothing where there is no catalogue. Blocks; for disk threads."""
@@ -156,7 +127,7 @@ class CatalogueReader:
             if self._catalogue is None:
                 if not self._path.exists():
                     return Whereabouts()
-                self._catalogue = Catalogue(self._path, open_file(self._path, CATALOGUE_FILE, any_thread=True))
+                self._catalogue = SQLiteCatalogue(self._path, open_file(self._path, CATALOGUE_FILE, any_thread=True))
             return self._catalogue.whereabouts(paper_id)
 
     def close(self) -> None:
@@ -164,9 +135,3 @@ class CatalogueReader:
             if self._catalogue is not None:
                 self._catalogue.close()
                 self._catalogue = None
-
-
-def bare(paper_id: str) -> str:
-    """An arXiv id without its version."""
-    head, mark, version = paper_id.rpartition("v")
-    return head if mark and version.isdigit() and head and head[-1].isdigit() else paper_id

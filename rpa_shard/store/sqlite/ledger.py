@@ -10,16 +10,19 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import PHASES, PREP, Status
-from rpa_shard.store.folder import DataFolder, Layout, Manifest, StoreError
-from rpa_shard.store.protocol import Counts
+from rpa_shard.model.phase import INITIAL_STATUS, PHASES, Phase, Status, phase_from, phase_holding
+from rpa_shard.store.layout import Layout, StoredLayout
+from rpa_shard.store.outcome import Outcome, reclaimed, suspected
+from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file
 from rpa_shard.system.file_systems import refuse_network_file_system
@@ -27,74 +30,34 @@ from rpa_shard.system.file_systems import refuse_network_file_system
 PAGE_ROWS = 1000
 # A source may ask for a day; nothing else makes a paper wait so long.
 MAX_WAIT_SECONDS = 24 * 3600.0
-# For the mean size of a PDF: so many of each shard's, and none from fewer than these.
-SAMPLED_PDFS, MIN_PDFS = 1000, 50
 
 
-@dataclass(frozen=True, slots=True)
-class PaperRow:
-    """One paper as its shard file has it. Times are Unix seconds; `results` is what each phase yielded."""
+class SQLiteLedger:
+    """The shard files of one folder, as `rpa_shard.store.protocol.Ledger`. Made by `open_ledger`."""
 
-    paper_id: str
-    shard: int
-    priority: int
-    status: Status
-    attempts: int
-    next_attempt_at: float
-    lease_id: str | None
-    lease_expires_at: float | None
-    suspect: bool
-    failure: str | None
-    detail: str | None
-    results: Mapping[str, Any]
-    added_at: float
-    changed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One thing that happened to a paper."""
-
-    at: float
-    event: str
-    attempt: int
-    failure: str | None
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Leases:
-    """The leases of a folder: `incoherent` rows are held without a lease, which the store makes impossible."""
-
-    held: int
-    expired: int
-    incoherent: int
-    oldest_claimed_at: float | None
-
-
-class Ledger:
-    """The shard files of one folder. Made by `open_ledger`."""
-
-    def __init__(self, folder: DataFolder, layout: Layout, connections: Sequence[sqlite3.Connection]) -> None:
-        self.folder = folder
-        self.layout = layout
+    def __init__(self, files: SQLiteFiles, layout: Layout, connections: Sequence[sqlite3.Connection]) -> None:
+        self._files = files
+        self._layout = layout
         self._connections = connections
 
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
     def add(self, paper_ids: Iterable[str], priority: int = 0) -> tuple[int, int]:
-        """Queues papers; returns how many were new and how many were known already."""
-        by_shard: dict[int, list[str]] = {}
+        by_shard: dict[int, list[tuple[str, int]]] = {}
         for paper_id in paper_ids:
-            by_shard.setdefault(self.layout.shard_of(paper_id), []).append(paper_id)
+            worker = self.layout.worker_of(paper_id)
+            by_shard.setdefault(self.layout.shard_of_worker(worker), []).append((paper_id, worker))
         added = 0
-        same = {"priority": priority, "status": Status.PENDING.value, "now": time.time()}
-        for shard, ids in by_shard.items():
+        same = {"priority": priority, "status": INITIAL_STATUS, "now": time.time()}
+        for shard, papers in by_shard.items():
             with self._transaction(shard) as connection:
                 # One statement for all: a statement for each takes three times as long.
-                added += connection.execute(query("add"), {"ids": json.dumps(ids), **same}).rowcount
+                added += connection.execute(query("add"), {"papers": json.dumps(papers), **same}).rowcount
         return added, sum(map(len, by_shard.values())) - added
 
     def counts(self) -> Counts:
-        """All papers by status, and failures by reason."""
         statuses: Counter[str] = Counter()
         failures: Counter[str] = Counter()
         for shard in range(self.layout.shards):
@@ -102,33 +65,31 @@ class Ledger:
             failures.update({row["failure"]: row["papers"] for row in self._read(shard, "count_by_failure")})
         return Counts(dict(statuses), dict(failures))
 
-    def arxiv_papers_to_do(self, *, but_for_archives: bool = False) -> int:
-        """How many of the papers that a run would work on have arXiv ids, maybe without those in known archives."""
-        if not (but_for_archives and self.folder.catalogue_file.exists()):
-            return self._sum("count_arxiv_to_do")
+    def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
+        wanted = {"statuses": json.dumps(sorted(statuses))}
+        catalogue = self._files.catalogue_file
         papers = 0
         for shard in range(self.layout.shards):
-            self._read(shard, "attach_catalogue", path=str(self.folder.catalogue_file))
-            papers += self._read(shard, "count_arxiv_to_do_not_archived")[0][0]
-            self._read(shard, "detach_catalogue")
+            if except_archived and catalogue.exists():
+                self._read(shard, "attach_catalogue", path=str(catalogue))
+                papers += self._read(shard, "count_arxiv_papers_not_archived", **wanted)[0][0]
+                self._read(shard, "detach_catalogue")
+            else:
+                papers += self._read(shard, "count_arxiv_papers", **wanted)[0][0]
         return papers
 
-    def ids_to_do(self) -> Iterator[str]:
-        """The ids of the papers that a run would work on."""
+    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
+        wanted = {"statuses": json.dumps(sorted(statuses))}
         for shard in range(self.layout.shards):
             with self._reading(shard) as connection:
-                yield from (row["id"] for row in connection.execute(query("ids_to_do")))
+                yield from (row["id"] for row in connection.execute(query("ids_with"), wanted))
 
-    def mean_pdf_bytes(self) -> float | None:
-        """The mean size of some of the PDFs that were fetched; None where there are too few to tell."""
-        total = papers = 0
-        for shard in range(self.layout.shards):
-            (row,) = self._read(shard, "pdf_sizes", most=SAMPLED_PDFS)
-            total, papers = total + (row["total_bytes"] or 0), papers + row["papers"]
-        return total / papers if papers >= MIN_PDFS else None
+    def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
+        wanted = {"phase": phase.name, "status": phase.to_status, "limit": limit}
+        rows = [row for shard in range(self.layout.shards) for row in self._read(shard, "sample_results", **wanted)]
+        return [json.loads(row["result"]) for row in rows if row["result"] is not None]
 
     def leases(self) -> Leases:
-        """What the health check wants to know of leases."""
         held = expired = incoherent = 0
         oldest: float | None = None
         for shard in range(self.layout.shards):
@@ -140,21 +101,17 @@ class Ledger:
         return Leases(held, expired, incoherent, oldest)
 
     def suspects(self) -> int:
-        """How many papers wait to run alone, because their process died while parsing them."""
         return self._sum("count_suspects")
 
     def paper(self, paper_id: str) -> PaperRow | None:
-        """One paper's row, or None if it was never added."""
         shard = self.layout.shard_of(paper_id)
         rows = self._read(shard, "paper", id=paper_id)
         return self._paper_row(rows[0], shard) if rows else None
 
     def history(self, paper_id: str) -> list[HistoryLine]:
-        """What happened to one paper, oldest first."""
         return [HistoryLine(*row) for row in self._read(self.layout.shard_of(paper_id), "history", id=paper_id)]
 
     def papers(self) -> Iterator[PaperRow]:
-        """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
         for shard in range(self.layout.shards):
             after = ""
             while rows := self._read(shard, "page", after=after, limit=PAGE_ROWS):
@@ -162,21 +119,17 @@ class Ledger:
                     yield self._paper_row(row, shard)
                 after = rows[-1]["id"]
 
-    def pages_to_recount(self) -> Iterator[tuple[int, list[tuple[str, str, float, str | None]]]]:
-        """Shard, and id, status, time of change and results (as JSON, None without files) of its papers, in pages.
-
-        For millions of papers: nothing is made of what is read.
-        """
+    def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for shard in range(self.layout.shards):
             after = ""
-            while rows := self._read(shard, "page_to_recount", after=after, limit=PAGE_ROWS):
-                yield shard, [tuple(row) for row in rows]
+            while rows := self._read(shard, "page_to_verify", after=after, limit=PAGE_ROWS):
+                yield shard, [RowToVerify(*row) for row in rows]
                 after = rows[-1][0]
 
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
-        """Puts failed papers back to pending: those named, or all; of one reason, or of any. Returns their ids."""
         moved: list[str] = []
         wanted: Sequence[str | None] = [None] if paper_ids is None else paper_ids
+        from_statuses = json.dumps({phase.name: phase.from_status for phase in PHASES})
         for shard in range(self.layout.shards):
             here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
             if not here:
@@ -184,28 +137,28 @@ class Ledger:
             now = time.time()
             with self._transaction(shard) as connection:
                 for paper_id in here:
-                    parameters = {"claims": PREP.from_status, "now": now, "id": paper_id, "failure": failure}
-                    back = [row["id"] for row in connection.execute(query("retry"), parameters)]
-                    line = {"now": now, "event": "retried", "attempt": 0, "failure": None, "detail": None}
-                    connection.executemany(query("remember"), [{"id": each, **line} for each in back])
-                    moved += back
+                    parameters = {"from_statuses": from_statuses, "now": now, "id": paper_id, "failure": failure}
+                    back = connection.execute(query("retry"), parameters).fetchall()
+                    lines = [_line(row["id"], now, "retried", phase_from(row["status"]).name) for row in back]
+                    connection.executemany(query("remember"), lines)
+                    moved += [row["id"] for row in back]
         return moved
 
-    def requeue(self, row: PaperRow) -> bool:
-        """Sends a finished paper back to pending because its files are damaged; False if its row has changed."""
+    def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         now = time.time()
+        forgotten = {each.name for each in PHASES[PHASES.index(phase) :]}
         parameters = {
-            "claims": PREP.from_status,
+            "from_status": phase.from_status,
             "now": now,
             "id": row.paper_id,
             "status": row.status,
             "changed_at": row.changed_at,
+            "results": json.dumps({name: result for name, result in row.results.items() if name not in forgotten}),
         }
-        line = {"id": row.paper_id, "now": now, "event": "requeued", "attempt": 0, "failure": None}
         with self._transaction(row.shard) as connection:
             done = bool(connection.execute(query("requeue"), parameters).fetchall())
             if done:
-                connection.execute(query("remember"), line | {"detail": "its files were damaged"})
+                connection.execute(query("remember"), _line(row.paper_id, now, "requeued", phase.name, detail))
         return done
 
     def _sum(self, name: str) -> int:
@@ -221,102 +174,109 @@ class Ledger:
         try:
             yield self._connections[shard]
         except sqlite3.Error as error:
-            raise damaged(self.folder.shard_file(shard), error) from None
+            raise damaged(self._files.shard_file(shard), error) from None
 
     def _paper_row(self, row: sqlite3.Row, shard: int) -> PaperRow:
         try:
             return paper_row(row, shard)
         except ValueError as error:
-            raise nonsense(self.folder.shard_file(shard), row["id"], error) from None
+            raise nonsense(self._files.shard_file(shard), row["id"], error) from None
 
     @contextmanager
     def _transaction(self, shard: int) -> Iterator[sqlite3.Connection]:
-        with transaction(self._connections[shard], self.folder, shard) as connection:
+        with transaction(self._connections[shard], self._files, shard) as connection:
             yield connection
 
 
 @contextmanager
-def open_ledger(folder: DataFolder, layout_if_new: Layout | None = None) -> Iterator[Ledger]:
+def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iterator[SQLiteLedger]:
     """The folder's ledger, under its layout lock; a new folder is made where `layout_if_new` is given.
 
     Raises StoreError, and with a clear line where there is nothing yet or a resize was cut short.
     """
     if layout_if_new is not None:
-        make_folder(folder, layout_if_new)
-    elif folder.read_manifest() is None:
-        raise StoreError(f"no papers in {folder.root} yet: add some with `add`")
-    with folder.shared(), ExitStack() as opened:
-        manifest = folder.read_manifest()
-        if manifest is None or manifest.moving_to is not None:
-            raise StoreError(f"a resize of {folder.root} was cut short: `run` finishes it")
+        create(files, layout_if_new)
+    elif files.read_manifest() is None:
+        raise StoreError(f"no papers in {files.root} yet: add some with `add`")
+    with files.shared(), ExitStack() as opened:
+        stored = files.read_manifest()
+        if stored is None or stored.moving_to is not None:
+            raise StoreError(f"a resize of {files.root} was cut short: `run` finishes it")
         connections = [
-            opened.enter_context(closing(open_shard_file(folder.shard_file(shard))))
-            for shard in range(manifest.layout.shards)
+            opened.enter_context(closing(open_shard_file(files.shard_file(shard))))
+            for shard in range(stored.layout.shards)
         ]
-        yield Ledger(folder, manifest.layout, connections)
+        yield SQLiteLedger(files, stored.layout, connections)
 
 
-def make_folder(folder: DataFolder, layout: Layout) -> Manifest:
-    """The folder's manifest; a new folder is made with `layout`, its manifest last. Raises StoreError."""
-    refuse_network_file_system(folder.root)
+def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
+    """The folder's layout; a new folder is made with `layout`, its manifest last. Raises StoreError."""
+    refuse_network_file_system(files.root)
     try:
-        (folder.root / "shards").mkdir(parents=True, exist_ok=True)
+        files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder.root} cannot be used as data folder: {error.strerror}") from None
-    with folder.exclusive():
-        manifest = folder.read_manifest()
-        if manifest is None:
+        raise StoreError(f"{files.root} cannot be used as data folder: {error.strerror}") from None
+    with files.exclusive():
+        stored = files.read_manifest()
+        if stored is None:
             for shard in range(layout.shards):
-                open_shard_file(folder.shard_file(shard), create=True).close()
-            manifest = Manifest(layout)
-            folder.write_manifest(manifest)
-    return manifest
+                open_shard_file(files.shard_file(shard), create=True).close()
+            stored = StoredLayout(layout)
+            files.write_manifest(stored)
+    return stored
 
 
-def reclaim(folder: DataFolder, shard: int, suspects: frozenset[str]) -> int:
+def reclaim(files: SQLiteFiles, shard: int, suspects: Mapping[str, bool]) -> int:
     """Frees every lease of a shard file at once, and cuts waits that are too long; returns how many leases there were.
 
-    Only the owner of the file may do so: the run's supervisor before a shard starts. `suspects` were inside native
-    code when their process died: they are charged and marked; all others are handed back free of charge.
+    See `rpa_shard.store.protocol.StoreEngine.reclaim`.
     """
-    path = folder.shard_file(shard)
-    with closing(open_shard_file(path)) as connection, transaction(connection, folder, shard):
+    with closing(open_shard_file(files.shard_file(shard))) as connection, transaction(connection, files, shard):
         now = time.time()
         for phase in PHASES:
-            connection.execute(query("mend_waits"), {"claims": phase.from_status, "now": now})
-            connection.execute(query("clamp_waits"), {"claims": phase.from_status, "latest": now + MAX_WAIT_SECONDS})
+            connection.execute(query("mend_waits"), {"from_status": phase.from_status, "now": now})
+            latest = now + MAX_WAIT_SECONDS
+            connection.execute(query("clamp_waits"), {"from_status": phase.from_status, "latest": latest})
         held = connection.execute(query("held")).fetchall()
-        outcomes = [_reclaimed(row, row["id"] in suspects, now) for row in held]
-        connection.execute(query("finish"), {"outcomes": json.dumps(outcomes), "now": now}).fetchall()
-        lines = [
-            {**outcome, "now": now, "failure": None, "attempt": row["attempts"]}
-            for outcome, row in zip(outcomes, held, strict=True)
+        outcomes = [_reclaimed(row, suspects.get(row["id"])) for row in held]
+        rows = [
+            outcome_row(row["id"], row["lease_id"], outcome, now) for row, outcome in zip(held, outcomes, strict=True)
         ]
-        connection.executemany(query("remember"), lines)
+        connection.execute(query("finish"), {"outcomes": json.dumps(rows), "now": now}).fetchall()
+        connection.executemany(
+            query("remember"),
+            [
+                outcome_line(row["id"], row["attempts"], outcome, now)
+                for row, outcome in zip(held, outcomes, strict=True)
+            ],
+        )
     return len(held)
 
 
-def _reclaimed(row: sqlite3.Row, suspected: bool, now: float) -> dict[str, Any]:
-    phase = next(phase for phase in PHASES if phase.active_status == row["status"])
+def _reclaimed(row: sqlite3.Row, suspected_and_charged: bool | None) -> Outcome:
+    phase = phase_holding(row["status"])
+    if suspected_and_charged is not None:
+        return suspected(phase, "its process died while parsing it", charged=suspected_and_charged)
+    return reclaimed(phase, "its process died", suspect=bool(row["suspect"]))
+
+
+def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:
+    """A line of history about something other than the end of a claim."""
     return {
-        "id": row["id"],
-        "lease_id": row["lease_id"],
-        "status": phase.from_status,
-        "attempts": "keep" if suspected else "refund",
-        "next_attempt_at": now,
-        "suspect": int(suspected or row["suspect"]),
+        "id": paper_id,
+        "now": now,
+        "event": event,
+        "phase": phase,
+        "attempt": 0,
         "failure": None,
-        "phase": None,
-        "result": None,
-        "event": "suspected" if suspected else "reclaimed",
-        "detail": "its process died while parsing it" if suspected else "its process died",
+        "detail": detail,
     }
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, folder: DataFolder, shard: int) -> Iterator[sqlite3.Connection]:
+def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) -> Iterator[sqlite3.Connection]:
     """One immediate transaction on a shard file; SQLite's errors come out as StoreError."""
-    with transaction_on(connection, folder.shard_file(shard)):
+    with transaction_on(connection, files.shard_file(shard)):
         yield connection
 
 
@@ -340,6 +300,7 @@ def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
     """A row as a value. Raises ValueError for one that was damaged."""
     return PaperRow(
         paper_id=row["id"],
+        worker=row["worker"],
         shard=shard,
         priority=row["priority"],
         status=Status(row["status"]),
@@ -349,6 +310,7 @@ def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
         lease_expires_at=row["lease_expires_at"],
         suspect=bool(row["suspect"]),
         failure=row["failure"],
+        failed_phase=row["failed_phase"],
         detail=row["detail"],
         results=json.loads(row["results"]),
         added_at=row["added_at"],

@@ -1,7 +1,7 @@
 -- name: add
--- Queue papers unless they are known.
-INSERT INTO papers (id, priority, status, next_attempt_at, added_at, changed_at)
-SELECT value, :priority, :status, :now, :now, :now FROM json_each(:ids) WHERE true
+-- Queue papers, given as pairs of id and worker, unless they are known.
+INSERT INTO papers (id, worker, priority, status, next_attempt_at, added_at, changed_at)
+SELECT value ->> 0, value ->> 1, :priority, :status, :now, :now, :now FROM json_each(:papers) WHERE true
 ON CONFLICT (id) DO NOTHING;
 
 -- name: highest_priority
@@ -11,11 +11,11 @@ SELECT max(priority) FROM papers WHERE status = :status AND priority < :below;
 -- name: claim
 -- Lease up to :limit papers of one priority, longest waiting first; each gets a fresh lease id and is charged.
 UPDATE papers
-SET status = :holds, attempts = attempts + 1, lease_id = lower(hex(randomblob(16))),
+SET status = :active_status, attempts = attempts + 1, lease_id = lower(hex(randomblob(16))),
     lease_expires_at = :expires_at, changed_at = :now
 WHERE id IN (
     SELECT id FROM papers
-    WHERE status = :claims AND priority = :priority AND next_attempt_at <= :now
+    WHERE status = :from_status AND priority = :priority AND next_attempt_at <= :now
     ORDER BY next_attempt_at LIMIT :limit)
 RETURNING id, lease_id, attempts, suspect;
 
@@ -35,8 +35,9 @@ SET status = outcome.value ->> 'status',
     next_attempt_at = outcome.value ->> 'next_attempt_at',
     lease_id = NULL, lease_expires_at = NULL,
     suspect = outcome.value ->> 'suspect',
-    failure = outcome.value ->> 'failure', detail = outcome.value ->> 'detail',
-    results = CASE WHEN outcome.value ->> 'phase' IS NULL THEN results
+    failure = outcome.value ->> 'failure', failed_phase = outcome.value ->> 'failed_phase',
+    detail = outcome.value ->> 'detail',
+    results = CASE WHEN outcome.value ->> 'result' IS NULL THEN results
               ELSE json_set(results, '$.' || (outcome.value ->> 'phase'), json(outcome.value -> 'result')) END,
     changed_at = :now
 FROM json_each(:outcomes) AS outcome
@@ -45,28 +46,28 @@ RETURNING papers.id;
 
 -- name: remember
 -- Append one line to a paper's history.
-INSERT INTO history (paper_id, at, event, attempt, failure, detail)
-VALUES (:id, :now, :event, :attempt, :failure, :detail);
+INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
+VALUES (:id, :now, :event, :phase, :attempt, :failure, :detail);
 
 -- name: clamp_waits
 -- No wait is longer than the longest there is: the clock may have been wrong when it was written. A seek a priority.
 WITH RECURSIVE priorities (priority) AS (
-    SELECT max(priority) FROM papers WHERE status = :claims
+    SELECT max(priority) FROM papers WHERE status = :from_status
     UNION ALL
-    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    SELECT (SELECT max(priority) FROM papers WHERE status = :from_status AND priority < priorities.priority)
     FROM priorities WHERE priorities.priority IS NOT NULL)
 UPDATE papers SET next_attempt_at = :latest
-WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :latest;
+WHERE status = :from_status AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :latest;
 
 -- name: mend_waits
 -- Waits that were written under a clock that was ahead of this one count from now on. A seek a priority.
 WITH RECURSIVE priorities (priority) AS (
-    SELECT max(priority) FROM papers WHERE status = :claims
+    SELECT max(priority) FROM papers WHERE status = :from_status
     UNION ALL
-    SELECT (SELECT max(priority) FROM papers WHERE status = :claims AND priority < priorities.priority)
+    SELECT (SELECT max(priority) FROM papers WHERE status = :from_status AND priority < priorities.priority)
     FROM priorities WHERE priorities.priority IS NOT NULL)
 UPDATE papers SET next_attempt_at = :now + max(0, next_attempt_at - changed_at), changed_at = :now
-WHERE status = :claims AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :now AND changed_at > :now;
+WHERE status = :from_status AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :now AND changed_at > :now;
 
 -- name: held
 -- Every leased paper, whether its lease still runs or not.
@@ -85,9 +86,9 @@ SELECT status, count(*) AS papers FROM papers GROUP BY status;
 -- Papers that failed for good, by reason.
 SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
 
--- name: count_arxiv_to_do
--- Papers with arXiv ids that wait or are being worked on; all others have URLs for ids.
-SELECT count(*) FROM papers WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%';
+-- name: count_arxiv_papers
+-- Papers with arXiv ids in some statuses; all others have URLs for ids.
+SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%';
 
 -- name: attach_catalogue
 -- Makes the catalogue readable beside a shard's papers.
@@ -97,20 +98,19 @@ ATTACH :path AS catalogue;
 -- The end of that.
 DETACH catalogue;
 
--- name: count_arxiv_to_do_not_archived
+-- name: count_arxiv_papers_not_archived
 -- As above, without those whose PDF lies in a known archive.
 SELECT count(*) FROM papers
-WHERE status IN ('pending', 'prepping') AND id NOT LIKE '%://%'
+WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%'
   AND NOT EXISTS (SELECT 1 FROM catalogue.members WHERE catalogue.members.id = papers.id);
 
--- name: ids_to_do
--- The ids of papers that wait or are being worked on.
-SELECT id FROM papers WHERE status IN ('pending', 'prepping');
+-- name: ids_with
+-- The ids of the papers in some statuses.
+SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses));
 
--- name: pdf_sizes
--- The sizes of some fetched PDFs.
-SELECT count(*) AS papers, sum(bytes) AS total_bytes FROM (
-    SELECT results ->> '$.prep.pdf_bytes' AS bytes FROM papers WHERE status = 'prepped' LIMIT :most);
+-- name: sample_results
+-- What a phase yielded for some of the papers that are in a status.
+SELECT results -> ('$.' || :phase) AS result FROM papers WHERE status = :status LIMIT :limit;
 
 -- name: leases
 -- How many leases there are, how many have run out, and when the first of them runs out.
@@ -119,7 +119,7 @@ FROM papers WHERE lease_id IS NOT NULL;
 
 -- name: count_suspects
 -- Papers that will run alone, because their process died while parsing them.
-SELECT count(*) FROM papers WHERE suspect = 1 AND status IN ('pending', 'prepping');
+SELECT count(*) FROM papers WHERE suspect = 1 AND status <> 'failed';
 
 -- name: incoherent
 -- Rows whose status and lease disagree; the checks of the table make one impossible to write.
@@ -136,7 +136,7 @@ SELECT * FROM papers WHERE id = :id;
 
 -- name: history
 -- What happened to one paper, oldest first.
-SELECT at, event, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
+SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
 
 -- name: page
 -- The next papers in order of id: how a whole shard is read without holding it in memory.
@@ -144,40 +144,43 @@ SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: restore_paper
 -- Put a row that was read out of a damaged file into the new one.
-INSERT INTO papers (id, priority, status, attempts, next_attempt_at, lease_id, lease_expires_at, suspect, failure,
-    detail, results, added_at, changed_at)
-VALUES (:id, :priority, :status, :attempts, :next_attempt_at, :lease_id, :lease_expires_at, :suspect, :failure,
-    :detail, :results, :added_at, :changed_at)
+INSERT INTO papers (id, worker, priority, status, attempts, next_attempt_at, lease_id, lease_expires_at, suspect,
+    failure, failed_phase, detail, results, added_at, changed_at)
+VALUES (:id, :worker, :priority, :status, :attempts, :next_attempt_at, :lease_id, :lease_expires_at, :suspect,
+    :failure, :failed_phase, :detail, :results, :added_at, :changed_at)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: restore_history
 -- Put a line of history that was read out of a damaged file into the new one, under its number.
-INSERT INTO history (number, paper_id, at, event, attempt, failure, detail)
-VALUES (:number, :paper_id, :at, :event, :attempt, :failure, :detail);
+INSERT INTO history (number, paper_id, at, event, phase, attempt, failure, detail)
+VALUES (:number, :paper_id, :at, :event, :phase, :attempt, :failure, :detail);
 
--- name: page_to_recount
--- The next papers in order of id, with what `verify` looks at: results only of papers that have files.
-SELECT id, status, changed_at, CASE WHEN status IN ('pending', 'prepping', 'failed') THEN NULL ELSE results END
-FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+-- name: page_to_verify
+-- The next papers in order of id, with what `verify` looks at: results only of papers for which there are any.
+SELECT id, status, failed_phase, changed_at, nullif(results, '{}') FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: retry
--- Put failed papers back into the queue with a clean slate; those that killed a process stay suspects.
+-- Send failed papers back to where their phase begins, with a clean slate; those that killed a process stay suspects.
 UPDATE papers
-SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, changed_at = :now
+SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, changed_at = :now
 WHERE status = 'failed' AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
-RETURNING id;
+RETURNING id, status;
 
 -- name: requeue
--- Send a finished paper back to the queue, if its row is still as it was read: its files are damaged.
+-- Send a paper back to an earlier status with the results that are left, if its row is still as it was read.
 UPDATE papers
-SET status = :claims, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, results = '{}',
-    changed_at = :now
+SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL, failed_phase = NULL, detail = NULL,
+    results = :results, changed_at = :now
 WHERE id = :id AND status = :status AND changed_at = :changed_at AND lease_id IS NULL
 RETURNING id;
 
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
 SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: set_workers
+-- Give papers, given as pairs of id and worker, another shard key: the number of workers changes.
+UPDATE papers SET worker = pair.value ->> 1 FROM json_each(:papers) AS pair WHERE papers.id = pair.value ->> 0;
 
 -- name: copy_papers
 -- Copy papers into the shard file attached as `destination`, over what an interrupted move left there.
@@ -190,8 +193,8 @@ DELETE FROM destination.history WHERE paper_id IN (SELECT value FROM json_each(:
 
 -- name: copy_histories
 -- Copy papers' histories into the attached shard file, each in its order.
-INSERT INTO destination.history (paper_id, at, event, attempt, failure, detail)
-SELECT paper_id, at, event, attempt, failure, detail
+INSERT INTO destination.history (paper_id, at, event, phase, attempt, failure, detail)
+SELECT paper_id, at, event, phase, attempt, failure, detail
 FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
 
 -- name: delete_papers

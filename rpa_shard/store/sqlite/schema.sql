@@ -1,11 +1,13 @@
 -- One shard's papers and what happened to them. The application id spells "RPAS"; the version is the format's.
 PRAGMA application_id = 0x52504153;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- A paper's lease stands in its own row, and the checks tie it to the status: no held paper without a lease,
--- no lease without a held paper, no failure without its reason. Times are Unix seconds.
+-- no lease without a held paper, no failed paper without its reason and phase. Times are Unix seconds. The worker is
+-- the shard key: which shard's file a row belongs to.
 CREATE TABLE papers (
     id               TEXT    NOT NULL PRIMARY KEY,
+    worker           INTEGER NOT NULL CHECK (worker >= 0),
     priority         INTEGER NOT NULL,
     status           TEXT    NOT NULL CHECK (status IN (
                          'pending', 'prepping', 'prepped', 'analyzing', 'analyzed', 'wrapping', 'done', 'failed')),
@@ -15,13 +17,15 @@ CREATE TABLE papers (
     lease_expires_at REAL,
     suspect          INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1)),
     failure          TEXT,
+    failed_phase     TEXT,
     detail           TEXT,
     results          TEXT    NOT NULL DEFAULT '{}',
     added_at         REAL    NOT NULL,
     changed_at       REAL    NOT NULL,
     CHECK ((status IN ('prepping', 'analyzing', 'wrapping')) = (lease_id IS NOT NULL)),
     CHECK ((lease_id IS NULL) = (lease_expires_at IS NULL)),
-    CHECK (status <> 'failed' OR failure IS NOT NULL)
+    CHECK (status <> 'failed' OR failure IS NOT NULL),
+    CHECK ((status = 'failed') = (failed_phase IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Claims seek to one status and priority and read forward in time; counts by status read this index alone.
@@ -39,6 +43,7 @@ CREATE TABLE history (
     paper_id TEXT    NOT NULL,
     at       REAL    NOT NULL,
     event    TEXT    NOT NULL,
+    phase    TEXT,
     attempt  INTEGER NOT NULL,
     failure  TEXT,
     detail   TEXT

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.store.folder import StoreError
+from rpa_shard.model.errors import StoreError
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 
-FORMAT = 1
+SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
 # What SQLite, or its binding, says of values that cannot be what was written.
@@ -34,11 +34,12 @@ class FileKind:
     """What tells our files from each other and from others', and how a new one is made."""
 
     application_id: int
+    format: int
     schema: Callable[[], tuple[str, ...]]
 
 
-SHARD_FILE = FileKind(0x52504153, schema)
-CATALOGUE_FILE = FileKind(0x52504143, catalogue_schema)
+SHARD_FILE = FileKind(0x52504153, SHARD_FORMAT, schema)
+CATALOGUE_FILE = FileKind(0x52504143, CATALOGUE_FORMAT, catalogue_schema)
 
 
 def open_shard_file(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -85,6 +86,11 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(f"{path} cannot be used: {error}")
 
 
+def newer_format(path: Path, version: int, ours: int) -> StoreError:
+    """The one line for a file that a newer version of this program has written."""
+    return StoreError(f"{path} has format {version}, newer than ours ({ours}): update rpa_shard")
+
+
 def nonsense(path: Path, paper_id: str, error: ValueError) -> StoreError:
     """The one line for a row that was damaged but can be read."""
     return DamagedFileError(f"{path} is damaged (the row of {paper_id}: {error}): {_REPAIR}")
@@ -128,8 +134,8 @@ def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *,
         application, version = identity_of(connection)
     if application != kind.application_id:
         raise StoreError(f"{path} is an SQLite file of another program; nothing was changed")
-    if version > FORMAT:
-        raise StoreError(f"{path} has format {version}, newer than ours ({FORMAT}): update rpa_shard")
+    if version > kind.format:
+        raise newer_format(path, version, kind.format)
 
 
 def identity_of(connection: sqlite3.Connection) -> tuple[int, int]:

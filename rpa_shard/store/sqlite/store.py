@@ -21,9 +21,10 @@ from typing import Any
 import aiosqlite
 
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Phase, phase_holding
-from rpa_shard.store.outcome import Outcome, completed, released
-from rpa_shard.store.protocol import Counts
+from rpa_shard.model.phase import Phase, phase_holding
+from rpa_shard.store.outcome import Outcome, released
+from rpa_shard.store.rows import Counts
+from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, is_full, is_locked, open_shard_file
 from rpa_shard.system.clock import SteadyClock
@@ -107,8 +108,8 @@ class SQLiteStore:
                 rows = await connection.execute_fetchall(
                     query("claim"),
                     {
-                        "claims": phase.from_status,
-                        "holds": phase.active_status,
+                        "from_status": phase.from_status,
+                        "active_status": phase.active_status,
                         "priority": priority,
                         "limit": limit - len(claims),
                         "now": now,
@@ -164,15 +165,6 @@ class SQLiteStore:
         if len(self._endings) >= self._group:
             self._group_arrived.set()
         return await written
-
-    async def save_prep_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        return await self.finish(claim, completed(PREP, result))
-
-    async def save_expensive_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        return await self.finish(claim, completed(ANALYZE, result))
-
-    async def save_wrap_result(self, claim: Claim, result: Mapping[str, Any]) -> bool:
-        return await self.finish(claim, completed(WRAP, result))
 
     async def counts(self) -> Counts:
         with self._naming_the_file():
@@ -252,12 +244,19 @@ class SQLiteStore:
 
     async def _finish_group(self, group: list[_Ending]) -> set[str]:
         now = self._clock()
-        outcomes = json.dumps([_as_row(ending, now) for ending in group])
+        outcomes = json.dumps(
+            [outcome_row(each.claim.paper_id, each.claim.lease_id, each.outcome, now) for each in group]
+        )
         async with self._write() as connection:
             rows = await connection.execute_fetchall(query("finish"), {"outcomes": outcomes, "now": now})
             finished = {row["id"] for row in rows}
             await connection.executemany(
-                query("remember"), [_as_history(ending, now) for ending in group if ending.claim.paper_id in finished]
+                query("remember"),
+                [
+                    outcome_line(each.claim.paper_id, each.claim.attempt, each.outcome, now)
+                    for each in group
+                    if each.claim.paper_id in finished
+                ],
             )
         return finished
 
@@ -284,31 +283,3 @@ async def _one(connection: aiosqlite.Connection, sql: str, parameters: Mapping[s
 
 def _as_claim(row: sqlite3.Row, phase: Phase) -> Claim:
     return Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"]))
-
-
-def _as_row(ending: _Ending, now: float) -> dict[str, Any]:
-    claim, outcome = ending.claim, ending.outcome
-    return {
-        "id": claim.paper_id,
-        "lease_id": claim.lease_id,
-        "status": outcome.status,
-        "attempts": outcome.attempts,
-        "next_attempt_at": now + outcome.delay_seconds,
-        "suspect": int(outcome.suspect),
-        "failure": outcome.failure,
-        "detail": outcome.detail,
-        "phase": outcome.phase.name if outcome.result is not None else None,
-        "result": outcome.result,
-    }
-
-
-def _as_history(ending: _Ending, now: float) -> dict[str, Any]:
-    claim, outcome = ending.claim, ending.outcome
-    return {
-        "id": claim.paper_id,
-        "now": now,
-        "event": outcome.event,
-        "attempt": claim.attempt,
-        "failure": outcome.failure,
-        "detail": outcome.detail,
-    }

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rpa_shard.store.repairs import Losses
+from rpa_shard.store.sqlite.companions import log_of
+
 Value = int | float | str | bytes | None
 
 MAGIC = b"SQLite format 3\x00"
@@ -42,20 +45,11 @@ class Record:
     row_number: int | None
 
 
-@dataclass(slots=True)
-class Losses:
-    """What could not be read: whole pages, and records of pages that could otherwise be read."""
-
-    pages: int = 0
-    records: int = 0
-    of_pages: int = 0
-
-
 def records_of(path: Path, losses: Losses) -> Iterator[Record]:
     """Every record of the file at `path` and its log; counts in `losses` what cannot be read. Raises OSError."""
     if not path.exists():
         return
-    log_path = path.with_name(path.name + "-wal")
+    log_path = log_of(path)
     with path.open("rb") as file:
         if not log_path.exists():
             yield from _records(_Pages(file, None), losses)

@@ -14,17 +14,18 @@ from typing import Any
 
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import ACTIVE_STATUSES, Status
+from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, Status
 from rpa_shard.store.sqlite.repair.pages import Record, Value
 
 COLUMNS = (
-    "id", "priority", "status", "attempts", "next_attempt_at", "lease_id", "lease_expires_at", "suspect", "failure",
-    "detail", "results", "added_at", "changed_at",
+    "id", "worker", "priority", "status", "attempts", "next_attempt_at", "lease_id", "lease_expires_at", "suspect",
+    "failure", "failed_phase", "detail", "results", "added_at", "changed_at",
 )  # fmt: skip
-HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "attempt", "failure", "detail")
+HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "phase", "attempt", "failure", "detail")
 _STATUSES = frozenset(each.value for each in Status)
 _HELD = frozenset(each.value for each in ACTIVE_STATUSES)
 _FAILURES = frozenset(each.value for each in Failure)
+_PHASES = frozenset(phase.name for phase in PHASES)
 
 Row = Mapping[str, Any]
 
@@ -53,13 +54,14 @@ class Salvage:
             return {**blank_row(paper_id), "priority": priority, "suspect": int(event == "suspected")}
         suspect = reason in (Failure.POISON, Failure.EXTRACT_TIMEOUT)
         detail = last["detail"] if last else None
-        failed = {"status": "failed", "failure": reason, "detail": detail, "suspect": int(suspect)}
-        return {**blank_row(paper_id), "priority": priority, **failed}
+        phase = last["phase"] if last and last["phase"] in _PHASES else PHASES[0].name
+        failed = {"status": Status.FAILED, "failure": reason, "failed_phase": phase, "detail": detail}
+        return {**blank_row(paper_id), "priority": priority, **failed, "suspect": int(suspect)}
 
 
 def blank_row(paper_id: str) -> Row:
-    """A paper that waits, without a past. Its times are for the caller to set."""
-    return {**dict.fromkeys(COLUMNS), "id": paper_id, "priority": 0, "status": "pending", "attempts": 0} | {
+    """A paper that waits, without a past. Its worker and its times are for the caller to set."""
+    return {**dict.fromkeys(COLUMNS), "id": paper_id, "priority": 0, "status": INITIAL_STATUS, "attempts": 0} | {
         "suspect": 0,
         "results": "{}",
     }
@@ -107,13 +109,14 @@ def _is_row(row: Row) -> bool:
     return (
         _is_id(row["id"])
         and row["status"] in _STATUSES
-        and all(isinstance(row[name], int) for name in ("priority", "attempts", "suspect"))
+        and all(isinstance(row[name], int) for name in ("worker", "priority", "attempts", "suspect"))
         and row["attempts"] >= 0
         and row["suspect"] in (0, 1)
         and all(isinstance(row[name], int | float) for name in ("next_attempt_at", "added_at", "changed_at"))
-        and isinstance(row["lease_id"], str if held else None.__class__)
-        and isinstance(row["lease_expires_at"], int | float if held else None.__class__)
-        and (row["failure"] in _FAILURES or (row["failure"] is None and row["status"] != "failed"))
+        and (isinstance(row["lease_id"], str) if held else row["lease_id"] is None)
+        and (isinstance(row["lease_expires_at"], int | float) if held else row["lease_expires_at"] is None)
+        and (row["failure"] in _FAILURES or (row["failure"] is None and row["status"] != Status.FAILED))
+        and (row["failed_phase"] in _PHASES if row["status"] == Status.FAILED else row["failed_phase"] is None)
         and isinstance(row["detail"], str | None)
         and _is_results(row["results"])
     )
@@ -131,6 +134,7 @@ def _is_history(line: Row) -> bool:
         _is_id(line["paper_id"])
         and isinstance(line["at"], int | float)
         and isinstance(line["event"], str)
+        and isinstance(line["phase"], str | None)
         and isinstance(line["attempt"], int)
         and isinstance(line["failure"], str | None)
         and isinstance(line["detail"], str | None)

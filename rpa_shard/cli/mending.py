@@ -1,0 +1,68 @@
+"""Commands for what failed, is damaged, or should be otherwise: `verify`, `repair`, `retry`, `hosts`, `failures`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rpa_shard.cli.output import OK, SOME_FAILED, paper_named, print_lines, say
+from rpa_shard.config.settings import Settings
+from rpa_shard.model.failure import Failure
+from rpa_shard.store.data_folder import DataFolder
+
+
+def verify(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Recounts the store against the files."""
+    from rpa_shard.maintain.verify import verify as recount
+    from rpa_shard.store.factory import open_ledger
+
+    folder = DataFolder(settings.data_dir)
+    with open_ledger(folder) as ledger:
+        found = recount(folder, ledger, hashes=parsed.hashes, fix=parsed.fix)
+    print_lines([json.dumps(found.as_json())] if parsed.json else found.lines())
+    return OK if found.clean else SOME_FAILED
+
+
+def repair(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Rebuilds files of the store that are damaged."""
+    from rpa_shard.maintain.repair import repair as repair_folder
+
+    done = repair_folder(DataFolder(settings.data_dir), say)
+    print_lines(done.lines())
+    return OK if done.complete else SOME_FAILED
+
+
+def retry(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Sends failed papers back to the phase in which they failed."""
+    from rpa_shard.store.factory import open_ledger
+
+    ids = [paper_named(text).canonical for text in parsed.ids] or None
+    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+        moved = ledger.retry(ids, Failure(parsed.reason) if parsed.reason else None)
+    print_lines([f"back in the queue: {len(moved)}"])
+    for each in ids or []:
+        if each not in moved:
+            say(f"{each}: not failed{f' with {parsed.reason}' if parsed.reason else ''}, left as it is")
+    return OK
+
+
+def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows governed hosts, or asks for one to be opened again."""
+    from rpa_shard.config.host_policy import plain_host
+    from rpa_shard.maintain.reopen import reopen
+    from rpa_shard.observe.hosts import host_lines
+
+    folder = DataFolder(settings.data_dir)
+    if parsed.reopen:
+        print_lines([reopen(folder, plain_host(parsed.reopen))])
+    else:
+        print_lines(host_lines(folder, settings))
+    return OK
+
+
+def failures(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows every failure class and what follows from it."""
+    from rpa_shard.model.retry import table_lines
+
+    print_lines(table_lines())
+    return OK

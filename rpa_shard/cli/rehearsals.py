@@ -1,0 +1,64 @@
+"""Commands for trying everything without a source: `mirror`, `demo`, `chaos`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.config.settings import Settings
+from rpa_shard.store.layout import Layout
+
+
+def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Serves a folder of PDFs as arXiv does."""
+    from rpa_shard.testing.faults import parse_faults
+    from rpa_shard.testing.mirror import Behaviour, MirrorError, serve
+
+    def announce(url: str) -> None:
+        print_lines(
+            [
+                f"serving {parsed.folder} at {url}/pdf/<id>, until Ctrl-C",
+                f"queue all of it:   curl -s {url}/ids | ./run.sh add --file -",
+                f"and run against it: RPA_V2_SOURCES='{url}/pdf/{{id}}' ./run.sh",
+            ]
+        )
+
+    try:
+        behaviour = Behaviour(parse_faults(parsed.faults, parsed.seed), parsed.log)
+        serve(parsed.folder, parsed.host, parsed.port, announce, behaviour)
+    except (MirrorError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    return OK
+
+
+def demo(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Runs the whole pipeline on papers made here."""
+    from rpa_shard.cli.demo import run_demo
+
+    layout = Layout(settings.workers, settings.shard_count)
+    return run_demo(parsed.folder.absolute(), parsed.papers, layout, say)
+
+
+def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Disturbs a run of its own by force, and verifies that the promise holds."""
+    from rpa_shard.chaos.harness import DEFAULT_FAULTS, Chaos, Plan, lines
+
+    seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
+    papers = parsed.papers or max(400, 40 * parsed.kills)
+    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
+    root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
+    try:
+        faults = DEFAULT_FAULTS if parsed.faults is None else parsed.faults
+        report = Chaos(Plan(seed, papers, parsed.kills, parsed.minutes, faults), root, say).run()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    print_lines(lines(report))
+    if report.violations:
+        say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}")
+        return SOME_FAILED
+    shutil.rmtree(root)
+    return OK

@@ -1,0 +1,118 @@
+"""Commands for papers and runs: `add`, `run`, `status`, `plan`, `resize`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import ExitStack
+
+from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.config.settings import Settings
+from rpa_shard.model.errors import StoreError
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.layout import Layout
+
+
+def add(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Queues papers."""
+    from rpa_shard.intake.adding import Adder, AddResult
+    from rpa_shard.intake.id_lines import IntakeError
+    from rpa_shard.intake.snapshot import Filter
+
+    if not (parsed.ids or parsed.file or parsed.tar or parsed.metadata):
+        raise UsageError("add what? give ids, --file F (- for standard input), --tar FILE… or --metadata FILE")
+    snapshot_only = (parsed.category, parsed.since, parsed.until, parsed.limit)
+    if any(snapshot_only) and not parsed.metadata:
+        raise UsageError("--category, --since, --until and --limit choose from a snapshot: give --metadata FILE, too")
+    if parsed.manifest and not parsed.tar:
+        raise UsageError("--manifest checks archives: give --tar FILE…, too")
+    result = AddResult(lambda line: print(line, file=sys.stderr))
+    wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
+    layout = Layout(settings.workers, settings.shard_count)
+    try:
+        with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
+            adder.add_ids(parsed.ids, parsed.file)
+            adder.add_archives(parsed.tar, parsed.manifest)
+            if parsed.metadata:
+                adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
+    except IntakeError as error:
+        raise UsageError(str(error)) from None
+    print(f"added {result.added}, already known {result.known}, invalid {result.invalid}")
+    return SOME_FAILED if result.invalid else OK
+
+
+def run(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Runs until nothing is left to do."""
+    from rpa_shard.control.launch import launch, log_folder
+    from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
+
+    for line in advice_lines(settings):
+        say(line)
+    if sys.stderr.isatty():
+        say(f"log lines go to {log_folder(settings)}")
+    end = launch(settings, daemon=parsed.daemon, say=say)
+    try:
+        summary = summary_lines(DataFolder(settings.data_dir), end)
+    except StoreError:
+        if end is None or end.cause is None:
+            raise
+        summary = Summary([])  # what stopped the run says it all
+    print_lines(summary.lines)
+    if end is not None and end.cause is not None:
+        say(f"stopped: {end.cause}")
+        return CRASH_LOOP
+    if end is not None and end.signal:
+        return 128 + end.signal
+    return SOME_FAILED if summary.failed or (end is not None and summary.refusing_hosts) else OK
+
+
+def status(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows states, failures, rates and leases."""
+    from rpa_shard.observe.status import folder_status, lines
+    from rpa_shard.store.factory import open_ledger
+
+    folder = DataFolder(settings.data_dir)
+    with open_ledger(folder) as ledger:
+        found = folder_status(folder, ledger)
+    print_lines([json.dumps(found.as_json())] if parsed.json else lines(found))
+    return OK
+
+
+def plan(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows what a run would have to fetch, from where and how long that takes."""
+    from rpa_shard.intake.id_lines import IntakeError, ids_of
+    from rpa_shard.observe.plan import lines
+    from rpa_shard.observe.plan import plan as make_plan
+    from rpa_shard.phases.finished import ids_to_fetch, mean_pdf_bytes
+    from rpa_shard.store.factory import engine_of
+
+    engine = engine_of(DataFolder(settings.data_dir))
+    invalid: list[str] = []
+    with ExitStack() as opened:
+        catalogue = opened.enter_context(engine.open_catalogue())
+        mean_bytes = None
+        if engine.stored_layout() is not None or not parsed.file:
+            ledger = opened.enter_context(engine.open_ledger())
+            mean_bytes = mean_pdf_bytes(ledger)
+            ids = ids_to_fetch(ledger)
+        if parsed.file:
+            ids = ids_of((), parsed.file, invalid.append)
+        try:
+            planned = make_plan(ids, settings, catalogue, mean_bytes)
+        except IntakeError as error:
+            raise UsageError(str(error)) from None
+    print_lines(lines(planned, settings, measured=mean_bytes is not None))
+    for line in invalid:
+        say(line)
+    return SOME_FAILED if invalid else OK
+
+
+def resize(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Gives a living run another number of shards."""
+    from rpa_shard.control.resizing import resize as ask_for
+
+    Settings.from_environment({**os.environ, "RPA_V2_SHARD_COUNT": str(parsed.shards)})
+    print_lines([ask_for(DataFolder(settings.data_dir), parsed.shards)])
+    return OK

@@ -1,0 +1,302 @@
+"""What the supervisor decides: a state machine without processes, sockets and clocks.
+
+Guarantee: pure; the same events at the same times give the same commands. Each of the run's shards is, at any time,
+exactly one of: about to be started, living, waiting for its restart, or ended because the run drains. Nothing is
+started while the run drains, and no event in any state raises. Limit: it knows what it is told; the supervisor carries
+out the commands and reports what came of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rpa_shard.control.restarts import Restarts
+from rpa_shard.ipc.run_status import RunState, ShardState
+
+# A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
+KILL_AFTER_DRAIN_SECONDS = 2.0
+# What a shard keeps of many papers is no paper's fault: it makes room before the budget is used up.
+RECYCLE_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a shard; where it left a suspect, `charge_suspect` says whether that attempt is charged."""
+
+    number: int
+    charge_suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Ask a shard to end; `reason` says why, where that is not the end of the run."""
+
+    number: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a shard at once."""
+
+    number: int
+    reason: str
+    for_paper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetPaused:
+    """Tell a shard that claims are paused, or that they are not any more."""
+
+    number: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A shard died that should not have, or could not be started: for the log and the status."""
+
+    number: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reshard:
+    """No shard lives any more: move the papers, then say `resharded`."""
+
+
+Command = Start | Drain | Kill | SetPaused | Report | Reshard
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """A shard is parsing a paper: since when, in seconds before now, and the memory that the shard holds now."""
+
+    paper_id: str
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardView:
+    """What is known of a living shard. `memory_bytes` is that of the last look."""
+
+    state: ShardState = ShardState.BOOTING
+    outstanding: int | None = None
+    silent_seconds: float = 0.0
+    memory_bytes: int = 0
+    parsing: Parsing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When the supervisor acts; see the settings of the same names."""
+
+    extract_deadline_seconds: float
+    shard_memory_bytes: int
+    shard_silence_seconds: float
+    drain_seconds: float
+    crash_loop_deaths: int
+    retry_delay_scale: float = 1.0
+
+
+@dataclass(slots=True)
+class _Living:
+    recycling: bool = False
+    killed: Kill | None = None
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether it was asked to end for a fresh process, and nothing has gone wrong with that."""
+        return self.recycling and self.killed is None
+
+
+class Decisions:
+    """The state of one run. Every event is a method; `commands` gives what is to be done because of it."""
+
+    def __init__(self, limits: Limits, shard_count: int, *, daemon: bool) -> None:
+        self.state = RunState.RUNNING
+        # The first signal, or the last one where a second came; 0 for none.
+        self.signal = 0
+        # Why the run gave up, if it did.
+        self.cause: str | None = None
+        self.shard_count = shard_count
+        self._limits = limits
+        self._daemon = daemon
+        self._restarts = Restarts(limits.crash_loop_deaths, limits.retry_delay_scale)
+        self._starting: dict[int, bool] = dict.fromkeys(range(shard_count), False)
+        self._living: dict[int, _Living] = {}
+        # When a shard is due for its restart, and whether a suspect that it left is charged.
+        self._restart_at: dict[int, tuple[float, bool]] = {}
+        self._drain_until = 0.0
+        self._paused = False
+        self._commands: deque[Command] = deque(Start(number) for number in range(shard_count))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to wait for."""
+        return self.state is not RunState.RESIZING and not (self._living or self._starting or self._restart_at)
+
+    @property
+    def living(self) -> frozenset[int]:
+        return frozenset(self._living)
+
+    @property
+    def waiting_for_restart(self) -> frozenset[int]:
+        return frozenset(self._restart_at)
+
+    @property
+    def starting(self) -> frozenset[int]:
+        return frozenset(self._starting)
+
+    def commands(self) -> Iterator[Command]:
+        """What is to be done, until there is nothing more; events in between may add to it and take from it."""
+        while self._commands:
+            yield self._commands.popleft()
+
+    def started(self, number: int) -> None:
+        """A shard was started as commanded."""
+        del self._starting[number]
+        self._living[number] = _Living()
+        if self._paused:
+            self._commands.append(SetPaused(number, True))
+
+    def start_failed(self, number: int, cause: str, now: float) -> None:
+        """A shard could not be started."""
+        charge = self._starting.pop(number)
+        self._note_death(number, cause, now, for_paper=False, charge_suspect=charge)
+
+    def exited(self, number: int, how: str, now: float, *, papers_doing: bool) -> None:
+        """A shard ended, however it did; `papers_doing` if the paper that it was parsing caused that."""
+        shard = self._living.pop(number)
+        if self.state is RunState.RUNNING:
+            if shard.makes_room:
+                self._restart_at[number] = now, papers_doing
+            else:
+                cause = f"{how} ({shard.killed.reason})" if shard.killed else how
+                for_paper = shard.killed is not None and shard.killed.for_paper
+                self._note_death(number, cause, now, for_paper=for_paper, charge_suspect=papers_doing)
+        elif self.state is RunState.RESIZING and not self._living:
+            self._commands.append(Reshard())
+
+    def stopped_listening(self, number: int) -> None:
+        """A living shard takes no messages any more."""
+        self._kill(Kill(number, "does not listen to the supervisor"))
+
+    def makes_room(self, number: int) -> bool:
+        """Whether a living shard will be replaced by a fresh one when it ends."""
+        return self.state is RunState.RUNNING and self._living[number].makes_room
+
+    def killed_for_paper(self, number: int) -> bool:
+        """Whether a living shard was killed for the sake of the paper that it was parsing."""
+        killed = self._living[number].killed
+        return killed is not None and killed.for_paper
+
+    def signalled(self, number: int, now: float) -> None:
+        """A person, or the system, wants the run to end: the first signal drains, the next one kills."""
+        if self.signal == 0:
+            self._drain(RunState.STOPPING, now)
+        else:
+            for shard in self._living:
+                self._kill(Kill(shard, "a second signal to stop"))
+        self.signal = number
+
+    def pause(self, *, paused: bool) -> None:
+        """The disk is short of room, or has room again."""
+        if paused != self._paused:
+            self._paused = paused
+            self._commands.extend(SetPaused(number, paused) for number in self._living)
+
+    def resize(self, now: float) -> None:
+        """The run is to get another number of shards: they drain, and then `Reshard` is commanded."""
+        if self.state is not RunState.RUNNING:
+            return
+        self._drain(RunState.RESIZING, now)
+        if not self._living:
+            self._commands.append(Reshard())
+
+    def resharded(self, shard_count: int) -> None:
+        """The papers are where they belong among this number of shards."""
+        if self.state is not RunState.RESIZING:
+            return
+        self.state = RunState.RUNNING
+        self.shard_count = shard_count
+        for number in range(shard_count):
+            self._start(number, charge_suspect=False)
+
+    def tick(self, now: float, views: Mapping[int, ShardView]) -> None:
+        """Time has passed; `views` are of the living shards."""
+        for number, (due, charge) in list(self._restart_at.items()):
+            if due <= now:
+                del self._restart_at[number]
+                self._start(number, charge_suspect=charge)
+        for number, view in views.items():
+            if number in self._living:
+                self._enforce_deadlines(number, view, now)
+        if self.state is RunState.RUNNING:
+            self._recycle_one(views)
+            self._finish_if_done(views, now)
+
+    def ended(self) -> None:
+        """The run is over, and everything that it left is in place."""
+        self.state = RunState.ENDED
+
+    def _start(self, number: int, *, charge_suspect: bool) -> None:
+        self._starting[number] = charge_suspect
+        self._commands.append(Start(number, charge_suspect))
+
+    def _kill(self, kill: Kill) -> None:
+        shard = self._living[kill.number]
+        if shard.killed is None:
+            shard.killed = kill
+            self._commands.append(kill)
+
+    def _drain(self, state: RunState, now: float) -> None:
+        self.state = state
+        self._drain_until = now + self._limits.drain_seconds + KILL_AFTER_DRAIN_SECONDS
+        self._restart_at.clear()
+        self._starting.clear()
+        self._commands = deque(each for each in self._commands if not isinstance(each, (Start, Reshard)))
+        self._commands.extend(Drain(number) for number in self._living)
+
+    def _note_death(self, number: int, cause: str, now: float, *, for_paper: bool, charge_suspect: bool) -> None:
+        """Says when a dead shard, or one that could not be started, comes back, or gives the run up."""
+        self._commands.append(Report(number, cause))
+        delay = 0.0 if for_paper else self._restarts.died(number, now)
+        if delay is None:
+            deaths = self._limits.crash_loop_deaths + 1
+            self.cause = f"shards died {deaths} times within a minute, last: {cause}"
+            self._drain(RunState.CRASH_LOOP, now)
+        else:
+            self._restart_at[number] = now + delay, charge_suspect
+
+    def _enforce_deadlines(self, number: int, view: ShardView, now: float) -> None:
+        limits, parsing = self._limits, view.parsing
+        if parsing is not None and parsing.seconds > limits.extract_deadline_seconds:
+            self._kill(Kill(number, f"extraction of {parsing.paper_id} passed its deadline", for_paper=True))
+        elif parsing is not None and parsing.memory_bytes > limits.shard_memory_bytes:
+            self._kill(Kill(number, f"over its memory budget while parsing {parsing.paper_id}", for_paper=True))
+        elif view.silent_seconds > limits.shard_silence_seconds:
+            self._kill(Kill(number, f"silent for more than {limits.shard_silence_seconds:g} s"))
+        elif self.state is not RunState.RUNNING and now > self._drain_until:
+            self._kill(Kill(number, "did not drain in time"))
+
+    def _recycle_one(self, views: Mapping[int, ShardView]) -> None:
+        """A shard that nears its memory budget drains and is replaced, one at a time."""
+        if any(shard.recycling for shard in self._living.values()):
+            return
+        for number, view in views.items():
+            is_large = view.memory_bytes > RECYCLE_SHARE * self._limits.shard_memory_bytes
+            if number in self._living and is_large and view.state is ShardState.READY:
+                self._living[number].recycling = True
+                reason = f"holds {view.memory_bytes / 1e6:.0f} MB: it drains and is replaced"
+                self._commands.append(Drain(number, reason))
+                return
+
+    def _finish_if_done(self, views: Mapping[int, ShardView], now: float) -> None:
+        if self._daemon or self._restart_at or self._starting:
+            return
+        if all(number in views and views[number].outstanding == 0 for number in self._living):
+            self._drain(RunState.FINISHING, now)

@@ -1,0 +1,16 @@
+"""The one place that chooses where shards run.
+
+Guarantee: whoever goes through here works with any placement. Limit: today that is child processes of the supervisor.
+"""
+
+from __future__ import annotations
+
+from rpa_shard.control.placement import Placement
+from rpa_shard.control.placement.fork import ForkPlacement
+from rpa_shard.phases.registry import PhaseRegistry
+from rpa_shard.store.data_folder import DataFolder
+
+
+def placement_for(folder: DataFolder, registry: PhaseRegistry, *, logs_to_files: bool) -> Placement:
+    """The placement of a run over `folder` whose shards run the phases of `registry`."""
+    return ForkPlacement(folder.run, registry, logs_to_files=logs_to_files)

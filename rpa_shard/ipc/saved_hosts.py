@@ -1,0 +1,62 @@
+"""What a run knows of hosts that limited or refused it, kept for the next run and for whoever looks.
+
+Guarantee: replaced complete or not at all; a damaged file counts as none. Limit: not flushed to disk; without power the
+next run begins with the published policies and a full window of silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS
+from rpa_shard.ipc.run_status import HostStatus
+from rpa_shard.system.clock import Moment
+from rpa_shard.system.files import replace_file
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    saved: Moment
+    hosts: Mapping[str, HostStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedHost:
+    """The state of a host, and how long ago it was saved."""
+
+    host: str
+    status: HostStatus
+    age_seconds: float
+
+
+def save_hosts(path: Path, hosts: Mapping[str, HostStatus]) -> None:
+    """Keeps the hosts' states. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, msgspec.json.encode(_Content(Moment.now(), hosts)), durable=False)
+
+
+def read_hosts(path: Path) -> list[SavedHost]:
+    """The states that were saved; none where there is nothing that can be read."""
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=_Content)
+        age_seconds = content.saved.seconds_since()
+        return [SavedHost(host, _checked(status), age_seconds) for host, status in content.hosts.items()]
+    except (OSError, ValueError):
+        return []
+
+
+def _checked(status: HostStatus) -> HostStatus:
+    """A state that a governor can take up. Raises ValueError."""
+    if not 0 < status.factor <= 1:
+        raise ValueError(status.factor)
+    closed = status.closed_seconds
+    return replace(
+        status,
+        blocked=status.blocked or None,
+        closed_seconds=None if closed is None else min(closed, MAX_PAUSE_SECONDS),
+        closings=max(0, status.closings),
+    )

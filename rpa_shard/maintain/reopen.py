@@ -1,0 +1,22 @@
+"""Asking for a host that refused us, or asked us to slow down, to be opened again.
+
+Guarantee: works while a run is on and when none is; the request is kept until a run has taken it up. Limit: whether the
+host answers now shows only when it is asked.
+"""
+
+from __future__ import annotations
+
+from rpa_shard.ipc.saved_hosts import read_hosts
+from rpa_shard.model.errors import StoreError
+from rpa_shard.store.data_folder import DataFolder
+
+
+def reopen(folder: DataFolder, host: str) -> str:
+    """Asks the run, or the next one, to open a host again. Raises StoreError."""
+    if host not in {saved.host for saved in read_hosts(folder.run.governor_file) if saved.status.is_shut}:
+        raise StoreError(f"{host} is not closed: see `./run.sh hosts`")
+    folder.run.reopen_folder.mkdir(parents=True, exist_ok=True)
+    (folder.run.reopen_folder / host).touch()
+    return (
+        f"{host} is opened again by the run, or by the next one; ./run.sh retry --reason blocked puts its papers back"
+    )

@@ -1,0 +1,77 @@
+"""What completed phases have left of a paper: results, files, the record.
+
+Guarantee: for whoever looks at papers from outside a run and must know no phase by name. Limit: says what must be
+there; whether it is there is for the caller to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from rpa_shard.model.arxiv_id import PaperId
+from rpa_shard.model.phase import PREP, Phase, completed_phases, is_completed, open_statuses
+from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished
+from rpa_shard.phases.prep.record import json_schema
+from rpa_shard.phases.prep.result import row_result
+from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
+from rpa_shard.phases.runner import ExpectedFile
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.store.rows import PaperRow
+
+# The phase that fetches PDFs and writes the records.
+FETCHING_PHASE = PREP
+# The mean size of a PDF is taken from so many papers of each shard, and from no fewer than these.
+SAMPLED_PDFS, MIN_PDFS = 1000, 50
+
+
+def expected_files(
+    papers: str,
+    paper: PaperId,
+    phase: Phase,
+    result: Mapping[str, Any],
+    registry: PhaseRegistry = BUILT_IN_PHASES,
+) -> Iterator[ExpectedFile]:
+    """The files of which a phase's result speaks; none for a phase that is not known here."""
+    for definition in registry.definitions:
+        if definition.phase is phase:
+            yield from definition.expected_files(papers, paper, result)
+
+
+def record_result(row: PaperRow) -> Mapping[str, Any] | None:
+    """What the row knows of the paper's record; None if there is none, or the paper has been sent back."""
+    if not is_completed(FETCHING_PHASE, row.status, row.failed_phase):
+        return None
+    return row.results.get(FETCHING_PHASE.name)
+
+
+def results_of(row: PaperRow) -> Mapping[Phase, Mapping[str, Any] | None]:
+    """The result of every phase that the paper has been through; None where it is missing."""
+    return {phase: row.results.get(phase.name) for phase in completed_phases(row.status, row.failed_phase)}
+
+
+def ids_to_fetch(ledger: Ledger) -> Iterator[str]:
+    """The papers whose PDFs are still to be fetched."""
+    return ledger.ids_with(open_statuses([FETCHING_PHASE]))
+
+
+def mean_pdf_bytes(ledger: Ledger) -> float | None:
+    """The mean size of some of the PDFs that were fetched; None where there are too few to tell."""
+    results: Collection[Mapping[str, Any]] = ledger.sample_results(FETCHING_PHASE, SAMPLED_PDFS)
+    return sum(each["pdf_bytes"] for each in results) / len(results) if len(results) >= MIN_PDFS else None
+
+
+__all__ = [
+    "FETCHING_PHASE",
+    "ExpectedFile",
+    "PaperFiles",
+    "expected_files",
+    "files_of",
+    "ids_to_fetch",
+    "json_schema",
+    "mean_pdf_bytes",
+    "read_finished",
+    "record_result",
+    "results_of",
+    "row_result",
+]

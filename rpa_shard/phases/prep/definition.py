@@ -1,0 +1,84 @@
+"""The prep phase as a shard gets it: how its runner is made, and what is known of it without one.
+
+Guarantee: what a runner opens is closed when its shard ends, whatever happens. Limit: one runner a shard.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+
+from rpa_shard.config.host_policy import ARXIV_HOST, host_of, polite_url
+from rpa_shard.config.settings import Settings
+from rpa_shard.config.source_names import template_of
+from rpa_shard.extract.engines import load, names_for
+from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
+from rpa_shard.fetch.address_guard import AddressGuard
+from rpa_shard.fetch.download import Downloader, DownloadLimits
+from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.ipc.breadcrumb import Breadcrumb
+from rpa_shard.model.errors import StoreError
+from rpa_shard.model.phase import PREP, open_statuses
+from rpa_shard.phases.prep.result import expected_files
+from rpa_shard.phases.prep.runner import DOWNLOAD, EXTRACT, PrepRunner
+from rpa_shard.phases.runner import PhaseDefinition, PhaseRunner, ShardContext
+from rpa_shard.store.protocol import Ledger
+from rpa_shard.system.threads import background_threads
+
+
+@asynccontextmanager
+async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
+    """The runner of one shard."""
+    settings, share, run = context.settings, context.share, context.folder.run
+    temporaries = run.temporary(context.number)
+    shutil.rmtree(temporaries, ignore_errors=True)  # what a killed predecessor left
+    temporaries.mkdir(parents=True)
+    rules = ExtractionRules(
+        settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
+    )
+    limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, settings.min_bytes_per_second)
+    guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
+    async with AsyncExitStack() as opened:
+        opened.callback(shutil.rmtree, temporaries, ignore_errors=True)
+        breadcrumb = opened.enter_context(closing(Breadcrumb(run.breadcrumb_file(context.number))))
+        catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
+        disk = opened.enter_context(background_threads("disk", share.io_threads))
+        pool = opened.enter_context(closing(ExtractionPool(rules, share.extract_workers, breadcrumb)))
+        client = open_client(settings, share, guard)
+        opened.push_async_callback(client.aclose)
+        yield PrepRunner(
+            context.folder.papers,
+            settings.sources,
+            Downloader(client, disk, temporaries, limits, context.permits, guard),
+            pool,
+            catalogue,
+            {DOWNLOAD: share.download_concurrency, EXTRACT: share.extract_concurrency},
+            keep_pdf=settings.keep_pdf,
+        )
+
+
+def warm_up(settings: Settings) -> None:
+    """Reads the certificates and loads the engine: shards share the memory of both, and begin at once."""
+    trusted_certificates()
+    if settings.extract_pool == "thread":
+        load(names_for(settings.engine)[0])
+
+
+def refuse_too_many(settings: Settings, ledger: Ledger) -> None:
+    """Raises StoreError if arXiv's own host, which is not for complete collections, would have to serve too many."""
+    if host_of(polite_url(template_of(settings.sources[0]))) != ARXIV_HOST:
+        return
+    statuses = open_statuses([PREP])
+    papers = ledger.count_arxiv_papers(statuses)
+    if papers > settings.arxiv_max_papers:
+        # Only now: the archives may hold most of millions.
+        papers = ledger.count_arxiv_papers(statuses, except_archived=True)
+    if papers > settings.arxiv_max_papers:
+        raise StoreError(
+            f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_max_papers} there: use its "
+            "bulk archives (`add --tar`) or RPA_V2_SOURCES='gcs arxiv', or raise RPA_V2_ARXIV_MAX_PAPERS if it agreed"
+        )
+
+
+PREP_DEFINITION = PhaseDefinition(PREP, open_prep, warm_up, refuse_too_many, expected_files)

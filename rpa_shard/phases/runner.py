@@ -1,0 +1,124 @@
+"""What a shard needs of a phase: a runner, and everything that is known of the phase without one.
+
+Guarantee: a shard, the supervisor and the commands know no phase by name; they work with these types. Limit: a runner
+never writes to the store; what it returns or raises is turned into the end of the claim by the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rpa_shard.config.settings import Settings, Share
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.ipc.run_status import Gauge
+from rpa_shard.model.arxiv_id import PaperId
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import Phase
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.protocol import Ledger, StoreEngine
+
+Result = Mapping[str, Any]
+
+
+class Slots:
+    """What claims hold while they work, such as a place among the downloads: so many of each kind in a shard."""
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self._limits = dict(limits)
+        self._free = {name: asyncio.Semaphore(limit) for name, limit in limits.items()}
+        self._in_use = dict.fromkeys(limits, 0)
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """Waits for a slot called `name`, and holds it."""
+        async with self._free[name]:
+            self._in_use[name] += 1
+            try:
+                yield
+            finally:
+                self._in_use[name] -= 1
+
+    def gauges(self) -> dict[str, Gauge]:
+        """How many slots of each kind are held."""
+        return {name: Gauge(self._in_use[name], limit) for name, limit in self._limits.items()}
+
+
+class Attempt:
+    """One attempt at a claim, as its runner sees it."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        # Whether the paper can be handed back now without throwing work away.
+        self.interruptible = True
+
+    def slot(self, name: str) -> AbstractAsyncContextManager[None]:
+        """A slot of the shard, while the block runs."""
+        return self._slots.hold(name)
+
+    def must_finish(self) -> None:
+        """From here on a drain waits for the attempt instead of interrupting it."""
+        self.interruptible = False
+
+
+class PhaseRunner(Protocol):
+    """Does the work of one phase in one shard."""
+
+    @property
+    def slots(self) -> Mapping[str, int]:
+        """The kinds of slots that its claims hold, and how many of each there are in this shard."""
+
+    async def run(self, claim: Claim, attempt: Attempt) -> Result:
+        """Works on a claim; what it yields is durable when this returns.
+
+        May be cancelled while `attempt.interruptible`. Raises PaperError.
+        """
+
+    def summary(self, result: Result) -> str:
+        """A result in a few words for the log."""
+
+    def gauges(self) -> Mapping[str, Gauge]:
+        """What is bounded besides the slots, and how much of it is in use."""
+
+    def totals(self) -> Mapping[str, int]:
+        """What it adds up since the shard started."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardContext:
+    """What a shard lends to the runners of its phases."""
+
+    number: int
+    settings: Settings
+    share: Share
+    folder: DataFolder
+    engine: StoreEngine
+    permits: Permits
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedFile:
+    """A file that must be there because a phase yielded it."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseDefinition:
+    """Everything that is known of a phase.
+
+    `open_runner` makes its runner in a shard. `warm_up` does once, before shards are forked, what each would do after
+    it, and starts no thread. `refuse` raises StoreError where a run with these settings must not begin.
+    `expected_files` tells which files a result speaks of; `papers` is the folder of the papers' files.
+    """
+
+    phase: Phase
+    open_runner: Callable[[ShardContext], AbstractAsyncContextManager[PhaseRunner]]
+    warm_up: Callable[[Settings], None] = lambda settings: None
+    refuse: Callable[[Settings, Ledger], None] = lambda settings, ledger: None
+    expected_files: Callable[[str, PaperId, Result], Iterator[ExpectedFile]] = lambda papers, paper, result: iter(())

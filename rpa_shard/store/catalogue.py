@@ -1,0 +1,72 @@
+"""The catalogue: what is known of papers besides their state.
+
+Guarantee of every implementation: two kinds of facts, where in an archive a paper's PDF lies and what the metadata
+snapshot says of it; a fact that is told again replaces the old one. Limit: nothing here is needed to finish a run;
+without a catalogue papers come from the sources, and records have no metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A paper's PDF inside a tar file."""
+
+    paper_id: str
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMetadata:
+    """What the snapshot says of a paper. `categories` are separated by spaces; `version` is the latest, from 1."""
+
+    paper_id: str
+    title: str
+    authors: str
+    abstract: str
+    categories: str
+    doi: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What the catalogue knows for fetching a paper: the URL of its place in an archive, its latest version."""
+
+    tar_url: str | None = None
+    version: str | None = None
+
+
+class Catalogue(Protocol):
+    """An open catalogue."""
+
+    def add_members(self, archive: Path, members: Iterable[Member]) -> None:
+        """Notes where papers lie in `archive`, an absolute path."""
+
+    def add_metadata(self, rows: Iterable[PaperMetadata]) -> None:
+        """Notes what the snapshot says."""
+
+    def metadata(self, paper_id: str) -> dict[str, Any] | None:
+        """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
+
+    def whereabouts(self, paper_id: str) -> Whereabouts:
+        """What helps to fetch a paper."""
+
+    def has_members(self) -> bool:
+        """Whether any paper lies in a known archive."""
+
+
+class CatalogueReader(Protocol):
+    """The catalogue as the threads of a shard ask it; it may be made in the middle of a run."""
+
+    def whereabouts(self, paper_id: str) -> Whereabouts:
+        """As `Catalogue.whereabouts`; knows nothing where there is no catalogue. Blocks; for disk threads."""
+
+    def close(self) -> None:
+        """The end of its use."""

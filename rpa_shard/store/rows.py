@@ -1,0 +1,77 @@
+"""What a store says of papers: rows, history lines, counts, leases.
+
+Guarantee: frozen values, the same whichever engine holds the rows. Limit: a copy; the row may have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rpa_shard.model.phase import Status
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """One paper's row. Times are Unix seconds; `results` is what each completed phase yielded, by its name.
+
+    `worker` is the shard key. `failed_phase` names the phase in which a failed paper failed, and is None for others.
+    """
+
+    paper_id: str
+    worker: int
+    shard: int
+    priority: int
+    status: Status
+    attempts: int
+    next_attempt_at: float
+    lease_id: str | None
+    lease_expires_at: float | None
+    suspect: bool
+    failure: str | None
+    failed_phase: str | None
+    detail: str | None
+    results: Mapping[str, Any]
+    added_at: float
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that happened to a paper. `phase` is None for what happened outside any phase."""
+
+    at: float
+    event: str
+    phase: str | None
+    attempt: int
+    failure: str | None
+    detail: str | None
+
+
+class RowToVerify(NamedTuple):
+    """What `verify` looks at, for millions of papers: `results` is JSON text, None where no phase has yielded any."""
+
+    paper_id: str
+    status: str
+    failed_phase: str | None
+    changed_at: float
+    results: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many papers are in each status, and how many failed for good for which reason."""
+
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    by_failure: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases of a store. `incoherent` papers are held without a lease, which the store makes impossible."""
+
+    held: int
+    expired: int
+    incoherent: int
+    oldest_claimed_at: float | None

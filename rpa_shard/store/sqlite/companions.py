@@ -1,0 +1,30 @@
+"""The files that SQLite keeps beside a database in write-ahead-log mode.
+
+Guarantee: whoever copies, moves or removes a database handles them together with it: an old log that meets a new file
+would be applied to it. Limit: names only; whether the files exist is for the caller to see.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of the database at `path`."""
+    return path.with_name(path.name + "-wal")
+
+
+def companions_of(path: Path) -> tuple[Path, Path]:
+    """The log and its index."""
+    return log_of(path), path.with_name(path.name + "-shm")
+
+
+def with_companions(path: Path) -> tuple[Path, ...]:
+    """The database itself and its companions."""
+    return (path, *companions_of(path))
+
+
+def remove_with_companions(path: Path) -> None:
+    """Removes the database and its companions, as far as they exist."""
+    for each in with_companions(path):
+        each.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""Where the SQLite engine keeps its files: the manifest, a file for each shard, the catalogue, and the layout lock.
+
+Guarantee: the manifest is replaced complete or not at all; whoever reads rows from outside a run holds the layout
+still meanwhile. Limit: the lock is `flock`, so it holds on one machine only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpa_shard.model.errors import FolderBusyError, StoreError
+from rpa_shard.store.layout import Layout, StoredLayout
+from rpa_shard.system.files import replace_file
+from rpa_shard.system.locks import lock, lock_now
+
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SQLiteFiles:
+    """The engine's files in the data folder at `root`."""
+
+    root: Path
+
+    @property
+    def manifest_file(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def catalogue_file(self) -> Path:
+        return self.root / "catalogue.sqlite3"
+
+    @property
+    def damaged(self) -> Path:
+        """Copies of files that were repaired, each repair's in a folder of its own."""
+        return self.root / "damaged"
+
+    def shard_file(self, shard: int) -> Path:
+        return self.root / "shards" / f"shard-{shard:03d}.sqlite3"
+
+    def read_manifest(self) -> StoredLayout | None:
+        """What the manifest says, or None where there is none yet. Raises StoreError for one that is not ours."""
+        try:
+            text = self.manifest_file.read_text()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{self.manifest_file} cannot be read: {error}") from None
+        try:
+            content = json.loads(text)
+            version = int(content["format"])
+            stored = StoredLayout(_layout(content), _layout(content["moving_to"]) if content["moving_to"] else None)
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(f"{self.manifest_file} is not a manifest of rpa_shard: choose another folder") from None
+        if version > MANIFEST_FORMAT:
+            newer = f"has format {version}, newer than ours ({MANIFEST_FORMAT})"
+            raise StoreError(f"{self.manifest_file} {newer}: update rpa_shard")
+        return stored
+
+    def write_manifest(self, stored: StoredLayout) -> None:
+        """Replaces the manifest, durably."""
+        moving = stored.moving_to
+        content = {
+            "format": MANIFEST_FORMAT,
+            "workers": stored.layout.workers,
+            "shards": stored.layout.shards,
+            "moving_to": {"workers": moving.workers, "shards": moving.shards} if moving else None,
+        }
+        replace_file(self.manifest_file, json.dumps(content, indent=2).encode() + b"\n")
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Held by whoever reads or writes rows from outside a run: the layout stays as it is meanwhile."""
+        with lock(self._lock_file, shared=True):
+            yield
+
+    @contextmanager
+    def exclusive(self, *, wait: bool = True) -> Iterator[None]:
+        """Held by whoever changes the layout. Raises FolderBusyError where it should not `wait`."""
+        if wait:
+            with lock(self._lock_file):
+                yield
+            return
+        with lock_now(self._lock_file) as locked:
+            if not locked:
+                raise FolderBusyError(f"another command is reading {self.root}")
+            yield
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.root / "layout.lock"
+
+
+def _layout(content: dict[str, object]) -> Layout:
+    workers, shards = content["workers"], content["shards"]
+    if not (isinstance(workers, int) and isinstance(shards, int) and 1 <= shards <= workers):
+        raise ValueError
+    return Layout(workers, shards)

@@ -1,0 +1,112 @@
+"""Writing files so that they are complete or absent: the one way for every part of the program.
+
+Guarantee: a reader never sees half of a file; with `durable` the content is on disk before the name is. Limit: the
+name itself is durable once its folder is synced (`sync_folder`), which `replace_file` does and `replacing` leaves to
+the caller, because several files of one folder need it only once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+PART_ENDING = ".part"
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A file's size and hash, by which it is known to be the one that was written."""
+
+    size_bytes: int
+    sha256: str
+
+
+def fingerprint_of(content: bytes) -> Fingerprint:
+    """The fingerprint of a file with this content."""
+    return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
+
+
+def fingerprint_of_file(path: Path) -> Fingerprint:
+    """The fingerprint of the file at `path`. Raises OSError if there is none."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return Fingerprint(file.tell(), digest.hexdigest())
+
+
+def temporary_beside(final: Path) -> Path:
+    """Where a file that is to replace `final` is written; the name tells which process writes it."""
+    return final.with_name(f".{final.name}.{os.getpid()}{PART_ENDING}")
+
+
+def temporary_in(folder: Path, ending: str) -> Path:
+    """A path for a half-written file that no other thread of this process uses."""
+    return folder / f"{os.getpid()}-{next(_numbers)}{ending}"
+
+
+@contextmanager
+def replacing(final: Path, *, temporary: Path | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `final` if the block ends without an error.
+
+    The folder of `final` is made if it is missing. Raises OSError.
+    """
+    temporary = temporary or temporary_beside(final)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        put_in_place(temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(final: Path, content: bytes, *, durable: bool = True) -> None:
+    """Writes `content` to `final`, and makes its name durable too. Raises OSError."""
+    with replacing(final, durable=durable) as file:
+        file.write(content)
+    if durable:
+        sync_folder(final.parent)
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Moves a finished file to where it belongs, and makes the folder if it is missing."""
+    try:
+        temporary.replace(final)
+    except FileNotFoundError:
+        make_folder_durably(final.parent)
+        temporary.replace(final)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Makes a folder and what is missing above it; their names are on disk when it returns."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Makes the content of a file durable."""
+    _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
