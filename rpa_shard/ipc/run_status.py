@@ -228,7 +228,7 @@ def read_status(path: Path) -> RunStatus | None:
     """The last status, or None where there is none that can be read or it has another format."""
     try:
         status = msgspec.json.decode(path.read_bytes(), type=RunStatus)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return status if status.format == FORMAT else None
 

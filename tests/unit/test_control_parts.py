@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,8 @@ HOST = '{"policy": "a=4/1@4", "temporary": false, "factor": 1, "closings": 1, "c
 
 def saved(tmp_path: Path, content: str) -> list[SavedHost]:
     path = tmp_path / "governor.json"
-    path.write_text(content.replace("AT", msgspec.json.encode(Moment.now()).decode()).replace("HOST", HOST))
+    now = msgspec.json.encode(Moment.now()).decode()
+    path.write_bytes(content.replace("AT", now).replace("HOST", HOST).encode("latin-1"))
     return read_hosts(path)
 
 
@@ -36,7 +38,8 @@ def test_states_of_hosts_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{", "[]", '{"saved": AT, "hosts": []}', '{"saved": "x", "hosts": {}}', '{"hosts": {"a": HOST}}',
+        "", "{", "[]", "[" * 100_000, '{"saved": AT, "hosts": []}', '{"saved": "x", "hosts": {}}',
+        '{"hosts": {"a": HOST}}', '{"saved": AT, "hosts": {"\xff": HOST}}',
         '{"saved": AT, "hosts": {"a": {}}}', '{"saved": AT, "hosts": {"a": null}}',
         '{"saved": AT, "hosts": {"a": HOST, "b": {}}}',
         *(
@@ -48,6 +51,7 @@ def test_states_of_hosts_are_read(tmp_path: Path) -> None:
             )
         ),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_states_of_hosts_that_somebody_has_damaged(tmp_path: Path, content: str) -> None:
     assert saved(tmp_path, content) == []
