@@ -11,6 +11,7 @@ import pytest
 from rpa_shard.config.knob import default_text
 from rpa_shard.config.settings import Settings, SettingsError, knobs
 from rpa_shard.system.cores import usable_cores
+from scripts.generate import generated
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -96,11 +97,9 @@ def test_run_sh_sets_the_same_defaults() -> None:
         assert (f"{name}={default_text(knob)}" in script) == knob.metadata["set_by_run_sh"], name
 
 
-def test_the_page_of_knobs_is_true() -> None:
-    page = (REPOSITORY / "docs" / "knobs.md").read_text()
-    from scripts.make_knobs_page import knobs_page
-
-    assert page == knobs_page(), "run scripts/make_knobs_page.py"
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_what_is_made_from_the_code_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated()[path], "run scripts/generate.py"
 
 
 def write(path: Path, text: str) -> None:
