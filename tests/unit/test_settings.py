@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rpa_shard.config.knob import default_text
 from rpa_shard.config.settings import Settings, SettingsError, knobs
+from rpa_shard.observe.summary import advice_lines
 from rpa_shard.system.cores import usable_cores
 from scripts.generate import generated
 
@@ -88,6 +90,32 @@ def test_shares_of_all_totals_add_up() -> None:
     assert sum(each.extract_workers for each in shares) == 12
     assert sum(each.max_connections for each in shares) == 256
     assert sum(each.max_keepalive for each in shares) == 128
+
+
+ANYWHERE = "https://papers.example/{id}.pdf"
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (None, True),
+        ("arxiv", True),
+        ("gcs", True),
+        ("gcs arxiv", True),
+        (ANYWHERE, True),
+        (f"http://127.0.0.1:8000/pdf/{{id}} {ANYWHERE}", True),
+        ("http://127.0.0.1:8000/pdf/{id}", False),
+        ("http://localhost/pdf/{id} http://[::1]:8000/{id}", False),
+        ("file:///shelf/{name}.pdf", False),
+    ],
+)
+def test_who_asks_others_for_papers_is_asked_for_a_contact(sources: str | None, expected: bool) -> None:
+    """Regression: the names of sources were taken for templates without a host."""
+    chosen = settings(**{} if sources is None else {"SOURCES": sources})
+    said = advice_lines(chosen)
+    assert [each.split(":")[0] for each in said] == ["please add a contact"] * expected
+    contact = replace(chosen, user_agent="my-project/1.0 (mailto:me@example.org)")
+    assert advice_lines(contact) == []
 
 
 def test_run_sh_sets_the_same_defaults() -> None:
