@@ -18,6 +18,7 @@ from rpa_shard.config.host_policy import (
     polite_url,
 )
 from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, RECOVERY_SECONDS, Governor, changes
+from rpa_shard.ipc.messages import Ending
 
 HOST = "source.example"
 FLOOR_SECONDS = 60.0
@@ -326,6 +327,18 @@ def test_a_refused_probe_doubles_the_floor_and_a_lost_one_does_not_open() -> Non
     sim.governor.want(1, HOST, 1)
     sim.now += 10
     assert sim.step(answer=False) == 1, "its shard died: another probe"
+
+
+@pytest.mark.parametrize("ending", ["unused", "failed"])
+def test_a_lost_probe_shortens_no_pause(ending: Ending) -> None:
+    """Regression: a late answer that asked for an hour counted for nothing once the probe was given back."""
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    lost = probe(sim)
+    sim.governor.limited(HOST, None, 5000.0, sim.now)
+    sim.governor.back(HOST, lost, ending, sim.now)
+    assert closed_seconds(sim) == 5000.0
 
 
 def test_a_refusal_closes_until_a_person_acts() -> None:
