@@ -12,7 +12,6 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import psutil
 
@@ -98,9 +97,7 @@ def accounts(ledger: Ledger) -> list[Violation]:
 
 def account_of(row: PaperRow, history: Sequence[HistoryLine]) -> Iterator[Violation]:
     """I4 and I5 for one paper: `history` is everything that happened to it, oldest first."""
-    for line, after in pairwise(history):
-        if after.event not in _NEW_ACCOUNT and (line.event == Status.FAILED or _ends_phase(line, after)):
-            yield Violation("I4", f"{row.paper_id}: {line.event}, and then {after.event}")
+    yield from _recorded_again(row.paper_id, history)
     for phase in PHASES:
         lines = [line for line in history[_account_begins(history, phase) :] if line.phase == phase.name]
         charged = sum(map(_is_charged, lines))
@@ -117,11 +114,19 @@ def account_of(row: PaperRow, history: Sequence[HistoryLine]) -> Iterator[Violat
             yield Violation("I5", f"{row.paper_id}: {said}")
 
 
-def _ends_phase(line: HistoryLine, after: HistoryLine) -> bool:
-    """Whether a line completes a phase, and the next one is not about a later phase."""
-    if line.phase is None or line.event != phase_named(line.phase).to_status:
-        return False
-    return after.phase is None or PHASES.index(phase_named(after.phase)) <= PHASES.index(phase_named(line.phase))
+def _recorded_again(paper_id: str, history: Sequence[HistoryLine]) -> Iterator[Violation]:
+    """I4 for one paper: nothing happens in a phase that it has completed, or once it has failed."""
+    closed, closed_by = 0, ""  # so many phases, counted from the first
+    for line in history:
+        place = PHASES.index(phase_named(line.phase)) if line.phase else 0
+        if line.event in _NEW_ACCOUNT:
+            closed = min(closed, place)
+        elif place < closed:
+            yield Violation("I4", f"{paper_id}: {closed_by}, and then {line.event}")
+        elif line.event == Status.FAILED:
+            closed, closed_by = len(PHASES), line.event
+        elif line.event == PHASES[place].to_status:
+            closed, closed_by = place + 1, line.event
 
 
 def _account_begins(history: Sequence[HistoryLine], phase: Phase) -> int:

@@ -68,7 +68,7 @@ def text() -> Kind:
 
 def phase_names() -> Kind:
     def parse(text: str) -> tuple[str, ...]:
-        names = tuple(phase.name for phase in in_order(text.split(",")))
+        names = tuple(phase.name for phase in in_order(text.replace(",", " ").split()))
         if not names:
             raise ValueError
         return names

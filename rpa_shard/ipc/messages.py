@@ -148,9 +148,9 @@ def decode(line: bytes) -> Message:
         if envelope.version != VERSION:
             raise MessageError(f"version {envelope.version} of messages, and this program speaks version {VERSION}")
         if envelope.kind not in _CLASS_OF:
-            raise MessageError(f"unknown kind of message: {envelope.kind}")
+            raise MessageError(f"unknown kind of message: {envelope.kind!r:.60}")
         return msgspec.json.decode(envelope.body, type=_CLASS_OF[envelope.kind])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MessageError(f"not a message: {error}: {line[:100]!r}") from None
 
 

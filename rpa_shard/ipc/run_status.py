@@ -160,12 +160,12 @@ class HostStatus:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Completed claims a second. `spread` is the standard deviation of single seconds' rates over their mean."""
+    """Completed claims a second."""
 
-    last_10_seconds: float
-    last_60_seconds: float
-    whole_run: float
-    spread: float
+    last_10_seconds: Annotated[float, Meta(description="Over the last ten seconds.")]
+    last_60_seconds: Annotated[float, Meta(description="Over the last minute.")]
+    whole_run: Annotated[float, Meta(description="Over the whole run.")]
+    spread: Annotated[float, Meta(description="The standard deviation of single seconds' rates over their mean.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def read_status(path: Path) -> RunStatus | None:
     """The last status, or None where there is none that can be read or it has another format."""
     try:
         status = msgspec.json.decode(path.read_bytes(), type=RunStatus)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return status if status.format == FORMAT else None
 

@@ -45,7 +45,7 @@ def read_hosts(path: Path) -> list[SavedHost]:
         content = msgspec.json.decode(path.read_bytes(), type=_Content)
         age_seconds = content.saved.seconds_since()
         return [SavedHost(host, _checked(status), age_seconds) for host, status in content.hosts.items()]
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
 
 

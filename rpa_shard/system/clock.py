@@ -13,6 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 
 class SteadyClock:
@@ -27,11 +30,11 @@ class SteadyClock:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time that another process can tell the distance to; `boot` names the machine's boot, "" if unknown."""
+    """A point in time that another process can tell the distance to."""
 
-    unix_seconds: float
-    monotonic_seconds: float
-    boot: str
+    unix_seconds: Annotated[float, Meta(description="By the time of day, in Unix seconds.")]
+    monotonic_seconds: Annotated[float, Meta(description="By the machine's monotonic clock.")]
+    boot: Annotated[str, Meta(description="The machine's boot id, for which that clock holds; empty if unknown.")]
 
     @classmethod
     def now(cls) -> Moment:

@@ -17,7 +17,7 @@ def oom_kills(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"))
 
 
 def _own_group(proc: Path, groups: Path) -> Path:
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         for line in (proc / "self" / "cgroup").read_text().splitlines():
             number, _, path = line.split(":", 2)
             if number == "0":

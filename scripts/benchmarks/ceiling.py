@@ -21,9 +21,8 @@ from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.process import group_of
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
 from rpa_shard.store.outcome import completed
-from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
 from scripts.benchmarks.measuring import ContenderError
 from scripts.benchmarks.ours import queue
 from scripts.benchmarks.papers import id_stream
@@ -64,10 +63,8 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
     """Takes every paper of one shard through; their number, and when it began and ended."""
     counters = Counters()
     group = group_of(workers)
-    async with SQLiteStore.open(
-        SQLiteFiles(folder.root).shard_file(shard), Settings().lease_ttl_seconds, group=group
-    ) as store:
-        claims = Claims(store, counters, group)
+    async with engine_of(folder).open_store(shard, Settings().lease_ttl_seconds, group=group) as store:
+        claims = Claims(store, counters, [PREP], group)
 
         async def work() -> int:
             done = 0

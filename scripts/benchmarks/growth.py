@@ -17,10 +17,9 @@ from pathlib import Path
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import released
-from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
 from scripts.benchmarks.measuring import Figures, measure
 from scripts.benchmarks.papers import id_stream
 
@@ -67,7 +66,7 @@ def claims_per_second(folder: Path) -> float:
 
 
 async def _claims_per_second(folder: DataFolder) -> float:
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), Settings().lease_ttl_seconds) as store:
+    async with engine_of(folder).open_store(0, Settings().lease_ttl_seconds) as store:
         begun = time.perf_counter()
         claims = [claim for _ in range(CLAIM_BATCHES) for claim in await store.claim(PREP, CLAIM_BATCH)]
         seconds = time.perf_counter() - begun
@@ -82,5 +81,5 @@ def _measure(folder: Path, rows: int, *arguments: str) -> Figures:
 
 if __name__ == "__main__":
     folder = DataFolder(Path(sys.argv[1]))
-    with folder.run.run_lock(), SQLiteFiles(folder.root).exclusive():
+    with folder.run.run_lock(), engine_of(folder).layout_lock():
         engine_of(folder).reshard(Layout(Settings().workers, int(sys.argv[2])))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.ipc.run_status import read_status
+from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
@@ -39,10 +39,11 @@ class Growth:
 
     points: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
-    def note(self, status: Mapping[str, Any] | None) -> None:
-        for shard in status["shards"] if status else ():
-            if "rss_bytes" in shard:
-                self.points.setdefault(shard["number"], []).append((shard["prep_done"], shard["rss_bytes"]))
+    def note(self, status: RunStatus | None) -> None:
+        for shard in status.shards if status is not None else ():
+            if shard.process.rss_bytes:
+                point = (shard.report.completed_claims, shard.process.rss_bytes)
+                self.points.setdefault(shard.number, []).append(point)
 
 
 def queue(folder: Path, ids: Sequence[str], shards: int) -> DataFolder:
@@ -89,12 +90,14 @@ def run_ours(
         prepped = ledger.counts().by_status.get("prepped", 0)
     if status is None or prepped < MIN_PREPPED * len(shelf.ids):
         raise ContenderError(f"only {prepped} of {len(shelf.ids)} papers came to an end: see {scratch / 'log'}")
-    worst = {
-        name: max(shard[name] for shard in status["shards"])
-        for name in ("lag_p50_seconds", "lag_p99_seconds", "lag_max_seconds", "rss_bytes_peak")
-    }
-    lag = Lag(*(worst[f"lag_{each}_seconds"] * 1000 for each in ("p50", "p99", "max")))
-    more = {"shard_memory_bytes": float(worst["rss_bytes_peak"]), "prepped": float(prepped)}
+    lags = [shard.report.loop_lag for shard in status.shards]
+    lag = Lag(
+        1000 * max(each.p50_seconds for each in lags),
+        1000 * max(each.p99_seconds for each in lags),
+        1000 * max(each.max_seconds for each in lags),
+    )
+    memory = max(shard.peak.rss_bytes for shard in status.shards)
+    more = {"shard_memory_bytes": float(memory), "prepped": float(prepped)}
     return replace(figures, lag=lag, more=more)
 
 
@@ -136,7 +139,7 @@ def _is_idle(folder: DataFolder, papers: int) -> bool:
     status = read_status(folder.run.status_file)
     if status is None:
         return False
-    return status["prep_done"] >= papers and not any(shard["held"] for shard in status["shards"])
+    return status.completed_claims >= papers and not any(shard.report.held for shard in status.shards)
 
 
 def _wait(condition: Any) -> None:

@@ -13,11 +13,9 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
-from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
 
 Captured = pytest.CaptureFixture[str]
 
@@ -63,7 +61,9 @@ def test_add_takes_pdfs_that_exist(tmp_path: Path, capsys: Captured) -> None:
         (["add"], "add what? give ids, --file F"),
         (["add", "--file", "/nowhere"], "/nowhere: No such file or directory"),
         (["status"], "no papers in "),
-        (["show", "nonsense"], "no papers in "),
+        (["show", "2401.00001"], "no papers in "),
+        (["retry", "2401.00001"], "no papers in "),
+        (["show", "nonsense"], "nonsense: neither an arXiv id"),
         (["mirror", "/nowhere"], "/nowhere: No such file or directory"),
         (["run", "--shards", "0"], "RPA_V2_SHARD_COUNT=0: must be a whole number from 1 to 1_024"),
     ],
@@ -93,7 +93,7 @@ async def fail_paper(folder: DataFolder, paper_id: str, failure: Failure) -> Non
     with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add([paper_id])
         shard = ledger.layout.shard_of(paper_id)
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(shard), 60) as store:
+    async with engine_of(folder).open_store(shard, 60) as store:
         (claim,) = await store.claim(PREP, 1)
         await store.finish(claim, failed(PREP, failure, "so it was"))
 
@@ -103,10 +103,10 @@ async def test_retry_by_reason_and_by_name(folder: DataFolder, capsys: Captured)
     await fail_paper(folder, "2401.00002", Failure.NOT_FOUND)
     await fail_paper(folder, "2401.00003", Failure.NOT_FOUND)
     assert main(["retry", "--reason", "network"]) == 0
-    assert capsys.readouterr().out == "back to pending: 1\n"
+    assert capsys.readouterr().out == "back in the queue: 1\n"
     assert main(["retry", "2401.00001", "2401.00002"]) == 0
     output, errors = capsys.readouterr()
-    assert output == "back to pending: 1\n"
+    assert output == "back in the queue: 1\n"
     assert errors == "rpa-shard: 2401.00001: not failed, left as it is\n"
     assert main(["retry"]) == 0
     with open_ledger(folder) as ledger:

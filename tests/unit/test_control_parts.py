@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
-import json
 import os
+from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.control.politeness.broker import read_saved
+from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS
 from rpa_shard.control.restarts import MAX_DELAY_SECONDS, Restarts
 from rpa_shard.control.throughput import Throughput
-from rpa_shard.ipc.run_status import born, is_alive, read_status, write_status
-from rpa_shard.system.clock import moment
+from rpa_shard.ipc.saved_hosts import SavedHost, read_hosts
+from rpa_shard.system.clock import Moment
+from rpa_shard.system.processes import born, is_alive
+
+HOST = '{"policy": "a=4/1@4", "temporary": false, "factor": 1, "closings": 1, "closed_seconds": 600, "blocked": null}'
+
+
+def saved(tmp_path: Path, content: str) -> list[SavedHost]:
+    path = tmp_path / "governor.json"
+    now = msgspec.json.encode(Moment.now()).decode()
+    path.write_bytes(content.replace("AT", now).replace("HOST", HOST).encode("latin-1"))
+    return read_hosts(path)
+
+
+def test_states_of_hosts_are_read(tmp_path: Path) -> None:
+    assert read_hosts(tmp_path / "none.json") == []
+    (host,) = saved(tmp_path, '{"saved": AT, "hosts": {"a": HOST}}')
+    assert (host.host, host.status.closed_seconds) == ("a", 600.0)
+    assert 0 <= host.age_seconds < 60
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{", "[]", '{"saved": AT, "hosts": []}', '{"saved": "x", "hosts": {}}',
+        "", "{", "[]", "[" * 100_000, '{"saved": AT, "hosts": []}', '{"saved": "x", "hosts": {}}',
+        '{"hosts": {"a": HOST}}', '{"saved": AT, "hosts": {"\xff": HOST}}',
         '{"saved": AT, "hosts": {"a": {}}}', '{"saved": AT, "hosts": {"a": null}}',
-        '{"saved": AT, "hosts": {"a": {"blocked": null, "closed_seconds": "x", "closings": 1, "factor": 1}}}',
-        '{"saved": AT, "hosts": {"a": {"blocked": null, "closed_seconds": 1, "closings": 1, "factor": 0}}}',
+        '{"saved": AT, "hosts": {"a": HOST, "b": {}}}',
+        *(
+            '{"saved": AT, "hosts": {"a": ' + HOST.replace(right, wrong) + "}}"
+            for right, wrong in (
+                ("600", '"x"'), ('"factor": 1', '"factor": 0'), ('"factor": 1', '"factor": 1.5'),
+                ('"factor": 1', '"factor": -1'), ('"closings": 1', '"closings": 0.5'), ("false", "7"),
+                ('"a=4/1@4"', "null"), ('"blocked": null', '"blocked": 7'),
+            )
+        ),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_states_of_hosts_that_somebody_has_damaged(tmp_path: Path, content: str) -> None:
-    (tmp_path / "governor.json").write_text(content.replace("AT", json.dumps(moment())))
-    assert read_saved(tmp_path / "governor.json") == []
+    assert saved(tmp_path, content) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "field", "value"),
+    [
+        ("600", "1e12", "closed_seconds", MAX_PAUSE_SECONDS),
+        ('"closings": 1', '"closings": -3', "closings", 0),
+        ('"blocked": null', '"blocked": ""', "blocked", None),
+    ],
+)
+def test_states_that_cannot_be_are_put_right(tmp_path: Path, right: str, wrong: str, field: str, value: object) -> None:
+    (host,) = saved(tmp_path, '{"saved": AT, "hosts": {"a": ' + HOST.replace(right, wrong) + "}}")
+    assert getattr(host.status, field) == value
 
 
 def test_restarts_back_off_and_then_the_run_stops() -> None:
@@ -76,15 +115,6 @@ def test_an_even_pace_has_no_spread() -> None:
 
 def test_a_run_that_just_began_has_rates() -> None:
     assert Throughput(now=5.0).rates().whole_run == 0
-
-
-def test_the_status_file_is_whole_or_absent(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "status.json"
-    assert read_status(path) is None
-    write_status(path, {"pid": 1})
-    assert read_status(path) == {"format": 1, "pid": 1}
-    path.write_text("{")
-    assert read_status(path) is None
 
 
 def test_a_process_is_alive_only_as_itself() -> None:

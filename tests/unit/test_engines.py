@@ -22,13 +22,13 @@ from rpa_shard.extract.engines.pdfium_text import ROUNDER, split_lines
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.prep.artifacts import fingerprint_of
 from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.document import Page as DocumentPage
 from rpa_shard.reading.raw import valid_line
 from rpa_shard.reading.stamp import Stamp
+from rpa_shard.system.files import fingerprint_of
 from rpa_shard.testing.pdf_writer import Destination, Link, Page, Text, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.typeset import Style, bibliography, paper

@@ -14,6 +14,7 @@ import pytest
 from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
 from rpa_shard.model.arxiv_id import MAX_ID_BYTES, parse
 from rpa_shard.phases.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
+from rpa_shard.system.files import fingerprint_of
 
 PAPER = parse("hep-th/9901001v2")
 
@@ -34,8 +35,6 @@ def temporaries(tmp_path: Path) -> Path:
 
 
 def record_for(text: bytes) -> dict[str, str]:
-    from rpa_shard.phases.prep.artifacts import fingerprint_of
-
     return {"id": PAPER.canonical, "text_sha256": fingerprint_of(text).sha256}
 
 

@@ -18,6 +18,7 @@ from rpa_shard.config.host_policy import (
     polite_url,
 )
 from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, RECOVERY_SECONDS, Governor, changes
+from rpa_shard.ipc.messages import Ending
 
 HOST = "source.example"
 FLOOR_SECONDS = 60.0
@@ -167,17 +168,17 @@ def test_a_closed_host_gets_one_probe_at_a_time_and_is_never_stuck(connections: 
             happen(sim, event)
         state = sim.governor.hosts(sim.now)[HOST]
         granted = sim.step(answer=False)
-        if state["blocked"]:
+        if state.blocked:
             assert granted == 0
-        elif state["closed_seconds"] is not None:
-            assert granted <= (state["closed_seconds"] == 0.0)
+        elif state.closed_seconds is not None:
+            assert granted <= (state.closed_seconds == 0.0)
     sim.governor.reopen(HOST, sim.now)
     sim.governor.want(7, HOST, 1000)
     sim.now += 24 * 3600.0
     for _ in range(20):
         sim.step()
         sim.wait()
-    assert sim.governor.hosts(sim.now)[HOST]["closed_seconds"] is None
+    assert sim.governor.hosts(sim.now)[HOST].closed_seconds is None
     sim.first(100)
 
 
@@ -251,7 +252,7 @@ def test_a_permit_that_nobody_gives_back_expires() -> None:
 
 
 def closed_seconds(sim: Sim) -> float:
-    found = sim.governor.hosts(sim.now)[HOST]["closed_seconds"]
+    found = sim.governor.hosts(sim.now)[HOST].closed_seconds
     assert isinstance(found, float)
     return found
 
@@ -291,19 +292,19 @@ def test_one_probe_then_half_the_rate_then_slow_recovery() -> None:
     sim.now += 5
     assert sim.step(answer=False) == 0, "and nobody else until it is back"
     sim.answer_all()
-    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.5
+    assert sim.governor.hosts(sim.now)[HOST].factor == 0.5
     begun = sim.now
     sim.first(40)
     slow = sim.now - begun
     assert slow == pytest.approx(10 * 2, rel=0.15)
     sim.now += RECOVERY_SECONDS
     sim.step()
-    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.625
+    assert sim.governor.hosts(sim.now)[HOST].factor == 0.625
     for _ in range(10):
         sim.now += RECOVERY_SECONDS
         sim.step()
-    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 1.0
-    assert sim.governor.hosts(sim.now)[HOST]["closings"] == 0
+    assert sim.governor.hosts(sim.now)[HOST].factor == 1.0
+    assert sim.governor.hosts(sim.now)[HOST].closings == 0
 
 
 def probe(sim: Sim) -> int:
@@ -328,6 +329,18 @@ def test_a_refused_probe_doubles_the_floor_and_a_lost_one_does_not_open() -> Non
     assert sim.step(answer=False) == 1, "its shard died: another probe"
 
 
+@pytest.mark.parametrize("ending", ["unused", "failed"])
+def test_a_lost_probe_shortens_no_pause(ending: Ending) -> None:
+    """Regression: a late answer that asked for an hour counted for nothing once the probe was given back."""
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    lost = probe(sim)
+    sim.governor.limited(HOST, None, 5000.0, sim.now)
+    sim.governor.back(HOST, lost, ending, sim.now)
+    assert closed_seconds(sim) == 5000.0
+
+
 def test_a_refusal_closes_until_a_person_acts() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 100)
@@ -343,7 +356,7 @@ def test_a_refusal_closes_until_a_person_acts() -> None:
     sim.now += 5
     assert sim.step(answer=False) == 0
     sim.answer_all()
-    assert sim.governor.hosts(sim.now)[HOST]["factor"] == 0.5
+    assert sim.governor.hosts(sim.now)[HOST].factor == 0.5
 
 
 def test_a_host_without_a_policy_that_refused_us_is_free_again_in_the_end() -> None:
@@ -362,7 +375,7 @@ def test_a_host_without_a_policy_gets_one_for_the_time_being() -> None:
     sim = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
     assert sim.governor.hosts(0.0) == {}
     sim.governor.limited(HOST, None, None, sim.now)
-    assert sim.governor.hosts(0.0)[HOST]["temporary"]
+    assert sim.governor.hosts(0.0)[HOST].temporary
     sim.governor.want(0, HOST, 1)
     sim.governor.back(HOST, probe(sim), "ok", sim.now)
     for _ in range(10):
@@ -384,7 +397,7 @@ def test_what_was_known_survives_a_new_start() -> None:
     sim.governor.block(HOST, "HTTP 403", sim.now)
     again = Sim(governor())
     again.governor.restore(HOST, sim.governor.hosts(0.0)[HOST], 1.0, 0.0)
-    assert again.governor.hosts(0.0)[HOST]["blocked"] == "HTTP 403"
+    assert again.governor.hosts(0.0)[HOST].blocked == "HTTP 403"
     calm = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
     calm.governor.restore(HOST, governor().hosts(0.0)[HOST], 1.0, 0.0)
     assert calm.governor.hosts(0.0) == {}

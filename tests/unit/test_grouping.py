@@ -12,11 +12,10 @@ from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.store.outcome import completed
 from rpa_shard.store.sqlite import store as sqlite_module
-from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
 
 FOR_EVER = 10_000.0
 
@@ -37,7 +36,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 async def test_results_are_written_when_they_make_a_group(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_module, "GROUP_SECONDS", FOR_EVER)
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60, group=2) as store:
+    async with engine_of(folder).open_store(0, 60, group=2) as store:
         first, second = await store.claim(PREP, 2)
         saving = asyncio.ensure_future(store.finish(first, completed(PREP, {})))
         await turns()
@@ -50,8 +49,8 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims_module, "GATHER_SECONDS", FOR_EVER)
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60) as store:
-        claims = Claims(store, Counters(), group=2)
+    async with engine_of(folder).open_store(0, 60) as store:
+        claims = Claims(store, Counters(), [PREP], group=2)
         feeding = asyncio.create_task(claims.feed())
         waiting = asyncio.ensure_future(claims.next())
         await turns()
@@ -70,8 +69,8 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
 
 
 async def test_one_that_stays_alone_waits_no_longer_than_it_has_to(folder: DataFolder) -> None:
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 60, group=100) as store:
-        claims = Claims(store, Counters(), group=100)
+    async with engine_of(folder).open_store(0, 60, group=100) as store:
+        claims = Claims(store, Counters(), [PREP], group=100)
         feeding = asyncio.create_task(claims.feed())
         claim = await claims.next()
         assert claim is not None

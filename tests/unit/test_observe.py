@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import time
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import psutil
 import pyarrow.parquet
 import pytest
 import zstandard
 
 from rpa_shard.extract.runner import make
-from rpa_shard.ipc.run_status import born, write_status
+from rpa_shard.ipc.run_status import (
+    Death,
+    Gauge,
+    LoopLag,
+    ProcessFigures,
+    Rates,
+    RunState,
+    RunStatus,
+    ShardState,
+    write_status,
+)
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure
@@ -28,20 +37,21 @@ from rpa_shard.observe.export import ExportError, Texts, export
 from rpa_shard.observe.health import Level
 from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
-from rpa_shard.phases.prep.artifacts import Fingerprint, PaperFiles, files_of, fingerprint_of
+from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
 from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality import measure
 from rpa_shard.reading.references import Reference
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
-from rpa_shard.store.outcome import failed
+from rpa_shard.store.outcome import completed, failed
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
-from rpa_shard.system.clock import moment
+from rpa_shard.system.clock import Moment
+from rpa_shard.system.files import Fingerprint, fingerprint_of
 from tests.finished import write_finished
+from tests.statuses import run_status, shard_report, shard_status
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
 REFERENCES = (
@@ -59,9 +69,9 @@ async def folder(tmp_path: Path) -> DataFolder:
     with open_ledger(made, Layout(200, 2)) as ledger:
         ledger.add([DONE, BROKEN])
         (shard,) = {ledger.layout.shard_of(each) for each in (DONE, BROKEN)}
-    async with SQLiteStore.open(SQLiteFiles(made.root).shard_file(shard), 60) as store:
+    async with engine_of(made).open_store(shard, 60) as store:
         claims = {claim.paper_id: claim for claim in await store.claim(PREP, 2)}
-        assert await store.save_prep_result(claims[DONE], {**write_paper(made), "attempts": 1})
+        assert await store.finish(claims[DONE], completed(PREP, {**write_paper(made), "attempts": 1}))
         assert await store.finish(claims[BROKEN], failed(PREP, Failure.BAD_PDF, "no pages"))
     with open_ledger(made) as ledger:
         ledger.add([WAITING])
@@ -88,8 +98,8 @@ def files(folder: DataFolder) -> PaperFiles:
     return files_of(folder.papers, parse(DONE))
 
 
-def test_a_clean_recount(ledger: Ledger) -> None:
-    found = verify(ledger)
+def test_a_clean_recount(folder: DataFolder, ledger: Ledger) -> None:
+    found = verify(folder, ledger)
     assert found.clean
     assert found.lines() == [
         "verify    3 papers (1 pending, 1 prepped, 1 failed), 3 files by size and hash",
@@ -108,7 +118,7 @@ def test_a_clean_recount(ledger: Ledger) -> None:
     ],
 )
 def test_each_damage_is_named_and_can_be_fixed(
-    ledger: Ledger, files: PaperFiles, ending: str, content: bytes | None, kind: str
+    folder: DataFolder, ledger: Ledger, files: PaperFiles, ending: str, content: bytes | None, kind: str
 ) -> None:
     damaged = files.text.with_suffix(ending) if ending != ".txt" else files.text
     damaged = damaged.parent / (f"{DONE}{ending}")
@@ -116,53 +126,54 @@ def test_each_damage_is_named_and_can_be_fixed(
         damaged.unlink()
     else:
         damaged.write_bytes(content.ljust(damaged.stat().st_size, b"\n") if kind == "wrong hash" else content)
-    found = verify(ledger)
+    found = verify(folder, ledger)
     assert [(each.id, each.kind) for each in found.differences] == [(DONE, kind)]
     assert not found.clean
     assert json.loads(json.dumps(found.as_json()))["differences"][0]["advice"].startswith("`verify --fix`")
     if kind == "wrong hash":
-        assert verify(ledger, hashes=False).clean
-    fixed = verify(ledger, fix=True)
+        assert verify(folder, ledger, hashes=False).clean
+    fixed = verify(folder, ledger, fix=True)
     assert (fixed.clean, fixed.fixed) == (True, 1)
     assert ledger.counts().by_status == {"pending": 2, "failed": 1}
     assert not damaged.exists()
     assert [line.event for line in ledger.history(DONE)] == ["prepped", "requeued"]
 
 
-def test_leftovers_are_told_and_are_no_difference(ledger: Ledger) -> None:
-    (ledger.folder.root / "tmp" / "1-1.pdf").touch()
-    found = verify(ledger)
+def test_leftovers_are_told_and_are_no_difference(folder: DataFolder, ledger: Ledger) -> None:
+    (folder.root / "tmp" / "1-1.pdf").touch()
+    found = verify(folder, ledger)
     assert (found.clean, found.leftovers) == (True, 1)
 
 
-def test_a_row_in_the_wrong_shard_file(ledger: Ledger) -> None:
-    source, target = (1 - ledger.layout.shard_of(DONE), ledger.layout.shard_of(DONE))
-    connection = ledger._connections[target]
-    connection.execute("ATTACH ? AS other", (str(SQLiteFiles(ledger.folder.root).shard_file(source)),))
-    connection.execute("INSERT INTO other.papers SELECT * FROM main.papers WHERE id = ?", (DONE,))
-    connection.execute("DETACH other")
-    found = verify(ledger, fix=True)
+def test_a_row_in_the_wrong_shard_file(folder: DataFolder, ledger: Ledger) -> None:
+    """As if somebody had put back a file of another layout."""
+    right, wrong = ledger.layout.shard_of(DONE), 1 - ledger.layout.shard_of(DONE)
+    shard_file = SQLiteFiles(folder.root).shard_file
+    with closing(sqlite3.connect(shard_file(right))) as connection, connection:
+        connection.execute("ATTACH ? AS other", (str(shard_file(wrong)),))
+        connection.execute("INSERT INTO other.papers SELECT * FROM main.papers WHERE id = ?", (DONE,))
+    found = verify(folder, ledger, fix=True)
     assert [each.kind for each in found.differences] == ["wrong shard"]
     assert not found.clean
 
 
-def test_one_paper(ledger: Ledger) -> None:
-    shown = "\n".join(show(ledger, DONE))
+def test_one_paper(folder: DataFolder, ledger: Ledger) -> None:
+    shown = "\n".join(show(folder, ledger, DONE))
     for part in ("status    prepped since", "1 pages, 25 characters, 2 references", "Slow ﬁsh", "1  A. Ondine."):
         assert part in shown
-    shown = "\n".join(show(ledger, BROKEN))
-    assert "failure   bad_pdf: no pages" in shown
+    shown = "\n".join(show(folder, ledger, BROKEN))
+    assert "failure   bad_pdf in prep: no pages" in shown
     assert "none" in shown
-    assert "pending" in show(ledger, WAITING)[1]
+    assert "pending" in show(folder, ledger, WAITING)[1]
     with pytest.raises(NotShownError, match=r"2401.99999 was never added: ./run.sh add 2401.99999"):
-        show(ledger, "2401.99999")
+        show(folder, ledger, "2401.99999")
 
 
-def test_the_clean_text_of_one_paper(ledger: Ledger) -> None:
-    assert show_clean(ledger, DONE) == ["Slow fish clocks"]
+def test_the_clean_text_of_one_paper(folder: DataFolder, ledger: Ledger) -> None:
+    assert show_clean(folder, ledger, DONE) == ["Slow fish clocks"]
     for paper_id, message in ((BROKEN, "is failed: it has no text"), ("2401.99999", "was never added")):
         with pytest.raises(NotShownError, match=message):
-            show_clean(ledger, paper_id)
+            show_clean(folder, ledger, paper_id)
 
 
 def read_export(path: Path) -> list[dict[str, Any]]:
@@ -179,8 +190,10 @@ def read_export(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
 @pytest.mark.parametrize("texts", [Texts(), Texts(raw=False), Texts(raw=False, clean=True)])
-def test_one_record_for_every_paper_with_the_same_keys(ledger: Ledger, tmp_path: Path, name: str, texts: Texts) -> None:
-    done = export(ledger, tmp_path / name, texts=texts)
+def test_one_record_for_every_paper_with_the_same_keys(
+    folder: DataFolder, ledger: Ledger, tmp_path: Path, name: str, texts: Texts
+) -> None:
+    done = export(folder, ledger, tmp_path / name, texts=texts)
     assert (done.papers, done.damaged, done.size_bytes) == (3, 0, (tmp_path / name).stat().st_size)
     records = {record["id"]: record for record in read_export(tmp_path / name)}
     assert len({tuple(sorted(record)) for record in records.values()}) == 1
@@ -199,8 +212,8 @@ def test_one_record_for_every_paper_with_the_same_keys(ledger: Ledger, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["graph.jsonl", "graph.parquet"])
-def test_the_citation_graph(ledger: Ledger, tmp_path: Path, name: str) -> None:
-    done = export(ledger, tmp_path / name, what="references")
+def test_the_citation_graph(folder: DataFolder, ledger: Ledger, tmp_path: Path, name: str) -> None:
+    done = export(folder, ledger, tmp_path / name, what="references")
     assert (done.papers, done.rows) == (3, 2)
     rows = [
         tuple(row[name] for name in ("citing_id", "ordinal", "arxiv_id", "doi", "raw"))
@@ -212,8 +225,8 @@ def test_the_citation_graph(ledger: Ledger, tmp_path: Path, name: str) -> None:
     ]
 
 
-def test_for_reference_managers(ledger: Ledger, tmp_path: Path) -> None:
-    export(ledger, tmp_path / "out.json", format="csl-json")
+def test_for_reference_managers(folder: DataFolder, ledger: Ledger, tmp_path: Path) -> None:
+    export(folder, ledger, tmp_path / "out.json", format="csl-json")
     first, second = json.loads((tmp_path / "out.json").read_text())
     assert (first["id"], first["number"], first["issued"]) == (
         "2401.00001:1",
@@ -222,7 +235,7 @@ def test_for_reference_managers(ledger: Ledger, tmp_path: Path) -> None:
     )
     assert (second["DOI"], second["title"]) == ("10.5555/x_1", "On ships")
     assert second["author"] == [{"family": "Weir", "given": "C."}, {"literal": "IBM"}]
-    export(ledger, tmp_path / "out.bib")
+    export(folder, ledger, tmp_path / "out.bib")
     bibtex = (tmp_path / "out.bib").read_text()
     assert "@misc{2401.00001:1," in bibtex
     assert r"note = {A. Ondine. \{Water\} \& 100\% of it. 1988.}" in bibtex
@@ -231,76 +244,37 @@ def test_for_reference_managers(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def test_bibliographies_of_nothing(tmp_path: Path) -> None:
-    with open_ledger(DataFolder(tmp_path / "data"), Layout(200, 2)) as ledger:
+    folder = DataFolder(tmp_path / "data")
+    with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add([WAITING])
-        export(ledger, tmp_path / "out.json", format="csl-json")
+        export(folder, ledger, tmp_path / "out.json", format="csl-json")
         assert json.loads((tmp_path / "out.json").read_text()) == []
 
 
-def test_damage_is_flagged_in_an_export(ledger: Ledger, files: PaperFiles, tmp_path: Path) -> None:
+def test_damage_is_flagged_in_an_export(folder: DataFolder, ledger: Ledger, files: PaperFiles, tmp_path: Path) -> None:
     files.text.write_bytes(b"other")
-    assert export(ledger, tmp_path / "out.jsonl").damaged == 1
-    assert export(ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 0
+    assert export(folder, ledger, tmp_path / "out.jsonl").damaged == 1
+    assert export(folder, ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 0
     files.record.unlink()
-    assert export(ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 1
+    assert export(folder, ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 1
     record = next(each for each in read_export(tmp_path / "out.jsonl") if each["id"] == DONE)
     assert (record["status"], record["flags"], record["pages"]) == ("prepped", ["damaged"], None)
 
 
-def test_an_export_to_nowhere(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_export_to_nowhere(folder: DataFolder, ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"nowhere/out.jsonl cannot be written: No such file"):
-        export(ledger, tmp_path / "nowhere" / "out.jsonl")
+        export(folder, ledger, tmp_path / "nowhere" / "out.jsonl")
     with pytest.raises(ExportError, match="Parquet goes to a file"):
-        export(ledger, Path("-"), format="parquet")
+        export(folder, ledger, Path("-"), format="parquet")
 
 
-def test_status_without_a_run(ledger: Ledger) -> None:
-    shown = "\n".join(lines(folder_status(ledger)))
+def test_status_without_a_run(folder: DataFolder, ledger: Ledger) -> None:
+    shown = "\n".join(lines(folder_status(folder, ledger)))
     for part in ("run       none yet", "papers    3", "prepped          1", "bad_pdf          1", "leases    none"):
         assert part in shown
 
 
-def run_status(**changes: Any) -> dict[str, Any]:
-    """A healthy run of one shard, both of them this process."""
-    me = psutil.Process()
-    shard = {
-        "lost_leases": 0,
-        "number": 0,
-        "pid": me.pid,
-        "created_at": born(me.pid),
-        "state": "ready",
-        "outstanding": 5,
-        "held": 2,
-        "extracting": 1,
-        "extract_workers": 12,
-        "lag_p50_seconds": 0.001,
-        "lag_p99_seconds": 0.004,
-        "lag_max_seconds": 0.01,
-        "descriptors": 30,
-        "descriptors_peak": 40,
-        "descriptor_budget": 400,
-        "by_status": {},
-    }
-    status = {
-        "pid": os.getpid(),
-        "created_at": born(me.pid),
-        "started_at": time.time() - 100,
-        "written_at": time.time(),
-        "written": moment(),
-        "seconds": 100.0,
-        "phase": "running",
-        "cause": None,
-        "rates": {"last_10_seconds": 3.0, "last_60_seconds": 3.0, "whole_run": 3.0, "spread": 0.1},
-        "deaths": [],
-        "handed_back": 0,
-        "suspects": [],
-        "shard_count": 1,
-        "shards": [shard | changes.pop("shard", {})],
-    }
-    return status | changes
-
-
-def checked(folder: DataFolder, status: dict[str, Any]) -> dict[str, Level]:
+def checked(folder: DataFolder, status: RunStatus) -> dict[str, Level]:
     write_status(folder.run.status_file, status)
     return {check.name: check.level for check in health.check_folder(folder.root)}
 
@@ -308,47 +282,82 @@ def checked(folder: DataFolder, status: dict[str, Any]) -> dict[str, Level]:
 def test_a_healthy_run(folder: DataFolder) -> None:
     assert set(checked(folder, run_status()).values()) == {Level.OK}
     with open_ledger(folder) as ledger:
-        assert "running, process" in "\n".join(lines(folder_status(ledger)))
+        assert "running, process" in "\n".join(lines(folder_status(folder, ledger)))
+
+
+def of_shard(**changes: Any) -> dict[str, Any]:
+    """How a run differs whose only shard differs so."""
+    return {"shards": (shard_status(**changes),)}
+
+
+def of_report(**changes: Any) -> dict[str, Any]:
+    return of_shard(report=shard_report(**changes))
+
+
+GONE = {"born": 1.0}
 
 
 @pytest.mark.parametrize(
-    ("status", "check", "level"),
+    ("changes", "check", "level"),
     [
-        (run_status(created_at=1.0), "run", Level.CRITICAL),
-        (run_status(created_at=1.0, phase="ended"), "run", Level.OK),
-        (run_status(created_at=1.0, phase="ended", cause="crash loop"), "run", Level.CRITICAL),
-        (run_status(created_at=1.0), "shards", Level.WARNING),
-        (run_status(shard={"created_at": 1.0}), "shards", Level.CRITICAL),
-        (run_status(shard={"created_at": 1.0, "state": "ended"}), "shards", Level.OK),
-        (run_status(shard={"state": "draining"}), "shards", Level.OK),
-        (run_status(shard={"state": "stuck"}), "shards", Level.CRITICAL),
-        (run_status(shard={"state": "dead"}), "shards", Level.CRITICAL),
-        (run_status(phase="resizing", shard={"created_at": 1.0}), "shards", Level.OK),
-        (run_status(deaths=[{"shard": 0, "at": 1.0, "cause": "signal SIGKILL"}]), "shards", Level.WARNING),
-        (run_status(shard={"lag_p99_seconds": 0.5}), "loop lag", Level.WARNING),
-        (run_status(shard={"lag_max_seconds": 6.0}), "loop lag", Level.WARNING),
-        (run_status(shard={"lag_p99_seconds": 2.5}), "loop lag", Level.CRITICAL),
-        (run_status(shard={"extracting": 13}), "resources", Level.CRITICAL),
-        (run_status(shard={"descriptors_peak": 390}), "resources", Level.WARNING),
-        (
-            run_status(rates={"last_10_seconds": 0, "last_60_seconds": 0, "whole_run": 1.0, "spread": 0}),
-            "throughput",
-            Level.CRITICAL,
-        ),
-        (run_status(shards=[]), "loop lag", Level.UNKNOWN),
+        (GONE, "run", Level.CRITICAL),
+        ({**GONE, "state": RunState.ENDED}, "run", Level.OK),
+        ({**GONE, "state": RunState.ENDED, "cause": "crash loop"}, "run", Level.CRITICAL),
+        (GONE, "shards", Level.WARNING),
+        (of_shard(born=1.0), "shards", Level.CRITICAL),
+        (of_shard(born=1.0, state=ShardState.ENDED), "shards", Level.OK),
+        (of_shard(state=ShardState.DRAINING), "shards", Level.OK),
+        (of_shard(state=ShardState.STUCK), "shards", Level.CRITICAL),
+        (of_shard(state=ShardState.DEAD), "shards", Level.CRITICAL),
+        ({"state": RunState.RESIZING, **of_shard(born=1.0)}, "shards", Level.OK),
+        ({"deaths": (Death(0, 1.0, "signal SIGKILL"),)}, "shards", Level.WARNING),
+        (of_report(loop_lag=LoopLag(p99_seconds=0.5)), "loop lag", Level.WARNING),
+        (of_report(loop_lag=LoopLag(max_seconds=6.0)), "loop lag", Level.WARNING),
+        (of_report(loop_lag=LoopLag(p99_seconds=2.5)), "loop lag", Level.CRITICAL),
+        (of_report(gauges={"parsing": Gauge(13, 12)}), "resources", Level.CRITICAL),
+        (of_report(gauges={"parsing": Gauge(12, 12)}), "resources", Level.OK),
+        (of_shard(peak=ProcessFigures(descriptors=390)), "resources", Level.WARNING),
+        ({"rates": Rates(0.0, 0.0, 1.0, 0.0)}, "throughput", Level.CRITICAL),
+        ({"rates": Rates(0.0, 0.0, 1.0, 0.0), "seconds": 30.0}, "throughput", Level.OK),
+        ({"rates": Rates(0.0, 0.0, 1.0, 0.0), **of_report(held=0)}, "throughput", Level.OK),
+        ({"shards": ()}, "loop lag", Level.UNKNOWN),
     ],
 )
-def test_each_thing_that_is_wrong(folder: DataFolder, status: dict[str, Any], check: str, level: Level) -> None:
-    if status["written_at"]:
-        status = status | {"written_at": time.time()}
-    assert checked(folder, status)[check] == level
+def test_each_thing_that_is_wrong(folder: DataFolder, changes: dict[str, Any], check: str, level: Level) -> None:
+    assert checked(folder, run_status(**changes))[check] == level
 
 
 def test_a_stale_status(folder: DataFolder) -> None:
-    assert (
-        checked(folder, run_status(written=moment() | {"monotonic_seconds": time.monotonic() - 60}))["run"]
-        == Level.CRITICAL
-    )
+    now = Moment.now()
+    stale = replace(now, unix_seconds=now.unix_seconds - 60, monotonic_seconds=now.monotonic_seconds - 60)
+    assert checked(folder, run_status(written=stale))["run"] == Level.CRITICAL
+    assert checked(folder, run_status(written=stale, state=RunState.RESIZING))["run"] == Level.OK
+
+
+def test_what_is_bounded_is_shown_by_name(folder: DataFolder) -> None:
+    gauges = {"download": Gauge(0, 32), "extract": Gauge(3, 8)}
+    write_status(folder.run.status_file, run_status(**of_report(gauges=gauges)))
+    (shown,) = (check.text for check in health.check_folder(folder.root) if check.name == "resources")
+    assert "threads, 0 of 32 download, 3 of 8 extract; " in shown
+
+
+def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) -> None:
+    assert folder_status(folder, ledger).as_json()["run"] is None
+    status = run_status()
+    write_status(folder.run.status_file, status)
+    shown = json.loads(json.dumps(folder_status(folder, ledger).as_json()))
+    assert shown["running"]
+    assert shown["run"] == json.loads(folder.run.status_file.read_bytes())
+
+
+def test_what_was_mended_is_told(folder: DataFolder, ledger: Ledger) -> None:
+    deaths = tuple(Death(number, 1.0, f"cause {number}") for number in range(7))
+    write_status(folder.run.status_file, run_status(deaths=deaths, handed_back=3))
+    shown = lines(folder_status(folder, ledger))
+    assert "returned  3 papers of dead shards went back to the queue" in shown
+    assert [line for line in shown if line.startswith("death")] == [
+        f"death     shard {number} at 00:00:01 UTC: cause {number}" for number in range(2, 7)
+    ]
 
 
 def test_no_run_is_unknown(tmp_path: Path) -> None:

@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 
 from rpa_shard.fetch.permits import Permits
+from rpa_shard.ipc.messages import (
+    Ending,
+    HostBlocked,
+    HostLimited,
+    HostStates,
+    PermitMessage,
+    PermitReturned,
+    PermitsGranted,
+    PermitsWanted,
+    RequestAnswered,
+)
+from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
 
 HOST = "source.example"
 
 
-def open_hosts(**states: str | None) -> dict[str, Any]:
-    return {"type": "hosts", "hosts": {host.replace("_", "."): {"blocked": why} for host, why in states.items()}}
+def host(blocked: str | None = None) -> HostStatus:
+    return HostStatus(
+        policy=f"{HOST}=4/1@4", temporary=False, factor=1.0, closings=0, closed_seconds=None, blocked=blocked
+    )
+
+
+NOT_GOVERNED = HostStates({})
+OPEN = HostStates({HOST: host()})
+REFUSING = HostStates({HOST: host("HTTP 403")})
 
 
 class Bench:
     def __init__(self, *governed: str) -> None:
-        self.said: list[dict[str, Any]] = []
-        self.permits = Permits(governed, lambda message: self.said.append(dict(message)))
+        self.said: list[PermitMessage] = []
+        self.permits = Permits(governed, self.said.append)
         self.inside = 0
 
     async def use(self, error: PaperError | None = None) -> None:
@@ -32,10 +50,14 @@ class Bench:
 
     def grant(self, *ids: int, age_seconds: float = 0.0) -> None:
         granted_at = time.monotonic() - age_seconds
-        self.permits.hear({"type": "permits", "host": HOST, "ids": list(ids), "granted_at": granted_at})
+        self.permits.handle(PermitsGranted(HOST, ids, granted_at))
 
-    def types(self) -> list[str]:
-        return [message["type"] for message in self.said]
+
+WANTED = PermitsWanted(HOST, 1)
+
+
+def returned(permit: int, ending: Ending = "ok") -> PermitReturned:
+    return PermitReturned(HOST, permit, ending)
 
 
 async def started(bench: Bench, number: int) -> list[asyncio.Task[None]]:
@@ -53,14 +75,14 @@ async def test_a_host_that_nobody_governs() -> None:
 async def test_one_request_for_one_permit() -> None:
     bench = Bench(HOST)
     tasks = await started(bench, 3)
-    assert bench.types() == ["want"] * 3
+    assert bench.said == [WANTED] * 3
     bench.grant(1, 2)
     await asyncio.gather(*tasks[:2])
     assert bench.inside == 2
-    assert [(each["id"], each["ending"]) for each in bench.said[3:]] == [(1, "ok"), (2, "ok")]
+    assert bench.said[3:] == [returned(1), returned(2)]
     bench.grant(3, 4)
     await tasks[2]
-    assert (bench.said[3]["type"], {each["id"]: each["ending"] for each in bench.said[3:]}[4]) == ("back", "unused")
+    assert bench.said[5:] == [returned(4, "unused"), returned(3)]
 
 
 async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
@@ -69,7 +91,7 @@ async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
     bench.grant(1, age_seconds=5.0)
     await asyncio.sleep(0)
     assert bench.inside == 0
-    assert bench.types() == ["want", "back", "want"]
+    assert bench.said == [WANTED, returned(1, "unused"), WANTED]
     bench.grant(2)
     await task
 
@@ -83,7 +105,7 @@ async def test_a_permit_that_grows_stale_before_its_use(monkeypatch: pytest.Monk
     monkeypatch.setattr(time, "monotonic", lambda: now)
     await asyncio.sleep(0)
     assert bench.inside == 0
-    assert bench.types() == ["want", "back", "want"]
+    assert bench.said == [WANTED, returned(1, "unused"), WANTED]
     bench.grant(2)
     await task
     assert bench.inside == 1
@@ -98,7 +120,7 @@ async def test_a_cancelled_worker_wastes_no_permit() -> None:
     late.cancel()  # between the permit and its use
     await asyncio.gather(early, late, return_exceptions=True)
     assert bench.inside == 0
-    assert (bench.said[-1]["id"], bench.said[-1]["ending"]) == (1, "unused")
+    assert bench.said[-1] == returned(1, "unused")
 
 
 @pytest.mark.parametrize(
@@ -110,14 +132,14 @@ async def test_a_cancelled_worker_wastes_no_permit() -> None:
         (Failure.TIMEOUT, "failed"),
     ],
 )
-async def test_how_a_request_ended(failure: Failure, ending: str) -> None:
+async def test_how_a_request_ended(failure: Failure, ending: Ending) -> None:
     bench = Bench(HOST)
     task = asyncio.create_task(bench.use(PaperError(failure, "so it was")))
     await asyncio.sleep(0)
     bench.grant(1)
     with pytest.raises(PaperError):
         await task
-    assert bench.said[-1]["ending"] == ending
+    assert bench.said[-1] == returned(1, ending)
 
 
 async def test_a_refusal_sends_all_home_at_once() -> None:
@@ -131,8 +153,9 @@ async def test_a_refusal_sends_all_home_at_once() -> None:
     with pytest.raises(PaperError, match="HTTP 403"):
         await bench.use()
     assert bench.inside == 1
-    bench.permits.hear(open_hosts(source_example="HTTP 403"))
-    bench.permits.hear(open_hosts(source_example=None))
+    assert bench.said[4:] == [HostBlocked(HOST, "HTTP 403"), returned(1, "failed")]
+    bench.permits.handle(REFUSING)
+    bench.permits.handle(OPEN)
     (task,) = await started(bench, 1)
     bench.grant(2)
     await task
@@ -146,7 +169,7 @@ async def test_a_refusal_outlives_what_crossed_it() -> None:
     bench.grant(1)
     with pytest.raises(PaperError):
         await refused
-    bench.permits.hear(open_hosts(source_example=None))
+    bench.permits.handle(OPEN)
     with pytest.raises(PaperError, match="HTTP 403"):
         await asyncio.wait_for(bench.use(), 1.0)
     bench.grant(2)
@@ -157,14 +180,14 @@ async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:
     bench = Bench()
     with pytest.raises(PaperError):
         await bench.use(PaperError(Failure.RATE_LIMITED, "HTTP 429", retry_after_seconds=7.0))
-    assert bench.said == [{"type": "limited", "host": HOST, "id": None, "retry_after_seconds": 7.0}]
+    assert bench.said == [HostLimited(HOST, None, 7.0)]
     (task,) = await started(bench, 1)
-    bench.permits.hear(open_hosts())  # said before the supervisor heard of it
+    bench.permits.handle(NOT_GOVERNED)  # said before the supervisor heard of it
     await asyncio.sleep(0)
     assert not task.done()
-    bench.permits.hear(open_hosts(source_example=None))
+    bench.permits.handle(OPEN)
     assert not task.done()
-    bench.permits.hear(open_hosts())  # it has recovered, and needs none any more
+    bench.permits.handle(NOT_GOVERNED)  # it has recovered, and needs none any more
     await task
     assert bench.inside == 2
 
@@ -176,16 +199,13 @@ async def test_an_answer_is_told_while_its_body_is_still_on_its_way() -> None:
         async with bench.permits.permit(HOST) as permit:
             assert permit.governed
             permit.answered()
-            assert bench.types() == ["want", "answered"]
+            assert bench.said == [WANTED, RequestAnswered(HOST, 7)]
 
     task = asyncio.create_task(use())
     await asyncio.sleep(0)
     bench.grant(7)
     await task
-    assert bench.said[1:] == [
-        {"type": "answered", "host": HOST, "id": 7},
-        {"type": "back", "host": HOST, "id": 7, "ending": "ok"},
-    ]
+    assert bench.said[1:] == [RequestAnswered(HOST, 7), returned(7)]
 
 
 async def test_nobody_is_told_of_answers_that_need_no_permit() -> None:

@@ -7,28 +7,29 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
+from rpa_shard.ipc.run_status import Gauge
 from rpa_shard.maintain.repair import repair
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
+from rpa_shard.phases.runner import Attempt, Result, Slots
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
-from rpa_shard.shard.worker import Bench, Worker
+from rpa_shard.shard.worker import Worker, WorkerContext
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import released
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import make_folder
 from rpa_shard.store.sqlite.repair.pages import Record
-from rpa_shard.store.sqlite.repair.rows import salvage
-from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.store.sqlite.repair.rows import COLUMNS, salvage
 from rpa_shard.system.files import replace_file
 
 
@@ -77,7 +78,7 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     mounts = [Mount("/", "ext4"), Mount(str(tmp_path), "nfs4")]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     with pytest.raises(StoreError, match=r"network file system \(nfs4\)"):
-        make_folder(DataFolder(tmp_path / "data"), Layout(8, 1))
+        engine_of(DataFolder(tmp_path / "data")).create(Layout(8, 1))
     assert not (tmp_path / "data").exists()
 
 
@@ -109,32 +110,51 @@ def test_repair_leaves_newer_files_alone_and_replaces_strange_ones(folder: DataF
             assert ledger.counts().by_status == {"pending": 40}
 
 
-ROW = ("2401.00001", 0, "pending", 0, 1.0, None, None, 0, None, None, "{}", 1.0, 1.0)
+ROW = {
+    "id": "2401.00001", "worker": 3, "priority": 0, "status": "pending", "attempts": 0, "next_attempt_at": 1.0,
+    "lease_id": None, "lease_expires_at": None, "suspect": 0, "failure": None, "failed_phase": None, "detail": None,
+    "results": "{}", "added_at": 1.0, "changed_at": 1.0,
+}  # fmt: skip
+FAILED = {**ROW, "status": "failed", "failure": "poison", "failed_phase": "prep"}
+HELD = {**ROW, "status": "wrapping", "lease_id": "lease", "lease_expires_at": 2.0}
+
+
+def record(row: Mapping[str, Any]) -> Record:
+    return Record(tuple(row[name] for name in COLUMNS), None)
+
+
+@pytest.mark.parametrize("row", [ROW, FAILED, HELD])
+def test_a_row_that_we_could_have_written_is_saved(row: Mapping[str, Any]) -> None:
+    assert salvage([record(row)]).rows == {"2401.00001": row}
 
 
 @pytest.mark.parametrize(
-    "spoiled",
+    ("row", "spoiled"),
     [
-        {0: "no id"}, {0: "arXiv:2401.00001"}, {0: 7}, {1: "x"}, {2: "lost"}, {2: "prepping"}, {2: "failed"}, {3: -1},
-        {4: "x"}, {5: "lease"}, {6: 1.0}, {7: 2}, {8: "bad luck"}, {9: b"x"}, {10: "[]"}, {10: "{"}, {11: None},
+        (ROW, {"id": "no id"}), (ROW, {"id": "arXiv:2401.00001"}), (ROW, {"id": 7}), (ROW, {"worker": "x"}),
+        (ROW, {"worker": None}), (ROW, {"priority": "x"}), (ROW, {"status": "lost"}), (ROW, {"status": "prepping"}),
+        (ROW, {"status": "failed"}), (ROW, {"attempts": -1}), (ROW, {"next_attempt_at": "x"}),
+        (ROW, {"lease_id": "lease"}), (ROW, {"lease_expires_at": 1.0}), (ROW, {"suspect": 2}),
+        (ROW, {"failure": "bad luck"}), (ROW, {"failed_phase": "prep"}), (ROW, {"detail": b"x"}),
+        (ROW, {"results": "[]"}), (ROW, {"results": "{"}), (ROW, {"added_at": None}),
+        (FAILED, {"failure": None}), (FAILED, {"failed_phase": None}), (FAILED, {"failed_phase": "lunch"}),
+        (HELD, {"lease_id": None}), (HELD, {"lease_expires_at": None}), (HELD, {"status": "analyzed"}),
     ],
 )  # fmt: skip
-def test_a_row_that_we_could_not_have_written_is_not_saved(spoiled: Mapping[int, Any]) -> None:
-    assert salvage([Record(ROW, None)]).rows.keys() == {"2401.00001"}
-    row = tuple(spoiled.get(place, value) for place, value in enumerate(ROW))
-    assert salvage([Record(row, None)]).rows == {}
+def test_a_row_that_we_could_not_have_written_is_not_saved(row: Mapping[str, Any], spoiled: Mapping[str, Any]) -> None:
+    assert salvage([record({**row, **spoiled})]).rows == {}
 
 
 def test_of_two_images_of_a_row_the_later_one_counts() -> None:
-    later = (*ROW[:1], 5, *ROW[2:-1], 2.0)
-    for records in ([ROW, later], [later, ROW]):
-        assert salvage(Record(each, None) for each in records).rows["2401.00001"]["priority"] == 5
+    later = {**ROW, "priority": 5, "changed_at": 2.0}
+    for rows in ([ROW, later], [later, ROW]):
+        assert salvage(map(record, rows)).rows["2401.00001"]["priority"] == 5
 
 
 async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
-        claims = Claims(store, counters, group=1)
+    async with engine_of(folder).open_store(0, 300) as store:
+        claims = Claims(store, counters, [PREP], group=1)
         feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
         claim = await claims.next()
         assert claim is not None
@@ -152,13 +172,24 @@ async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, cap
 
 
 class Broken:
-    """A prep phase that meets an error of ours, or of the system."""
+    """The runner of a phase that meets an error of ours, or of the system."""
+
+    slots: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def download_pdf(self, claim: Claim) -> None:
+    async def run(self, claim: Claim, attempt: Attempt) -> Result:
         raise self._error
+
+    def summary(self, result: Result) -> str:
+        raise AssertionError("there is no result")
+
+    def gauges(self) -> Mapping[str, Gauge]:
+        return {}
+
+    def totals(self) -> Mapping[str, int]:
+        return {}
 
 
 @pytest.mark.parametrize(
@@ -173,10 +204,9 @@ class Broken:
 async def test_whatever_an_attempt_meets_it_is_settled(
     folder: DataFolder, error: Exception, failure: Failure, attempts: int
 ) -> None:
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
-        claims = Claims(store, Counters(), group=1)
-        one = asyncio.Semaphore(1)
-        worker = Worker(Bench(claims, Broken(error), one, one, Counters(), 1.0))  # type: ignore[arg-type]
+    async with engine_of(folder).open_store(0, 300) as store:
+        claims = Claims(store, Counters(), [PREP], group=1)
+        worker = Worker(WorkerContext(claims, {PREP: Broken(error)}, Slots({}), Counters(), 1.0))
         feeding, working = asyncio.create_task(claims.feed()), asyncio.create_task(worker.run())
         with open_ledger(folder) as ledger:
             async with asyncio.timeout(30):

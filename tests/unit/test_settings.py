@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rpa_shard.config.knob import default_text
 from rpa_shard.config.settings import Settings, SettingsError, knobs
+from rpa_shard.observe.summary import advice_lines
 from rpa_shard.system.cores import usable_cores
+from scripts.generate import generated
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -89,6 +92,32 @@ def test_shares_of_all_totals_add_up() -> None:
     assert sum(each.max_keepalive for each in shares) == 128
 
 
+ANYWHERE = "https://papers.example/{id}.pdf"
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (None, True),
+        ("arxiv", True),
+        ("gcs", True),
+        ("gcs arxiv", True),
+        (ANYWHERE, True),
+        (f"http://127.0.0.1:8000/pdf/{{id}} {ANYWHERE}", True),
+        ("http://127.0.0.1:8000/pdf/{id}", False),
+        ("http://localhost/pdf/{id} http://[::1]:8000/{id}", False),
+        ("file:///shelf/{name}.pdf", False),
+    ],
+)
+def test_who_asks_others_for_papers_is_asked_for_a_contact(sources: str | None, expected: bool) -> None:
+    """Regression: the names of sources were taken for templates without a host."""
+    chosen = settings(**{} if sources is None else {"SOURCES": sources})
+    said = advice_lines(chosen)
+    assert [each.split(":")[0] for each in said] == ["please add a contact"] * expected
+    contact = replace(chosen, user_agent="my-project/1.0 (mailto:me@example.org)")
+    assert advice_lines(contact) == []
+
+
 def test_run_sh_sets_the_same_defaults() -> None:
     script = (REPOSITORY / "run.sh").read_text()
     for knob in knobs():
@@ -96,11 +125,9 @@ def test_run_sh_sets_the_same_defaults() -> None:
         assert (f"{name}={default_text(knob)}" in script) == knob.metadata["set_by_run_sh"], name
 
 
-def test_the_page_of_knobs_is_true() -> None:
-    page = (REPOSITORY / "docs" / "knobs.md").read_text()
-    from scripts.make_knobs_page import knobs_page
-
-    assert page == knobs_page(), "run scripts/make_knobs_page.py"
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_what_is_made_from_the_code_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated()[path], "run scripts/generate.py"
 
 
 def write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The pure parts of a shard: verdicts, lag quantiles, messages."""
+"""The pure parts of a shard: verdicts, lag quantiles, threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.ipc.messages import Inbox, Report, encode
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP, Status
@@ -74,20 +73,6 @@ async def test_a_stalled_loop_is_measured() -> None:
         await asyncio.sleep(0.001)
     measuring.cancel()
     assert histogram.max_seconds > 0.1
-
-
-@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers())), st.integers(1, 50))
-def test_messages_arrive_whole_however_the_bytes_are_cut(messages: list[dict[str, object]], cut: int) -> None:
-    stream = b"".join(map(encode, messages))
-    inbox = Inbox()
-    received = [each for start in range(0, len(stream), cut) for each in inbox.feed(stream[start : start + cut])]
-    assert received == messages
-
-
-def test_a_report_survives_the_wire() -> None:
-    report = Report("ready", 3, {"pending": 3}, {"not_found": 1}, prep_done=7, lag_p99_seconds=0.5)
-    (message,) = Inbox().feed(encode(report.as_message()))
-    assert Report.from_message(message) == report
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")

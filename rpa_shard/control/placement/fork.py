@@ -215,4 +215,5 @@ def describe(error: BaseException) -> str:
     """The first error inside groups of errors, on one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return line.encode(errors="backslashreplace").decode()  # the name of a file need not be text

@@ -138,7 +138,9 @@ class Governor:
             if ending == "ok":
                 self._reopen(state, now)
             else:
-                state.closed_until = now + (self._floor_seconds if ending == "failed" else 0.0)
+                # Another answer may have closed the host for longer meanwhile.
+                pause = self._floor_seconds if ending == "failed" else 0.0
+                state.closed_until = max(state.closed_until or 0.0, now + pause)
 
     def limited(self, host: str, permit: int | None, retry_after_seconds: float | None, now: float) -> None:
         """The host answered 429 or 503: it is closed for everybody."""
