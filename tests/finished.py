@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.extract.result import Extraction
-from rpa_shard.phases.prep.artifacts import PaperFiles, fingerprint_of, write_artifacts
-from rpa_shard.phases.prep.pipeline import row_result
+from rpa_shard.phases.prep.artifacts import PaperFiles, write_artifacts
 from rpa_shard.phases.prep.record import make_record
+from rpa_shard.phases.prep.result import row_result
+from rpa_shard.system.files import fingerprint_of
 
 PDF = b"%PDF-"
 

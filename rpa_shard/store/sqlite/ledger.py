@@ -97,8 +97,8 @@ class SQLiteLedger:
         return Leases(held, expired, incoherent, oldest)
 
     def suspects(self) -> int:
-        failed = {"failed_status": Status.FAILED}
-        return sum(self._read(shard, "count_suspects", **failed)[0][0] for shard in range(self.layout.shards))
+        statuses = json.dumps([each for each in Status if each is not Status.FAILED])
+        return sum(self._read(shard, "count_suspects", statuses=statuses)[0][0] for shard in range(self.layout.shards))
 
     def paper(self, paper_id: str) -> PaperRow | None:
         shard = self.layout.shard_of(paper_id)

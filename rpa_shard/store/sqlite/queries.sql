@@ -118,8 +118,8 @@ SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, m
 FROM papers WHERE lease_id IS NOT NULL;
 
 -- name: count_suspects
--- Papers that will run alone, because their process died while parsing them: suspects that have not failed.
-SELECT count(*) FROM papers WHERE suspect = 1 AND status <> :failed_status;
+-- Papers in some statuses that will run alone, because their process died while parsing them.
+SELECT count(*) FROM papers WHERE suspect = 1 AND status IN (SELECT value FROM json_each(:statuses));
 
 -- name: incoherent
 -- Rows of some statuses without a lease, which the checks of the table make impossible to write for active ones.
