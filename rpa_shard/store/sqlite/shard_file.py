@@ -112,7 +112,7 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
 
 def damaged_because(path: Path, why: str) -> StoreError:
     """The one line for a file whose damage is known."""
-    return DamagedFileError(f"{path} is damaged ({why}): {_REPAIR}")
+    return DamagedFileError(f"{path} is damaged ({' '.join(why.split())}): {_REPAIR}")
 
 
 def newer_format(path: Path, version: int, ours: int) -> StoreError:

@@ -115,7 +115,7 @@ def _checked_format(path: Path) -> int:
             except sqlite3.Error as error:
                 raise damaged(path, error) from None
             if found != "ok":
-                raise damaged_because(path, " ".join(str(found).split()))
+                raise damaged_because(path, str(found))
     return version
 
 
