@@ -40,10 +40,15 @@ class Papers:
     def in_order(self) -> list[PaperRow]:
         return sorted(self.rows.values(), key=lambda row: (row.shard, row.paper_id))
 
-    def end(self, claim: Claim, outcome: Outcome, now: float) -> bool:
-        """Ends a claim, if its lease still stands."""
+    def held_row(self, claim: Claim, shard: int) -> PaperRow | None:
+        """The row of a claim whose lease still stands, if the paper belongs to the shard."""
         row = self.rows.get(claim.paper_id)
-        if row is None or row.lease_id != claim.lease_id:
+        return row if row is not None and (row.lease_id, row.shard) == (claim.lease_id, shard) else None
+
+    def end(self, claim: Claim, outcome: Outcome, shard: int, now: float) -> bool:
+        """Ends a claim, if its lease still stands."""
+        row = self.held_row(claim, shard)
+        if row is None:
             return False
         results = dict(row.results)
         if outcome.result is not None:

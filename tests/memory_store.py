@@ -62,8 +62,8 @@ class MemoryStore:
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         lost = set()
         for claim in claims:
-            row = self.papers.rows.get(claim.paper_id)
-            if row is None or row.lease_id != claim.lease_id:
+            row = self.papers.held_row(claim, self.shard)
+            if row is None:
                 lost.add(claim.lease_id)
             else:
                 self.papers.put(replace(row, lease_expires_at=self.clock() + self.lease_seconds))
@@ -80,7 +80,7 @@ class MemoryStore:
         return count
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
-        return self.papers.end(claim, outcome, self.clock())
+        return self.papers.end(claim, outcome, self.shard, self.clock())
 
     async def counts(self) -> Counts:
         return counts_of(self._rows())
@@ -229,9 +229,9 @@ class MemoryEngine:
             claim, held = claim_of(row), held + 1
             if row.paper_id in suspects:
                 why, charged = "its process died while parsing it", suspects[row.paper_id]
-                self.papers.end(claim, suspected(claim.phase, why, charged=charged), now)
+                self.papers.end(claim, suspected(claim.phase, why, charged=charged), shard, now)
             else:
-                self.papers.end(claim, reclaimed(claim.phase, "its process died", suspect=row.suspect), now)
+                self.papers.end(claim, reclaimed(claim.phase, "its process died", suspect=row.suspect), shard, now)
         return held
 
     def _mend_wait(self, row: PaperRow, now: float) -> None:
