@@ -1,5 +1,6 @@
-"""The state of every paper: rows and leases in one SQLite file a shard, and how whole folders are read and moved.
+"""The state of every paper, behind protocols that an engine fulfils.
 
-`protocol` says what a shard needs of a store, `sqlite` is that store, `ledger` is everybody else's view of all
-shard files, `reshard` moves rows when the shard count changes, `folder` knows the data folder's layout and locks.
+`protocol` says what an engine, its ledger and its shards' stores do, `catalogue` what is known of papers besides their
+state. `rows`, `outcome`, `layout` and `repairs` are the values that pass between them and their users. `data_folder`
+names the folder of one collection, and `factory` alone chooses the engine.
 """

@@ -83,8 +83,8 @@ class RepairReport:
         if self.catalogue is not None:
             shown.append(f"the catalogue was damaged and is now {self.catalogue}: `add --tar` and `--metadata` again")
         if any(each.may_lack_papers for each in self.repaired):
-            shown.append("papers that were waiting, and that nothing knows any more, are missing: `add --file` your")
-            shown.append("lists again, what is known is not repeated; then `verify` and `run`")
+            shown.append("papers that were waiting, and that nothing knows any more, are missing:")
+            shown.append("`add --file` your lists again, what is known is not repeated; then `verify` and `run`")
         elif self.repaired:
             shown.append("nothing is missing: `verify` checks it, `run` goes on")
         if not (self.repaired or self.finished or self.catalogue):

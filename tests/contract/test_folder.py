@@ -15,18 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.model.errors import FolderBusyError, StoreError
-from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import PREP, Status
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.outcome import failed
 from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import reshard as reshard_module
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import make_folder
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.store import SQLiteStore
 
 IDS = [f"2401.{number:05}" for number in range(1, 301)]
 
@@ -75,7 +70,8 @@ def test_history_moves_along_once(folder: DataFolder) -> None:
         for shard in range(2):
             with sqlite3.connect(SQLiteFiles(folder.root).shard_file(shard)) as connection:
                 ids = [row.paper_id for row in ledger.papers() if row.shard == shard]
-                line = {"now": 1.0, "event": "postponed", "attempt": 1, "failure": "network", "detail": "x"}
+                line = {"now": 1.0, "event": "postponed", "phase": "prep", "attempt": 1}
+                line |= {"failure": "network", "detail": "x"}
                 connection.executemany(query("remember"), [{"id": each, **line} for each in ids])
             connection.close()
     engine_of(folder).reshard(Layout(200, 5))
@@ -117,40 +113,6 @@ def test_a_move_may_be_cut_short_anywhere(
     engine_of(folder).reshard(Layout(200, second))
     assert contents(folder) == IDS
     assert SQLiteFiles(folder.root).read_manifest() == StoredLayout(Layout(200, second))
-
-
-async def test_reclaim_frees_all_and_marks_only_suspects(folder: DataFolder) -> None:
-    engine_of(folder).reshard(Layout(200, 1))
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
-        claims = await store.claim(PREP, 5)
-    suspect = claims[2].paper_id
-    assert engine_of(folder).reclaim(0, {suspect: True}) == 5
-    with open_ledger(folder) as ledger:
-        assert ledger.counts().by_status == {"pending": 300}
-        for each in claims:
-            row = ledger.paper(each.paper_id)
-            assert row is not None
-            assert (row.suspect, row.attempts) == ((True, 1) if each.paper_id == suspect else (False, 0))
-        assert [line.event for line in ledger.history(suspect)] == ["suspected"]
-
-
-async def fail_some(folder: DataFolder) -> None:
-    engine_of(folder).reshard(Layout(200, 1))
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
-        for claim, failure in zip(await store.claim(PREP, 2), (Failure.NETWORK, Failure.POISON), strict=True):
-            await store.finish(claim, failed(PREP, failure, "x", suspect=failure is Failure.POISON))
-
-
-async def test_retry_by_reason_and_by_name(folder: DataFolder) -> None:
-    await fail_some(folder)
-    with open_ledger(folder) as ledger:
-        rows = {row.failure: row.paper_id for row in ledger.papers() if row.status is Status.FAILED}
-        assert ledger.retry(failure=Failure.NETWORK) == [rows["network"]]
-        assert ledger.retry(failure=Failure.NETWORK) == []
-        assert ledger.retry([rows["poison"], "2401.00200", "2499.00001"]) == [rows["poison"]]
-        row = ledger.paper(rows["poison"])
-        assert row is not None
-        assert (row.status, row.attempts, row.failure, row.suspect) == (Status.PENDING, 0, None, True)
 
 
 def spoil(folder: DataFolder, how: str) -> None:
@@ -219,7 +181,7 @@ def test_no_folder_no_papers(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be used as data folder"):
-        make_folder(DataFolder(tmp_path / "file" / "data"), Layout(200, 1))
+        engine_of(DataFolder(tmp_path / "file" / "data")).create(Layout(200, 1))
 
 
 def test_the_run_lock_is_held_until_the_last_process_ends(folder: DataFolder) -> None:
@@ -253,8 +215,8 @@ def test_what_a_killed_process_left_half_written_goes_away(folder: DataFolder) -
 
 def test_two_programs_may_add_at_once(folder: DataFolder) -> None:
     code = (
-        "import sys; from pathlib import Path; from rpa_shard.store.folder import *; "
-        "from rpa_shard.store.sqlite.ledger import *\n"
+        "import sys; from pathlib import Path; from rpa_shard.store.data_folder import DataFolder; "
+        "from rpa_shard.store.factory import open_ledger; from rpa_shard.store.layout import Layout\n"
         "with open_ledger(DataFolder(Path(sys.argv[1])), Layout(200, 2)) as ledger:\n"
         "    print(*ledger.add(f'2402.{n:05}' for n in range(1, 2001)))"
     )
@@ -263,16 +225,3 @@ def test_two_programs_may_add_at_once(folder: DataFolder) -> None:
     outputs = [each.communicate(timeout=60)[0].split() for each in both]
     assert sum(int(added) for added, _ in outputs) == 2000
     assert sum(int(known) for _, known in outputs) == 2000
-
-
-def test_the_claim_and_settle_plans_never_scan_the_table(folder: DataFolder) -> None:
-    parameters = {
-        "status": "pending", "claims": "pending", "holds": "prepping", "priority": 0, "now": 0, "limit": 1,
-        "below": 1, "expires_at": 1, "leases": "[]", "outcomes": "[]", "id": "x", "after": "", "failure": None,
-    }  # fmt: skip
-    connection = sqlite3.connect(SQLiteFiles(folder.root).shard_file(0))
-    for name in ("highest_priority", "claim", "renew", "finish", "held", "expired", "next_attempt", "paper", "history"):
-        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + query(name), parameters)]
-        assert not [step for step in plan if step.startswith("SCAN papers") and "USING" not in step], (name, plan)
-        assert not [step for step in plan if step.startswith("SCAN history")], (name, plan)
-    connection.close()

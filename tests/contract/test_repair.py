@@ -14,7 +14,7 @@ import pytest
 
 from rpa_shard.cli import main
 from rpa_shard.extract.runner import make
-from rpa_shard.maintain.repair import Repairs, repair
+from rpa_shard.maintain.repair import repair
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.errors import FolderBusyError, StoreError
@@ -29,11 +29,12 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, suspected
+from rpa_shard.store.repairs import Losses, RepairedFile, RepairReport
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.repair import rebuild
-from rpa_shard.store.sqlite.repair.pages import Losses, records_of
-from rpa_shard.store.sqlite.store import SQLiteStore
+from rpa_shard.store.sqlite.repair.pages import records_of
+from rpa_shard.store.sqlite.repair.rows import COLUMNS
 from tests.finished import write_finished
 
 PAPERS, DONE = 600, 100
@@ -62,7 +63,7 @@ def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:
 
 
 async def fill(folder: DataFolder) -> None:
-    async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
+    async with engine_of(folder).open_store(0, 300) as store:
         claims = await store.claim(PREP, DONE + 40)
         ends = {claim: end_of(folder, number, claim) for number, claim in enumerate(claims)}
         await asyncio.gather(*(store.finish(claim, end) for claim, end in ends.items() if end is not None))
@@ -134,8 +135,8 @@ LOSES_NOTHING = {"first page", "second page", "row page"}
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_can_be_saved_is_saved(folder: DataFolder, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows_of(folder)
-    path, whole = SQLiteFiles(folder.root).shard_file(0), SQLiteFiles(folder.root).shard_file(1)
-    untouched = whole.read_bytes()
+    path, other = SQLiteFiles(folder.root).shard_file(0), SQLiteFiles(folder.root).shard_file(1)
+    untouched = other.read_bytes()
     DAMAGES[damage](path)
     spoiled = path.read_bytes() if path.exists() else None
 
@@ -145,7 +146,7 @@ def test_what_can_be_saved_is_saved(folder: DataFolder, damage: str, capsys: pyt
     assert capsys.readouterr().out.startswith(f"{path}: ")
     assert repaired.path == path
     assert (repaired.kept_as.read_bytes() if repaired.kept_as else None) == spoiled
-    assert whole.read_bytes() == untouched
+    assert other.read_bytes() == untouched
     after = rows_of(folder)
     assert after.keys() <= before.keys()
     assert repaired.papers == sum(1 for row in after.values() if row.shard == 0)
@@ -160,7 +161,7 @@ def test_what_can_be_saved_is_saved(folder: DataFolder, damage: str, capsys: pyt
         assert {each for each, row in after.items() if row.suspect} == suspects
     with open_ledger(folder) as ledger:
         assert ledger.leases().incoherent == 0
-        assert verify(ledger).clean
+        assert verify(folder, ledger).clean
         assert ledger.add(before) == (len(before) - len(after), len(after))
     assert repair(folder, print).repaired == [], "once is enough"
 
@@ -204,6 +205,12 @@ def test_what_stands_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path
     assert {row.priority for row in waiting} == {7}
 
 
+def priorities(path: Path, losses: Losses) -> set[object]:
+    """The priorities in all rows that can be read."""
+    place = COLUMNS.index("priority")
+    return {each.values[place] for each in records_of(path, losses) if len(each.values) == len(COLUMNS)}
+
+
 def test_a_log_that_was_torn_counts_up_to_its_last_commit(folder: DataFolder) -> None:
     path = SQLiteFiles(folder.root).shard_file(0)
     log = path.with_name(path.name + "-wal")
@@ -218,11 +225,10 @@ def test_a_log_that_was_torn_counts_up_to_its_last_commit(folder: DataFolder) ->
         path.write_bytes(content)
         log.write_bytes(torn[:kept])
         losses = Losses()
-        rows = [record.values for record in records_of(path, losses) if len(record.values) == 13]
-        assert {row[1] for row in rows} == {priority}, kept
+        assert priorities(path, losses) == {priority}, kept
         assert (losses.pages, losses.records) == (0, 0)
     log.write_bytes(b"\x01" * len(torn))
-    assert {r.values[1] for r in records_of(path, Losses()) if len(r.values) == 13} == {0}, "another file's log"
+    assert priorities(path, Losses()) == {0}, "another file's log"
 
 
 def test_papers_that_have_files_are_known_without_a_store(folder: DataFolder) -> None:
@@ -256,11 +262,11 @@ def test_what_may_be_lost_is_told(folder: DataFolder) -> None:
 
 def test_the_last_run_knows_how_many_there_were(folder: DataFolder) -> None:
     path = SQLiteFiles(folder.root).shard_file(0)
-    done = Repairs(expected={path: 3})
-    done.repaired = [rebuild.Repaired(path, "x", None, whole=3, losses=Losses(pages=1))]
+    repaired = RepairedFile(path, "x", intact=3, losses=Losses(pages=1), expected=3)
+    done = RepairReport(repaired=[repaired])
     assert done.complete
-    assert "the last run knew 3" in "\n".join(done.lines())
-    done.expected[path] = 4
+    assert "the last run counted 3" in "\n".join(done.lines())
+    repaired.expected = 4
     assert not done.complete
 
 
@@ -269,7 +275,7 @@ def test_nothing_is_repaired_while_a_run_is_on_or_nothing_is_wrong(folder: DataF
         repair(folder, print)
     done = repair(folder, print)
     assert done.complete
-    assert done.lines() == ["nothing to repair: 2 shard files are whole"]
+    assert done.lines() == ["nothing to repair: 2 shard files are intact"]
     assert not SQLiteFiles(folder.root).damaged.exists()
     with pytest.raises(StoreError, match="nothing to repair"):
         repair(DataFolder(folder.root / "none"), print)

@@ -1,97 +1,26 @@
 """What every store must do: exclusive charged claims, fenced ends, leases that agree with statuses.
 
-The tests know no engine: each runs once for every entry of `ENGINES`, which is how a new one is added.
+The tests know no engine: each runs once for every entry of `tests.contract.bench.ENGINES`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Status
-from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
-from rpa_shard.store.layout import Layout
-from rpa_shard.store.outcome import failed, postponed, released, suspected
-from rpa_shard.store.protocol import Store
-from rpa_shard.store.rows import PaperRow
-from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.store import SQLiteStore
-
-LEASE_SECONDS = 300.0
-Engine = Callable[[Path, float, Callable[[], float] | None], AbstractAsyncContextManager[Store]]
-ENGINES: Mapping[str, Engine] = {"sqlite": SQLiteStore.open}
-
-
-@dataclass
-class Clock:
-    now: float = 2_000_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Bench:
-    """A store over one shard file, with a clock that the test turns."""
-
-    folder: DataFolder
-    clock: Clock
-    store: Store
-    engine: Engine
-
-    def row(self, paper_id: str) -> PaperRow:
-        with open_ledger(self.folder) as ledger:
-            row = ledger.paper(paper_id)
-        assert row is not None
-        return row
-
-    def events(self, paper_id: str) -> list[str]:
-        with open_ledger(self.folder) as ledger:
-            return [line.event for line in ledger.history(paper_id)]
-
-    def add(self, *paper_ids: str, priority: int = 0) -> None:
-        with open_ledger(self.folder) as ledger:
-            ledger.add(paper_ids, priority)
-
-    def open_again(self) -> AbstractAsyncContextManager[Store]:
-        return self.engine(SQLiteFiles(self.folder.root).shard_file(0), LEASE_SECONDS, self.clock)
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return ENGINES[request.param]
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, engine: Engine) -> AsyncIterator[Bench]:
-    folder, clock = DataFolder(tmp_path / "data"), Clock()
-    with open_ledger(folder, Layout(200, 1)) as ledger:
-        ledger.add(["2401.00001", "2401.00002", "2401.00003"])
-    async with engine(SQLiteFiles(folder.root).shard_file(0), LEASE_SECONDS, clock) as store:
-        yield Bench(folder, clock, store, engine)
-
-
-async def claim_one(bench: Bench) -> Claim:
-    (claim,) = await bench.store.claim(PREP, 1)
-    return claim
+from rpa_shard.model.phase import PHASES, PREP, Phase, Status, completed_phases
+from rpa_shard.store.outcome import completed, failed, postponed, reclaimed, released, suspected
+from tests.contract.bench import LEASE_SECONDS, Bench, results_before
 
 
 async def test_a_claim_leases_charges_and_holds(bench: Bench) -> None:
-    claim = await claim_one(bench)
+    claim = await bench.claim_one()
     row = bench.row(claim.paper_id)
     assert (row.status, row.lease_id, row.attempts) == (Status.PREPPING, claim.lease_id, 1)
     assert row.lease_expires_at == bench.clock.now + LEASE_SECONDS
-    assert claim.attempt == 1
+    assert (claim.phase, claim.attempt, claim.suspect) == (PREP, 1, False)
 
 
 async def test_claims_are_exclusive_under_concurrency(bench: Bench) -> None:
@@ -107,33 +36,85 @@ async def test_claims_are_exclusive_under_concurrency(bench: Bench) -> None:
 async def test_highest_priority_goes_first_and_then_the_longest_waiting(bench: Bench) -> None:
     bench.add("2403.00001", priority=5)
     bench.add("2403.00002", priority=-1)
-    claims = await bench.store.claim(PREP, 10)
-    assert claims[0].paper_id == "2403.00001"
-    assert claims[-1].paper_id == "2403.00002"
-    assert len(claims) == 5
+    assert (await bench.claim_one()).paper_id == "2403.00001"
+    claims = await bench.store.claim(PREP, 2)
+    for delay, claim in zip((-5.0, -10.0), claims, strict=True):
+        await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "", delay, charged=True, suspect=False))
+    order = [(await bench.claim_one()).paper_id for _ in range(4)]
+    assert order[1:] == [claims[1].paper_id, claims[0].paper_id, "2403.00002"]
 
 
-@pytest.mark.parametrize("save", ["save_prep_result", "save_expensive_result", "save_wrap_result"])
-async def test_each_phase_saves_under_the_fence(bench: Bench, save: str) -> None:
-    phases = {"save_prep_result": PREP, "save_expensive_result": ANALYZE, "save_wrap_result": WRAP}
-    savers: dict[str, Callable[..., asyncio.Future[bool]]] = {name: getattr(bench.store, name) for name in phases}
-    for name, phase in phases.items():
-        (claim, *_) = await bench.store.claim(phase, 1)
-        assert await savers[name](claim, {"by": name})
+async def test_a_claim_goes_through_every_phase_under_the_fence(bench: Bench) -> None:
+    claim = await bench.claim_one()
+    paper_id = claim.paper_id
+    await bench.store.finish(claim, released(PREP, "to begin with"))
+    for place, phase in enumerate(PHASES):
+        claim = await bench.claim_again(paper_id, phase)
+        row = bench.row(paper_id)
+        assert (row.status, row.attempts, row.lease_id) == (phase.active_status, 1, claim.lease_id)
+        assert await bench.store.claim(phase, 10) == [], "a paper is held once"
+
+        assert await bench.store.finish(claim, completed(phase, {"by": phase.name}))
+        row = bench.row(paper_id)
+        assert (row.status, row.attempts, row.lease_id, row.lease_expires_at) == (phase.to_status, 0, None, None)
+        assert row.results == {each.name: {"by": each.name} for each in PHASES[: place + 1]}
+        assert completed_phases(row.status, row.failed_phase) == PHASES[: place + 1]
+
+        for outcome in (completed(phase, {"by": "a ghost"}), released(phase, "late"), failed(phase, Failure.BUG, "")):
+            assert not await bench.store.finish(claim, outcome), "a second end of the same claim changes nothing"
+        assert bench.row(paper_id) == row
+    assert bench.row(paper_id).status is Status.DONE
+    assert [(line.event, line.phase, line.attempt) for line in bench.history(paper_id)][1:] == [
+        (phase.to_status, phase.name, 1) for phase in PHASES
+    ]
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
+async def test_a_failed_paper_names_its_phase_and_keeps_what_earlier_ones_yielded(bench: Bench, phase: Phase) -> None:
+    claim = await bench.bring_to(phase)
+    assert await bench.store.finish(claim, failed(phase, Failure.BAD_PDF, "no pages", suspect=True))
+    row = bench.row(claim.paper_id)
+    assert (row.status, row.failed_phase, row.failure, row.detail) == (
+        Status.FAILED,
+        phase.name,
+        "bad_pdf",
+        "no pages",
+    )
+    assert (row.attempts, row.suspect, row.lease_id) == (1, True, None)
+    assert row.results == results_before(phase)
+    assert completed_phases(row.status, row.failed_phase) == PHASES[: PHASES.index(phase)]
+    last = bench.history(claim.paper_id)[-1]
+    assert (last.event, last.phase, last.attempt, last.failure) == ("failed", phase.name, 1, "bad_pdf")
+    for each in PHASES:
+        assert claim.paper_id not in {found.paper_id for found in await bench.store.claim(each, 10)}
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
+async def test_every_other_end_leads_back_to_where_the_phase_begins(bench: Bench, phase: Phase) -> None:
+    claim = await bench.bring_to(phase)
+    for outcome, attempts in (
+        (released(phase, "drains"), 0),
+        (reclaimed(phase, "died"), 0),
+        (postponed(phase, Failure.RATE_LIMITED, "429", 0, charged=False, suspect=False), 0),
+        (postponed(phase, Failure.NETWORK, "refused", 0, charged=True, suspect=False), 1),
+        (suspected(phase, "died", charged=False), 1),
+        (suspected(phase, "died", charged=True), 2),
+    ):
+        assert await bench.store.finish(claim, outcome)
         row = bench.row(claim.paper_id)
-        assert (row.status, row.lease_id, row.attempts) == (phase.to_status, None, 0)
-        assert row.results[phase.name] == {"by": name}
-        assert not await savers[name](claim, {"by": "a ghost"}), "a second save of the same claim must change nothing"
-        assert bench.row(claim.paper_id).results[phase.name] == {"by": name}
-        if name == save:
-            break
+        assert (row.status, row.attempts, row.suspect) == (phase.from_status, attempts, outcome.suspect)
+        assert (row.failed_phase, row.failure, row.results) == (None, outcome.failure, results_before(phase))
+        claim = await bench.claim_again(claim.paper_id, phase)
+        assert (claim.attempt, claim.suspect) == (attempts + 1, outcome.suspect)
+    expected = ["released", "reclaimed", "postponed", "postponed", "interrupted", "suspected"]
+    assert bench.events(claim.paper_id)[PHASES.index(phase) :] == expected
 
 
 async def test_a_lost_lease_changes_nothing(bench: Bench) -> None:
-    zombie = await claim_one(bench)
+    zombie = await bench.claim_one()
     bench.clock.now += LEASE_SECONDS + 1
     assert await bench.store.reclaim_expired(()) == 1
-    successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
+    successor = await bench.claim_again(zombie.paper_id)
     assert not await bench.store.finish(zombie, completed(PREP, {"pages": 666}))
     assert bench.row(zombie.paper_id).lease_id == successor.lease_id
     assert await bench.store.finish(successor, completed(PREP, {"pages": 3}))
@@ -142,10 +123,10 @@ async def test_a_lost_lease_changes_nothing(bench: Bench) -> None:
 
 
 async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
-    zombie = await claim_one(bench)
+    zombie = await bench.claim_one()
     bench.clock.now += LEASE_SECONDS + 1
     await bench.store.reclaim_expired(())
-    successor = next(claim for claim in await bench.store.claim(PREP, 3) if claim.paper_id == zombie.paper_id)
+    successor = await bench.claim_again(zombie.paper_id)
     results = await asyncio.gather(
         bench.store.finish(zombie, completed(PREP, {"pages": 666})),
         bench.store.finish(successor, completed(PREP, {"pages": 3})),
@@ -154,25 +135,41 @@ async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
     assert bench.row(zombie.paper_id).results["prep"] == {"pages": 3}
 
 
+async def test_an_expired_lease_stands_as_long_as_its_holder_lives(bench: Bench) -> None:
+    claim = await bench.claim_one()
+    bench.clock.now += LEASE_SECONDS + 1
+    assert await bench.store.reclaim_expired({claim.lease_id}) == 0
+    assert bench.row(claim.paper_id).lease_id == claim.lease_id
+    assert await bench.store.finish(claim, completed(PREP, {}))
+
+
+async def test_a_lease_that_has_not_run_out_is_not_reclaimed(bench: Bench) -> None:
+    claim = await bench.claim_one()
+    bench.clock.now += LEASE_SECONDS
+    assert await bench.store.reclaim_expired(()) == 0
+    assert bench.row(claim.paper_id).status is Status.PREPPING
+
+
 async def test_renewal_extends_and_tells_what_was_lost(bench: Bench) -> None:
     kept, lost = await bench.store.claim(PREP, 2)
     await bench.store.finish(lost, released(PREP, "test"))
     bench.clock.now += 200
     assert await bench.store.renew([kept, lost]) == {lost.lease_id}
+    assert await bench.store.renew([]) == set()
     bench.clock.now += 200
     assert await bench.store.reclaim_expired(()) == 0
     assert bench.row(kept.paper_id).lease_expires_at == bench.clock.now - 200 + LEASE_SECONDS
 
 
 async def test_charging(bench: Bench) -> None:
-    claim = await claim_one(bench)
+    claim = await bench.claim_one()
     await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "refused", 60, charged=True, suspect=False))
     row = bench.row(claim.paper_id)
     assert (row.status, row.attempts, row.next_attempt_at) == (Status.PENDING, 1, bench.clock.now + 60)
     assert (row.failure, row.detail) == ("network", "refused")
 
     bench.clock.now += 61
-    again = next(each for each in await bench.store.claim(PREP, 3) if each.paper_id == claim.paper_id)
+    again = await bench.claim_again(claim.paper_id)
     assert again.attempt == 2
     await bench.store.finish(again, postponed(PREP, Failure.RATE_LIMITED, "429", 60, charged=False, suspect=False))
     assert bench.row(claim.paper_id).attempts == 1
@@ -189,8 +186,18 @@ async def test_a_postponed_paper_waits_for_its_time(bench: Bench) -> None:
     assert await bench.store.next_attempt_at(PREP) is None
 
 
+async def test_the_next_attempt_is_the_earliest_of_any_priority(bench: Bench) -> None:
+    bench.add("2403.00001", priority=5)
+    (urgent, *others) = await bench.store.claim(PREP, 4)
+    for claim, delay in zip((urgent, *others), (90, 60, 70, 80), strict=True):
+        await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "", delay, charged=True, suspect=False))
+    assert await bench.store.next_attempt_at(PREP) == bench.clock.now + 60
+    for phase in PHASES[1:]:
+        assert await bench.store.next_attempt_at(phase) is None
+
+
 async def test_failed_for_good_is_never_claimed_and_is_counted(bench: Bench) -> None:
-    claim = await claim_one(bench)
+    claim = await bench.claim_one()
     await bench.store.finish(claim, failed(PREP, Failure.NOT_FOUND, "HTTP 404"))
     assert len(await bench.store.claim(PREP, 10)) == 2
     counts = await bench.store.counts()
@@ -199,27 +206,17 @@ async def test_failed_for_good_is_never_claimed_and_is_counted(bench: Bench) -> 
 
 
 async def test_a_suspect_stays_one_until_it_is_done(bench: Bench) -> None:
-    claim = await claim_one(bench)
+    claim = await bench.claim_one()
     await bench.store.finish(claim, suspected(PREP, "died", charged=True))
-    again = next(each for each in await bench.store.claim(PREP, 3) if each.paper_id == claim.paper_id)
+    again = await bench.claim_again(claim.paper_id)
     assert again.suspect
     assert again.attempt == 2
+    bench.clock.now += LEASE_SECONDS + 1
+    await bench.store.reclaim_expired(())
+    assert bench.row(claim.paper_id).suspect, "the end of a lease clears nobody"
+    again = await bench.claim_again(claim.paper_id)
     await bench.store.finish(again, completed(PREP, {}))
     assert not bench.row(claim.paper_id).suspect
-
-
-async def test_a_status_and_a_lease_that_disagree_cannot_be_written(bench: Bench) -> None:
-    connection = sqlite3.connect(SQLiteFiles(bench.folder.root).shard_file(0))
-    for statement in (
-        "UPDATE papers SET status = 'prepping'",
-        "UPDATE papers SET lease_id = 'x', lease_expires_at = 1",
-        "UPDATE papers SET status = 'failed'",
-        "UPDATE papers SET status = 'lost'",
-        "UPDATE papers SET attempts = -1",
-    ):
-        with pytest.raises(sqlite3.IntegrityError):
-            connection.execute(statement)
-    connection.close()
 
 
 async def test_ends_that_arrive_together_are_all_written(bench: Bench) -> None:
@@ -230,32 +227,26 @@ async def test_ends_that_arrive_together_are_all_written(bench: Bench) -> None:
     assert (await bench.store.counts()).by_status == {"prepped": 502}
 
 
-async def test_what_waits_to_be_written_is_written_at_close(bench: Bench) -> None:
+@pytest.mark.parametrize("turns", [1, 2, 3, 5, 10])
+async def test_what_waits_to_be_written_is_written_at_close(bench: Bench, turns: int) -> None:
+    """Also what is being written just then."""
     async with bench.open_again() as store:
         (claim,) = await store.claim(PREP, 1)
         saving = asyncio.ensure_future(store.finish(claim, completed(PREP, {})))
-        await asyncio.sleep(0)
-    assert await saving
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await saving
     assert bench.row(claim.paper_id).status is Status.PREPPED
 
 
-async def test_what_is_written_is_seen_by_other_processes_for_good(tmp_path: Path, engine: Engine) -> None:
-    """Regression: SQLite's locks were lost, so a reader's close took away the log that the store still wrote to."""
-    folder = DataFolder(tmp_path)
-    with open_ledger(folder, Layout(1, 1)) as ledger:
-        ledger.add(["2401.00001", "2401.00002"])
-    read = (
-        "import sys; from pathlib import Path; from rpa_shard.store.folder import DataFolder;"
-        "from rpa_shard.store.sqlite.ledger import open_ledger\n"
-        "with open_ledger(DataFolder(Path(sys.argv[1]))) as ledger: print(ledger.counts().by_status.get('failed', 0))"
-    )
-    async with engine(SQLiteFiles(folder.root).shard_file(0), 60, None) as store:
-        for failed_so_far in (1, 2):
-            (claim,) = await store.claim(PREP, 1)
-            assert await store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone"))
-            for _ in range(2):
-                reader = await asyncio.create_subprocess_exec(
-                    sys.executable, "-c", read, str(tmp_path), stdout=asyncio.subprocess.PIPE
-                )
-                output, _ = await reader.communicate()
-                assert int(output) == failed_so_far
+async def test_two_ends_of_one_paper_are_both_answered_at_close(bench: Bench) -> None:
+    async with bench.open_again() as store:
+        (zombie,) = await store.claim(PREP, 1)
+        bench.clock.now += LEASE_SECONDS + 1
+        await store.reclaim_expired(())
+        successor = next(each for each in await store.claim(PREP, 3) if each.paper_id == zombie.paper_id)
+        ends = [asyncio.ensure_future(store.finish(each, completed(PREP, {}))) for each in (zombie, successor)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*ends) == [False, True]

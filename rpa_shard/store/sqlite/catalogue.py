@@ -18,9 +18,8 @@ from urllib.parse import quote
 from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.store.catalogue import Member, PaperMetadata, Whereabouts
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import transaction_on
 from rpa_shard.store.sqlite.queries import catalogue_query
-from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, DamagedFileError, damaged, open_file
+from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, DamagedFileError, damaged, open_file, transaction_on
 
 
 class SQLiteCatalogue:

@@ -14,7 +14,7 @@ from pathlib import Path
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.sqlite import ledger, reshard
+from rpa_shard.store.sqlite import ledger, reclaim, reshard
 from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, SQLiteCatalogueReader, open_catalogue
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import SQLiteLedger
@@ -48,7 +48,7 @@ class SQLiteEngine:
         return SQLiteStore.open(self.files.shard_file(shard), lease_seconds, clock, group=group)
 
     def reclaim(self, shard: int, suspects: Mapping[str, bool]) -> int:
-        return ledger.reclaim(self.files, shard, suspects)
+        return reclaim.reclaim(self.files, shard, suspects)
 
     def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:
         return self.files.exclusive(wait=wait)

@@ -17,7 +17,7 @@ from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.system.files import replace_file
 from rpa_shard.system.locks import lock, lock_now
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,28 @@ class SQLiteFiles:
     def shard_file(self, shard: int) -> Path:
         return self.root / "shards" / f"shard-{shard:03d}.sqlite3"
 
+    def shard_numbers(self, stored: StoredLayout) -> list[int]:
+        """The shards that have a file; while a move is under way, those whose file is there."""
+        if stored.moving_to is None:
+            return list(range(stored.layout.shards))
+        most = max(stored.layout.shards, stored.moving_to.shards)
+        return [number for number in range(most) if self.shard_file(number).exists()]
+
+    def before_upgrade(self, version: int) -> Path:
+        """Copies of the files of an older format, made before they were upgraded."""
+        return self.root / "before-upgrade" / f"format-{version}"
+
     def read_manifest(self) -> StoredLayout | None:
         """What the manifest says, or None where there is none yet. Raises StoreError for one that is not ours."""
+        manifest = self._read_manifest()
+        return manifest[1] if manifest is not None else None
+
+    def stored_format(self) -> int | None:
+        """The format that the manifest names, or None where there is none yet. Raises as `read_manifest`."""
+        manifest = self._read_manifest()
+        return manifest[0] if manifest is not None else None
+
+    def _read_manifest(self) -> tuple[int, StoredLayout] | None:
         try:
             text = self.manifest_file.read_text()
         except FileNotFoundError:
@@ -59,7 +79,7 @@ class SQLiteFiles:
         if version > MANIFEST_FORMAT:
             newer = f"has format {version}, newer than ours ({MANIFEST_FORMAT})"
             raise StoreError(f"{self.manifest_file} {newer}: update rpa_shard")
-        return stored
+        return version, stored
 
     def write_manifest(self, stored: StoredLayout) -> None:
         """Replaces the manifest, durably."""

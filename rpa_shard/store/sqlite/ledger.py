@@ -1,4 +1,4 @@
-"""All shard files of a data folder, as the commands see them: add, count, look up, read through, retry, reclaim.
+"""All shard files of a data folder, as the commands see them: add, count, look up, read through, retry.
 
 Guarantee: works while a run is on and while none is; every write is one short transaction a shard file, under the
 folder's layout lock. Limit: it never claims; leases belong to shards. Synchronous, for processes without a loop.
@@ -12,24 +12,20 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import INITIAL_STATUS, PHASES, Phase, Status, phase_from, phase_holding
+from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.outcome import Outcome, reclaimed, suspected
 from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file
+from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on
+from rpa_shard.store.sqlite.upgrade import upgrade_if_older
 from rpa_shard.system.file_systems import refuse_network_file_system
 
 PAGE_ROWS = 1000
-# A source may ask for a day; nothing else makes a paper wait so long.
-MAX_WAIT_SECONDS = 24 * 3600.0
 
 
 class SQLiteLedger:
@@ -95,13 +91,14 @@ class SQLiteLedger:
         for shard in range(self.layout.shards):
             (row,) = self._read(shard, "leases", now=time.time())
             held, expired = held + row["held"], expired + row["expired"]
-            incoherent += self._read(shard, "incoherent")[0][0]
+            incoherent += self._read(shard, "incoherent", statuses=json.dumps(ACTIVE_STATUSES))[0][0]
             if row["oldest_claimed_at"] is not None:
                 oldest = min(oldest or row["oldest_claimed_at"], row["oldest_claimed_at"])
         return Leases(held, expired, incoherent, oldest)
 
     def suspects(self) -> int:
-        return self._sum("count_suspects")
+        statuses = json.dumps([each for each in Status if each is not Status.FAILED])
+        return sum(self._read(shard, "count_suspects", statuses=statuses)[0][0] for shard in range(self.layout.shards))
 
     def paper(self, paper_id: str) -> PaperRow | None:
         shard = self.layout.shard_of(paper_id)
@@ -129,7 +126,11 @@ class SQLiteLedger:
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         moved: list[str] = []
         wanted: Sequence[str | None] = [None] if paper_ids is None else paper_ids
-        from_statuses = json.dumps({phase.name: phase.from_status for phase in PHASES})
+        same = {
+            "from_statuses": json.dumps({phase.name: phase.from_status for phase in PHASES}),
+            "failed_status": Status.FAILED,
+            "failure": failure,
+        }
         for shard in range(self.layout.shards):
             here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
             if not here:
@@ -137,8 +138,7 @@ class SQLiteLedger:
             now = time.time()
             with self._transaction(shard) as connection:
                 for paper_id in here:
-                    parameters = {"from_statuses": from_statuses, "now": now, "id": paper_id, "failure": failure}
-                    back = connection.execute(query("retry"), parameters).fetchall()
+                    back = connection.execute(query("retry"), {**same, "now": now, "id": paper_id}).fetchall()
                     lines = [_line(row["id"], now, "retried", phase_from(row["status"]).name) for row in back]
                     connection.executemany(query("remember"), lines)
                     moved += [row["id"] for row in back]
@@ -160,9 +160,6 @@ class SQLiteLedger:
             if done:
                 connection.execute(query("remember"), _line(row.paper_id, now, "requeued", phase.name, detail))
         return done
-
-    def _sum(self, name: str) -> int:
-        return sum(self._read(shard, name)[0][0] for shard in range(self.layout.shards))
 
     def _read(self, shard: int, name: str, **parameters: Any) -> list[sqlite3.Row]:
         """The rows of the query called `name`. Raises StoreError."""
@@ -198,6 +195,8 @@ def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iter
         create(files, layout_if_new)
     elif files.read_manifest() is None:
         raise StoreError(f"no papers in {files.root} yet: add some with `add`")
+    else:
+        upgrade_if_older(files)
     with files.shared(), ExitStack() as opened:
         stored = files.read_manifest()
         if stored is None or stored.moving_to is not None:
@@ -210,7 +209,10 @@ def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iter
 
 
 def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
-    """The folder's layout; a new folder is made with `layout`, its manifest last. Raises StoreError."""
+    """The folder's layout; a new folder is made with `layout`, its manifest last, and an older one is upgraded.
+
+    Raises StoreError.
+    """
     refuse_network_file_system(files.root)
     try:
         files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
@@ -220,44 +222,12 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
         stored = files.read_manifest()
         if stored is None:
             for shard in range(layout.shards):
-                open_shard_file(files.shard_file(shard), create=True).close()
+                # An older version may have been killed while it made the folder.
+                open_shard_file(files.shard_file(shard), create=True, older=True).close()
             stored = StoredLayout(layout)
             files.write_manifest(stored)
+    upgrade_if_older(files)
     return stored
-
-
-def reclaim(files: SQLiteFiles, shard: int, suspects: Mapping[str, bool]) -> int:
-    """Frees every lease of a shard file at once, and cuts waits that are too long; returns how many leases there were.
-
-    See `rpa_shard.store.protocol.StoreEngine.reclaim`.
-    """
-    with closing(open_shard_file(files.shard_file(shard))) as connection, transaction(connection, files, shard):
-        now = time.time()
-        for phase in PHASES:
-            connection.execute(query("mend_waits"), {"from_status": phase.from_status, "now": now})
-            latest = now + MAX_WAIT_SECONDS
-            connection.execute(query("clamp_waits"), {"from_status": phase.from_status, "latest": latest})
-        held = connection.execute(query("held")).fetchall()
-        outcomes = [_reclaimed(row, suspects.get(row["id"])) for row in held]
-        rows = [
-            outcome_row(row["id"], row["lease_id"], outcome, now) for row, outcome in zip(held, outcomes, strict=True)
-        ]
-        connection.execute(query("finish"), {"outcomes": json.dumps(rows), "now": now}).fetchall()
-        connection.executemany(
-            query("remember"),
-            [
-                outcome_line(row["id"], row["attempts"], outcome, now)
-                for row, outcome in zip(held, outcomes, strict=True)
-            ],
-        )
-    return len(held)
-
-
-def _reclaimed(row: sqlite3.Row, suspected_and_charged: bool | None) -> Outcome:
-    phase = phase_holding(row["status"])
-    if suspected_and_charged is not None:
-        return suspected(phase, "its process died while parsing it", charged=suspected_and_charged)
-    return reclaimed(phase, "its process died", suspect=bool(row["suspect"]))
 
 
 def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:
@@ -280,22 +250,6 @@ def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) 
         yield connection
 
 
-@contextmanager
-def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
-    """One immediate transaction on the file at `path`; SQLite's errors come out as StoreError."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-    except sqlite3.Error as error:
-        raise damaged(path, error) from None
-
-
 def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
     """A row as a value. Raises ValueError for one that was damaged."""
     return PaperRow(
@@ -316,3 +270,9 @@ def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
         added_at=row["added_at"],
         changed_at=row["changed_at"],
     )
+
+
+def check_row(row: sqlite3.Row) -> None:
+    """Raises ValueError for a row, of any format, that `paper_row` could not read."""
+    Status(row["status"])
+    json.loads(row["results"])

@@ -53,6 +53,11 @@ def catalogue_schema() -> tuple[str, ...]:
     return _statements(catalogue_query("schema"))
 
 
+def migration(number: int) -> tuple[str, ...]:
+    """The statements that bring a shard file from the format before to format `number`."""
+    return _statements(_without_comments(files(__package__).joinpath("migrations", f"{number:04}.sql").read_text()))
+
+
 def _statements(text: str) -> tuple[str, ...]:
     return tuple(statement.strip() for statement in text.split(";") if statement.strip())
 

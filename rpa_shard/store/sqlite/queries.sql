@@ -83,7 +83,7 @@ WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
 SELECT status, count(*) AS papers FROM papers GROUP BY status;
 
 -- name: count_by_failure
--- Papers that failed for good, by reason.
+-- Papers that failed for good, by reason; the partial index wants the status spelled out.
 SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
 
 -- name: count_arxiv_papers
@@ -118,13 +118,12 @@ SELECT count(*) AS held, coalesce(sum(lease_expires_at < :now), 0) AS expired, m
 FROM papers WHERE lease_id IS NOT NULL;
 
 -- name: count_suspects
--- Papers that will run alone, because their process died while parsing them.
-SELECT count(*) FROM papers WHERE suspect = 1 AND status <> 'failed';
+-- Papers in some statuses that will run alone, because their process died while parsing them.
+SELECT count(*) FROM papers WHERE suspect = 1 AND status IN (SELECT value FROM json_each(:statuses));
 
 -- name: incoherent
--- Rows whose status and lease disagree; the checks of the table make one impossible to write.
-SELECT count(*) FROM papers
-WHERE status IN ('prepping', 'analyzing', 'wrapping') AND lease_id IS NULL;
+-- Rows of some statuses without a lease, which the checks of the table make impossible to write for active ones.
+SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND lease_id IS NULL;
 
 -- name: next_attempt
 -- When the first waiting paper of a status and priority may be tried.
@@ -139,7 +138,7 @@ SELECT * FROM papers WHERE id = :id;
 SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
 
 -- name: page
--- The next papers in order of id: how a whole shard is read without holding it in memory.
+-- The next papers in order of id: how all of a shard is read without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: restore_paper
@@ -162,8 +161,9 @@ SELECT id, status, failed_phase, changed_at, nullif(results, '{}') FROM papers W
 -- name: retry
 -- Send failed papers back to where their phase begins, with a clean slate; those that killed a process stay suspects.
 UPDATE papers
-SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL, detail = NULL, changed_at = :now
-WHERE status = 'failed' AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
+SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL,
+    detail = NULL, changed_at = :now
+WHERE status = :failed_status AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
 RETURNING id, status;
 
 -- name: requeue

@@ -1,7 +1,8 @@
 """Opening our SQLite files, a shard's or the catalogue, the same way for everybody.
 
-Guarantee: a file that is not ours, is newer than we know or is damaged is refused with one clear line and left
-as it is; a new file is made whole or not at all. Limit: damage deep inside a file shows only when it is read.
+Guarantee: a file that is not ours, is newer than we know, is older and not yet upgraded, or is damaged, is refused with
+one clear line and left as it is; a new file is made complete or not at all. Limit: damage deep inside a file shows only
+when it is read.
 
 Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
 the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
@@ -10,7 +11,8 @@ the process holds on it, SQLite's too, and another process may then take away th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,10 @@ BUSY_SECONDS = 60.0
 # What SQLite, or its binding, says of values that cannot be what was written.
 _NONSENSE = ("malformed JSON", "Could not decode")
 _REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
+
+
+class OlderFormatError(StoreError):
+    """The file has an older format: it is used once it has been upgraded (`rpa_shard.store.sqlite.upgrade`)."""
 
 
 class DamagedFileError(StoreError):
@@ -42,12 +48,14 @@ SHARD_FILE = FileKind(0x52504153, SHARD_FORMAT, schema)
 CATALOGUE_FILE = FileKind(0x52504143, CATALOGUE_FORMAT, catalogue_schema)
 
 
-def open_shard_file(path: Path, *, create: bool = False) -> sqlite3.Connection:
-    """A shard file. Raises StoreError."""
-    return open_file(path, SHARD_FILE, create=create)
+def open_shard_file(path: Path, *, create: bool = False, older: bool = False) -> sqlite3.Connection:
+    """A shard file; with `older` also one of an older format. Raises StoreError."""
+    return open_file(path, SHARD_FILE, create=create, older=older)
 
 
-def open_file(path: Path, kind: FileKind, *, create: bool = False, any_thread: bool = False) -> sqlite3.Connection:
+def open_file(
+    path: Path, kind: FileKind, *, create: bool = False, older: bool = False, any_thread: bool = False
+) -> sqlite3.Connection:
     """A connection in autocommit mode with named rows. Raises StoreError."""
     mode = "rwc" if create else "rw"
     if rebuilt(path).exists():
@@ -62,7 +70,7 @@ def open_file(path: Path, kind: FileKind, *, create: bool = False, any_thread: b
         )
         connection.row_factory = sqlite3.Row
         try:
-            _check_format(connection, path, kind, create=create)
+            _check_format(connection, path, kind, create=create, older=older)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
@@ -75,6 +83,22 @@ def open_file(path: Path, kind: FileKind, *, create: bool = False, any_thread: b
     return connection
 
 
+@contextmanager
+def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """One immediate transaction on the file at `path`; SQLite's errors come out as StoreError."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise damaged(path, error) from None
+
+
 def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     """The one line for a file that SQLite cannot work with."""
     if is_locked(error):
@@ -82,8 +106,13 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     if _code(error) == sqlite3.SQLITE_NOTADB:
         return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
     if _code(error) == sqlite3.SQLITE_CORRUPT or any(word in str(error) for word in _NONSENSE):
-        return DamagedFileError(f"{path} is damaged ({error}): {_REPAIR}")
+        return damaged_because(path, str(error))
     return StoreError(f"{path} cannot be used: {error}")
+
+
+def damaged_because(path: Path, why: str) -> StoreError:
+    """The one line for a file whose damage is known."""
+    return DamagedFileError(f"{path} is damaged ({' '.join(why.split())}): {_REPAIR}")
 
 
 def newer_format(path: Path, version: int, ours: int) -> StoreError:
@@ -93,7 +122,7 @@ def newer_format(path: Path, version: int, ours: int) -> StoreError:
 
 def nonsense(path: Path, paper_id: str, error: ValueError) -> StoreError:
     """The one line for a row that was damaged but can be read."""
-    return DamagedFileError(f"{path} is damaged (the row of {paper_id}: {error}): {_REPAIR}")
+    return damaged_because(path, f"the row of {paper_id}: {error}")
 
 
 def is_locked(error: sqlite3.Error) -> bool:
@@ -112,7 +141,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def rebuilt(path: Path) -> Path:
-    """Where a repair leaves the whole file that is about to take the place of the one at `path`."""
+    """Where a repair leaves the new file that is about to take the place of the one at `path`."""
     return path.with_name(path.name + ".rebuilt")
 
 
@@ -120,7 +149,17 @@ def _missing(path: Path) -> StoreError:
     return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_REPAIR}")
 
 
-def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool) -> None:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, whatever the file is. Raises sqlite3.Error.
+
+    Whoever may write empties the log into the file when it closes, and the file may be damaged.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool, older: bool) -> None:
     application, version = identity_of(connection)
     if (application, version) == (0, 0) and not _has_tables(connection):
         if not create:
@@ -136,6 +175,8 @@ def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *,
         raise StoreError(f"{path} is an SQLite file of another program; nothing was changed")
     if version > kind.format:
         raise newer_format(path, version, kind.format)
+    if version < kind.format and not older:
+        raise OlderFormatError(f"{path} has format {version}, older than ours ({kind.format}): `status` upgrades it")
 
 
 def identity_of(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import aiosqlite
 
+from rpa_shard.model.errors import StoreError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, phase_holding
 from rpa_shard.store.outcome import Outcome, released
@@ -47,7 +48,7 @@ class _Ending:
 
 
 class SQLiteStore:
-    """The papers of one shard. Made by `open`; `commit_groups` must run as a task as long as it is in use."""
+    """The papers of one shard. Made by `open`, which writes what still waits when it is closed."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class SQLiteStore:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._transaction = asyncio.Lock()
+        self._flushing = asyncio.Lock()
         self._endings: list[_Ending] = []
         self._arrived = asyncio.Event()
         self._group = group
@@ -85,9 +87,10 @@ class SQLiteStore:
             try:
                 yield store
             finally:
-                await store._flush()
+                await store._write_what_waits()
                 committer.cancel()
                 await asyncio.gather(committer, return_exceptions=True)
+                store._refuse_what_waits()
 
     async def claim(self, phase: Phase, limit: int) -> list[Claim]:
         with self._naming_the_file():
@@ -202,29 +205,45 @@ class SQLiteStore:
                     await self._group_arrived.wait()
             await self._flush()
 
-    async def _flush(self) -> None:
-        self._arrived.clear()
-        self._group_arrived.clear()
-        group = self._next_group()
-        if not group:
-            return
-        try:
-            with self._naming_the_file():
-                try:
-                    finished = await self._finish_group(group)
-                except sqlite3.OperationalError as error:
-                    if not _will_pass(error):
-                        raise
-                    await self._put_back(group, error)
-                    return
-        except Exception as error:  # whatever it is, the workers that wait must hear of it
+    async def _write_what_waits(self) -> None:
+        """The last groups, also the one that is being written; stops where the file cannot be written for now."""
+        while self._endings or self._flushing.locked():
+            if not await self._flush():
+                return
+
+    def _refuse_what_waits(self) -> None:
+        self._tell(self._endings, StoreError(f"{self._path} could not be written before it was closed"))
+
+    async def _flush(self) -> bool:
+        """Writes one group; False if it has to wait."""
+        async with self._flushing:
+            self._arrived.clear()
+            self._group_arrived.clear()
+            group = self._next_group()
+            if not group:
+                return True
+            try:
+                with self._naming_the_file():
+                    try:
+                        finished = await self._finish_group(group)
+                    except sqlite3.OperationalError as error:
+                        if not _will_pass(error):
+                            raise
+                        await self._put_back(group, error)
+                        return False
+            except Exception as error:  # whatever it is, the workers that wait must hear of it
+                self._tell(group, error)
+                return True
             for ending in group:
-                if not ending.written.done():
-                    ending.written.set_exception(error)
-            return
-        for ending in group:
-            if not ending.written.done():  # its worker may have been cancelled
-                ending.written.set_result(ending.claim.paper_id in finished)
+                if not ending.written.done():  # its worker may have been cancelled
+                    ending.written.set_result(ending.claim.paper_id in finished)
+            return True
+
+    @staticmethod
+    def _tell(endings: list[_Ending], error: Exception) -> None:
+        for ending in endings:
+            if not ending.written.done():
+                ending.written.set_exception(error)
 
     async def _put_back(self, group: list[_Ending], error: sqlite3.Error) -> None:
         why = "no room for the store's writes" if is_full(error) else "another program has locked the store"

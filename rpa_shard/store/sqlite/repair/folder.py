@@ -15,7 +15,7 @@ from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.companions import with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.repair.aside import new_folder_aside
-from rpa_shard.store.sqlite.repair.rebuild import CUT_SHORT, find_damage, finish, ids_in, repair_file, shard_numbers
+from rpa_shard.store.sqlite.repair.rebuild import CUT_SHORT, find_damage, finish, ids_in, repair_file
 from rpa_shard.store.sqlite.shard_file import DamagedFileError
 
 
@@ -29,7 +29,7 @@ def repair_folder(
     """Checks every file and rebuilds those that are damaged. Raises StoreError."""
     report = RepairReport()
     damage: dict[int, str] = {}
-    for shard in shard_numbers(files, stored):
+    for shard in files.shard_numbers(stored):
         path = files.shard_file(shard)
         found = find_damage(path)
         if found == CUT_SHORT:

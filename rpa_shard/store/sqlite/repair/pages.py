@@ -1,6 +1,6 @@
 """Records out of an SQLite file that SQLite refuses, page by page.
 
-Guarantee: a page that is whole gives its records whatever happened to all the others; the newest committed image of a
+Guarantee: an undamaged page gives its records whatever happened to all the others; the newest committed image of a
 page counts, also where it is still in the write-ahead log; pages known to be free are left out. Limit: knows what our
 files use (UTF-8, no auto-vacuum, no encryption), and changes nothing; whether a record makes sense is not asked here.
 

@@ -1,9 +1,10 @@
-"""Finding the damaged shard files of a folder, and putting whole ones in their place.
+"""Finding the damaged shard files of a folder, and putting new ones in their place.
 
 Guarantee: a damaged file is kept, with its log, before anything takes its place; a repair that is cut short can be run
-again, and until then the file is refused, so nothing is built on half of it; files that are whole are not touched. No
-paper that can be read, or that has files, is lost, and a paper that another file has is not made twice. Limit: a paper
-that waited, whose row and index entries are gone, is known to nobody.
+again, and until then the file is refused, so nothing is built on half of it; files that are intact are not touched. No
+paper that can be read, or that has files, is lost, and a paper that another file has is not made twice. A file of an
+older format is repaired, too, and the new one has ours. Limit: a paper that waited, whose row and index entries are
+gone, is known to nobody.
 
 The caller holds the run lock and the layout lock.
 """
@@ -25,12 +26,20 @@ from rpa_shard.store.outcome import completed
 from rpa_shard.store.repairs import KnownPaper, RepairedFile
 from rpa_shard.store.sqlite.companions import companions_of, remove_with_companions, with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import paper_row, transaction_on
+from rpa_shard.store.sqlite.ledger import check_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.repair.aside import new_folder_aside
 from rpa_shard.store.sqlite.repair.pages import records_of
 from rpa_shard.store.sqlite.repair.rows import Row, Salvage, blank_row, salvage
-from rpa_shard.store.sqlite.shard_file import SHARD_FILE, identity_of, newer_format, open_shard_file, rebuilt
+from rpa_shard.store.sqlite.shard_file import (
+    SHARD_FILE,
+    identity_of,
+    newer_format,
+    open_shard_file,
+    open_to_read,
+    rebuilt,
+    transaction_on,
+)
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import PART_ENDING, sync_file, sync_folder
 
@@ -38,16 +47,8 @@ PAGE_ROWS = 1000
 CUT_SHORT = "its repair was cut short"
 
 
-def shard_numbers(files: SQLiteFiles, stored: StoredLayout) -> list[int]:
-    """The shards that have a file; while a move is under way, those whose file is there."""
-    if stored.moving_to is None:
-        return list(range(stored.layout.shards))
-    most = max(stored.layout.shards, stored.moving_to.shards)
-    return [number for number in range(most) if files.shard_file(number).exists()]
-
-
 def find_damage(path: Path) -> str | None:
-    """What is wrong with a shard file, in a few words; reads all of it, and changes nothing.
+    """What is wrong with a shard file of any format, in a few words; reads all of it, and changes nothing.
 
     Raises StoreError for a file of a newer version.
     """
@@ -58,9 +59,7 @@ def find_damage(path: Path) -> str | None:
     if path.stat().st_size == 0:
         return "empty"
     try:
-        # Read-only: whoever may write empties the log into the file when it closes, and the file is damaged.
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
+        with closing(open_to_read(path)) as connection:
             return _damage_inside(connection, path)
     except sqlite3.Error as error:
         return str(error)
@@ -77,15 +76,15 @@ def _damage_inside(connection: sqlite3.Connection, path: Path) -> str | None:
         return " ".join(str(first).split())
     try:
         for row in _all_rows(connection):
-            paper_row(row, 0)
+            check_row(row)
     except ValueError as error:
         return f"a row that makes no sense: {error}"
     return None
 
 
 def ids_in(path: Path) -> Iterator[str]:
-    """The papers of a file that is whole."""
-    with closing(open_shard_file(path)) as connection:
+    """The papers of a file that is intact."""
+    with closing(open_shard_file(path, older=True)) as connection:
         yield from (row["id"] for row in _all_rows(connection))
 
 

@@ -1,8 +1,9 @@
 """What the records of a damaged shard file say of papers.
 
-Guarantee: pure; a row counts only if every value in it is one that we could have written, and of several images of one
-row the one that changed last counts. Where a row is gone, the indexes and the history may still know the paper: what
-they say is kept apart, because it is less. Limit: a row that was damaged into another possible row passes.
+Guarantee: pure; a row counts only if every value in it is one that we could have written, in our format or in an older
+one, and of several images of one row the one that changed last counts. Where a row is gone, the indexes and the history
+may still know the paper: what they say is kept apart, because it is less. Limit: a row that was damaged into another
+possible row passes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, Status
+from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, PREP, Status
 from rpa_shard.store.sqlite.repair.pages import Record, Value
 
 COLUMNS = (
@@ -22,6 +23,9 @@ COLUMNS = (
     "failure", "failed_phase", "detail", "results", "added_at", "changed_at",
 )  # fmt: skip
 HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "phase", "attempt", "failure", "detail")
+# Records of format 1 are told by their width; what they lack is what the upgrade says of them.
+_COLUMNS_1 = tuple(name for name in COLUMNS if name not in ("worker", "failed_phase"))
+_HISTORY_COLUMNS_1 = tuple(name for name in HISTORY_COLUMNS if name != "phase")
 _STATUSES = frozenset(each.value for each in Status)
 _HELD = frozenset(each.value for each in ACTIVE_STATUSES)
 _FAILURES = frozenset(each.value for each in Failure)
@@ -32,7 +36,7 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Salvage:
-    """What could be read: whole rows by id, the history by number, and what indexes say of papers by id."""
+    """What could be read: rows by id, the history by number, and what indexes say of papers by id."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     history: dict[int, Row] = field(default_factory=dict)
@@ -78,12 +82,10 @@ def salvage(records: Iterable[Record]) -> Salvage:
 def _take(found: Salvage, record: Record) -> None:
     values = record.values
     if record.row_number is not None:
-        if len(values) == len(HISTORY_COLUMNS):
-            line = dict(zip(HISTORY_COLUMNS, (record.row_number, *values[1:]), strict=True))
-            if _is_history(line):
-                found.history[record.row_number] = line
-    elif len(values) == len(COLUMNS):
-        row = dict(zip(COLUMNS, values, strict=True))
+        line = _line_of((record.row_number, *values[1:]))
+        if line is not None and _is_history(line):
+            found.history[record.row_number] = line
+    elif (row := _row_of(values)) is not None:
         paper_id = str(row["id"])
         if _is_row(row) and _is_newer(row, found.rows.get(paper_id)):
             found.rows[paper_id] = row
@@ -91,6 +93,26 @@ def _take(found: Salvage, record: Record) -> None:
         found.indexed[str(values[3])] = (str(values[0]), values[1])
     elif len(values) == 2 and values[0] in _FAILURES and _is_id(values[1]):
         found.failures[str(values[1])] = str(values[0])
+
+
+def _row_of(values: tuple[Value, ...]) -> Row | None:
+    """The row that a record may be, by its width."""
+    if len(values) == len(COLUMNS):
+        return dict(zip(COLUMNS, values, strict=True))
+    if len(values) == len(_COLUMNS_1):
+        row = dict(zip(_COLUMNS_1, values, strict=True))
+        return {**row, "worker": 0, "failed_phase": PREP.name if row["status"] == Status.FAILED else None}
+    return None
+
+
+def _line_of(values: tuple[Value, ...]) -> Row | None:
+    """The line of history that a record may be, by its width."""
+    if len(values) == len(HISTORY_COLUMNS):
+        return dict(zip(HISTORY_COLUMNS, values, strict=True))
+    if len(values) == len(_HISTORY_COLUMNS_1):
+        line = dict(zip(_HISTORY_COLUMNS_1, values, strict=True))
+        return {**line, "phase": PREP.name if line["event"] != "repaired" else None}
+    return None
 
 
 def _is_newer(row: Row, other: Row | None) -> bool:

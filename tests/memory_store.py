@@ -1,0 +1,288 @@
+"""A store in memory that keeps every rule of the protocols: what tests compare real engines with, and run against.
+
+Guarantee: as `rpa_shard.store.protocol` says, but for durability. Limit: one process; nothing can be damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from rpa_shard.model.errors import FolderBusyError, StoreError
+from rpa_shard.model.failure import Failure
+from rpa_shard.model.paper import Claim
+from rpa_shard.model.phase import (
+    INITIAL_STATUS,
+    PHASES,
+    Phase,
+    Status,
+    phase_named,
+)
+from rpa_shard.store.catalogue import Whereabouts
+from rpa_shard.store.layout import Layout, StoredLayout
+from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
+from rpa_shard.store.repairs import KnownPaper, RepairReport
+from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from tests.memory_catalogue import MemoryCatalogue
+from tests.memory_papers import Papers, claim_of, counts_of
+
+MAX_WAIT_SECONDS = 24 * 3600.0
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """The papers of one shard; implements `Store`."""
+
+    papers: Papers
+    shard: int
+    lease_seconds: float
+    clock: Clock
+
+    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+        now = self.clock()
+        waiting = [row for row in self._waiting(phase) if row.next_attempt_at <= now]
+        waiting.sort(key=lambda row: (-row.priority, row.next_attempt_at))
+        claims = []
+        for row in waiting[:limit]:
+            lease_id, attempt = uuid4().hex, row.attempts + 1
+            row = replace(row, lease_id=lease_id, lease_expires_at=now + self.lease_seconds)
+            self.papers.put(replace(row, status=phase.active_status, attempts=attempt, changed_at=now))
+            claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect))
+        return claims
+
+    async def next_attempt_at(self, phase: Phase) -> float | None:
+        return min((row.next_attempt_at for row in self._waiting(phase)), default=None)
+
+    async def renew(self, claims: Collection[Claim]) -> set[str]:
+        lost = set()
+        for claim in claims:
+            row = self.papers.held_row(claim, self.shard)
+            if row is None:
+                lost.add(claim.lease_id)
+            else:
+                self.papers.put(replace(row, lease_expires_at=self.clock() + self.lease_seconds))
+        return lost
+
+    async def reclaim_expired(self, held: Collection[str]) -> int:
+        count = 0
+        for row in self._rows():
+            if row.lease_id is None or row.lease_expires_at is None or row.lease_expires_at >= self.clock():
+                continue
+            if row.lease_id not in held:
+                claim = claim_of(row)
+                count += await self.finish(claim, released(claim.phase, "lease expired", suspect=row.suspect))
+        return count
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> bool:
+        return self.papers.end(claim, outcome, self.shard, self.clock())
+
+    async def counts(self) -> Counts:
+        return counts_of(self._rows())
+
+    def _rows(self) -> list[PaperRow]:
+        return self.papers.of_shard(self.shard)
+
+    def _waiting(self, phase: Phase) -> list[PaperRow]:
+        return [row for row in self._rows() if row.status is phase.from_status]
+
+
+@dataclass(frozen=True)
+class MemoryLedger:
+    """The papers of all shards; implements `Ledger`."""
+
+    engine: MemoryEngine
+    layout: Layout
+
+    @property
+    def _rows(self) -> list[PaperRow]:
+        return self.engine.papers.in_order()
+
+    def add(self, paper_ids: Iterable[str], priority: int = 0) -> tuple[int, int]:
+        added = known = 0
+        now = self.engine.clock()
+        for paper_id in paper_ids:
+            if paper_id in self.engine.papers.rows:
+                known += 1
+                continue
+            worker, shard = self.layout.worker_of(paper_id), self.layout.shard_of(paper_id)
+            blank = (None, None, False, None, None, None)
+            row = PaperRow(paper_id, worker, shard, priority, INITIAL_STATUS, 0, now, *blank, {}, now, now)
+            self.engine.papers.put(row)
+            added += 1
+        return added, known
+
+    def counts(self) -> Counts:
+        return counts_of(self._rows)
+
+    def leases(self) -> Leases:
+        now = self.engine.clock()
+        held = [row for row in self._rows if row.lease_expires_at is not None]
+        expired = sum(row.lease_expires_at < now for row in held if row.lease_expires_at is not None)
+        return Leases(len(held), expired, 0, min((row.changed_at for row in held), default=None))
+
+    def suspects(self) -> int:
+        return sum(row.suspect and row.status is not Status.FAILED for row in self._rows)
+
+    def paper(self, paper_id: str) -> PaperRow | None:
+        return self.engine.papers.rows.get(paper_id)
+
+    def history(self, paper_id: str) -> list[HistoryLine]:
+        return list(self.engine.papers.history.get(paper_id, ()))
+
+    def papers(self) -> Iterator[PaperRow]:
+        yield from self._rows
+
+    def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
+        for row in self._rows:
+            results = json.dumps(row.results) if row.results else None
+            yield row.shard, [RowToVerify(row.paper_id, row.status, row.failed_phase, row.changed_at, results)]
+
+    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
+        yield from (row.paper_id for row in self._rows if row.status in statuses)
+
+    def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
+        catalogue = self.engine.catalogue
+        archived = catalogue.members if except_archived and catalogue is not None else {}
+        return sum("://" not in each and each not in archived for each in self.ids_with(statuses))
+
+    def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
+        found = []
+        for shard in range(self.layout.shards):
+            rows = [row for row in self.engine.papers.of_shard(shard) if row.status is phase.to_status]
+            found += [row.results[phase.name] for row in rows[:limit] if phase.name in row.results]
+        return found
+
+    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+        moved = []
+        for row in self._rows:
+            wanted = (paper_ids is None or row.paper_id in paper_ids) and failure in (None, row.failure)
+            if wanted and row.failed_phase is not None:
+                self._send_back(row, phase_named(row.failed_phase), row.results, "retried", None)
+                moved.append(row.paper_id)
+        return moved
+
+    def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
+        now = self.paper(row.paper_id)
+        if now is None or now.lease_id is not None or (now.status, now.changed_at) != (row.status, row.changed_at):
+            return False
+        kept = {each.name for each in PHASES[: PHASES.index(phase)]}
+        results = {name: result for name, result in row.results.items() if name in kept}
+        self._send_back(now, phase, results, "requeued", detail)
+        return True
+
+    def _send_back(
+        self, row: PaperRow, phase: Phase, results: Mapping[str, Any], event: str, detail: str | None
+    ) -> None:
+        now = self.engine.clock()
+        clean = replace(row, attempts=0, failure=None, failed_phase=None, detail=None, results=results)
+        self.engine.papers.put(replace(clean, status=phase.from_status, next_attempt_at=now, changed_at=now))
+        self.engine.papers.remember(row.paper_id, HistoryLine(now, event, phase.name, 0, None, detail))
+
+
+class MemoryEngine:
+    """A store that lives as long as this object; implements `StoreEngine`."""
+
+    def __init__(self, clock: Clock = time.time) -> None:
+        self.clock = clock
+        self.papers = Papers()
+        self.catalogue: MemoryCatalogue | None = None
+        self._layout: Layout | None = None
+        self._readers = 0
+
+    def stored_layout(self) -> StoredLayout | None:
+        return StoredLayout(self._layout) if self._layout is not None else None
+
+    def create(self, layout: Layout) -> StoredLayout:
+        self._layout = self._layout or layout
+        return StoredLayout(self._layout)
+
+    @contextmanager
+    def open_ledger(self, layout_if_new: Layout | None = None) -> Iterator[MemoryLedger]:
+        if layout_if_new is not None:
+            self.create(layout_if_new)
+        if self._layout is None:
+            raise StoreError("no papers yet: add some with `add`")
+        self._readers += 1
+        try:
+            yield MemoryLedger(self, self._layout)
+        finally:
+            self._readers -= 1
+
+    @asynccontextmanager
+    async def open_store(
+        self, shard: int, lease_seconds: float, clock: Clock | None = None, *, group: int = 1
+    ) -> AsyncIterator[MemoryStore]:
+        yield MemoryStore(self.papers, shard, lease_seconds, clock or self.clock)
+
+    def reclaim(self, shard: int, suspects: Mapping[str, bool]) -> int:
+        now, held = self.clock(), 0
+        for row in self.papers.of_shard(shard):
+            if row.lease_id is None:
+                self._mend_wait(row, now)
+                continue
+            claim, held = claim_of(row), held + 1
+            if row.paper_id in suspects:
+                why, charged = "its process died while parsing it", suspects[row.paper_id]
+                self.papers.end(claim, suspected(claim.phase, why, charged=charged), shard, now)
+            else:
+                self.papers.end(claim, reclaimed(claim.phase, "its process died", suspect=row.suspect), shard, now)
+        return held
+
+    def _mend_wait(self, row: PaperRow, now: float) -> None:
+        """A wait that was written under a wrong clock counts from now on; none is longer than the longest there is."""
+        if row.status not in {phase.from_status for phase in PHASES}:
+            return
+        if row.next_attempt_at > now and row.changed_at > now:
+            wait = max(0.0, row.next_attempt_at - row.changed_at)
+            row = replace(row, next_attempt_at=now + wait, changed_at=now)
+        self.papers.put(replace(row, next_attempt_at=min(row.next_attempt_at, now + MAX_WAIT_SECONDS)))
+
+    @contextmanager
+    def layout_lock(self, *, wait: bool = True) -> Iterator[None]:
+        if self._readers:
+            assert not wait, "this would wait for ever"
+            raise FolderBusyError("another command is reading")
+        yield
+
+    def reshard(self, target: Layout) -> int:
+        moved = 0
+        for row in list(self.papers.rows.values()):
+            there = replace(row, worker=target.worker_of(row.paper_id), shard=target.shard_of(row.paper_id))
+            moved += there.shard != row.shard
+            self.papers.put(there)
+        self._layout = target
+        return moved
+
+    def repair(
+        self, known: Callable[[], Iterable[KnownPaper]], expected: Mapping[int, int], say: Callable[[str], None]
+    ) -> RepairReport:
+        return RepairReport()
+
+    @contextmanager
+    def open_catalogue(self, *, create: bool = False) -> Iterator[MemoryCatalogue | None]:
+        if create and self.catalogue is None:
+            self.catalogue = MemoryCatalogue()
+        yield self.catalogue
+
+    def catalogue_reader(self) -> MemoryCatalogueReader:
+        return MemoryCatalogueReader(self)
+
+
+@dataclass(frozen=True)
+class MemoryCatalogueReader:
+    """The catalogue as threads ask it; implements `CatalogueReader`."""
+
+    engine: MemoryEngine
+
+    def whereabouts(self, paper_id: str) -> Whereabouts:
+        catalogue = self.engine.catalogue
+        return catalogue.whereabouts(paper_id) if catalogue is not None else Whereabouts()
+
+    def close(self) -> None:
+        """Nothing is open."""
