@@ -9,7 +9,7 @@ import os
 import socket
 import tarfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,8 +28,17 @@ from rpa_shard.fetch.body import Body
 from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.ipc.messages import (
+    HostBlocked,
+    HostLimited,
+    PermitMessage,
+    PermitReturned,
+    PermitsGranted,
+    PermitsWanted,
+    RequestAnswered,
+)
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.prep.artifacts import fingerprint_of
+from rpa_shard.system.files import fingerprint_of
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -44,7 +53,7 @@ class Bench:
 
     downloader: Downloader
     folder: Path
-    messages: list[Any]
+    messages: list[PermitMessage]
 
     @property
     def final(self) -> Path:
@@ -75,7 +84,7 @@ async def open_bench(
     settings = Settings(shard_count=1, download_timeout_seconds=timeout_seconds)
     guard = guard or AddressGuard(())
     client = open_client(settings, settings.share(0), guard)
-    messages: list[Any] = []
+    messages: list[PermitMessage] = []
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
         yield Bench(
@@ -494,8 +503,8 @@ async def test_a_refusal_quotes_the_page_and_informs_the_supervisor(bench: Bench
         url = f"{mirror.url}/pdf/2401.00001"
         error = await bench.fails(url)
         assert "Too many requests. Write to help@mirror.example." in error.detail
-        assert [message["type"] for message in bench.messages] == ["blocked"]
-        assert bench.messages[0]["host"] == host_of(url)
+        (message,) = bench.messages
+        assert message == HostBlocked(host_of(url), error.detail)
         assert (await bench.fails(url)).failure is Failure.BLOCKED
     assert len(arrivals(bench)) == 1, "no further request"
 
@@ -526,11 +535,12 @@ async def test_a_limit_reaches_the_supervisor_with_its_duration(
     async with faulty(f"429{argument}") as mirror:
         await bench.fails(f"{mirror.url}/pdf/2401.00001")
     (message,) = bench.messages
-    assert message["type"] == "limited"
+    assert isinstance(message, HostLimited)
     if low is None or high is None:
-        assert message["retry_after_seconds"] is None
+        assert message.retry_after_seconds is None
     else:
-        assert low <= message["retry_after_seconds"] <= high
+        assert message.retry_after_seconds is not None
+        assert low <= message.retry_after_seconds <= high
 
 
 async def test_a_cancelled_download_leaves_nothing(
@@ -568,6 +578,9 @@ async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:
     assert " ".join(permits.message_types) == " ".join(asked)
 
 
+SHORT = {PermitsWanted: "want", RequestAnswered: "answered", PermitReturned: "back"}
+
+
 class Granting(Permits):
     """Permits of a supervisor that grants every request at once."""
 
@@ -575,11 +588,11 @@ class Granting(Permits):
         super().__init__(governed, self._grant)
         self.message_types: list[str] = []
 
-    def _grant(self, message: Mapping[str, Any]) -> None:
-        self.message_types.append(message["type"])
-        if message["type"] == "want":
-            granted = {"type": "permits", "host": message["host"], "ids": [1], "granted_at": time.monotonic()}
-            asyncio.get_running_loop().call_soon(self.hear, granted)
+    def _grant(self, message: PermitMessage) -> None:
+        self.message_types.append(SHORT[type(message)])
+        if isinstance(message, PermitsWanted):
+            granted = PermitsGranted(message.host, (1,), time.monotonic())
+            asyncio.get_running_loop().call_soon(self.handle, granted)
 
 
 class Pointing(aiohttp.abc.AbstractResolver):

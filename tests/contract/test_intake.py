@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from rpa_shard.cli import main
-from rpa_shard.intake.adding import Adder, Tally
+from rpa_shard.intake.adding import Adder, AddResult
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
 from rpa_shard.intake.id_lines import IntakeError
 from rpa_shard.intake.snapshot import Filter, first_submitted, metadata_of
+from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.model.errors import StoreError
-from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
+from rpa_shard.store.catalogue import Whereabouts
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
@@ -260,7 +261,7 @@ def test_lines_that_are_not_as_they_should_be(
     output, errors = capsys.readouterr()
     assert output == f"added 2, already known 0, invalid {len(ODD_LINES)}\n"
     assert len(errors.splitlines()) == len(ODD_LINES)
-    with open_catalogue(DataFolder(tmp_path / "data")) as catalogue:
+    with engine_of(DataFolder(tmp_path / "data")).open_catalogue() as catalogue:
         assert catalogue is not None
         assert (catalogue.metadata("2401.00001") or {})["title"] == "half ?"
 
@@ -268,8 +269,8 @@ def test_lines_that_are_not_as_they_should_be(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--metadata", "x", "--limit", "0"], "no whole number from 1"),
-        (["--metadata", "x", "--limit", "-1"], "no whole number from 1"),
+        (["--metadata", "x", "--limit", "0"], "not a whole number of at least 1"),
+        (["--metadata", "x", "--limit", "-1"], "not a whole number of at least 1"),
         (["2401.00001", "--category", "cs"], "--metadata"),
         (["2401.00001", "--since", "2024-01-01"], "--metadata"),
         (["2401.00001", "--manifest", "x"], "--tar"),
@@ -296,11 +297,11 @@ def test_days_and_rows() -> None:
 
 def test_the_catalogue_while_a_run_is_on(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
-    reader = CatalogueReader(folder)
+    reader = engine_of(folder).catalogue_reader()
     assert reader.whereabouts("2401.00001") == Whereabouts()
     path = tmp_path / "snapshot"
     path.write_text(json.dumps(row("2401.00001")))
-    with Adder(folder, Layout(200, 1), 0, Tally(print)) as adder:
+    with Adder(folder, Layout(200, 1), 0, AddResult(print)) as adder:
         adder.add_snapshot(path, Filter(), None)
         adder.add_snapshot(path, Filter(), None)
     assert reader.whereabouts("2401.00001") == Whereabouts(version="2")
@@ -325,6 +326,5 @@ def test_a_catalogue_that_is_none(tmp_path: Path) -> None:
 
 
 def test_versions_come_off() -> None:
-    assert [bare(each) for each in ("2401.00001v2", "2401.00001", "hep-th/9901001v12", "v2", "https://x/av1")] == [
-        "2401.00001", "2401.00001", "hep-th/9901001", "v2", "https://x/av1",
-    ]  # fmt: skip
+    ids = ("2401.00001v2", "2401.00001", "hep-th/9901001v12", "https://x/av1")
+    assert [without_version(each) for each in ids] == ["2401.00001", "2401.00001", "hep-th/9901001", "https://x/av1"]
