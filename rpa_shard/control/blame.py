@@ -1,8 +1,8 @@
-"""Whether a shard's death is the doing of the paper that it was parsing.
+"""Whether the paper that a shard was parsing caused the shard's death.
 
-Guarantee: pure; a death is the paper's doing only on evidence: we killed the shard for the paper's sake, or the process
-caused its own death while the paper was in its engine. Everything else came from outside, and makes the paper a suspect
-at most, free of charge. Limit: that a shard broke in Python says nothing about the paper in its engine.
+Guarantee: pure; a paper is blamed only on evidence: we killed the shard because of the paper, or the process caused its
+own death while the paper was in its engine. Everything else came from outside and makes the paper at most a suspect,
+free of charge. Limit: an error in the shard's Python code says nothing about the paper in its engine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What the supervisor decides: a state machine without processes, sockets and clocks.
+"""The supervisor's decisions: a state machine without processes, sockets or clocks.
 
-Guarantee: pure; the same events at the same times give the same commands. Each of the run's shards is, at any time,
-exactly one of: about to be started, living, waiting for its restart, or ended because the run drains. Nothing is
-started while the run drains, and no event in any state raises. Limit: it knows what it is told; the supervisor carries
-out the commands and reports what came of them.
+Guarantee: pure; the same events at the same times give the same commands. At any time, each shard of the run is exactly
+one of: about to be started, living, waiting for its restart, or ended because the run drains. Nothing is started while
+the run drains, and no event in any state raises. Limit: it knows only the events that it is given; the supervisor
+carries out the commands and reports their results.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from rpa_shard.ipc.run_status import RunState, ShardState
 
 # A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
 KILL_AFTER_DRAIN_SECONDS = 2.0
-# What a shard keeps of many papers is no paper's fault: it makes room before the budget is used up.
+# Memory that builds up over many papers is no paper's fault: the shard is replaced before it uses up its budget.
 RECYCLE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a shard; where it left a suspect, `charge_suspect` says whether that attempt is charged."""
+    """Start a shard; if it left a suspect, `charge_suspect` says whether that attempt is charged."""
 
     number: int
     charge_suspect: bool = False
@@ -31,7 +31,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Ask a shard to end; `reason` says why, where that is not the end of the run."""
+    """Ask a shard to end; `reason` says why, unless the whole run ends."""
 
     number: int
     reason: str = ""
@@ -48,7 +48,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class SetPaused:
-    """Tell a shard that claims are paused, or that they are not any more."""
+    """Pause or resume a shard's claims."""
 
     number: int
     paused: bool
@@ -56,7 +56,7 @@ class SetPaused:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A shard died that should not have, or could not be started: for the log and the status."""
+    """A shard died unexpectedly or could not be started: for the log and the status."""
 
     number: int
     cause: str
@@ -64,7 +64,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reshard:
-    """No shard lives any more: move the papers, then say `resharded`."""
+    """No shard lives any more: move the papers, then call `resharded`."""
 
 
 Command = Start | Drain | Kill | SetPaused | Report | Reshard
@@ -72,7 +72,7 @@ Command = Start | Drain | Kill | SetPaused | Report | Reshard
 
 @dataclass(frozen=True, slots=True)
 class Parsing:
-    """A shard is parsing a paper: since when, in seconds before now, and the memory that the shard holds now."""
+    """A shard is parsing a paper: for how many seconds, and the memory that the shard holds now."""
 
     paper_id: str
     seconds: float
@@ -81,7 +81,7 @@ class Parsing:
 
 @dataclass(frozen=True, slots=True)
 class ShardView:
-    """What is known of a living shard. `memory_bytes` is that of the last look."""
+    """What is known of a living shard. `memory_bytes` was measured at the last look."""
 
     state: ShardState = ShardState.BOOTING
     outstanding: int | None = None
@@ -109,16 +109,16 @@ class _Living:
 
     @property
     def makes_room(self) -> bool:
-        """Whether it was asked to end for a fresh process, and nothing has gone wrong with that."""
+        """Whether it was asked to make room for a fresh process, and has not had to be killed."""
         return self.recycling and self.killed is None
 
 
 class Decisions:
-    """The state of one run. Every event is a method; `commands` gives what is to be done because of it."""
+    """The state of one run. Every event is a method; `commands` yields what has to be done in response."""
 
     def __init__(self, limits: Limits, shard_count: int, *, daemon: bool) -> None:
         self.state = RunState.RUNNING
-        # The first signal, or the last one where a second came; 0 for none.
+        # The last signal; 0 for none.
         self.signal = 0
         # Why the run gave up, if it did.
         self.cause: str | None = None
@@ -128,7 +128,7 @@ class Decisions:
         self._restarts = Restarts(limits.crash_loop_deaths, limits.retry_delay_scale)
         self._starting: dict[int, bool] = dict.fromkeys(range(shard_count), False)
         self._living: dict[int, _Living] = {}
-        # When a shard is due for its restart, and whether a suspect that it left is charged.
+        # When a shard is due to restart, and whether the suspect that it left is charged.
         self._restart_at: dict[int, tuple[float, bool]] = {}
         self._drain_until = 0.0
         self._paused = False
@@ -136,7 +136,7 @@ class Decisions:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to wait for."""
+        """Whether there is nothing left to wait for."""
         return self.state is not RunState.RESIZING and not (self._living or self._starting or self._restart_at)
 
     @property
@@ -152,12 +152,12 @@ class Decisions:
         return frozenset(self._starting)
 
     def commands(self) -> Iterator[Command]:
-        """What is to be done, until there is nothing more; events in between may add to it and take from it."""
+        """Yields what has to be done until nothing is left; events in between may add commands or remove them."""
         while self._commands:
             yield self._commands.popleft()
 
     def started(self, number: int) -> None:
-        """A shard was started as commanded."""
+        """A shard has started, as commanded."""
         del self._starting[number]
         self._living[number] = _Living()
         if self._paused:
@@ -169,7 +169,7 @@ class Decisions:
         self._note_death(number, cause, now, for_paper=False, charge_suspect=charge)
 
     def exited(self, number: int, how: str, now: float, *, papers_doing: bool) -> None:
-        """A shard ended, however it did; `papers_doing` if the paper that it was parsing caused that."""
+        """A shard ended in whatever way; `papers_doing` if the paper that it was parsing caused it."""
         shard = self._living.pop(number)
         if self.state is RunState.RUNNING:
             if shard.makes_room:
@@ -182,20 +182,20 @@ class Decisions:
             self._commands.append(Reshard())
 
     def stopped_listening(self, number: int) -> None:
-        """A living shard takes no messages any more."""
-        self._kill(Kill(number, "does not listen to the supervisor"))
+        """A living shard no longer reads its messages."""
+        self._kill(Kill(number, "no longer reads messages from the supervisor"))
 
     def makes_room(self, number: int) -> bool:
         """Whether a living shard will be replaced by a fresh one when it ends."""
         return self.state is RunState.RUNNING and self._living[number].makes_room
 
     def killed_for_paper(self, number: int) -> bool:
-        """Whether a living shard was killed for the sake of the paper that it was parsing."""
+        """Whether a living shard was killed because of the paper that it was parsing."""
         killed = self._living[number].killed
         return killed is not None and killed.for_paper
 
     def signalled(self, number: int, now: float) -> None:
-        """A person, or the system, wants the run to end: the first signal drains, the next one kills."""
+        """A signal to end the run arrived: the first one drains, the next one kills."""
         if self.signal == 0:
             self._drain(RunState.STOPPING, now)
         else:
@@ -204,13 +204,13 @@ class Decisions:
         self.signal = number
 
     def pause(self, *, paused: bool) -> None:
-        """The disk is short of room, or has room again."""
+        """The disk is short of space, or has space again."""
         if paused != self._paused:
             self._paused = paused
             self._commands.extend(SetPaused(number, paused) for number in self._living)
 
     def resize(self, now: float) -> None:
-        """The run is to get another number of shards: they drain, and then `Reshard` is commanded."""
+        """The number of shards changes: the shards drain, and then `Reshard` is commanded."""
         if self.state is not RunState.RUNNING:
             return
         self._drain(RunState.RESIZING, now)
@@ -218,7 +218,7 @@ class Decisions:
             self._commands.append(Reshard())
 
     def resharded(self, shard_count: int) -> None:
-        """The papers are where they belong among this number of shards."""
+        """The papers have moved to where they belong among this number of shards."""
         if self.state is not RunState.RESIZING:
             return
         self.state = RunState.RUNNING
@@ -227,7 +227,7 @@ class Decisions:
             self._start(number, charge_suspect=False)
 
     def tick(self, now: float, views: Mapping[int, ShardView]) -> None:
-        """Time has passed; `views` are of the living shards."""
+        """Time has passed; `views` describe the living shards."""
         for number, (due, charge) in list(self._restart_at.items()):
             if due <= now:
                 del self._restart_at[number]
@@ -240,7 +240,7 @@ class Decisions:
             self._finish_if_done(views, now)
 
     def ended(self) -> None:
-        """The run is over, and everything that it left is in place."""
+        """The run is over and has cleaned up."""
         self.state = RunState.ENDED
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:
@@ -262,7 +262,7 @@ class Decisions:
         self._commands.extend(Drain(number) for number in self._living)
 
     def _note_death(self, number: int, cause: str, now: float, *, for_paper: bool, charge_suspect: bool) -> None:
-        """Says when a dead shard, or one that could not be started, comes back, or gives the run up."""
+        """Schedules the restart of a shard that died or could not be started, or gives up the run."""
         self._commands.append(Report(number, cause))
         delay = 0.0 if for_paper else self._restarts.died(number, now)
         if delay is None:
@@ -284,7 +284,7 @@ class Decisions:
             self._kill(Kill(number, "did not drain in time"))
 
     def _recycle_one(self, views: Mapping[int, ShardView]) -> None:
-        """A shard that nears its memory budget drains and is replaced, one at a time."""
+        """Drains and replaces a shard that nears its memory budget, one shard at a time."""
         if any(shard.recycling for shard in self._living.values()):
             return
         for number, view in views.items():

@@ -1,8 +1,8 @@
 """Whether the disk has room for more papers.
 
-Guarantee: one answer for the whole run, and one line when it changes; a pause ends only once there is clearly more room
-than it began with, so the run does not flutter. Limit: looked at once a second; what fills the disk faster than that
-meets the shards' own handling of a full disk.
+Guarantee: one answer for the complete run, and one log line when it changes; a pause ends only once there is clearly
+more space than when it began, so the run does not switch back and forth. Limit: checked once a second; if the disk
+fills faster than that, the shards handle the full disk themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DiskWatch:
         self.paused = False
 
     def look(self) -> bool:
-        """Looks now; True if `paused` has changed."""
+        """Checks now; True if `paused` has changed."""
         free = shutil.disk_usage(self._folder).free
         short = free < self._min_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
         if short == self.paused:
@@ -33,11 +33,11 @@ class DiskWatch:
         self.paused = short
         if short:
             log.error(
-                "paused: %.1f MB free for %s, RPA_V2_MIN_FREE_BYTES asks for %.1f: make room, it goes on by itself",
+                "paused: %.1f MB free for %s, RPA_V2_MIN_FREE_BYTES requires %.1f: free some space and it resumes",
                 free / 1e6,
                 self._folder,
                 self._min_free_bytes / 1e6,
             )
         else:
-            log.warning("there is room again: going on")
+            log.warning("enough space again: resuming")
         return True

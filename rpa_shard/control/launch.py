@@ -1,7 +1,7 @@
 """Starting a run: the run's lock, orphans of a killed run, a resize, and then the supervisor.
 
 Guarantee: a folder has one run at a time; shards that a killed supervisor left are waited for, not raced; the layout
-is as the settings say before any shard starts. Limit: one machine; network file systems are refused when the store is
+matches the settings before any shard starts. Limit: one machine; network file systems are refused when the store is
 made.
 """
 
@@ -36,7 +36,7 @@ from rpa_shard.system.logs import log_to
 
 log = logging.getLogger(__name__)
 
-# Beyond their own drain deadline, for orphans to be gone.
+# How long orphans may take to exit after their own drain deadline.
 ORPHAN_GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 
@@ -44,9 +44,9 @@ _POLL_SECONDS = 0.05
 def launch(
     settings: Settings, *, daemon: bool, say: Callable[[str], None], registry: PhaseRegistry = BUILT_IN_PHASES
 ) -> RunEnd | None:
-    """Runs until all is done; None where nothing is queued. `say` informs a person of what is going on.
+    """Runs until all papers are done; None if nothing is queued. `say` shows progress messages to a person.
 
-    Raises StoreError (FolderBusyError where another run is at work).
+    Raises StoreError (FolderBusyError if another run is working in the folder).
     """
     definitions = registry.chosen(settings.run_phases)
     folder = DataFolder(settings.data_dir)
@@ -54,7 +54,7 @@ def launch(
     engine_of(folder).create(target)
     with _run_lock(folder.run, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
         _resize(folder, target, say)
-        folder.run.resize_request.unlink(missing_ok=True)  # meant for a run that is gone
+        folder.run.resize_request.unlink(missing_ok=True)  # meant for an earlier run
         shutil.rmtree(folder.run.temporaries, ignore_errors=True)
         folder.run.remove_half_written()
         with open_ledger(folder) as ledger:
@@ -75,7 +75,7 @@ def launch(
 
 @contextmanager
 def _run_lock(run: RunDirectory, patience_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
-    """The run lock; waits for shards that a killed supervisor left to drain, but not for a living run."""
+    """Takes the run lock; waits until the shards of a killed supervisor have drained, but not for a living run."""
     with ExitStack() as held:
         give_up = time.monotonic() + patience_seconds
         said = False
@@ -84,7 +84,7 @@ def _run_lock(run: RunDirectory, patience_seconds: float, say: Callable[[str], N
             if status is not None and status.is_alive:
                 raise FolderBusyError(f"another run (process {status.pid}) is working in {run.root}")
             if time.monotonic() > give_up + ORPHAN_GRACE_SECONDS:
-                raise FolderBusyError(f"a process of a killed run still works in {run.root}: end it by hand")
+                raise FolderBusyError(f"a process of a killed run is still working in {run.root}: end it by hand")
             _kill_orphans(status, say, all_of_them=time.monotonic() > give_up)
             if not said:
                 say("waiting for the shards of a killed run to drain")
@@ -102,7 +102,7 @@ def _is_ours(run: RunDirectory, held: ExitStack) -> bool:
 
 
 def _kill_orphans(status: RunStatus | None, say: Callable[[str], None], *, all_of_them: bool) -> None:
-    """Ends shards of a dead run that are stopped, so that they never drain; in the end those that are stuck, too."""
+    """Kills shards of a dead run that are stopped, since they would never drain; in the end also stuck ones."""
     for shard in status.shards if status is not None else ():
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if not shard.is_alive:

@@ -1,7 +1,7 @@
-"""What the supervisor knows of one living shard: its last report, when it last spoke, what the system says of it.
+"""What the supervisor knows of one living shard: its last report, when it arrived, and the system's figures.
 
-Guarantee: figures of a shard that is gone stay as they were at the last look. Limit: as old as the shard's last report
-and the supervisor's last look, a second or so.
+Guarantee: the figures of a shard that has gone stay as they were at the last look. Limit: as old as the shard's last
+report and the supervisor's last look, a second or so.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rpa_shard.control.placement import PlacedShard
 from rpa_shard.ipc.messages import Broke, PermitMessage, Reported
 from rpa_shard.ipc.run_status import ProcessFigures, ShardReport, ShardState, ShardStatus
 
-# It reports once a second; one that has not for this long does not turn its loop.
+# A shard reports once a second; after this long without a report its loop is stuck.
 STUCK_SECONDS = 5.0
 
 
 class LivingShard:
-    """A shard from its start until its end has been dealt with."""
+    """A shard, from its start until its end has been handled."""
 
     def __init__(self, placed: PlacedShard) -> None:
         self.placed = placed
         self.report = ShardReport()
-        # Why it broke, where it could still say so.
+        # Why it broke, if it could still report that.
         self.broke_of: str | None = None
         self._heard_at = time.monotonic()
         self._figures = ProcessFigures()
@@ -36,11 +36,11 @@ class LivingShard:
 
     @property
     def peak_memory_bytes(self) -> int:
-        """The most memory that it was seen to hold."""
+        """The most memory that it was observed to hold."""
         return self._peak.rss_bytes
 
     def receive(self) -> Iterator[PermitMessage]:
-        """Takes in what it has sent; gives what is meant for the governor."""
+        """Reads its messages; returns those for the governor."""
         for message in self.placed.receive():
             self._heard_at = time.monotonic()
             match message:
@@ -52,14 +52,14 @@ class LivingShard:
                     yield message
 
     def look(self) -> None:
-        """Looks at its process."""
+        """Takes the figures of its process."""
         figures = self.placed.figures()
         if figures is not None:
             self._figures = figures
             self._peak = self._peak.peak_with(figures)
 
     def view(self) -> ShardView:
-        """What the decisions are made by."""
+        """What the decisions are based on."""
         crumb = self.placed.parsing()
         parsing = None
         if crumb is not None:
@@ -71,7 +71,7 @@ class LivingShard:
         )
 
     def status(self, *, restarts: int, descriptor_budget: int) -> ShardStatus:
-        """What everybody else gets to know of it."""
+        """Its entry in the run's status."""
         silent_seconds = self._silent_seconds()
         return ShardStatus(
             number=self.number,

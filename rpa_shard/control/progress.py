@@ -1,7 +1,7 @@
-"""What a person sees while a run goes on: a bar on a terminal; elsewhere the log lines are enough.
+"""What a person sees during a run: a progress bar on a terminal; elsewhere the log lines are enough.
 
 Guarantee: starts no thread, so starting processes stays safe; a terminal that is closed ends the bar, not the run.
-Limit: counts come from reports, a second old.
+Limit: counts come from reports, which are up to a second old.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Progress:
     def _draw(self, by_status: Mapping[str, int], total: int) -> None:
         finished = total - outstanding(by_status, self._phases)
         if self._bar is None:
-            from tqdm import tqdm  # now: a run without a terminal starts sooner without it
+            from tqdm import tqdm  # imported here: a run without a terminal starts faster without it
 
             tqdm.monitor_interval = 0  # no monitor thread
             tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes

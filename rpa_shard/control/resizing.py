@@ -1,9 +1,9 @@
-"""A run that is on gets another number of shards: how one asks, and how the supervisor does it.
+"""Changing the number of shards of a run in progress: the request, and the supervisor's part.
 
-Guarantee: a request is one small file, taken up once; the last one counts. The layout lock is had before any shard is
-told to drain, so a command that reads the store delays a resize and never stretches its pause. Killed at any point,
-the next start finishes the move. Limit: it changes the run that is on; the next start goes by `RPA_V2_SHARD_COUNT`
-again. Papers in an engine are waited for, as in any drain.
+Guarantee: a request is one small file, handled once; the last one counts. The layout lock is taken before any shard is
+told to drain, so a command that reads the store delays a resize but never lengthens its pause. If it is killed at any
+point, the next start finishes the move. Limit: it changes the current run only; the next start uses
+`RPA_V2_SHARD_COUNT` again. Papers in an engine are waited for, as in any drain.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LiveResize:
         self._waiting = False
 
     def is_asked_for(self, settings: Settings, state: RunState) -> bool:
-        """Whether a resize of the run with `settings` begins now; then the layout lock is ours."""
+        """Whether a resize of the run with `settings` begins now; if so, we hold the layout lock."""
         target = self._asked_for(settings) if state is RunState.RUNNING else None
         if target is None:
             return False
@@ -47,7 +47,7 @@ class LiveResize:
             self._lock.enter_context(self._engine.layout_lock(wait=False))
         except FolderBusyError:
             if not self._waiting:
-                log.warning("a resize waits for a command that reads the store")
+                log.warning("the resize is waiting for a command that reads the store")
             self._waiting = True
             return False
         log.info("resizing from %d to %d shards", settings.shard_count, target.shard_count)
@@ -55,7 +55,7 @@ class LiveResize:
         return True
 
     def finish(self) -> Settings:
-        """Moves the papers, which no shard may hold any more; the run's settings from now on. Raises StoreError."""
+        """Moves the papers, which no shard may hold; returns the run's new settings. Raises StoreError."""
         assert self._target is not None
         settings = self._target
         with self._lock:
@@ -64,7 +64,7 @@ class LiveResize:
         return settings
 
     def forget(self) -> None:
-        """Done, or the run ends before: the request is answered, unless there is another one by now."""
+        """The resize is done, or the run ended first: removes the request, unless a newer one has replaced it."""
         self._lock.close()
         if self._target is not None and self._read_request() == self._target.shard_count:
             self._run.resize_request.unlink(missing_ok=True)
@@ -92,11 +92,11 @@ class LiveResize:
 
 
 def resize(folder: DataFolder, shards: int) -> str:
-    """Asks the run that is on, and waits until it works on this number of shards. Raises StoreError."""
+    """Asks the current run, and waits until it has this number of shards. Raises StoreError."""
     run = folder.run
     status = read_status(run.status_file)
     if status is None or not status.is_on:
-        raise StoreError(f"no run is on in {folder.root}: set RPA_V2_SHARD_COUNT={shards} and start one")
+        raise StoreError(f"no run is working in {folder.root}: set RPA_V2_SHARD_COUNT={shards} and start one")
     replace_file(run.resize_request, str(shards).encode())
     begun = time.monotonic()
     while time.monotonic() - begun < PATIENCE_SECONDS:
@@ -106,8 +106,8 @@ def resize(folder: DataFolder, shards: int) -> str:
         ready = sum(1 for shard in status.shards if shard.state is ShardState.READY)
         if not run.resize_request.exists() and status.state is RunState.RUNNING:
             if status.shard_count == ready == shards:
-                return f"the run works on {shards} shards, after {time.monotonic() - begun:.1f} s"
+                return f"the run now has {shards} shards, after {time.monotonic() - begun:.1f} s"
             if status.shard_count != shards:
-                raise StoreError(f"the run has not taken {shards} shards: see its log")
+                raise StoreError(f"the run did not accept {shards} shards: see its log")
         time.sleep(POLL_SECONDS)
-    raise StoreError(f"the run has not got to {shards} shards within {PATIENCE_SECONDS:.0f} s: see its log")
+    raise StoreError(f"the run did not reach {shards} shards within {PATIENCE_SECONDS:.0f} s: see its log")

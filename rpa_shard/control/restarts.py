@@ -1,8 +1,8 @@
 """When a dead shard is started again, and when deaths stop the run.
 
-Guarantee: pure; delays double with each death of a shard within a minute of the last, up to a ceiling, and more than
-`deaths` in any minute stop the run. Limit: deaths that we caused for a paper's sake (a passed deadline) are not
-counted here: the paper, not the shard, is at fault, and it becomes a suspect.
+Guarantee: pure; the delay doubles with each death of a shard within a minute of the last, up to a ceiling, and more
+than `deaths` within any minute stop the run. Limit: deaths that we caused because of a paper (a passed deadline) are
+not counted here: the paper, not the shard, is at fault, and it becomes a suspect.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The account of a run: every shard's last figures, deaths with their causes, what was handed back, rates.
+"""The record of a run: every shard's last figures, deaths with their causes, what was handed back, rates.
 
-Guarantee: shards that are gone stay in the account until the run is resized, so the status of a run that has ended
-tells of them all; one that is gone and will come back is `dead`. Limit: figures are as old as the last look, a second
-or so.
+Guarantee: shards that are gone stay in the record until the run is resized, so the status of an ended run includes them
+all; one that is gone and will come back is `dead`. Limit: figures are as old as the last look, a second or so.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class RunView:
 
 
 class RunRecord:
-    """The account of one run. `publish` writes it down."""
+    """The record of one run. `publish` writes it to the status file."""
 
     def __init__(self, folder: DataFolder) -> None:
         self._folder = folder
@@ -70,7 +69,7 @@ class RunRecord:
         return time.monotonic() - self._started
 
     def rates(self) -> Rates:
-        """Completed claims a second."""
+        """Completed claims per second."""
         return self._throughput.rates()
 
     def completed(self, living: Iterable[LivingShard]) -> Counter[str]:
@@ -88,12 +87,12 @@ class RunRecord:
         return total
 
     def died(self, number: int, cause: str) -> None:
-        """A shard died that should not have."""
+        """A shard died unexpectedly."""
         self._deaths.append(Death(number, time.time(), cause))
         self._deaths_of[number] += 1
 
     def exited(self, shard: LivingShard, settings: Settings) -> None:
-        """The last look at a shard that has ended, however it did."""
+        """A shard has ended in whatever way; its last figures are kept."""
         self.look_at(shard, settings)
         self._completed_by_the_dead.update(shard.report.completed)
 
@@ -103,11 +102,11 @@ class RunRecord:
         self._suspects.extend(suspects)
 
     def resized(self) -> None:
-        """The shards are others now."""
+        """The number of shards has changed: the earlier shards are dropped."""
         self._shards.clear()
 
     def look_at(self, shard: LivingShard, settings: Settings) -> None:
-        """Takes in a shard's report and what the system says of it."""
+        """Takes in a shard's report and the system's figures of it."""
         shard.look()
         number = shard.number
         status = shard.status(restarts=self._deaths_of[number], descriptor_budget=settings.share(number).descriptors)
@@ -117,7 +116,7 @@ class RunRecord:
         self._shards[number] = status
 
     def publish(self, view: RunView, living: Collection[LivingShard], dead: Iterable[int], settings: Settings) -> None:
-        """Looks at every living shard and writes the status file; a full disk leaves the last one."""
+        """Looks at every living shard and writes the status file; if the disk is full, the last one stays."""
         for shard in living:
             self.look_at(shard, settings)
         for number in dead:

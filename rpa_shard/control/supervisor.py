@@ -2,7 +2,7 @@
 
 Guarantee: single-threaded and without asyncio, so starting a process is always safe; signal handlers only note the
 signal; a shard's leases are reclaimed before it starts, because nobody else may own its papers; when `run` returns, no
-shard is left. Limit: it sees what shards report and what the system says of them, once a second.
+shard is left. Limit: it sees only what shards report and what the system reports of them, once a second.
 
 It carries out what `decisions` decides, over a `placement`.
 """
@@ -69,7 +69,7 @@ class Supervisor:
         self._next_status = 0.0
 
     def run(self) -> RunEnd:
-        """Runs until all is done (or for ever as a daemon), a signal, or a crash loop. Raises StoreError."""
+        """Runs until all papers are done (as a daemon: without end), a signal, or a crash loop. Raises StoreError."""
         for number in range(self._settings.shard_count):
             self._reclaim(number)  # a store that cannot be used is reported before anything starts
         with self._noting_signals(), self._placement:
@@ -80,7 +80,7 @@ class Supervisor:
                 self._carry_out()
                 self._publish_if_due()
         self._resize.forget()
-        self._broker.act(self._shards.keys(), self._send)  # what the last shard reported of hosts is kept, too
+        self._broker.act(self._shards.keys(), self._send)  # saves what the last shard reported about hosts
         self._decisions.ended()
         self._publish()
         self._progress.close()
@@ -103,7 +103,7 @@ class Supervisor:
         return TICK_SECONDS if next_grant is None else min(TICK_SECONDS, next_grant)
 
     def _take_events(self) -> None:
-        """Passes on everything that has happened since the last time."""
+        """Passes on everything that has happened since the last call."""
         for shard in self._shards.values():
             self._broker.handle(shard.number, shard.receive())
         self._broker.act(self._shards.keys(), self._send)
@@ -120,7 +120,7 @@ class Supervisor:
 
     def _signalled(self, number: int) -> None:
         if not self._decisions.signal:
-            log.info("%s: draining; once more stops now", signal.Signals(number).name)
+            log.info("%s: draining; send it again to stop at once", signal.Signals(number).name)
         self._decisions.signalled(number, time.monotonic())
 
     def _exited(self, shard: LivingShard, exit: ShardExit) -> None:
@@ -210,7 +210,7 @@ class Supervisor:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """When the supervisor acts, by the settings."""
+    """The limits that the settings define."""
     return Limits(
         extract_deadline_seconds=settings.extract_deadline_seconds,
         shard_memory_bytes=settings.shard_memory_bytes,

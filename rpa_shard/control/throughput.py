@@ -1,4 +1,4 @@
-"""How many papers a second, over windows.
+"""Papers per second, over several windows.
 
 Guarantee: pure; rates count what was finished inside the window, divided by the part of the window that the run has
 lived. Limit: resolution is the interval between samples, a second.

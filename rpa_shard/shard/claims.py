@@ -1,9 +1,9 @@
-"""Papers for idle workers, and the leases of all that are held.
+"""Claims for idle workers, and the leases of all papers that are held.
 
-Guarantee: no more papers are claimed than there are idle workers, so none waits under a lease for a worker; later
-phases are served first, so that what is begun gets finished; every held lease is renewed, also during a drain, until
-its claim is ended. Limit: renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and
-the fence in the store then throws its work away.
+Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
+are served first, so that papers in progress get finished; every lease is renewed, even during a drain, until its claim
+is ended. Limit: renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in
+the store then discards its work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rpa_shard.system.clock import SteadyClock
 
 log = logging.getLogger(__name__)
 
-# Idle workers wait for others, so that one transaction claims for all of them, where they do not make a group before.
+# How long idle workers wait for others, so that one transaction claims for all of them; a full group does not wait.
 GATHER_SECONDS = 0.2
 # How often an idle shard looks for papers that were added meanwhile.
 POLL_SECONDS = 1.0
@@ -33,7 +33,7 @@ MIN_POLL_SECONDS = 0.03
 class Claims:
     """The claims of one shard over `phases`. `feed` and `renew` must run as tasks while workers work.
 
-    A `group` of idle workers, or more, waits for no others.
+    A `group` of idle workers, or more, does not wait for others.
     """
 
     def __init__(self, store: Store, counters: Counters, phases: Collection[Phase], group: int) -> None:
@@ -51,15 +51,15 @@ class Claims:
         self._closed = asyncio.Event()
         self._not_paused = asyncio.Event()
         self._not_paused.set()
-        # Set when the next look need not wait: the claims are closed, or a phase made work for the next one.
+        # Set when the next look need not wait: the claims are closed, or a phase has produced work for the next one.
         self._look_now = asyncio.Event()
         self._nothing_to_claim = False
-        # Set when nothing is left to claim, and again when then the last held paper's claim is ended.
+        # Set when nothing is left to claim, and again when the last claim after that is ended.
         self.ran_dry = asyncio.Event()
 
     @property
     def held(self) -> int:
-        """Papers under a lease of this shard."""
+        """The papers leased to this shard."""
         return len(self._held)
 
     async def next(self) -> Claim | None:
@@ -93,7 +93,7 @@ class Claims:
         self._not_paused.clear()
 
     def resume(self) -> None:
-        """The end of a pause."""
+        """Ends a pause."""
         self._not_paused.set()
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class Claims:
         self._look_now.set()
 
     async def feed(self) -> None:
-        """Claims for idle workers until `close`."""
+        """Makes claims for idle workers until `close`."""
         while not self._closed.is_set():
             await self._wanted.wait()
             await self._not_paused.wait()
@@ -122,7 +122,7 @@ class Claims:
             _give(self._idle_workers.popleft(), None)
 
     async def renew(self, every_seconds: float) -> None:
-        """Renews all held leases for ever, and hands back what nobody here holds any more."""
+        """Renews all held leases until cancelled, and hands back expired ones that no worker here holds."""
         while True:
             await asyncio.sleep(every_seconds)
             held = list(self._held.values())
@@ -133,7 +133,7 @@ class Claims:
 
     async def _claim_for_idle_workers(self) -> bool:
         claimed = False
-        # A worker that was cancelled waits no more.
+        # A worker that was cancelled is no longer waiting.
         self._idle_workers = deque(each for each in self._idle_workers if not each.done())
         for phase in self._phases:
             if not self._idle_workers:
@@ -153,7 +153,7 @@ class Claims:
         while self._idle_workers:
             if _give(self._idle_workers.popleft(), claim):
                 return
-        await self.finish(claim, released(claim.phase, "no worker for it", suspect=claim.suspect))
+        await self.finish(claim, released(claim.phase, "no worker was left for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
         times = [await self._store.next_attempt_at(phase) for phase in self._phases]
@@ -162,14 +162,14 @@ class Claims:
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Until the event, but no longer than this."""
+    """Waits for the event, but no longer than this."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
 
 
 def _give(waiting: asyncio.Future[Claim | None], claim: Claim | None) -> bool:
-    """Ends a worker's wait; False if it waits no more, because it was cancelled."""
+    """Ends a worker's wait; False if it is no longer waiting, because it was cancelled."""
     if waiting.done():
         return False
     waiting.set_result(claim)

@@ -1,9 +1,9 @@
 """A shard from its start to its exit.
 
-Guarantee: it works until it is told to drain, loses its supervisor, or breaks; a drain claims nothing more, finishes
-or hands back what is in flight while leases are renewed, and ends by force when its time is up. Any part that breaks
-ends the whole process: half a shard would hold leases and do nothing. Limit: a hung engine thread cannot be ended from
-in here, only the process can.
+Guarantee: it works until it is told to drain, loses its supervisor, or breaks; a drain claims nothing more, finishes or
+hands back what is in flight while leases are renewed, and ends by force when its time is up. Any part that breaks ends
+the process: half a shard would hold leases and do nothing. Limit: a hung engine thread cannot be ended from inside;
+only the process can.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ REPORT_SECONDS = 1.0
 # A recount reads the whole status index; it may use up to this share of the time.
 RECOUNT_SHARE = 0.05
 DRAIN_OVERRAN = 4
-# How long a thread that runs Python, such as pypdf's, may keep the interpreter from the loop: a fifth of the default.
+# How long a thread that runs Python code, such as pypdf's, may keep the loop waiting: a fifth of the default.
 SWITCH_SECONDS = 0.001
-# Claims are made, and results written, at once when one worker in this many waits for it.
+# Claims are made and results are written at once when one worker in this many waits for them.
 WORKERS_PER_GROUP = 8
-# Between a group and the next one when a shard starts: all at once, a hundred downloads stall its loop for a second.
+# Pause between groups of workers at the start: a hundred downloads begun at once stall the loop for a second.
 SPAWN_SECONDS = 0.3
-# A paper makes some ten thousand tuples, and hardly a cycle: the usual 700 cost 2 % of the whole run.
+# A paper creates about ten thousand tuples and almost no cycles: with the default of 700, collection took 2 % of a run.
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 
 
 def run_shard(number: int, settings: Settings, registry: PhaseRegistry, control: socket.socket) -> None:
     """Runs shard `number` in this process until it has drained; `control` leads to the supervisor."""
-    # A Ctrl-C reaches the whole process group; what it means is for the supervisor to say.
+    # Ctrl-C reaches every process of the group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
@@ -68,7 +68,7 @@ def run_shard(number: int, settings: Settings, registry: PhaseRegistry, control:
 
 
 class Shard:
-    """One shard's parts and their life."""
+    """The parts of one shard, from start to end."""
 
     def __init__(self, number: int, settings: Settings, registry: PhaseRegistry, control: socket.socket) -> None:
         self._number = number
@@ -147,7 +147,7 @@ class Shard:
         await asyncio.wait(working)
 
     async def _listen(self, link: Link, permits: Permits, claims: Claims) -> None:
-        """Does as the supervisor says; drains when it is gone."""
+        """Follows the supervisor's messages; drains when the supervisor is gone."""
         async for message in link.messages():
             match message:
                 case Drain():
@@ -159,7 +159,7 @@ class Shard:
                 case PermitsGranted() | HostStates():
                     permits.handle(message)
                 case _:
-                    log.error("a message that is not for shards: %s", message)
+                    log.error("unexpected message from the supervisor: %s", message)
         if not self._draining.is_set():
             log.warning("the supervisor is gone")
         self._draining.set()
@@ -209,10 +209,10 @@ def _merged(*parts: Mapping[str, T]) -> dict[str, T]:
 
 
 def group_of(workers: int) -> int:
-    """How many of a shard's workers have to wait for something to be done for all of them at once."""
+    """How many waiting workers of a shard make a group, which is served at once."""
     return max(1, workers // WORKERS_PER_GROUP)
 
 
 def _give_up() -> None:
-    log.error("the drain took too long: ending by force, what is held goes back at the next start")
+    log.error("the drain took too long: ending by force, held papers go back to the queue at the next start")
     os._exit(DRAIN_OVERRAN)

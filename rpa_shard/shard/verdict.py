@@ -1,8 +1,8 @@
-"""How a failed attempt ends: for good, or once more after a delay.
+"""How a failed attempt ends: for good, or with another attempt after a delay.
 
-Guarantee: pure. A paper that killed its process, or passed its deadline, gets exactly one more attempt, alone in a
-child process; what needs no blame costs no attempt. Limit: applies the table in `rpa_shard.model.retry`, and decides
-nothing that stands there.
+Guarantee: pure. A paper that killed its process or passed its deadline gets exactly one more attempt, alone in a child
+process; a failure that is not the paper's fault costs no attempt. Limit: the table of policies is in
+`rpa_shard.model.retry`; this module only applies it.
 """
 
 from __future__ import annotations

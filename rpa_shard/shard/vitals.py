@@ -1,8 +1,8 @@
-"""What a shard knows about its own health: the lag of its loop, and counts of what it did.
+"""A shard's own figures: the lag of its loop, and counts of what it did.
 
-Guarantee: lag is measured all the time, at a fixed cost in memory and of well under 1 % of a core; quantiles are exact
-within the 10 % width of their bucket. Limit: descriptors, CPU and memory are measured from outside, by the supervisor,
-so that measuring never adds to the lag.
+Guarantee: lag is measured all the time, with a fixed amount of memory and well under 1 % of a core; quantiles are exact
+to within the 10 % width of their bucket. Limit: descriptors, CPU and memory are measured from outside, by the
+supervisor, so that measuring never adds to the lag.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class Counters:
 
 
 async def measure_lag(histogram: LagHistogram) -> None:
-    """Wakes up every `TICK_SECONDS` for ever and notes how late it was."""
+    """Wakes up every `TICK_SECONDS` until cancelled, and records how late it was."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + TICK_SECONDS
         await asyncio.sleep(TICK_SECONDS)
-        # uvloop's clock has whole milliseconds, so a tick may seem early.
+        # uvloop's clock counts full milliseconds, so a tick may seem early.
         histogram.add(max(0.0, loop.time() - due))

@@ -1,8 +1,8 @@
 """One worker: an asyncio task that takes a paper, lets its phase's runner work on it, ends the claim, and goes on.
 
-Guarantee: whatever happens to an attempt, its claim is ended exactly once; a drain hands back free of charge what may
-be interrupted, and lets the rest finish. Limit: the number of workers bounds papers in flight; the slots of the
-phases, not the workers, bound downloads, extractions and the like.
+Guarantee: whatever happens to an attempt, its claim is ended exactly once; a drain hands back, free of charge, what may
+be interrupted and lets the rest finish. Limit: the number of workers bounds papers in flight; the slots of the phases,
+not the workers, bound downloads, extractions and the like.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
 
-# Not the paper's fault: no room, no descriptors, no memory, a disk that fails.
+# Not the paper's fault: a full disk, no descriptors, no memory, a disk that fails.
 _SYSTEM_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS,
 }  # fmt: skip
@@ -50,16 +50,16 @@ class Worker:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._attempt: Attempt | None = None
-        # Set by a cancellation, after which it takes no more papers, whether the shard drains or breaks.
+        # Set by a cancellation, whether the shard drains or breaks; from then on it takes no more papers.
         self._cancelled = False
 
     @property
     def interruptible(self) -> bool:
-        """Whether the paper in hand can be handed back now without throwing work away."""
+        """Whether the current paper can be handed back now without losing work."""
         return self._attempt is not None and self._attempt.interruptible
 
     async def run(self) -> None:
-        """Works until the claims are closed, or it is cancelled."""
+        """Works until the claims are closed or the task is cancelled."""
         claims = self._context.claims
         while not self._cancelled and (claim := await claims.next()) is not None:
             reach("after_claim")

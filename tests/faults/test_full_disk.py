@@ -87,7 +87,7 @@ def test_a_run_pauses_while_there_is_little_room(rig: Rig, small_disk: Path, col
     daemon.terminate()
     assert daemon.wait(timeout=60) == 143
     assert errors.read_text().count("paused: ") == 1
-    assert errors.read_text().count("there is room again") == 1
+    assert errors.read_text().count("enough space again") == 1
     assert_all_well(rig)
 
 

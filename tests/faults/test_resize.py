@@ -39,7 +39,7 @@ def test_a_living_run_gets_more_shards_and_fewer(one_shard: Rig, collection: Col
         one_shard.running_shards(before)
         code, output, errors = one_shard.run("resize", str(after))
         assert code == 0, errors
-        assert output.startswith(f"the run works on {after} shards, after ")
+        assert output.startswith(f"the run now has {after} shards, after ")
         manifest = SQLiteFiles(one_shard.folder.root).read_manifest()
         assert manifest is not None
         assert manifest.layout.shards == len(list((one_shard.root / "shards").glob("*.sqlite3"))) == after
@@ -89,7 +89,7 @@ def test_a_reader_of_the_folder_delays_a_resize(one_shard: Rig, collection: Coll
     one_shard.running_shards(1)
     with SQLiteFiles(one_shard.folder.root).shared():
         asking = one_shard.start("resize", "2")
-        wait_for(lambda: "a resize waits for a command that reads the store" in errors.read_text(), "the wait")
+        wait_for(lambda: "the resize is waiting for a command that reads the store" in errors.read_text(), "the wait")
         assert one_shard.state() is RunState.RUNNING, "work goes on meanwhile"
     assert asking.wait(timeout=60) == 0
     run.send_signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def test_a_reader_of_the_folder_delays_a_resize(one_shard: Rig, collection: Coll
 
 def test_without_a_run_there_is_nothing_to_resize(one_shard: Rig) -> None:
     code, _, errors = one_shard.run("resize", "4")
-    assert (code, "no run is on" in errors, errors.count("\n")) == (2, True, 1)
+    assert (code, "no run is working in" in errors, errors.count("\n")) == (2, True, 1)
     code, _, errors = one_shard.run("resize", "0")
     assert (code, "RPA_V2_SHARD_COUNT=0: must be" in errors) == (2, True)
 
@@ -109,7 +109,7 @@ def test_without_a_run_there_is_nothing_to_resize(one_shard: Rig) -> None:
 def test_a_size_that_the_run_cannot_have_is_refused(one_shard: Rig) -> None:
     run = one_shard.start("run", SHARD_COUNT="1", WORKERS="200", HOST_POLICY=SLOWLY)
     one_shard.running_shards(1)
-    with pytest.raises(StoreError, match="has not taken 300 shards"):
+    with pytest.raises(StoreError, match="did not accept 300 shards"):
         resize(one_shard.folder, 300)
     run.send_signal(signal.SIGTERM)
     _, errors = run.communicate(timeout=60)

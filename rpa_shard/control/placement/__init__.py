@@ -1,8 +1,8 @@
-"""Where shards run: the protocol between the supervisor and whatever starts them.
+"""Where shards run: the protocol between the supervisor and what starts them.
 
-Guarantee of every placement: `start` gives a shard that lives until `poll` says how it ended; messages arrive complete
-and in order, or not at all; a shard whose supervisor is gone notices it. Limit: what a shard does inside is known from
-its messages only.
+Guarantee of every placement: `start` returns a shard that lives until `poll` reports how it ended; messages arrive
+complete and in order, or not at all; a shard notices when its supervisor is gone. Limit: what happens inside a shard is
+known only from its messages.
 
 `factory` chooses the placement; `fork` runs shards as child processes.
 """
@@ -24,7 +24,7 @@ from rpa_shard.ipc.run_status import ProcessFigures
 class ShardExit:
     """How a shard ended: by its exit code, or by a signal.
 
-    `oom_kills` is how many processes the kernel killed for want of memory while it lived, as far as that is known.
+    `oom_kills` is how many processes the kernel killed for lack of memory while it lived, as far as that is known.
     """
 
     code: int | None = None
@@ -58,10 +58,10 @@ class PlacedShard(Protocol):
         """Ends it at once."""
 
     def send(self, message: ToShard) -> bool:
-        """Sends a message; False if it has long stopped listening. One that is gone gets nothing."""
+        """Sends a message; False if it has not read its messages for a long time. A shard that is gone gets nothing."""
 
     def receive(self) -> Sequence[FromShard]:
-        """What it has sent since this was asked last; also after its end."""
+        """What it has sent since the last call; works after its end too."""
 
     def parsing(self) -> Crumb | None:
         """The paper that it is parsing in its own process."""
@@ -70,17 +70,17 @@ class PlacedShard(Protocol):
         """The memory that it holds now; 0 once it is gone."""
 
     def figures(self) -> ProcessFigures | None:
-        """What the system says of its process; None once it is gone."""
+        """The system's figures of its process; None once it is gone."""
 
     def close(self) -> None:
-        """Lets go of what belonged to a shard that has ended."""
+        """Releases the resources of a shard that has ended."""
 
 
 class Placement(AbstractContextManager["Placement"], Protocol):
-    """Starts shards. While it is entered, signals and the shards' messages and deaths end a `wait`."""
+    """Starts shards. While it is entered, a signal, a shard's message or a shard's death ends a `wait`."""
 
     def start(self, number: int, settings: Settings) -> PlacedShard:
-        """Starts shard `number`. Raises OSError if the system has no room for it."""
+        """Starts shard `number`. Raises OSError if the system lacks the resources."""
 
     def wait(self, seconds: float) -> None:
-        """Returns when a shard has sent something or ended, at a signal, or after this time."""
+        """Returns when a shard has sent something or ended, on a signal, or after this time."""

@@ -1,7 +1,7 @@
 """Shards as child processes of the supervisor, each with a control socket and a breadcrumb.
 
 Guarantee: a child starts from a single-threaded parent and holds no socket of its siblings, so each notices at once
-when the supervisor is gone; it keeps the run's lock as long as it lives. Limit: one machine.
+when the supervisor is gone; it holds the run's lock for as long as it lives. Limit: one machine.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from rpa_shard.system.processes import born
 log = logging.getLogger(__name__)
 
 BROKE = 1
-# Telling a process's TCP sockets from others takes reading all of the machine's: 20 ms where there are a thousand.
+# Counting a process's TCP sockets means reading those of the machine: 20 ms if there are a thousand.
 TCP_SECONDS = 10.0
 READ_BYTES = 2**20
 
 
 class ForkedShard:
-    """A child process that is a shard, living or just ended."""
+    """A child process that is a shard, alive or just ended."""
 
     def __init__(self, number: int, pid: int, control: socket.socket, breadcrumb_file: Path) -> None:
         self.number = number
@@ -57,7 +57,7 @@ class ForkedShard:
         self._tcp_sockets = 0
         self._count_tcp_at = 0.0
         self._oom_kills_before = oom_kills()
-        # False once it has closed its end of the socket, or we ours.
+        # False once it has closed its end of the socket, or we have closed ours.
         self.is_open = True
 
     def poll(self) -> ShardExit | None:
@@ -77,12 +77,12 @@ class ForkedShard:
     def send(self, message: ToShard) -> bool:
         line = encode(message)
         try:
-            # Where it does not fit, thousands of messages wait already, and half of one is worse than none.
+            # If it does not fit, thousands of messages are waiting already, and half a message is worse than none.
             return self.control.send(line) == len(line)
         except BlockingIOError:
             return False
         except OSError:
-            return True  # gone: `poll` will say so
+            return True  # gone: `poll` will report it
 
     def receive(self) -> list[FromShard]:
         messages: list[FromShard] = []
@@ -100,7 +100,7 @@ class ForkedShard:
                 if isinstance(message, FromShard):
                     messages.append(message)
                 else:
-                    log.error("a message that shards do not send: %s", message)
+                    log.error("unexpected message from a shard: %s", message)
         return messages
 
     def parsing(self) -> Crumb | None:
@@ -138,7 +138,7 @@ class ForkPlacement:
         self._registry = registry
         self._logs_to_files = logs_to_files
         self._shards: list[ForkedShard] = []
-        # A signal writes to one end and so wakes whoever waits at the other.
+        # A signal writes to one end, which wakes the process waiting at the other.
         self._woken, self._wakes = socket.socketpair()
         self._previous_handler: signal.Handlers | int | Callable[[int, FrameType | None], Any] | None = signal.SIG_DFL
 
@@ -159,11 +159,11 @@ class ForkPlacement:
 
     def start(self, number: int, settings: Settings) -> ForkedShard:
         if not self._shards:
-            # Once, before the first fork: shards share the memory of what is loaded, and begin at once.
+            # Once, before the first fork: shards share the memory of what is loaded and start faster.
             for definition in self._registry.chosen(settings.run_phases):
                 definition.warm_up(settings)
         ours, theirs = socket.socketpair()
-        gc.freeze()  # what exists now is shared with the child; its collector need not touch, and so copy, it
+        gc.freeze()  # these objects are shared with the child; its collector must not touch them, which would copy them
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
@@ -212,7 +212,7 @@ class ForkPlacement:
 
 
 def describe(error: BaseException) -> str:
-    """The first error inside groups of errors, on one line."""
+    """The first error inside nested exception groups, on one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     line = " ".join(f"{type(error).__name__}: {error}".split())[:500]

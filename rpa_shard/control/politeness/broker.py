@@ -1,7 +1,7 @@
 """The governor at work: shards' messages in, permits out, hosts' states published and kept for the next run.
 
-Guarantee: what a host's refusal means is saved before anybody acts on it, so a killed run changes nothing about it.
-Limit: runs inside the supervisor's one thread; a permit waits for its turn of the loop.
+Guarantee: a host's refusal is saved before any process acts on it, so it survives a killed run. Limit: runs inside the
+supervisor's only thread; a permit waits for that thread's next turn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rpa_shard.store.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
 
-# Beyond a download's own time, for a permit that nobody gives back.
+# How long after a download's own deadline a permit that was not returned expires.
 PERMIT_GRACE_SECONDS = 60.0
 
 Send = Callable[[int, ToShard], None]
@@ -60,7 +60,7 @@ class PermitBroker:
         return self._governor.hosts(time.monotonic())
 
     def handle(self, number: int, messages: Iterable[PermitMessage]) -> None:
-        """Takes in what shard `number` has sent."""
+        """Handles what shard `number` has sent."""
         now = time.monotonic()
         for message in messages:
             match message:
@@ -76,15 +76,15 @@ class PermitBroker:
                     self._governor.block(host, detail, now)
 
     def forget(self, number: int) -> None:
-        """A shard is gone, and what it held is free again."""
+        """A shard is gone; its permits are free again."""
         self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Collection[int], send: Send) -> None:
-        """Publishes what has changed to the living shards, and hands out the permits that may go out now."""
+        """Publishes changes to the living shards and grants the permits that may be granted now."""
         now = time.monotonic()
         granted = self._governor.grants(now)
         self._publish_changes(shards, send, now)
-        # Only what was published can be taken back: a shard keeps to its own refusal until it hears of ours.
+        # Only a published state can be withdrawn: a shard keeps the refusal that it has seen until it receives ours.
         if self._reopen_on_request():
             self._publish_changes(shards, send, now)
         for grant in granted:
@@ -95,7 +95,7 @@ class PermitBroker:
                     self._governor.back(grant.host, permit, "unused", now)
 
     def seconds_to_next_grant(self) -> float | None:
-        """How long until a permit may go out, as far as the clock decides; None if it does not."""
+        """How long until the clock allows another permit; None if the clock alone allows none."""
         return self._governor.seconds_to_next_grant(time.monotonic())
 
     def _publish_changes(self, shards: Iterable[int], send: Send, now: float) -> None:
@@ -127,7 +127,7 @@ class PermitBroker:
 
 def _log_state(host: str, state: HostStatus) -> None:
     if state.blocked:
-        log.error("host %s: refuses us, no request until `hosts --reopen %s`: %s", host, host, state.blocked)
+        log.error("host %s: refuses us, no requests until `hosts --reopen %s`: %s", host, host, state.blocked)
     elif state.closed_seconds is not None:
         log.warning("host %s: asked us to slow down, left alone for %.0f s", host, state.closed_seconds)
     elif state.factor < 1.0:

@@ -1,13 +1,13 @@
 """The one governor of a run: who may send a request to a governed host, and when.
 
 Guarantee: in any window of a host's policy no more requests arrive there than it allows, whatever the number of shards,
-their deaths, a resize or a new start, and however long a request is on its way: it counts from its grant until a window
-after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a host for
-everybody; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person acts. No
-error makes it faster. Limit: pure, with the clock as an argument; of requests whose shard died it assumes that they
-arrive soon.
+whether shards die, are resized or restarted, and however long a request is under way: it counts from its grant until
+one window after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a
+host for all shards; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person
+acts. No error makes it faster. Limit: pure, with the clock as an argument; it assumes that requests of a shard that
+died arrive soon.
 
-Hosts without a policy need no permits. One that answers 429 or 503 gets a policy for the time being.
+Hosts without a policy need no permits. A host that answers 429 or 503 gets a temporary policy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MIN_FACTOR = 1 / 64
 
 
 def temporary_policy(host: str) -> HostPolicy:
-    """For a host without a published rate that asked us to slow down."""
+    """The policy for a host without a published rate that asked us to slow down."""
     return HostPolicy(host, 10, 1.0, 64)
 
 
@@ -49,7 +49,8 @@ class Grant:
 class HostState:
     """One governed host. Times are monotonic seconds.
 
-    Requests of permits in `unanswered` may arrive at any moment; `arrived` says when, at the latest, earlier ones did.
+    Requests with permits in `unanswered` may arrive at any moment; `arrived` has the latest time at which each earlier
+    one did.
     """
 
     policy: HostPolicy
@@ -66,13 +67,13 @@ class HostState:
     blocked: str | None = None
 
     def note_arrival(self, permit: int, at: float) -> None:
-        """The request of a permit has arrived by now; from here on its window runs."""
+        """The request of a permit has arrived by now; its window starts here."""
         if permit in self.unanswered:
             self.unanswered.remove(permit)
             self.arrived.append(max(at, self.arrived[-1]))
 
     def give_up(self, permit: int, now: float) -> None:
-        """Nobody will say any more what became of a permit: its request may just have been sent."""
+        """No report on a permit will come any more: its request may just have been sent."""
         del self.lent[permit]
         self.note_arrival(permit, now + LAST_WORDS_SECONDS)
         if self.probe == permit:
@@ -91,13 +92,13 @@ class Governor:
         self._hosts = {host: self._new_host(policy, now) for host, policy in policies.items()}
 
     def want(self, shard: int, host: str, permits: int) -> None:
-        """A shard asks for permits; for a host that needs none any more, it has been told so."""
+        """A shard asks for permits; if the host no longer needs any, the shard has been informed already."""
         state = self._hosts.get(host)
         if state is not None and state.blocked is None:
             state.wanted[shard] = state.wanted.get(shard, 0) + permits
 
     def grants(self, now: float) -> list[Grant]:
-        """The permits that may go out now."""
+        """The permits that may be granted now."""
         granted: list[Grant] = []
         for host, state in list(self._hosts.items()):
             self._recover(host, state, now)
@@ -115,7 +116,7 @@ class Governor:
         return granted
 
     def seconds_to_next_grant(self, now: float) -> float | None:
-        """How long until `grants` may have something, as far as the clock decides; None if it does not."""
+        """How long until the clock allows another grant; None if the clock alone allows none."""
         waits = [self._wait(state, now) for state in self._hosts.values() if state.wanted]
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -126,7 +127,7 @@ class Governor:
             state.note_arrival(permit, now)
 
     def back(self, host: str, permit: int, ending: Ending, now: float) -> None:
-        """A permit comes back: its request got an answer, failed without one, or was never sent."""
+        """A permit is returned: its request got an answer, failed without one, or was never sent."""
         state = self._hosts.get(host)
         if state is None or state.lent.pop(permit, None) is None:
             return
@@ -143,7 +144,7 @@ class Governor:
                 state.closed_until = max(state.closed_until or 0.0, now + pause)
 
     def limited(self, host: str, permit: int | None, retry_after_seconds: float | None, now: float) -> None:
-        """The host answered 429 or 503: it is closed for everybody."""
+        """The host answered 429 or 503: it is closed for all shards."""
         state = self._host(host, now)
         was_probe = permit is not None and state.probe == permit
         if permit is not None:
@@ -168,7 +169,7 @@ class Governor:
             state.give_up(permit, now)
 
     def reopen(self, host: str, now: float) -> bool:
-        """A person acted: a probe may go out; False if the host was neither blocked nor closed."""
+        """A person reopened the host: a probe may go out; False if the host was neither blocked nor closed."""
         state = self._hosts.get(host)
         if state is None or (state.blocked is None and (state.closed_until is None or state.closed_until <= now)):
             return False
@@ -177,14 +178,14 @@ class Governor:
         return True
 
     def forget(self, shard: int, now: float) -> None:
-        """A shard is gone: it wants nothing more, and its permits come back; what it sent stays counted."""
+        """A shard is gone: its requests for permits end and its permits are returned; what it sent stays counted."""
         for state in self._hosts.values():
             state.wanted.pop(shard, None)
             for permit in [permit for permit, (holder, _) in state.lent.items() if holder == shard]:
                 state.give_up(permit, now)
 
     def hosts(self, now: float) -> dict[str, HostStatus]:
-        """Every governed host for shards, for the status and for the next run: durations, not moments."""
+        """Every governed host, for shards, for the status and for the next run: durations, not points in time."""
         return {
             host: HostStatus(
                 policy=str(state.policy),
@@ -198,7 +199,7 @@ class Governor:
         }
 
     def restore(self, host: str, saved: HostStatus, age_seconds: float, now: float) -> None:
-        """Takes up what an earlier run knew of a host; a clock that was set back lengthens nothing."""
+        """Restores what an earlier run knew of a host; a clock that was set back lengthens no wait."""
         if not saved.is_shut and saved.factor == 1.0:
             return
         state = self._host(host, now)
@@ -219,7 +220,7 @@ class Governor:
         return state
 
     def _wait(self, state: HostState, now: float) -> float | None:
-        """Seconds until the clock allows another request; None while only an event can."""
+        """Seconds until the clock allows another request; None while only an event can allow one."""
         left = state.policy.requests - len(state.unanswered)
         if state.blocked is not None or len(state.lent) >= state.policy.connections or left <= 0:
             return None
@@ -260,7 +261,7 @@ class Governor:
 
 
 def changes(before: Mapping[str, HostStatus], after: Mapping[str, HostStatus]) -> Iterator[str]:
-    """The hosts whose state differs in what a person would want to know."""
+    """The hosts whose state has changed in a way that matters to a person."""
     for host in {**before, **after}:
         if _gist(before.get(host)) != _gist(after.get(host)):
             yield host
