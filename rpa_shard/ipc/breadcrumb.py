@@ -1,8 +1,8 @@
 """What a shard was parsing when it died: a note that outlives the process.
 
 Guarantee: while a thread is inside an engine, the note names the paper and since when, visible to other processes at
-once and after a SIGKILL. Limit: one paper at a time, which the engine lock makes sure of; it does not survive a loss
-of power, after which nobody is a suspect.
+once and after a SIGKILL. Limit: one paper at a time, which the engine lock ensures; it does not survive a loss of
+power, after which no paper is a suspect.
 """
 
 from __future__ import annotations

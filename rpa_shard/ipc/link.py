@@ -1,7 +1,7 @@
 """The shard's end of the control socket.
 
-Guarantee: messages leave complete and in the order of `send`, whoever sends them; `send` never waits. Limit: what is
-sent after the supervisor has gone is lost without an error: that `messages` ends is the only sign.
+Guarantee: messages leave complete and in the order of the calls to `send`, from any task; `send` never waits. Limit:
+what is sent after the supervisor has gone is lost without an error; the end of `messages` is the only sign.
 """
 
 from __future__ import annotations

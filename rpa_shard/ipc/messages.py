@@ -1,8 +1,8 @@
-"""Every message between supervisor and shard: one JSON object a line over a socket pair.
+"""Every message between supervisor and shard: one JSON object per line over a socket pair.
 
-Guarantee: messages arrive complete and in order, or not at all; a line that is no message of this version is reported
-in the log and skipped. Limit: no answers are promised; each end acts on what it receives and notices by end of file
-that the other one is gone.
+Guarantee: messages arrive complete and in order, or not at all; a line that is not a message of this version is logged
+and skipped. Limit: messages are not acknowledged; each end acts on what it receives, and end of file shows that the
+other end is gone.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Broke:
 
 @dataclass(frozen=True, slots=True)
 class PermitsWanted:
-    """From a shard: so many of its workers wait for permits for a host."""
+    """From a shard: `count` of its workers wait for permits for a host."""
 
     host: str
     count: int
@@ -97,7 +97,7 @@ class PermitReturned:
 
 @dataclass(frozen=True, slots=True)
 class HostLimited:
-    """From a shard: a host asked us to slow down (429, 503). `permit` is None where it was not governed."""
+    """From a shard: a host asked us to slow down (429, 503). `permit` is None if the host was not governed."""
 
     host: str
     permit: int | None
@@ -126,7 +126,7 @@ _CLASS_OF = {kind: each for each, kind in _KIND_OF.items()}
 
 
 class MessageError(ValueError):
-    """A line that is no message of this version; says what it is."""
+    """A line that is not a message of this version; the text describes it."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -146,7 +146,7 @@ def decode(line: bytes) -> Message:
     try:
         envelope = msgspec.json.decode(line, type=_Envelope)
         if envelope.version != VERSION:
-            raise MessageError(f"version {envelope.version} of messages, and this program speaks version {VERSION}")
+            raise MessageError(f"a message of version {envelope.version}, but this program uses version {VERSION}")
         if envelope.kind not in _CLASS_OF:
             raise MessageError(f"unknown kind of message: {envelope.kind!r:.60}")
         return msgspec.json.decode(envelope.body, type=_CLASS_OF[envelope.kind])
@@ -161,7 +161,7 @@ class Inbox:
         self._rest = b""
 
     def feed(self, received: bytes) -> list[Message]:
-        """The messages that are complete now; what is none is logged and skipped."""
+        """The messages that are complete now; invalid lines are logged and skipped."""
         *lines, self._rest = (self._rest + received).split(b"\n")
         messages: list[Message] = []
         for line in lines:

@@ -1,8 +1,7 @@
-"""The files through which a run and everybody else speak: its status, its locks, its logs, requests to it.
+"""The files by which a run communicates: its status, its locks, its logs, requests to it.
 
-Guarantee: one run at a time works in a folder, also while shards of a killed run still drain, because every shard
-inherits the run's lock. Limit: the lock is `flock`, so it holds on one machine only; nothing is made by asking for a
-path.
+Guarantee: one run at a time works in a folder, even while shards of a killed run still drain, because every shard
+inherits the run's lock. Limit: the lock is `flock`, so it works on one machine only; asking for a path creates nothing.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ class RunDirectory:
 
     @property
     def governor_file(self) -> Path:
-        """What a run knows of hosts that limited or refused it, for the next one."""
+        """What a run knows of hosts that limited or refused it, for the next run."""
         return self.root / "run" / "governor.json"
 
     @property
     def reopen_folder(self) -> Path:
-        """One empty file for each host that a person wants opened again."""
+        """One empty file for each host that a person has asked to reopen."""
         return self.root / "run" / "reopen"
 
     @property
     def resize_request(self) -> Path:
-        """Holds the number of shards that a person wants the run to have."""
+        """Holds the number of shards that a person has asked for."""
         return self.root / "run" / "resize"
 
     @property

@@ -1,8 +1,8 @@
-"""The run's status: what the supervisor says of a run, once a second, to everybody who wants to know.
+"""The run's status, which the supervisor publishes once a second.
 
 Guarantee: a typed value with a format number; the file is replaced complete, so a reader never sees half of it; it
-names its writer (process and start) and when it was written. `run_status.schema.json` is its JSON Schema, for
-monitors. Limit: as old as its last write; whether the processes in it still live is for the reader to check
+names its writer (process and start) and when it was written. `run_status.schema.json` is its JSON Schema, for monitors.
+Limit: as old as its last write; the reader must check whether the processes in it are still alive
 (`rpa_shard.system.processes`).
 """
 
@@ -25,7 +25,7 @@ FORMAT = 2
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     RUNNING = "running"
     FINISHING = "finishing"
@@ -36,7 +36,7 @@ class RunState(StrEnum):
 
 
 class ShardState(StrEnum):
-    """Where a shard stands: `stuck` and `dead` are the supervisor's word, the others its own."""
+    """The state of a shard: `stuck` and `dead` are set by the supervisor, the others by the shard."""
 
     BOOTING = "booting"
     READY = "ready"
@@ -65,9 +65,9 @@ class LoopLag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReport:
-    """What a shard says of itself."""
+    """A shard's report on itself."""
 
-    state: Annotated[ShardState, Meta(description="Where the shard stands.")] = ShardState.BOOTING
+    state: Annotated[ShardState, Meta(description="The state of the shard.")] = ShardState.BOOTING
     outstanding: Annotated[
         int | None, Meta(description="Papers on which this run still has work to do; null before the first count.")
     ] = None
@@ -99,7 +99,7 @@ class ShardReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessFigures:
-    """What the system says of a process."""
+    """The system's figures of a process."""
 
     descriptors: Annotated[int, Meta(description="Open file descriptors.")] = 0
     tcp_sockets: Annotated[int, Meta(description="TCP sockets, counted now and then.")] = 0
@@ -125,10 +125,10 @@ class ShardStatus:
     number: Annotated[int, Meta(description="The shard's number, from 0.")]
     pid: Annotated[int, Meta(description="Its process id.")]
     born: Annotated[float, Meta(description="When its process started, in seconds since the machine booted.")]
-    state: Annotated[ShardState, Meta(description="Its own word, or stuck or dead.")]
-    silent_seconds: Annotated[float, Meta(description="How long it has not reported.")]
+    state: Annotated[ShardState, Meta(description="The shard's own state, or stuck or dead.")]
+    silent_seconds: Annotated[float, Meta(description="The time since its last report.")]
     restarts: Annotated[int, Meta(description="How often it died in this run.")]
-    descriptor_budget: Annotated[int, Meta(description="The most descriptors that it may need.")]
+    descriptor_budget: Annotated[int, Meta(description="The maximum number of descriptors that it may need.")]
     report: Annotated[ShardReport, Meta(description="The last report of the shard.")]
     process: Annotated[ProcessFigures, Meta(description="Its process at the last look.")]
     peak: Annotated[ProcessFigures, Meta(description="The highest figures so far.")]
@@ -144,13 +144,13 @@ class HostStatus:
     """One governed host. Durations count from when the status was written."""
 
     policy: Annotated[str, Meta(description="What the host allows: HOST=REQUESTS/SECONDS@CONNECTIONS.")]
-    temporary: Annotated[bool, Meta(description="Whether the policy is only for the time being.")]
+    temporary: Annotated[bool, Meta(description="Whether the policy is temporary.")]
     factor: Annotated[float, Meta(description="The share of the allowed rate that is used, up to 1.")]
     closings: Annotated[int, Meta(description="How often in a row it asked us to slow down.")]
     closed_seconds: Annotated[
         float | None, Meta(description="How long it is still left alone; 0 while a probe decides; null if it is open.")
     ]
-    blocked: Annotated[str | None, Meta(description="Why no request goes there until a person acts; null if any may.")]
+    blocked: Annotated[str | None, Meta(description="Why no request is sent until a person acts, or null.")]
 
     @property
     def is_shut(self) -> bool:
@@ -160,21 +160,21 @@ class HostStatus:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Completed claims a second."""
+    """Completed claims per second."""
 
     last_10_seconds: Annotated[float, Meta(description="Over the last ten seconds.")]
     last_60_seconds: Annotated[float, Meta(description="Over the last minute.")]
     whole_run: Annotated[float, Meta(description="Over the whole run.")]
-    spread: Annotated[float, Meta(description="The standard deviation of single seconds' rates over their mean.")]
+    spread: Annotated[float, Meta(description="The standard deviation of the rates per second, over their mean.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
     """A shard that died, or could not be started."""
 
-    shard: Annotated[int, Meta(description="Its number.")]
+    shard: Annotated[int, Meta(description="The shard's number.")]
     at: Annotated[float, Meta(description="When, in Unix seconds.")]
-    cause: Annotated[str, Meta(description="Of what, in one line.")]
+    cause: Annotated[str, Meta(description="The cause, in one line.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,15 +186,15 @@ class RunStatus:
     born: Annotated[float, Meta(description="When the supervisor started, in seconds since the machine booted.")]
     started_at: Annotated[float, Meta(description="When the run began, in Unix seconds.")]
     written_at: Annotated[float, Meta(description="When this was written, in Unix seconds.")]
-    written: Annotated[Moment, Meta(description="The same, so that a step of the clock does not change its age.")]
+    written: Annotated[Moment, Meta(description="The same, in a form whose age does not change when the clock is set.")]
     seconds: Annotated[float, Meta(description="How long the run has lasted.")]
-    state: Annotated[RunState, Meta(description="Where the run stands.")]
+    state: Annotated[RunState, Meta(description="The state of the run.")]
     cause: Annotated[str | None, Meta(description="What stopped the run, if it stopped by itself.")]
     paused: Annotated[bool, Meta(description="Whether nothing is claimed because the disk is short of room.")]
     daemon: Annotated[bool, Meta(description="Whether the run waits for more papers when all are done.")]
     phases: Annotated[tuple[str, ...], Meta(description="The phases of this run, earliest first.")]
     completed: Annotated[Mapping[str, int], Meta(description="Claims completed in this run, by phase.")]
-    rates: Annotated[Rates, Meta(description="Completed claims a second.")]
+    rates: Annotated[Rates, Meta(description="Completed claims per second.")]
     deaths: Annotated[tuple[Death, ...], Meta(description="The last shards that died.")]
     handed_back: Annotated[int, Meta(description="Papers of dead shards that went back to the queue.")]
     suspects: Annotated[tuple[str, ...], Meta(description="The last papers that were being parsed when a shard died.")]
@@ -209,7 +209,7 @@ class RunStatus:
 
     @property
     def is_on(self) -> bool:
-        """Whether the run goes on: its supervisor lives and has not ended it."""
+        """Whether the run is in progress: its supervisor is alive and has not ended it."""
         return self.state is not RunState.ENDED and self.is_alive
 
     @property
@@ -219,13 +219,13 @@ class RunStatus:
 
 
 def write_status(path: Path, status: RunStatus) -> None:
-    """Replaces the status file. Not flushed: without power the run is over anyway. Raises OSError."""
+    """Replaces the status file. Not flushed: a loss of power ends the run anyway. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, msgspec.json.encode(status), durable=False)
 
 
 def read_status(path: Path) -> RunStatus | None:
-    """The last status, or None where there is none that can be read or it has another format."""
+    """The last status, or None if there is none, it cannot be read, or it has another format."""
     try:
         status = msgspec.json.decode(path.read_bytes(), type=RunStatus)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -234,7 +234,7 @@ def read_status(path: Path) -> RunStatus | None:
 
 
 def as_json(status: RunStatus) -> dict[str, Any]:
-    """The status as JSON has it."""
+    """The status as plain JSON values."""
     content: dict[str, Any] = msgspec.to_builtins(status)
     return content
 

@@ -1,7 +1,7 @@
-"""What a run knows of hosts that limited or refused it, kept for the next run and for whoever looks.
+"""What a run knows of hosts that limited or refused it, kept for the next run and for `hosts`.
 
-Guarantee: replaced complete or not at all; a damaged file counts as none. Limit: not flushed to disk; without power the
-next run begins with the published policies and a full window of silence.
+Guarantee: replaced complete or not at all; a damaged file counts as missing. Limit: not flushed to disk; after a loss
+of power the next run begins with the published policies and a full window without requests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def save_hosts(path: Path, hosts: Mapping[str, HostStatus]) -> None:
 
 
 def read_hosts(path: Path) -> list[SavedHost]:
-    """The states that were saved; none where there is nothing that can be read."""
+    """The saved states; empty if nothing can be read."""
     try:
         content = msgspec.json.decode(path.read_bytes(), type=_Content)
         age_seconds = content.saved.seconds_since()
@@ -50,7 +50,7 @@ def read_hosts(path: Path) -> list[SavedHost]:
 
 
 def _checked(status: HostStatus) -> HostStatus:
-    """A state that a governor can take up. Raises ValueError."""
+    """A state that a governor can restore. Raises ValueError."""
     if not 0 < status.factor <= 1:
         raise ValueError(status.factor)
     closed = status.closed_seconds

@@ -1,11 +1,11 @@
-"""The health of a run: the four proofs, and that everybody is alive.
+"""The health of a run: the four proofs, and whether all its processes are alive.
 
 Guarantee: what can be measured from outside is measured now (processes, descriptors, disk, leases in the store), not
-taken from the run's own word; exit codes are those of monitoring plugins (0 OK, 1 warning, 2 critical, 3 unknown).
+taken from the run's own figures; exit codes are those of monitoring plugins (0 OK, 1 warning, 2 critical, 3 unknown).
 Limit: lag and rates are the run's own figures, at most as old as `FRESH_SECONDS` while it is healthy.
 
 The four proofs are those that the old single-process design failed: the loop does not stall, lease and status agree,
-papers are finished at an even pace, descriptors and extraction threads stay bounded.
+papers are finished at a steady rate, descriptors and extraction threads stay bounded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DISK_WARNING_BYTES, DISK_CRITICAL_BYTES = 2 * 10**9, 2 * 10**8
 
 
 class Level(IntEnum):
-    """A check's result, worst last but for UNKNOWN; the values are the exit codes."""
+    """A check's result, worst last except for UNKNOWN; the values are the exit codes."""
 
     OK = 0
     WARNING = 1
@@ -55,7 +55,7 @@ class Check:
 
 
 def check_folder(root: Path) -> list[Check]:
-    """Every check of the run in a data folder; of the last run, if none is on."""
+    """Every check of the current run in a data folder, or of the last run."""
     folder = DataFolder(root)
     run = read_status(folder.run.status_file)
     if run is None:
@@ -69,7 +69,7 @@ def check_folder(root: Path) -> list[Check]:
 
 
 def worst(checks: Iterable[Check]) -> Level:
-    """The level of the whole: critical before unknown before warning."""
+    """The overall level: critical before unknown before warning."""
     order = (Level.OK, Level.WARNING, Level.UNKNOWN, Level.CRITICAL)
     return max((check.level for check in checks), key=order.index, default=Level.UNKNOWN)
 
@@ -78,7 +78,7 @@ def _run_check(run: RunStatus, *, live: bool) -> Check:
     age = run.written.seconds_since()
     if not live:
         if run.state is not RunState.ENDED:
-            return Check("run", Level.CRITICAL, f"supervisor {run.pid} is dead; ./run.sh goes on where it stopped")
+            return Check("run", Level.CRITICAL, f"supervisor {run.pid} is dead; ./run.sh continues where it stopped")
         cause = run.cause
         return Check(
             "run", Level.CRITICAL if cause else Level.OK, f"ended {age:.0f} s ago{f': {cause}' if cause else ''}"
@@ -183,7 +183,7 @@ def _resource_check(run: RunStatus, *, live: bool) -> Check:
 
 
 def _figures_now(shard: ShardStatus) -> ProcessFigures:
-    """A shard's process as it is now; as it was at the run's last look if it is gone."""
+    """A shard's process as it is now, or as it was at the run's last look if it is gone."""
     with suppress(psutil.Error):
         process = psutil.Process(shard.pid)
         return replace(

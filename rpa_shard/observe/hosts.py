@@ -1,6 +1,6 @@
 """What a person sees of governed hosts.
 
-Guarantee: works while a run is on and when none is. Limit: the states are those of the last change that a run saved.
+Guarantee: works during a run and without one. Limit: the states are those that a run saved last.
 """
 
 from __future__ import annotations

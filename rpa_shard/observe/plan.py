@@ -1,7 +1,8 @@
-"""What a run would have to fetch: per source how many papers, how fast it allows, how long that takes, how many bytes.
+"""What a run would have to fetch: for each source the papers, the allowed rate, the time and the bytes.
 
-Guarantee: counts every paper once, at the first place where it would be looked for. Limit: whether a source has a paper
-shows only when it is asked; sizes are the mean of what this folder has fetched, or an assumption where that is little.
+Guarantee: counts every paper once, at the first source that would be tried. Limit: whether a source has a paper is
+known only when it is asked; sizes are the mean of what this folder has fetched, or an assumption if it has fetched
+little.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rpa_shard.system.cores import usable_cores
 
 # arXiv's PDFs were 2.7 TB for 2.2 million papers in March 2023 ("Full text via S3").
 ASSUMED_PDF_BYTES = 1_200_000
-# Where no policy says how fast: a line of 100 Mbit/s, and what a core parses (39 papers/s were measured on two).
+# Without a policy: a line of 100 Mbit/s, and what a core can parse (39 papers/s were measured on two).
 ASSUMED_BYTES_PER_SECOND = 12_500_000
 PAPERS_PER_CORE_SECOND = 20
 # A window runs from the beginning of an answer.
@@ -32,7 +33,7 @@ LOCAL_FILES = "local files"
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """One source; `seconds` is the longest of what its policy allows, what a line carries and what the cores parse."""
+    """One source; `seconds` is the longest of the times for its policy, for the line and for parsing."""
 
     source: str
     papers: int
@@ -48,7 +49,7 @@ def plan(
     in_archives = catalogue is not None and catalogue.has_members()
     counts: Counter[str] = Counter()
     template = template_of(settings.sources[0])
-    # Millions of arXiv ids need no look at each where all have the same host.
+    # Millions of arXiv ids need not be examined one by one if all have the same host.
     of_arxiv_papers = None if "{" in urlsplit(template).netloc else _host_or_local(polite_url(template))
     for paper_id in ids:
         if in_archives and catalogue is not None and catalogue.whereabouts(paper_id).tar_url:
@@ -89,19 +90,19 @@ def lines(planned: list[PlanLine], settings: Settings, *, measured: bool) -> lis
             allowed = f"{line.policy.requests} in {line.policy.per_seconds:g} s"
         figures = f"{duration(line.seconds):>10} {size(line.size_bytes):>10}"
         shown.append(f"{line.source:<32} {line.papers:>10}  {allowed:<24} {figures}")
-    how = "the mean of what this folder has fetched" if measured else "arXiv's mean of 1.2 MB a paper"
+    how = "the mean of what this folder has fetched" if measured else "arXiv's mean of 1.2 MB per paper"
     shown.append(f"bytes by {how}; a paper that its source lacks goes on to the next one")
     shown.append(f"times: the longest of the allowed rate, a line of 100 Mbit/s, and {usable_cores()} cores that parse")
     if any(line.source == ARXIV_HOST and line.papers > settings.arxiv_max_papers for line in planned):
         shown.append(
-            f"{ARXIV_HOST} is not for so many ({settings.arxiv_max_papers} at most): use its bulk archives "
+            f"{ARXIV_HOST} is not for this many papers ({settings.arxiv_max_papers} at most): use its bulk archives "
             "(`add --tar`) or RPA_V2_SOURCES='gcs arxiv'"
         )
     return shown
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that fits."""
+    """A time in a suitable unit."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
@@ -109,7 +110,7 @@ def duration(seconds: float) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """A size in the unit that fits."""
+    """A size in a suitable unit."""
     for unit, length in (("TB", 1e12), ("GB", 1e9)):
         if size_bytes >= length:
             return f"{size_bytes / length:.1f} {unit}"

@@ -1,7 +1,7 @@
 """One paper, for a person: its state, its history, its files, how its text begins, its references.
 
-Guarantee: says what the store and the files say now, and names each file that is missing. Limit: a glance; the whole
-text and record lie at the paths it shows.
+Guarantee: shows what is in the store and the files now, and names each missing file. Limit: a summary; the complete
+text and record are at the paths that it shows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NotShownError(Exception):
 
 
 def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
-    """What there is to say of one paper, given by its canonical id. Raises NotShownError."""
+    """The lines about one paper, given by its canonical id. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")

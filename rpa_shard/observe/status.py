@@ -1,7 +1,7 @@
 """How a data folder is doing: states, failures by reason, rates, oldest lease.
 
-Guarantee: works while a run is on and when none is; counts come from the store. Limit: rates come from the run's
-status file, and are those of the last run when none is on.
+Guarantee: works during a run and without one; counts come from the store. Limit: rates come from the run's status file;
+without a run they are those of the last one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def lines(status: FolderStatus) -> list[str]:
 
 
 def count_lines(counts: Counts) -> list[str]:
-    """States and failures, a line each."""
+    """States and failures, one line each."""
     total = sum(counts.by_status.values())
     shown = [f"papers    {total}"]
     shown += [f"  {each.value:<16} {counts.by_status[each]}" for each in Status if counts.by_status.get(each)]
@@ -101,7 +101,7 @@ def _shard_lines(status: FolderStatus) -> Iterator[str]:
 
 
 def _incident_lines(status: FolderStatus) -> Iterator[str]:
-    """What went wrong and was mended: deaths with their causes, papers handed back, suspects."""
+    """What went wrong and was repaired: deaths with their causes, papers handed back, suspects."""
     if status.suspects:
         yield f"suspects  {status.suspects} papers whose process died while parsing them: they run again, alone"
     if status.run is None:

@@ -1,4 +1,4 @@
-"""What a run tells a person before it starts and when it ends.
+"""The messages that a run prints before it starts and when it ends.
 
 Guarantee: figures come from the store after the run, so they are those that `status` and `verify` see. Limit: rates are
 of this run only.
@@ -29,7 +29,7 @@ NOTHING_QUEUED = (
 
 
 def advice_lines(settings: Settings) -> list[str]:
-    """What is worth saying before a run."""
+    """Advice before a run."""
     hosts = {host_of(template_of(source)) for source in settings.sources} - {""}
     default = next(knob.default for knob in knobs() if knob.name == "user_agent")
     if settings.user_agent == default and hosts - _LOOPBACK:
@@ -39,7 +39,7 @@ def advice_lines(settings: Settings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What to print at the end of a run; how many papers are failed for good, and hosts closed until a person acts."""
+    """What to print at the end of a run, how many papers failed for good, and the hosts that refuse us."""
 
     lines: Sequence[str]
     failed: int = 0
@@ -47,7 +47,7 @@ class Summary:
 
 
 def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
-    """The summary of a folder after a run; `end` is None where there was nothing to do."""
+    """The summary of a folder after a run; `end` is None if there was nothing to do."""
     with open_ledger(folder) as ledger:
         counts = ledger.counts()
     failed = counts.by_status.get(Status.FAILED, 0)

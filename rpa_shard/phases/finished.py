@@ -1,7 +1,7 @@
-"""What completed phases have left of a paper: results, files, the record.
+"""What completed phases leave of a paper: results, files, the record.
 
-Guarantee: for whoever looks at papers from outside a run and must know no phase by name. Limit: says what must be
-there; whether it is there is for the caller to look.
+Guarantee: callers that look at papers from outside a run need to know no phase by name. Limit: says what must be there;
+the caller checks whether it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rpa_shard.store.rows import PaperRow
 
 # The phase that fetches PDFs and writes the records.
 FETCHING_PHASE = PREP
-# The mean size of a PDF is taken from so many papers of each shard, and from no fewer than these.
+# The mean size of a PDF is taken from this many papers of each shard, and needs at least this many in all.
 SAMPLED_PDFS, MIN_PDFS = 1000, 50
 
 
@@ -32,14 +32,14 @@ def expected_files(
     result: Mapping[str, Any],
     registry: PhaseRegistry = BUILT_IN_PHASES,
 ) -> Iterator[ExpectedFile]:
-    """The files of which a phase's result speaks; none for a phase that is not known here."""
+    """The files that a phase's result names; none for a phase that is unknown here."""
     for definition in registry.definitions:
         if definition.phase is phase:
             yield from definition.expected_files(papers, paper, result)
 
 
 def record_result(row: PaperRow) -> Mapping[str, Any] | None:
-    """What the row knows of the paper's record; None if there is none, or the paper has been sent back."""
+    """What the row holds about the paper's record; None if there is none or the paper has been sent back."""
     if not is_completed(FETCHING_PHASE, row.status, row.failed_phase):
         return None
     return row.results.get(FETCHING_PHASE.name)
@@ -56,7 +56,7 @@ def ids_to_fetch(ledger: Ledger) -> Iterator[str]:
 
 
 def mean_pdf_bytes(ledger: Ledger) -> float | None:
-    """The mean size of some of the PDFs that were fetched; None where there are too few to tell."""
+    """The mean size of a sample of the fetched PDFs; None if there are too few."""
     results: Collection[Mapping[str, Any]] = ledger.sample_results(FETCHING_PHASE, SAMPLED_PDFS)
     return sum(each["pdf_bytes"] for each in results) / len(results) if len(results) >= MIN_PDFS else None
 

@@ -1,7 +1,6 @@
 """The phases that this program can run.
 
-Guarantee: the one place that lists them; a further phase is one more entry. Limit: `RPA_V2_PHASES` chooses among those
-that are here.
+Guarantee: the only place that lists them; a new phase is one more entry. Limit: `RPA_V2_PHASES` chooses among these.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class PhaseRegistry:
     definitions: tuple[PhaseDefinition, ...]
 
     def chosen(self, phases: Iterable[Phase]) -> tuple[PhaseDefinition, ...]:
-        """The definitions of `phases`, earliest first. Raises StoreError for a phase that nothing here can run."""
+        """The definitions of `phases`, earliest first. Raises StoreError for an unknown one."""
         by_phase = {each.phase: each for each in self.definitions}
         wanted = set(phases)
         for phase in wanted - by_phase.keys():

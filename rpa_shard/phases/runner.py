@@ -25,7 +25,7 @@ Result = Mapping[str, Any]
 
 
 class Slots:
-    """What claims hold while they work, such as a place among the downloads: so many of each kind in a shard."""
+    """What claims hold while they work, such as a place among the downloads; a shard has a fixed number of each."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = dict(limits)
@@ -72,7 +72,7 @@ class PhaseRunner(Protocol):
         """The kinds of slots that its claims hold, and how many of each there are in this shard."""
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
-        """Works on a claim; what it yields is durable when this returns.
+        """Works on a claim; its artifacts are durable when this returns.
 
         May be cancelled while `attempt.interruptible`. Raises PaperError.
         """
@@ -81,10 +81,10 @@ class PhaseRunner(Protocol):
         """A result in a few words for the log."""
 
     def gauges(self) -> Mapping[str, Gauge]:
-        """What is bounded besides the slots, and how much of it is in use."""
+        """What is bounded besides the slots, and how much is in use."""
 
     def totals(self) -> Mapping[str, int]:
-        """What it adds up since the shard started."""
+        """Its totals since the shard started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class ShardContext:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFile:
-    """A file that must be there because a phase yielded it."""
+    """A file that must exist because a completed phase wrote it."""
 
     path: str
     size_bytes: int
@@ -112,9 +112,9 @@ class ExpectedFile:
 class PhaseDefinition:
     """Everything that is known of a phase.
 
-    `open_runner` makes its runner in a shard. `warm_up` does once, before shards are forked, what each would do after
-    it, and starts no thread. `refuse` raises StoreError where a run with these settings must not begin.
-    `expected_files` tells which files a result speaks of; `papers` is the folder of the papers' files.
+    `open_runner` makes its runner in a shard. `warm_up` does once, before shards are forked, what each would otherwise
+    do itself, and starts no thread. `refuse` raises StoreError if a run with these settings must not begin.
+    `expected_files` yields the files that a result names; `papers` is the folder of the papers' files.
     """
 
     phase: Phase

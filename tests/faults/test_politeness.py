@@ -165,5 +165,5 @@ def test_too_many_for_arxivs_own_host(rig: Rig, source: str) -> None:
     code, _, errors = rig.run("run", SOURCES=source, ARXIV_MAX_PAPERS="39")
     assert code == 2
     assert errors.splitlines()[-1].startswith(
-        "rpa-shard: 40 papers from export.arxiv.org, and a run fetches at most 39"
+        "rpa-shard: 40 papers from export.arxiv.org, but a run fetches at most 39"
     )

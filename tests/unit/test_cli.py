@@ -140,7 +140,7 @@ def test_help_has_an_example(command: str, capsys: Captured) -> None:
 def test_the_demo_will_not_step_on_a_folder(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "precious").mkdir()
     assert main(["demo", "--folder", str(tmp_path / "precious")]) == 2
-    assert "is in the way" in capsys.readouterr().err
+    assert "was not made by the demo" in capsys.readouterr().err
 
 
 def test_a_plan_for_a_list(tmp_path: Path, capsys: Captured) -> None:
@@ -161,7 +161,7 @@ def test_a_plan_for_the_queue(capsys: Captured, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RPA_V2_ARXIV_MAX_PAPERS", "1")
     capsys.readouterr()
     assert main(["plan"]) == 0
-    assert "is not for so many (1 at most)" in capsys.readouterr().out
+    assert "is not for this many papers (1 at most)" in capsys.readouterr().out
     monkeypatch.setenv("RPA_V2_SOURCES", "file:///shelf/{name}.pdf")
     assert main(["plan"]) == 0
     assert "local files" in capsys.readouterr().out

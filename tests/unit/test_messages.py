@@ -142,7 +142,7 @@ def line(**changes: Any) -> bytes:
 
 
 NO_MESSAGES = [
-    (line(version=VERSION + 1), f"version {VERSION + 1} of messages, and this program speaks version {VERSION}"),
+    (line(version=VERSION + 1), f"a message of version {VERSION + 1}, but this program uses version {VERSION}"),
     (line(version=VERSION + 1, kind="unheard_of", body=7), f"version {VERSION + 1} of messages"),
     (line(kind="unheard_of"), "unknown kind of message: 'unheard_of'"),
     (line(kind="Drain"), "unknown kind of message: 'Drain'"),

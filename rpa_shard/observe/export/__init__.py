@@ -1,7 +1,7 @@
 """What leaves the data folder: records, references, and bibliographies for reference managers.
 
-Guarantee: the file appears whole or not at all; memory stays flat; every paper that the store knows is read once.
-Limit: a paper that a run finishes meanwhile may stand in it as it was when its row was read.
+Guarantee: the file appears complete or not at all; memory stays flat; every paper that the store knows is read once.
+Limit: a paper that a run finishes meanwhile may be exported as it was when its row was read.
 
 `records` reads, `references` and `bibliography` make rows of references, `parquet` and `files` write.
 """
@@ -49,8 +49,8 @@ def export(
 ) -> Exported:
     """Writes to `out` ("-" is standard output). Raises ExportError.
 
-    `.gz` and `.zst` at the end of the name compress; `.parquet` and `.bib` there stand for the format. Bibliographies
-    are made of references, whatever `what` says.
+    `.gz` and `.zst` at the end of the name compress; `.parquet` and `.bib` select the format. Bibliographies are made
+    of references, whatever `what` says.
     """
     format = format or _BY_ENDING.get(out.suffix, "jsonl")
     references = what == "references" or format in {"csl-json", "bibtex"}

@@ -1,6 +1,6 @@
 """The file that an export writes: plain, compressed, or standard output.
 
-Guarantee: it appears whole or not at all. Limit: none of its content is known here.
+Guarantee: it appears complete or not at all. Limit: nothing here depends on its content.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records as they are exported: one for every paper, all with the same keys.
 
-Guarantee: every paper that the store knows is in it exactly once, failures and papers still waiting too. Limit: a
-paper that a run finishes meanwhile may stand in it as it was when its row was read.
+Guarantee: every paper that the store knows is exported exactly once, including failed and waiting ones. Limit: a paper
+that a run finishes meanwhile may be exported as it was when its row was read.
 """
 
 from __future__ import annotations

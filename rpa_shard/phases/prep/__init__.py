@@ -1,5 +1,5 @@
-"""The prep phase: from an id to a PDF, its text, its references and the record of it all.
+"""The prep phase: from an id to a PDF, its text, its references and the record.
 
-`definition` is what a shard gets of it, `runner` one paper's way through it; `record` is what is kept beside the text,
+`definition` is what a shard knows of it, `runner` takes one paper through it; `record` is what is kept beside the text,
 `result` what the row keeps of that, `artifacts` writes the files.
 """

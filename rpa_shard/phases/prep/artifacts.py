@@ -1,8 +1,8 @@
-"""A paper's files: where they lie, how they are written, how one sees that they are whole.
+"""A paper's files: where they are, how they are written, how to check that they are complete.
 
-Guarantee: each file appears whole or not at all, and is on disk before the call returns; a text and record that agree
-mean that the paper is finished, whatever the store still says. Limit: files are named by the paper alone, so two runs
-must not share a folder (the run lock sees to that).
+Guarantee: each file appears complete or not at all, and is on disk before the call returns; a text and a record that
+agree mean that the paper is finished, whatever the store still says. Limit: files are named by the paper alone, so two
+runs must not share a folder (the run lock prevents it).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def files_of(papers: Path, paper: PaperId) -> PaperFiles:
 
 
 def stem_of(papers: str, paper: PaperId) -> str:
-    """What the paths of the files of `paper` have in common; as text, for who looks at millions of them."""
+    """The common stem of the paths of the files of `paper`; as text, since callers may need millions of them."""
     return f"{papers}/{paper.folder}/{paper.file_stem}"
 
 
@@ -47,7 +47,7 @@ _named: set[Path] = set()
 
 
 def sync_names(folder: Path) -> None:
-    """Makes the names of a paper's files durable, and once in a process those of the folders above it.
+    """Makes the names of a paper's files durable, and once per process those of the folders above them.
 
     The folders may have been made by a process that died before their names were on disk.
     """
@@ -59,7 +59,7 @@ def sync_names(folder: Path) -> None:
 
 
 def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
-    """Writes `final` complete or not at all. The folder that it lies in is for the caller to sync."""
+    """Writes `final` complete or not at all. The caller syncs its folder."""
     with replacing(final, temporary=temporary_in(temporaries, final.suffix)) as file:
         reach("write_artifact")
         file.write(content)
@@ -78,7 +78,7 @@ def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: M
 
 
 def read_finished(files: PaperFiles, paper_id: str) -> tuple[dict[str, Any], bytes] | None:
-    """The record of an earlier attempt and its bytes, if record and text are whole and belong together."""
+    """The record of an earlier attempt and its bytes, if record and text are complete and belong together."""
     try:
         content = files.record.read_bytes()
         record: dict[str, Any] = json.loads(content)

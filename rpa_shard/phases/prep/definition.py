@@ -1,6 +1,6 @@
-"""The prep phase as a shard gets it: how its runner is made, and what is known of it without one.
+"""The definition of the prep phase: how its runner is made, and what is known of it without one.
 
-Guarantee: what a runner opens is closed when its shard ends, whatever happens. Limit: one runner a shard.
+Guarantee: what a runner opens is closed when its shard ends, whatever happens. Limit: one runner per shard.
 """
 
 from __future__ import annotations
@@ -59,24 +59,24 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
 
 
 def warm_up(settings: Settings) -> None:
-    """Reads the certificates and loads the engine: shards share the memory of both, and begin at once."""
+    """Reads the certificates and loads the engine, so that shards share their memory and start faster."""
     trusted_certificates()
     if settings.extract_pool == "thread":
         load(names_for(settings.engine)[0])
 
 
 def refuse_too_many(settings: Settings, ledger: Ledger) -> None:
-    """Raises StoreError if arXiv's own host, which is not for complete collections, would have to serve too many."""
+    """Raises StoreError if arXiv's own host, which is not for complete collections, would serve too many papers."""
     if host_of(polite_url(template_of(settings.sources[0]))) != ARXIV_HOST:
         return
     statuses = open_statuses([PREP])
     papers = ledger.count_arxiv_papers(statuses)
     if papers > settings.arxiv_max_papers:
-        # Only now: the archives may hold most of millions.
+        # Counted only now: the archives may hold most of several million papers.
         papers = ledger.count_arxiv_papers(statuses, except_archived=True)
     if papers > settings.arxiv_max_papers:
         raise StoreError(
-            f"{papers} papers from {ARXIV_HOST}, and a run fetches at most {settings.arxiv_max_papers} there: use its "
+            f"{papers} papers from {ARXIV_HOST}, but a run fetches at most {settings.arxiv_max_papers} there: use its "
             "bulk archives (`add --tar`) or RPA_V2_SOURCES='gcs arxiv', or raise RPA_V2_ARXIV_MAX_PAPERS if it agreed"
         )
 

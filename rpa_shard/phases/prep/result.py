@@ -1,7 +1,6 @@
 """What a paper's row keeps of the record: enough for `verify` and for counting, without the references.
 
-Guarantee: pure; made of the record and its bytes alone, so it is the same whoever makes it. Limit: `attempts` is added
-by the worker, which knows it.
+Guarantee: pure; it depends only on the record and its bytes. Limit: `attempts` is added by the worker, which knows it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from rpa_shard.system.files import fingerprint_of
 
 
 def row_result(record: Mapping[str, Any], record_content: bytes, *, pdf_kept: bool) -> dict[str, Any]:
-    """The row's result of a paper with this record."""
+    """The row's result for a paper with this record."""
     recorded = fingerprint_of(record_content)
     return {
         "pages": record["pages"],
@@ -34,7 +33,7 @@ def row_result(record: Mapping[str, Any], record_content: bytes, *, pdf_kept: bo
 
 
 def expected_files(papers: str, paper: PaperId, result: Mapping[str, Any]) -> Iterator[ExpectedFile]:
-    """The files of which a result speaks."""
+    """The files that a result names."""
     stem = stem_of(papers, paper)
     for name in ("text", "record", "pdf") if result["pdf_kept"] else ("text", "record"):
         yield ExpectedFile(stem + ENDINGS[name], result[f"{name}_bytes"], result[f"{name}_sha256"])

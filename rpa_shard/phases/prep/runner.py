@@ -1,8 +1,8 @@
 """One paper's way through the prep phase: download, extract, record.
 
-Guarantee: what is there already and complete is not done again: a finished paper is only recorded, a complete PDF is
-only parsed. Text and record are on disk before `run` returns, so before the store says `prepped`. Limit: it does not
-touch the store; the worker ends the claim with what comes out of here.
+Guarantee: what exists and is complete is not done again: a finished paper is only recorded, a complete PDF is only
+parsed. Text and record are on disk before `run` returns, so before the store says `prepped`. Limit: it does not touch
+the store; the worker ends the claim with its result.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Fetched:
 
 
 class PrepRunner:
-    """The prep phase of one shard. `slots` are the places for downloads and extractions."""
+    """The prep phase of one shard. `slots` are the limits on downloads and extractions."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class PrepRunner:
         return {DOWNLOADED_BYTES: self._downloaded_bytes}
 
     async def _fetch(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched:
-        """Gets the paper's PDF, unless its text or a complete PDF is there. Raises PaperError."""
+        """Gets the paper's PDF, unless its text or a complete PDF exists. Raises PaperError."""
         found = await run_to_its_end(self._downloader.disk, self._look, paper, files)
         if not isinstance(found, Whereabouts):
             return found
@@ -115,7 +115,7 @@ class PrepRunner:
         return Fetched(pdf, url, seconds)
 
     def _look(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched | Whereabouts:
-        """What there is of a paper already, else what is known of where it is."""
+        """What exists of a paper already, or else what is known about where to fetch it."""
         return _existing(paper, files) or self._catalogue.whereabouts(paper.canonical)
 
     async def _from_first_source(
@@ -130,7 +130,8 @@ class PrepRunner:
                 if error.failure not in _NOT_HERE:
                     raise
                 refusals.append(error)
-        # What says most: a source that refuses us may have the paper, one that knows that it was withdrawn knows more.
+        # The most informative: a source that refuses us may have the paper; one that reports a withdrawal knows the
+        # paper.
         raise min(refusals, key=lambda refusal: _NOT_HERE.index(refusal.failure))
 
     def _extract_and_write(self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched) -> Result:
@@ -166,14 +167,14 @@ class PrepRunner:
             check_stamp(paper, extraction.stamp)
         except PaperError as error:
             if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
-                # Kept for whoever wants to look, but out of the way: a retry fetches the paper anew.
+                # Kept for inspection, but under another name, so that a retry fetches the paper again.
                 pdf.replace(pdf.with_suffix(".bad.pdf"))
             raise
         return extraction
 
 
 def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:
-    """Raises PaperError(WRONG_PAPER) where the PDF says itself that it is not what was asked for."""
+    """Raises PaperError(WRONG_PAPER) if the PDF's own stamp names another paper than the one requested."""
     if stamp is not None and names_another(stamp, paper):
         raise PaperError(
             Failure.WRONG_PAPER, f"id_mismatch: the stamp says {stamp.id}v{stamp.version}, asked for {paper.canonical}"
@@ -181,10 +182,10 @@ def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:
 
 
 def _existing(paper: PaperId, files: PaperFiles) -> Finished | Fetched | None:
-    """What an earlier attempt left: a finished paper, or a PDF (it is in its place only if it is complete)."""
+    """What an earlier attempt left: a finished paper, or a PDF (it has its final name only if it is complete)."""
     found = read_finished(files, paper.canonical)
     if found is not None:
-        sync_names(files.record.parent)  # whoever wrote them may have died before it did
+        sync_names(files.record.parent)  # the process that wrote them may have died before it synced
         record, content = found
         return Finished(row_result(record, content, pdf_kept=files.pdf.exists()))
     try:
