@@ -1,7 +1,7 @@
 """Disruptions of a living run.
 
-Guarantee: a disruption counts only if it hit something; what has to follow later (a stopped shard goes on, a second
-signal, the death in the middle of a resize) follows. Limit: what it hits is what lives at that moment.
+Guarantee: a disruption counts only if it hit something; what has to follow later (waking a stopped shard, a second
+signal, a death in the middle of a resize) follows. Limit: it hits whatever is alive at that moment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SIGNALS = {
     Disruption.INTERRUPT: signal.SIGINT,
     Disruption.HANG_UP: signal.SIGHUP,
 }
-# How long a shard is stopped: from within its lease to past its lease and past the supervisor's patience.
+# How long a shard is stopped: from less than its lease to more than the supervisor's limit for silence.
 STOPPED_SECONDS = (0.5, 6.0)
 SECOND_SIGNAL_SECONDS = 0.3
 RESIZE_CUT_SECONDS = 1.0
@@ -43,7 +43,7 @@ class Actions:
         self.kills = 0
 
     def disrupt(self) -> str | None:
-        """Makes the next disruption; what it was, or None if it hit nothing."""
+        """Makes the next disruption; returns its name, or None if it hit nothing."""
         disruption = self._schedule.disruption()
         share = self._schedule.share()
         if not self._do(disruption, share):
@@ -57,17 +57,17 @@ class Actions:
             heapq.heappop(self._later)[2]()
         for point in self._run.take_reached_points():
             is_error = point == "write_artifact"
-            self._counts["an error of the system met" if is_error else f"died at {point}"] += 1
+            self._counts["a system error injected" if is_error else f"died at {point}"] += 1
             self.kills += not is_error
 
     def finish(self) -> None:
-        """Does at once what was to follow later, such as waking what was stopped."""
+        """Does at once what is scheduled for later, such as waking a stopped shard."""
         self.follow_up()
         while self._later:
             heapq.heappop(self._later)[2]()
 
     def take_armed(self) -> bool:
-        """Whether the next start is to have a point to die at."""
+        """Whether the next start gets a point at which to die."""
         armed, self._armed = self._armed, False
         return armed
 

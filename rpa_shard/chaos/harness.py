@@ -1,7 +1,7 @@
 """Chaos: a real run against a mirror that injects faults, disturbed until all papers are done, and then verified.
 
-Guarantee: every disruption and every start is drawn from the seed; what is reported as broken was found in the folder,
-in the mirror's log or among the processes. When it ends, no process is left. Limit: the moment at which a disruption
+Guarantee: every disruption and every start is drawn from the seed; every reported violation was found in the folder, in
+the mirror's log or among the processes. When it ends, no process is left. Limit: the moment at which a disruption
 happens depends on the machine, so a seed repeats what was done, not exactly what was hit.
 """
 
@@ -37,7 +37,7 @@ DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,ho
 POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
 WORKERS = 200
 PHASES_OF_RUN = (FETCHING_PHASE,)
-# Small times, so that what takes minutes in earnest happens within seconds.
+# Short times, so that what takes minutes in a real run happens within seconds.
 KNOBS = {
     "RPA_V2_HOST_POLICY": str(POLICY),
     "RPA_V2_WORKERS": str(WORKERS),
@@ -52,10 +52,10 @@ KNOBS = {
 }
 POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 10.0
-# A disruption follows the last one after this at the latest, progress or not.
+# The longest time between disruptions, with or without progress.
 MAX_PAUSE_SECONDS = 10.0
 NO_PROGRESS_SECONDS = 300.0
-# The last papers are left in peace, so that the disruptions are spread over all others.
+# The last papers are not disturbed, so that the disruptions are spread over all others.
 DISTURBED_SHARE = 0.9
 REPORT_EVERY_DISRUPTIONS = 25
 # A run that ended by one of these has work left.
@@ -65,7 +65,7 @@ _CUT_SHORT = {-signal.SIGKILL, *(-each for each in _STOP_SIGNALS), *(128 + each 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. `kills` is how many processes are to be killed at least, `minutes` how long they may take."""
+    """What to do. `kills` is the minimum number of processes to kill, `minutes` how long the disruptions may last."""
 
     seed: int
     papers: int = 1000
@@ -76,7 +76,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What was done and what came of it."""
+    """What was done, and the result."""
 
     plan: Plan
     disruptions: Counter[str] = field(default_factory=Counter)
@@ -93,7 +93,7 @@ class Report:
 
 
 class Chaos:
-    """One trial in the folder `root`, which is made."""
+    """One trial in the folder `root`, which is created."""
 
     def __init__(self, plan: Plan, root: Path, say: Callable[[str], None]) -> None:
         self._plan = plan
@@ -108,7 +108,7 @@ class Chaos:
         self._next_checkpoint = 0.0
 
     def run(self) -> Report:
-        """Does it all."""
+        """Runs the trial."""
         begun = time.monotonic()
         self._make_papers()
         arrivals = self._root / "arrivals.jsonl"
@@ -158,14 +158,14 @@ class Chaos:
                 if disruption is not None and self._report.disruptions.total() % REPORT_EVERY_DISRUPTIONS == 0:
                     self._say(f"{actions.kills} kills, {watch.done} of {self._plan.papers} papers done")
             if now - watch.moved_at > NO_PROGRESS_SECONDS:
-                self._report.violations.append(Violation("I1", "the run makes no progress any more"))
+                self._report.violations.append(Violation("I1", "the run no longer makes progress"))
                 break
             time.sleep(POLL_SECONDS)
         actions.finish()
         self._report.kills = actions.kills
 
     def _is_over(self, run: RunProcess) -> bool:
-        """Whether a run that has ended has done all; one that ended in a way of its own is a violation."""
+        """Whether an ended run has finished all papers; an unexpected exit code is a violation."""
         code = run.exit_code
         if code in _CUT_SHORT:
             return False
@@ -175,7 +175,7 @@ class Chaos:
         return True
 
     def _done(self) -> int | None:
-        """How many papers have ended; None while nobody can tell, during a move."""
+        """How many papers are finished or failed; None during a move, when they cannot be counted."""
         try:
             with open_ledger(self._folder) as ledger:
                 by_status = ledger.counts().by_status
@@ -184,7 +184,7 @@ class Chaos:
         return sum(by_status.values()) - outstanding(by_status, PHASES_OF_RUN)
 
     def _checkpoint(self, now: float) -> None:
-        """Between two runs, now and then: nothing lost so far, and nothing changed that was finished."""
+        """Between two runs, from time to time: no paper is lost so far, and no finished result has changed."""
         if now < self._next_checkpoint:
             return
         self._next_checkpoint = now + CHECKPOINT_SECONDS
@@ -220,10 +220,10 @@ class Chaos:
         report.violations += [violation for row in rows.values() for violation in self._wrong_end(row)]
 
     def _wrong_end(self, row: PaperRow) -> Iterator[Violation]:
-        """I1: a paper that did not end as it must, in spite of everything."""
+        """I1: a paper that did not end as it must."""
         fault = self._faults.fault_of(row.paper_id)
         if fault is not None and fault.times == ALWAYS and fault.kind != "404":
-            return  # a fault of the user's own: who knows
+            return  # a fault that the user chose: any end is possible
         wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
         if (row.status, row.failure) != (Status.FAILED if wanted else PHASES_OF_RUN[-1].to_status, wanted):
             what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'finished'}"
@@ -232,7 +232,7 @@ class Chaos:
 
 @dataclass(slots=True)
 class _Watch:
-    """When to disrupt, and how long the run took to recover."""
+    """Decides when to disrupt, and measures how long the run takes to recover."""
 
     plan: Plan
     begun: float
@@ -256,7 +256,7 @@ class _Watch:
             self.open_disruption = None
 
     def is_time(self, kills: int, now: float) -> bool:
-        """Whether the disruptions lag behind the papers: they are spread evenly over them."""
+        """Whether a disruption is due: they are spread evenly over the papers."""
         late = self.plan.minutes is not None and now - self.begun > self.plan.minutes * 60
         if kills >= self.plan.kills or late:
             return False
@@ -270,7 +270,7 @@ class _Watch:
 
 
 def _expected(papers: int) -> dict[str, Failure | None]:
-    """The papers of a trial, and the failure that each must end with: a few are broken, a few nobody has."""
+    """The papers of a trial, and the failure that each must end with: a few are broken, a few are missing."""
     ids = (f"{2301 + number // 90_000:04}.{number % 90_000 + 1:05}" for number in range(papers))
     kinds = {50: Failure.BAD_PDF, 75: Failure.NOT_FOUND}
     return {paper_id: kinds.get(number % 100) for number, paper_id in enumerate(ids)}
@@ -278,7 +278,7 @@ def _expected(papers: int) -> dict[str, Failure | None]:
 
 def lines(report: Report) -> list[str]:
     """The table for a terminal."""
-    shown = [f"{'done to it':<52} times"]
+    shown = [f"{'disruption':<52} times"]
     shown += [f"  {disruption:<50} {times:>5}" for disruption, times in report.disruptions.most_common()]
     papers = report.plan.papers
     lost = sum(each.what.endswith("has vanished") for each in report.violations)

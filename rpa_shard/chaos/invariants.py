@@ -1,8 +1,8 @@
 """What must hold of a data folder, whatever happened to the processes that worked in it: the invariants I1 to I8.
 
 Guarantee: read-only; each function looks at the folder as it is now, and an empty list means that the invariant holds.
-Limit: for a folder in which nothing runs, but for `lost_papers` and `known_results`; `retry` and `verify --fix` begin a
-paper's account anew, and are understood.
+Limit: no run may be working in the folder, except for `lost_papers` and `known_results`; `retry` and `verify --fix`
+restart a paper's count of attempts, which is taken into account.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ _NEW_ACCOUNT = frozenset({"retried", "requeued", "repaired"})
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that should not be."""
+    """One violation of an invariant."""
 
     invariant: str
     what: str
 
 
 def lost_papers(ledger: Ledger, ids: Collection[str]) -> list[Violation]:
-    """I1: every paper that was added stands in one row, and in one only."""
+    """I1: every paper that was added has exactly one row."""
     rows = Counter(row.paper_id for row in ledger.papers())
     lost = [Violation("I1", f"{each} has vanished") for each in ids if not rows[each]]
-    doubled = [Violation("I1", f"{each} stands in {rows[each]} rows") for each in ids if rows[each] > 1]
+    doubled = [Violation("I1", f"{each} has {rows[each]} rows") for each in ids if rows[each] > 1]
     return lost + doubled
 
 
 def leases(ledger: Ledger) -> list[Violation]:
-    """I2, once nothing runs and all is done: no lease at all."""
+    """I2, once no process runs and all papers are done: no lease at all."""
     found = ledger.leases()
     violations = []
     if found.incoherent:
         violations.append(Violation("I2", f"{found.incoherent} papers are held without a lease"))
     if found.held:
-        violations.append(Violation("I2", f"{found.held} leases are held, and nobody is left to hold them"))
+        violations.append(Violation("I2", f"{found.held} leases are held, but no process is left to hold them"))
     return violations
 
 
 def artifacts(folder: DataFolder, ledger: Ledger) -> list[Violation]:
-    """I3: every file that a row speaks of is there, with its size and hash."""
+    """I3: every file that a row names exists, with its size and hash."""
     return [Violation("I3", f"{each.id}: {each.what}: {each.kind}") for each in verify(folder, ledger).differences]
 
 
@@ -116,7 +116,7 @@ def account_of(row: PaperRow, history: Sequence[HistoryLine]) -> Iterator[Violat
 
 def _recorded_again(paper_id: str, history: Sequence[HistoryLine]) -> Iterator[Violation]:
     """I4 for one paper: nothing happens in a phase that it has completed, or once it has failed."""
-    closed, closed_by = 0, ""  # so many phases, counted from the first
+    closed, closed_by = 0, ""  # this many phases, counted from the first
     for line in history:
         place = PHASES.index(phase_named(line.phase)) if line.phase else 0
         if line.event in _NEW_ACCOUNT:
@@ -130,7 +130,7 @@ def _recorded_again(paper_id: str, history: Sequence[HistoryLine]) -> Iterator[V
 
 
 def _account_begins(history: Sequence[HistoryLine], phase: Phase) -> int:
-    """From which line on attempts at a phase count: after it was last retried, or sent back to it or before it."""
+    """The line from which attempts at a phase count: after the paper was last retried or sent back to it or earlier."""
     begins = 0
     for number, line in enumerate(history, 1):
         if line.event == "retried" and line.phase == phase.name:
@@ -149,7 +149,7 @@ def _is_charged(line: HistoryLine) -> bool:
 
 
 def blamed(ledger: Ledger) -> list[Violation]:
-    """I8, for papers of which none breaks an engine: none was charged for a death, and none failed because of one."""
+    """I8, for papers that break no engine: none was charged for a death, and none failed because of one."""
     return [
         Violation("I8", f"{row.paper_id}: {line.event} in attempt {line.attempt}: {line.failure or line.detail}")
         for row in ledger.papers()
@@ -160,13 +160,13 @@ def blamed(ledger: Ledger) -> list[Violation]:
 
 def leftovers(folder: DataFolder) -> list[Violation]:
     """I6: nothing of a run is left, neither processes nor files."""
-    found = [Violation("I6", f"process {each.pid} still runs") for each in processes_of(folder)]
+    found = [Violation("I6", f"process {each.pid} is still running") for each in processes_of(folder)]
     partial = {*folder.run.half_written_files(), *folder.root.rglob(f"*{PART_ENDING}")}
-    return found + [Violation("I6", f"{each.relative_to(folder.root)} was left") for each in sorted(partial)]
+    return found + [Violation("I6", f"{each.relative_to(folder.root)} was left behind") for each in sorted(partial)]
 
 
 def processes_of(folder: DataFolder) -> list[psutil.Process]:
-    """Living processes that were started for this folder, whoever their parent is now; but for this one."""
+    """Living processes that were started for this folder, whatever their parent is now, except this process."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -180,7 +180,7 @@ def processes_of(folder: DataFolder) -> list[psutil.Process]:
 def budget(arrivals: Sequence[Arrival], policy: HostPolicy) -> list[Violation]:
     """I7: in no window of the policy did more requests arrive than it allows. `arrivals` are the oldest first."""
     return [
-        Violation("I7", f"{policy.requests + 1} requests within {later.at - earlier.at:.3f} s, where {policy} holds")
+        Violation("I7", f"{policy.requests + 1} requests within {later.at - earlier.at:.3f} s, more than {policy}")
         for earlier, later in zip(arrivals, arrivals[policy.requests :], strict=False)
         if later.at - earlier.at + earlier.late_seconds < policy.per_seconds
     ]
@@ -193,5 +193,5 @@ def fetched_at(history: Iterable[HistoryLine]) -> float | None:
 
 
 def repeated(arrivals: Iterable[Arrival], finished_at: Mapping[str, float]) -> list[str]:
-    """Papers that were asked of a source once more after they were finished. Times are Unix seconds."""
+    """Papers that were requested from a source again after they were finished. Times are Unix seconds."""
     return [each.paper_id for each in arrivals if each.at - each.late_seconds > finished_at.get(each.paper_id, each.at)]

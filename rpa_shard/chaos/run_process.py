@@ -1,7 +1,7 @@
-"""The run that chaos is done to: a real one, in processes of its own, started again and again.
+"""The run that chaos disturbs: a real one, in its own processes, started again and again.
 
-Guarantee: what is killed is of this run and folder, and nothing else; `end` leaves none of its processes. Limit: Linux,
-for the environments of other processes are read.
+Guarantee: only processes of this run and folder are killed; `end` leaves none of them. Limit: Linux, because the
+environments of other processes are read.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RunProcess:
         return self._process.poll()
 
     def take_reached_points(self) -> list[str]:
-        """The failpoints that have acted since this was asked last."""
+        """The failpoints that have acted since the last call."""
         new = {each.name for each in self._markers.iterdir()} - self._reached
         self._reached |= new
         return sorted(new)
@@ -81,7 +81,7 @@ class RunProcess:
         return [each.pid for each in processes_of(self._folder) if _is_child(each)]
 
     def kill_supervisor(self) -> int:
-        """Kills it, and returns how many processes that were."""
+        """Kills the supervisor; returns how many processes that killed."""
         assert self._process is not None
         if self._process.poll() is not None:
             return 0
@@ -90,7 +90,7 @@ class RunProcess:
         return 1
 
     def kill_all(self) -> int:
-        """Kills every process of the run at once, and returns how many those were."""
+        """Kills every process of the run at once; returns how many there were."""
         found = processes_of(self._folder)
         killed = sum(map(send, (each.pid for each in found), [signal.SIGKILL] * len(found)))
         assert self._process is not None
@@ -98,12 +98,12 @@ class RunProcess:
         return killed
 
     def signal(self, number: signal.Signals) -> bool:
-        """Sends a signal to the supervisor; False if there is none any more."""
+        """Sends a signal to the supervisor; False if there is none."""
         assert self._process is not None
         return self._process.poll() is None and send(self._process.pid, number)
 
     def end(self) -> None:
-        """Ends whatever is left."""
+        """Ends every process that is left."""
         if self._process is not None:
             self.kill_all()
 

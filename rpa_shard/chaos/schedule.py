@@ -1,7 +1,7 @@
 """What is done to a run, and how each of its processes is started: drawn from a seed.
 
-Guarantee: pure; the same seed draws the same disruptions and the same starts in the same order. Limit: when exactly a
-disruption happens, and so what it hits, depends on the machine.
+Guarantee: pure; the same seed draws the same disruptions and the same starts in the same order. Limit: the exact moment
+of a disruption, and so what it hits, depends on the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Disruption(StrEnum):
     HANG_UP = "asked to end by SIGHUP"
     TERMINATE_TWICE = "asked twice to end"
     RESIZE = "resized while it runs"
-    RESIZE_CUT = "resized while it runs, and killed in it"
+    RESIZE_CUT = "resized while it runs, and killed during the move"
     RESTART_ARMED = "killed, and started with a point to die at"
 
 
@@ -66,7 +66,7 @@ class Schedule:
     """The disruptions and starts of a seed."""
 
     def __init__(self, seed: int) -> None:
-        # Apart, so that the disruptions do not depend on how often the run had to be started.
+        # Separate, so that the disruptions do not depend on how often the run had to be started.
         self._disruptions = Random(f"{seed} disruptions")  # noqa: S311  # repeatable, not secret
         self._starts = Random(f"{seed} starts")  # noqa: S311
 
@@ -75,11 +75,11 @@ class Schedule:
         return self._disruptions.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
 
     def share(self) -> float:
-        """A number in [0, 1) for whatever a disruption has to choose."""
+        """A number in [0, 1) for the choices that a disruption makes."""
         return self._disruptions.random()
 
     def shard_count(self) -> int:
-        """To how many shards a living run is resized."""
+        """The number of shards to which a living run is resized."""
         return self._disruptions.choice(SHARD_COUNTS)
 
     def start(self, *, armed: bool) -> Start:

@@ -1,7 +1,7 @@
 """What the commands take: their names, arguments and help.
 
-Guarantee: what passes is well formed; `command` names one of the commands. Limit: whether a file exists or a host is
-known is for the command to find out.
+Guarantee: accepted arguments are well formed; `command` names one of the commands. Limit: the command itself checks
+whether a file exists or a host is known.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _for_papers_and_runs(command: AddCommand) -> None:
-    """Queueing, running, how it goes."""
+    """Queueing papers, running, the state of a run."""
     sub = command("add", "queue papers", "./run.sh add 2401.00001 hep-th/9901001v2 --file ids.txt")
     sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
     sub.add_argument("--file", metavar="F", help="a file with one of them on each line; - is standard input")
@@ -71,7 +71,7 @@ def _for_papers_and_runs(command: AddCommand) -> None:
 
 
 def _for_mending(command: AddCommand) -> None:
-    """What to do when something failed, is damaged, or should be otherwise."""
+    """Commands for failures, damage and changes."""
     sub = command("verify", "compare the store with the files; exit 1 if they differ", "./run.sh verify")
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to be done again")
@@ -104,7 +104,7 @@ def _for_mending(command: AddCommand) -> None:
 
 
 def _for_results(command: AddCommand) -> None:
-    """Looking at papers, and taking them elsewhere."""
+    """Commands for looking at papers and exporting them."""
     sub = command("show", "show one paper: state, history, files, text, references", "./run.sh show 2401.00001")
     sub.add_argument("id", metavar="ID")
     sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
@@ -135,10 +135,10 @@ def _for_results(command: AddCommand) -> None:
 
 
 def _for_rehearsals(command: AddCommand) -> None:
-    """Trying all of it without a source."""
-    sub = command("mirror", "serve a folder of PDFs at /pdf/<id>, as arXiv does", "./run.sh mirror ~/pdfs")
+    """Commands for trying everything without a source."""
+    sub = command("mirror", "serve a folder of PDFs at /pdf/<id>, like arXiv", "./run.sh mirror ~/pdfs")
     sub.add_argument("folder", type=Path, metavar="FOLDER")
-    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 takes a free one")
+    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 chooses a free one")
     sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
     sub.add_argument(
         "--faults", default="", metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
@@ -154,11 +154,11 @@ def _for_rehearsals(command: AddCommand) -> None:
         "./run.sh chaos --kills 100 --seed 7",
     )
     sub.add_argument("--kills", type=_count, default=25, metavar="N", help="how many processes to kill (default 25)")
-    sub.add_argument("--papers", type=_count, metavar="P", help="how many papers (default 40 for each kill)")
+    sub.add_argument("--papers", type=_count, metavar="P", help="how many papers (default 40 per kill)")
     sub.add_argument(
         "--minutes", type=float, metavar="M", help="stop disturbing after M minutes, and let the run finish"
     )
-    sub.add_argument("--seed", type=int, metavar="S", help="repeat what was done with this seed (default: a new seed)")
+    sub.add_argument("--seed", type=int, metavar="S", help="repeat the disruptions of this seed (default: a new seed)")
     sub.add_argument(
         "--faults", metavar="SPEC", help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)"
     )

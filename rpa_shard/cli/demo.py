@@ -45,13 +45,13 @@ def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]
     folder = shlex.quote(str(root))
     print(f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}")
     print(f"          less {folder}/papers/2401/2401.00001.txt")
-    # One broken and one missing paper are part of the demo, so failed papers are what it should end with.
+    # One broken and one missing paper are part of the demo, so it should end with failed papers.
     return 0 if recount.clean else 1
 
 
 def _make_fresh(root: Path) -> None:
     if root.exists() and not (root / _MARKER).exists():
-        raise StoreError(f"{root} is in the way: it was not made by the demo; move it or give --folder")
+        raise StoreError(f"{root} exists and was not made by the demo: move it or give --folder")
     try:
         shutil.rmtree(root, ignore_errors=True)
         (root / "mirror").mkdir(parents=True)

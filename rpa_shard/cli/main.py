@@ -1,6 +1,7 @@
-"""From the command line to a command, and from what it raises to an exit code.
+"""From the command line to a command, and from its exception to an exit code.
 
-Guarantee: every error that a person can cause or act on ends in one line. Limit: an error of ours is a traceback.
+Guarantee: every error that a person can cause or act on is reported in one line. Limit: a defect of this program is a
+traceback.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rpa-shard: {error}", file=sys.stderr)
         return WRONG_USAGE
     except BrokenPipeError:
-        # Whoever read our output has enough; keep the interpreter from complaining when it flushes.
+        # The reader of our output has closed it; keep the interpreter from complaining when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13
     except KeyboardInterrupt:

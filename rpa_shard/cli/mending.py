@@ -1,4 +1,4 @@
-"""Commands for what failed, is damaged, or should be otherwise: `verify`, `repair`, `retry`, `hosts`, `failures`."""
+"""Commands for failures, damage and changes: `verify`, `repair`, `retry`, `hosts`, `failures`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Shows governed hosts, or asks for one to be opened again."""
+    """Shows governed hosts, or asks to reopen one."""
     from rpa_shard.config.host_policy import plain_host
     from rpa_shard.maintain.reopen import reopen
     from rpa_shard.observe.hosts import host_lines

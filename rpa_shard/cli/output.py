@@ -1,6 +1,6 @@
-"""What the commands share: exit codes, the error of wrong usage, and printing.
+"""What the commands share: exit codes, the error for wrong usage, and printing.
 
-Guarantee: a terminal that was closed is no reason to fail. Limit: a full disk behind standard output is an error.
+Guarantee: a closed terminal does not make a command fail. Limit: a full disk behind standard output is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Handler = Callable[[argparse.Namespace, Settings], int]
 
 
 class UsageError(Exception):
-    """The person asked for something impossible; the message is one line."""
+    """The request is impossible; the message is one line."""
 
 
 def paper_named(text: str) -> PaperId:
@@ -34,13 +34,13 @@ def paper_named(text: str) -> PaperId:
 
 
 def say(line: str) -> None:
-    """A line for the person at the terminal, on standard error."""
+    """Prints a line for the person at the terminal, on standard error."""
     with _ignoring_closed_terminal(sys.stderr):
         print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """The output of a command."""
+    """Prints the output of a command."""
     with _ignoring_closed_terminal(sys.stdout):
         for line in lines:
             print(line)
@@ -49,7 +49,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 @contextmanager
 def _ignoring_closed_terminal(stream: TextIO) -> Iterator[None]:
-    """After writing to a terminal that was closed, the stream leads nowhere."""
+    """Once a write has found the terminal closed, the stream discards everything."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Commands for looking at papers and taking them elsewhere: `show`, `export`."""
+"""Commands for looking at papers and exporting them: `show`, `export`."""
 
 from __future__ import annotations
 

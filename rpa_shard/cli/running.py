@@ -25,9 +25,9 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("add what? give ids, --file F (- for standard input), --tar FILE… or --metadata FILE")
     snapshot_only = (parsed.category, parsed.since, parsed.until, parsed.limit)
     if any(snapshot_only) and not parsed.metadata:
-        raise UsageError("--category, --since, --until and --limit choose from a snapshot: give --metadata FILE, too")
+        raise UsageError("--category, --since, --until and --limit select from a snapshot: give --metadata FILE too")
     if parsed.manifest and not parsed.tar:
-        raise UsageError("--manifest checks archives: give --tar FILE…, too")
+        raise UsageError("--manifest checks archives: give --tar FILE… too")
     result = AddResult(lambda line: print(line, file=sys.stderr))
     wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
     layout = Layout(settings.workers, settings.shard_count)
@@ -58,7 +58,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     except StoreError:
         if end is None or end.cause is None:
             raise
-        summary = Summary([])  # what stopped the run says it all
+        summary = Summary([])  # the cause is the complete message
     print_lines(summary.lines)
     if end is not None and end.cause is not None:
         say(f"stopped: {end.cause}")

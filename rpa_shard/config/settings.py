@@ -1,8 +1,8 @@
 """Every knob: its name, default, meaning and check, once.
 
-Guarantee: a `Settings` that exists is possible: each value is in its range, pairs agree, and the process may
-open the descriptors that it asks for. Totals are whole-run; `share` gives each shard its part. Limit: the
-environment is read once, at start; changing a knob takes a new run.
+Guarantee: every `Settings` is valid: each value is in its range, pairs agree, and the process may open the descriptors
+that it needs. Totals are for the run; `share` gives each shard its part. Limit: the environment is read once, at the
+start; changing a knob requires a new run.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _default_data_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One shard's part of the whole-run totals."""
+    """One shard's part of the totals of a run."""
 
     workers: range
     download_concurrency: int
@@ -98,8 +98,8 @@ class Settings:
         "RPA_V2_PHASES",
         (PREP.name,),
         phase_names(),
-        "The phases that a run works on, separated by commas. Papers in later phases go first, so that what is begun "
-        "gets finished.",
+        "The phases that a run works on, separated by commas. Papers in later phases go first, so that papers in "
+        "progress get finished.",
     )
     download_concurrency: int = knob(
         "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
@@ -116,7 +116,7 @@ class Settings:
         "thread",
         choice("thread", "process"),
         "Where parsing happens: in the shard's threads (fast), or in a killable child process for each thread "
-        "(for PDFs that nobody trusts).",
+        "(for untrusted PDFs).",
         set_by_run_sh=True,
     )
     extract_workers: int = knob(
@@ -136,7 +136,7 @@ class Settings:
         "RPA_V2_HTTP_MAX_KEEPALIVE",
         128,
         integer(0, 100_000),
-        "HTTP connections kept open while idle, a part of the above; 0 closes each after use.",
+        "HTTP connections kept open while idle, part of the total; 0 closes each after use.",
         set_by_run_sh=True,
     )
     data_dir: Path = knob(
@@ -151,7 +151,7 @@ class Settings:
         ("arxiv",),
         sources(),
         "Where arXiv papers come from, tried in this order: `arxiv` (its host for programs), `gcs` (its public "
-        "bucket), URL templates. {id} is the whole id, {name} the id with _ for /, and {archive}, {yymm}, {number}, "
+        "bucket), URL templates. {id} is the complete id, {name} the id with _ for /, and {archive}, {yymm}, {number}, "
         "{version} are its parts.",
     )
     host_policies: tuple[HostPolicy, ...] = knob(
@@ -187,7 +187,7 @@ class Settings:
         "RPA_V2_EXTRACT_ENGINE",
         "auto",
         choice("auto", "pdfium", "pypdf"),
-        "What reads PDFs: auto is pdfium, and pypdf where that refuses.",
+        "What reads PDFs: auto is pdfium, and pypdf if that fails.",
     )
     extract_deadline_seconds: float = knob(
         "RPA_V2_EXTRACT_DEADLINE_SECONDS",
@@ -196,7 +196,7 @@ class Settings:
         "The longest time for parsing one paper. Past it, the process that parses is killed.",
     )
     lease_ttl_seconds: float = knob(
-        "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease holds without being renewed."
+        "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease lasts without being renewed."
     )
     lease_renew_seconds: float = knob(
         "RPA_V2_LEASE_RENEW_SECONDS", 100.0, number(0.05, 86_400), "How often a shard renews its leases."
@@ -215,13 +215,13 @@ class Settings:
         "RPA_V2_DOWNLOAD_MIN_BYTES_PER_SECOND",
         1000.0,
         number(0, 10**9),
-        "A download that is slower than this over half a minute is given up, and tried again later.",
+        "A download slower than this over half a minute is given up and tried again later.",
     )
     min_free_bytes: int = knob(
         "RPA_V2_MIN_FREE_BYTES",
         500_000_000,
         integer(0, 10**15),
-        "A run pauses while the disk has less room than this, and goes on by itself.",
+        "A run pauses while the disk has less free space than this, and resumes by itself.",
     )
     max_pdf_bytes: int = knob(
         "RPA_V2_MAX_PDF_BYTES",
@@ -269,14 +269,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings that `environment` asks for; raises SettingsError in one line."""
+        """The settings in `environment`. Raises SettingsError."""
         values: dict[str, Any] = {}
         for knob_field in knobs():
             value = environment.get(knob_field.metadata["knob"], "").strip()
             if value:
                 values[knob_field.name] = _parse(knob_field, value)
         if "shard_count" not in values:
-            # A computed default gives way to a small number of workers; a number that a person set does not.
+            # A small number of workers lowers a computed default, but not a number that a person has set.
             values["shard_count"] = min(_default_shards(), values.get("workers", 200))
         settings = cls(**values)
         settings.check()

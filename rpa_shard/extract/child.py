@@ -1,11 +1,11 @@
-"""Extraction in a child process that may be killed: for suspects, and for corpora that nobody trusts.
+"""Extraction in a child process that may be killed: for suspects, and for untrusted PDFs.
 
-Guarantee: a call ends by its deadline, give or take a moment, with a result or a `PaperError` that says what happened;
-a child that hangs is killed with everything it started; one that causes its own death is `poison`, with the signal,
-and one that something else has killed is `interrupted`; a child never outlives its parent (Linux). Limit: a child costs
-a process, its start a fifth of a second, and its memory limit counts address space, not what is touched.
+Guarantee: a call ends within a moment of its deadline, with a result or a `PaperError` that says what happened; a child
+that hangs is killed with everything it started; one that causes its own death is `poison`, with the signal, and one
+that something else has killed is `interrupted`; a child never outlives its parent (Linux). Limit: a child costs a
+process and a fifth of a second to start, and its memory limit counts address space, not memory in use.
 
-The protocol is one JSON object a line: `{"path", "choice"}` in, `{"extraction"}` or `{"failure", "detail"}` out.
+The protocol is one JSON object per line: `{"path", "choice"}` in, `{"extraction"}` or `{"failure", "detail"}` out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.deaths import is_own_doing
 from rpa_shard.system.memory import oom_kills
 
-# PDFium and pypdf keep some memory of each document: a fresh child now and then keeps that from adding up.
+# PDFium and pypdf keep some memory of each document: replacing the child from time to time frees it.
 PAPERS_PER_CHILD = 500
 MAX_RSS_BYTES = 600 * 2**20
 GRACE_SECONDS = 1.0
@@ -57,7 +57,8 @@ class ExtractionChild:
     def extract(self, path: Path, choice: str, deadline_seconds: float) -> Extraction:
         """As `rpa_shard.extract.runner.extract`, in the child.
 
-        Raises PaperError, also with EXTRACT_TIMEOUT, POISON, INTERRUPTED, and BUG for an exception of Python.
+        Raises PaperError; besides the runner's failures with EXTRACT_TIMEOUT, POISON, INTERRUPTED, or BUG (a Python
+        exception).
         """
         self._recycle_if_due()
         process = self._running()
@@ -70,7 +71,7 @@ class ExtractionChild:
         return Extraction.from_json(answer["extraction"])
 
     def close(self) -> None:
-        """Ends the child, which should be idle: it leaves when its input does, or is killed."""
+        """Ends the child, which should be idle: it exits at the end of its input, or is killed."""
         if self._process is not None:
             assert self._process.stdin is not None
             with suppress(BrokenPipeError):
@@ -115,7 +116,7 @@ class ExtractionChild:
     def _ask(
         self, process: subprocess.Popen[bytes], question: dict[str, str], deadline_seconds: float
     ) -> dict[str, Any] | None:
-        """The child's answer, or None if it died. Raises EXTRACT_TIMEOUT, and kills it then."""
+        """The child's answer, or None if it died. Raises EXTRACT_TIMEOUT after killing it."""
         assert process.stdin is not None
         assert process.stdout is not None
         give_up = time.monotonic() + deadline_seconds
@@ -139,7 +140,7 @@ class ExtractionChild:
         """What the death of the child means for the paper that it was parsing."""
         process = self._process
         assert process is not None
-        # Not `process.wait`: the peak of its memory is told to whoever collects it, once.
+        # Not `process.wait`: the peak of its memory is reported only once, to the call that collects it.
         _, status, usage = os.wait4(process.pid, 0)
         code = process.returncode = os.waitstatus_to_exitcode(status)
         self._kill()
@@ -157,7 +158,7 @@ class ExtractionChild:
 
 
 def _child(memory_limit_bytes: int, parent: int) -> None:
-    """The child's whole life."""
+    """The child process, from start to end."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -165,7 +166,7 @@ def _child(memory_limit_bytes: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Native code may print; its prints must not end up between our answers.
+    # Native code may print; its output must not end up among our answers.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     for line in sys.stdin.buffer:

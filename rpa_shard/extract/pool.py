@@ -1,9 +1,9 @@
 """Parsing off the loop: the shard's bounded thread pool, in either of its two modes.
 
 Guarantee: the loop only waits; at most `threads` papers are parsed or written at a time. In `thread` mode the engine
-runs in the thread, under a breadcrumb; in `process` mode every thread has a child process of its own, kept between
-papers. In either mode a suspect runs alone in a fresh child that may be killed. Limit: a thread cannot be killed, so in
-`thread` mode a hung engine is ended by the supervisor, together with the shard.
+runs in the thread, under a breadcrumb; in `process` mode every thread has its own child process, kept between papers.
+In both modes a suspect runs alone in a fresh child that may be killed. Limit: a thread cannot be killed, so in `thread`
+mode a hung engine is ended by the supervisor, together with the shard.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ExtractionPool:
 
     @property
     def busy(self) -> int:
-        """Threads at work now."""
+        """How many threads are working now."""
         return self._busy
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -61,7 +61,7 @@ class ExtractionPool:
         """Parses a PDF; blocks, for use inside `run`. Raises PaperError."""
         rules = self._rules
         if suspect:
-            # In a child that has held nothing else: only then is its death the paper's doing.
+            # In a child that has parsed nothing else: only then can its death be blamed on the paper.
             with closing(ExtractionChild(rules.child_memory_bytes)) as child:
                 return child.extract(pdf, rules.engine, rules.deadline_seconds)
         if rules.pool == "process":
@@ -69,7 +69,7 @@ class ExtractionPool:
         return extract(pdf, rules.engine, self._breadcrumb.inside(paper_id))
 
     def close(self) -> None:
-        """Ends the threads and their children; waits for what runs."""
+        """Ends the threads and their children; waits for running work."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         for child in self._children:
             child.close()

@@ -1,7 +1,7 @@
 """Everything that extraction finds in one PDF: the contents of its text and its record.
 
-Guarantee: frozen values that turn into plain JSON and back without loss, to cross a process boundary. Limit: no
-behaviour beyond that.
+Guarantee: frozen values that convert to plain JSON and back without loss, to cross a process boundary. Limit: no other
+behaviour.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rpa_shard.reading.stamp import Stamp
 
 
 class Citation(NamedTuple):
-    """A place in the text that links to an entry of the bibliography: page, offset in the raw text, entry's ordinal."""
+    """A link from the text to an entry of the bibliography: page, offset in the raw text, the entry's ordinal."""
 
     page: int
     offset: int
@@ -37,7 +37,7 @@ class PageSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What was found. Offsets are characters of `text`, which is the raw text with its page marks.
+    """What was found. Offsets count characters of `text`, the raw text with its page marks.
 
     `references_method` names how the references were found (None: none were), `references_expected` is how many the
     document's own destinations imply (None: it has none).

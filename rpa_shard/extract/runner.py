@@ -1,8 +1,8 @@
 """A PDF's text and references: reads it with the engines in order, then derives everything from their pages.
 
-Guarantee: one thread of the process at a time is inside an engine, regardless of which; a file that breaks an engine
-ends as `PaperError(BAD_PDF)`. If the first engine's text is bad, the second one's is taken only if its quality is
-better. Limit: blocks for as long as the engine takes; deadlines are enforced from outside.
+Guarantee: only one thread of the process at a time is inside any engine; a file that breaks an engine ends as
+`PaperError(BAD_PDF)`. If the first engine's text is bad, the second one's is taken only if its quality is better.
+Limit: blocks for as long as the engine takes; deadlines are enforced from outside.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach
 
-# PDFium crashes, or silently gives wrong text, when two threads are in it, even on different documents; two threads in
-# pypdf would only compete with the loop for the GIL.
+# PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
+# in pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
-# The second engine is tried, too, if the first failed on more than this share of the pages.
+# The second engine is also tried if the first failed on more than this share of the pages.
 MAX_FAILED_PAGES_SHARE = 0.1
 # If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
-# usually the fonts are to blame.
+# the cause is usually the fonts.
 TRIAL_PAGES = 1
 # How far the number of references may be from what the destinations imply: this number, or this share of them.
 MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
@@ -56,7 +56,7 @@ def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None
 
 
 def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
-    """What the first engine reads, or a further one if that is better; also whether it was a further one."""
+    """What the first engine reads, or a later one if that is better; also whether it was a later one."""
     refusals: list[str] = []
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
@@ -176,7 +176,7 @@ def _citations(document: Document, reading: Reading, bibliography: Bibliography)
 
 
 def _each_once(citations: Iterable[Citation]) -> Iterator[Citation]:
-    """Without a citation's second link: author and year may be two, or the parts of one broken over lines."""
+    """Drops second links of one citation: author and year may be two links, and a line break may split one."""
     before: Citation | None = None
     for each in citations:
         if (

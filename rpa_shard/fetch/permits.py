@@ -1,8 +1,8 @@
-"""A shard's side of politeness: permits for governed hosts, asked of the supervisor and given back.
+"""A shard's side of politeness: permits for governed hosts, requested from the supervisor and returned.
 
-Guarantee: no request to a governed host begins without a permit that is fresh; a refusal that one worker hears stops
-all workers of the shard at once, before the supervisor has told the other shards. Limit: a host that nobody governs
-needs no permit, and passing through here costs it one look-up in a dictionary.
+Guarantee: no request to a governed host begins without a fresh permit; a refusal that one worker receives stops all
+workers of the shard at once, before the supervisor has informed the other shards. Limit: a host that is not governed
+needs no permit; passing through here costs one dictionary look-up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Send = Callable[[PermitMessage], None]
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """What a request goes by. `number` is None where the host is not governed."""
+    """The right to send one request. `number` is None if the host is not governed."""
 
     host: str
     number: int | None
@@ -46,7 +46,7 @@ class Permit:
         return self.number is not None
 
     def answered(self) -> None:
-        """The answer has begun: its window runs from here."""
+        """The answer has begun: its window starts here."""
         if self.number is not None:
             self.send(RequestAnswered(self.host, self.number))
 
@@ -62,22 +62,23 @@ class _Granted:
 
 
 class Permits:
-    """The permits of one shard. `handle` takes in what the supervisor says of hosts."""
+    """The permits of one shard. `handle` takes the supervisor's messages about hosts."""
 
     def __init__(self, governed: Iterable[str], send: Send) -> None:
         self._send = send
         self._waiting: dict[str, deque[asyncio.Future[_Granted | None]]] = {host: deque() for host in governed}
         self._blocked: dict[str, str] = {}
-        # What we told the supervisor and have not yet heard back: words of its that crossed ours change nothing here.
+        # States that we reported and the supervisor has not yet confirmed: messages that crossed ours do not change
+        # them.
         self._reported: set[str] = set()
         self._refusals: dict[str, str] = {}
 
     @asynccontextmanager
     async def permit(self, host: str) -> AsyncIterator[Permit]:
-        """For one request to `host`, up to the end of its answer.
+        """Waits for a permit for one request to `host`, held until the end of its answer.
 
-        Raises PaperError(BLOCKED) if the host refuses us. What the block raises tells the supervisor how the request
-        ended.
+        Raises PaperError(BLOCKED) if the host refuses us. The exception that leaves the block, if any, determines the
+        ending that is reported to the supervisor.
         """
         if host in self._blocked:
             raise PaperError(Failure.BLOCKED, self._blocked[host])
@@ -96,18 +97,18 @@ class Permits:
                 self._send(PermitReturned(host, permit, ending))
 
     def handle(self, message: PermitsGranted | HostStates) -> None:
-        """Takes in what the supervisor says of hosts."""
+        """Handles a message of the supervisor about hosts."""
         if isinstance(message, PermitsGranted):
             self._hand_out(message.host, message.permits, message.granted_at)
         else:
             self._take_in(message.hosts)
 
     async def _acquire(self, host: str) -> int | None:
-        """A fresh permit, or None if the host needs none any more."""
+        """A fresh permit, or None if the host no longer needs one."""
         while (granted := await self._turn(host)) is not None:
             if granted.fresh:
                 return granted.permit
-            # The loop stood still between the permit and its use.
+            # The loop stalled between the grant and its use.
             self._give_back(host, granted.permit)
             if host not in self._waiting:
                 return None
@@ -174,7 +175,7 @@ class Permits:
             self._refuse_waiting(host)
 
     def _report(self, host: str) -> None:
-        """From here on the host is governed, if it was not: whoever comes now has to ask."""
+        """Reports a state; from now on the host is governed, and every worker has to ask for permits."""
         if host not in self._waiting:
             self._waiting[host] = deque()
             self._reported.add(host)
@@ -184,7 +185,7 @@ class Permits:
             waiting.set_exception(PaperError(Failure.BLOCKED, self._blocked[host]))
 
 
-# The host answered, and not with a failure of its own.
+# Failures after which the host counts as having answered.
 _ANSWERS = frozenset(
     {
         Failure.NOT_FOUND,

@@ -1,7 +1,7 @@
-"""Asking for a host that refused us, or asked us to slow down, to be opened again.
+"""Asking to reopen a host that refused us or asked us to slow down.
 
-Guarantee: works while a run is on and when none is; the request is kept until a run has taken it up. Limit: whether the
-host answers now shows only when it is asked.
+Guarantee: works during a run and without one; the request is kept until a run has handled it. Limit: whether the host
+answers now is known only when it is asked.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from rpa_shard.store.data_folder import DataFolder
 
 
 def reopen(folder: DataFolder, host: str) -> str:
-    """Asks the run, or the next one, to open a host again. Raises StoreError."""
+    """Asks the run, or the next one, to reopen a host. Raises StoreError."""
     if host not in {saved.host for saved in read_hosts(folder.run.governor_file) if saved.status.is_shut}:
         raise StoreError(f"{host} is not closed: see `./run.sh hosts`")
     folder.run.reopen_folder.mkdir(parents=True, exist_ok=True)
     (folder.run.reopen_folder / host).touch()
-    return (
-        f"{host} is opened again by the run, or by the next one; ./run.sh retry --reason blocked puts its papers back"
-    )
+    return f"the current run, or the next one, will reopen {host}; ./run.sh retry --reason blocked requeues its papers"

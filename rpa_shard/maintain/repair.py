@@ -1,7 +1,7 @@
 """Repairing a data folder: the store from what can be read, and from the papers' own files.
 
-Guarantee: refuses while a run is on; every damaged file is kept before it is replaced, and what is reported as lost is
-all that may be lost. Limit: how the rows are rebuilt is the engine's business (`StoreEngine.repair`).
+Guarantee: refuses during a run; every damaged file is kept before it is replaced, and everything that may be lost is
+reported. Limit: the engine rebuilds the rows (`StoreEngine.repair`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def repair(folder: DataFolder, say: Callable[[str], None]) -> RepairReport:
 
 
 def papers_with_files(papers: Path) -> Iterator[KnownPaper]:
-    """Papers of which there are files: complete text and record, or a PDF with an arXiv id for a name."""
+    """Papers that have files: complete text and record, or a PDF named by an arXiv id."""
     for record in papers.rglob("*.json"):
         known = _by_record(papers, record)
         if known is not None:
@@ -57,7 +57,7 @@ def _by_record(papers: Path, path: Path) -> KnownPaper | None:
 
 
 def _by_name(papers: Path, path: Path) -> KnownPaper | None:
-    """A paper that was fetched and not parsed, or refused by the engines: it is worth another run."""
+    """A paper that was fetched but not parsed, or that the engines refused: it is worth another run."""
     stem = path.name.removesuffix(".pdf").removesuffix(".bad")
     try:
         paper = parse(stem.replace("_", "/"))

@@ -1,8 +1,7 @@
-"""The recount: what the store says of every paper against the files that are there.
+"""The recount: compares what the store says of every paper with the files.
 
-Guarantee: what is reported as different was so when it was looked at twice, so a run that goes on meanwhile raises no
-false alarm; nothing is changed unless `fix` is asked for, and `fix` only sends papers back to be done again. Limit:
-files that no row speaks of are not looked for.
+Guarantee: every reported difference was checked twice, so a run in progress causes no false alarm; nothing is changed
+without `fix`, and `fix` only sends papers back to be done again. Limit: files that no row names are not looked for.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ ADVICE: Mapping[str, str] = {
     "wrong size": _AGAIN,
     "wrong hash": _AGAIN,
     NO_RESULT: _AGAIN,
-    WRONG_SHARD: "a shard file was copied or put back by hand: take it out again, or add its papers anew",
+    WRONG_SHARD: "a shard file was copied or put back by hand: remove it, or add its papers again",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as the store says, and what to do about it. `phase` has to be done again, if any."""
+    """One difference from what the store says, and what to do about it. `phase` has to be done again, if any."""
 
     id: str
     kind: str
@@ -52,8 +51,11 @@ class Difference:
 
 @dataclass(slots=True)
 class Verification:
-    """The result of a recount. `leftovers` are half-written files of a run that was killed; the next run removes
-    them, and they are no difference."""
+    """The result of a recount.
+
+    `leftovers` are half-written files of a run that was killed; the next run removes them, and they do not count as a
+    difference.
+    """
 
     hashes: bool
     by_status: Counter[str] = field(default_factory=Counter)
@@ -97,7 +99,7 @@ class Verification:
 
 
 def verify(folder: DataFolder, ledger: Ledger, *, hashes: bool = True, fix: bool = False) -> Verification:
-    """Recounts the complete folder; `hashes` reads every file, without it sizes are compared only."""
+    """Recounts the complete folder; `hashes` reads every file, otherwise only sizes are compared."""
     found = Verification(hashes)
     recount = _Recount(str(folder.papers), ledger, found)
     for shard, rows in ledger.pages_to_verify():
@@ -120,7 +122,7 @@ class _Recount:
     found: Verification
 
     def differences(self, shard: int, row: RowToVerify) -> list[Difference]:
-        """What is not as a row says, looked at twice."""
+        """Differences from what a row says, each checked twice."""
         if self.ledger.layout.shard_of(row.paper_id) != shard:
             return [Difference(row.paper_id, WRONG_SHARD, f"its row is in shard {shard}'s file")]
         phases = completed_phases(row.status, row.failed_phase)
@@ -130,7 +132,7 @@ class _Recount:
         return differences if differences and self._stands(row) else []
 
     def fix(self, paper_id: str, differences: Sequence[Difference]) -> bool:
-        """Removes the damaged files, so that nothing takes them for good ones, and sends the paper back."""
+        """Removes the damaged files, so that they are not taken for good ones, and sends the paper back."""
         row = self.ledger.paper(paper_id)
         phases = [each.phase for each in differences if each.phase is not None]
         if row is None or len(phases) < len(differences):
@@ -155,7 +157,7 @@ class _Recount:
                     yield Difference(row.paper_id, kind, expected.path, phase)
 
     def _stands(self, row: RowToVerify) -> bool:
-        """Whether the row is still as it was read: a run may have moved the paper on meanwhile."""
+        """Whether the row is unchanged since it was read: a run may have moved the paper on meanwhile."""
         now = self.ledger.paper(row.paper_id)
         return now is not None and (now.status, now.changed_at) == (row.status, row.changed_at)
 

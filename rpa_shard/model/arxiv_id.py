@@ -1,8 +1,8 @@
-"""Identifiers: what people write, the one canonical id it stands for, and where that paper's files belong.
+"""Identifiers: what people write, the canonical id that it stands for, and where that paper's files belong.
 
-Guarantee: everything accepted has exactly one canonical form, parsing a canonical form gives itself, and file
-names made from it stay inside their folder whatever the text was. Limit: grammar only; whether the paper
-exists is for the source to say.
+Guarantee: everything accepted has exactly one canonical form, parsing a canonical form returns it unchanged, and file
+names made from it stay inside their folder whatever the text was. Limit: grammar only; only the source knows whether
+the paper exists.
 
 Sources: arXiv's identifier scheme ("Understanding the arXiv identifier"): `YYMM.NNNN` from 0704, five digits
 from 1501, before that `archive/YYMMNNN` whose subject class is not part of the canonical form.
@@ -40,7 +40,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class InvalidIdError(ValueError):
-    """The text names no paper; the message says why, in a few words."""
+    """The text does not name a paper; the message says why, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class PaperId:
 
     @property
     def without_version(self) -> str:
-        """The canonical id of the paper whichever its version."""
+        """The canonical id of the paper without a version."""
         return self.canonical.removesuffix(f"v{self.version}") if self.version else self.canonical
 
     @property
@@ -88,7 +88,7 @@ def parse(text: str, base_folder: Path | None = None) -> PaperId:
     Raises InvalidIdError with the reason.
     """
     text = text.strip()
-    if new := _NEW.fullmatch(text):  # nearly all there are, and nothing else looks like them
+    if new := _NEW.fullmatch(text):  # nearly all ids, and nothing else looks like them
         return _new(new)
     if not text:
         raise InvalidIdError("empty")
@@ -135,7 +135,7 @@ def _new(match: re.Match[str]) -> PaperId:
 
 
 def _version(version: str | None) -> str:
-    """A version as it ends an id."""
+    """The version at the end of an id."""
     if version is None:
         return ""
     if version.startswith("0") or len(version) > 3:
@@ -212,5 +212,5 @@ def local_path(paper: PaperId) -> Path:
 
 
 def without_version(paper_id: str) -> str:
-    """A canonical id without its version; ids of other kinds, which have none, as they are."""
+    """A canonical id without its version; other kinds of ids, which have none, are returned unchanged."""
     return parse(paper_id).without_version

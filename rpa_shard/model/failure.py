@@ -1,7 +1,7 @@
-"""Why an attempt at a paper came to nothing.
+"""Why an attempt at a paper failed.
 
-Guarantee: every word that a row, a record, a log line or a command uses for a failure is defined here, once. Limit:
-words only; what follows from a failure is policy (`rpa_shard.model.retry`).
+Guarantee: every name that a row, a record, a log line or a command uses for a failure is defined here, once. Limit:
+names only; what follows from a failure is policy (`rpa_shard.model.retry`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Failure(StrEnum):
 
 
 class PaperError(Exception):
-    """An attempt at one paper failed in a way that has a class.
+    """An attempt at one paper failed, with a failure class.
 
     `retry_after_seconds` is what the source asked for (a Retry-After header), if it did.
     """

@@ -1,8 +1,8 @@
-"""Which worker a paper belongs to, which shard a worker belongs to, and how totals are shared out.
+"""Which worker a paper belongs to, which shard a worker belongs to, and how totals are divided.
 
-Guarantee: pure functions of their arguments, the same on every machine and in every release; a paper's worker
-depends on its id and the number of workers only, never on the shard count. Limit: balance is that of a hash,
-so shards differ by a few per cent in papers.
+Guarantee: pure functions of their arguments, the same on every machine and in every release; a paper's worker depends
+on its id and the number of workers only, never on the shard count. Limit: a hash balances the shards only to within a
+few per cent.
 """
 
 from __future__ import annotations
@@ -27,5 +27,5 @@ def workers_of(shard: int, workers: int, shards: int) -> range:
 
 
 def share_of(total: int, shard: int, shards: int) -> int:
-    """The part of a whole-run `total` that `shard` gets: the parts add up to `total`, but none is less than 1."""
+    """The part of a run's `total` that `shard` gets: the parts add up to `total`, but none is less than 1."""
     return max(1, len(workers_of(shard, total, shards)))

@@ -1,7 +1,7 @@
-"""The phases of a paper's way and the statuses between them, as data.
+"""The phases that a paper goes through and the statuses between them, as data.
 
-Guarantee: pure; whoever wants to know which papers are open, held or finished asks here, so no other module lists
-statuses. Limit: says what follows what; the work of a phase is done by its runner (`rpa_shard.phases`).
+Guarantee: pure; which statuses are open, held or finished is defined here, and no other module lists statuses. Limit:
+the order only; the work of a phase is done by its runner (`rpa_shard.phases`).
 
     pending -> prepping -> prepped -> analyzing -> analyzed -> wrapping -> done, and failed
 """

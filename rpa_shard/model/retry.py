@@ -1,4 +1,4 @@
-"""What follows from each failure: the one table of policies, and the back-off computed from it.
+"""What follows from each failure: the table of policies, and the back-off computed from it.
 
 Guarantee: every `Failure` has a policy; a delay never exceeds the policy's ceiling and grows with each attempt.
 Limit: pure; it neither waits nor writes.

@@ -1,9 +1,9 @@
 """The time of day for leases and waits, which never runs backwards while a process lives; and time between processes.
 
-Guarantee: Unix seconds that a step of the system's clock cannot set back; within a process, time goes by at least as
-fast as the monotonic clock; how long ago another process noted a moment does not depend on steps since, as long as the
-machine has not been booted. Limit: a step forward is believed: waits end early then, and leases are told from their
-holder's memory, not from the clock.
+Guarantee: Unix seconds that never go back when the system's clock is set back; within a process, time passes at least
+as fast as on the monotonic clock; the age of a moment that another process noted does not depend on later steps of the
+clock, until the machine is rebooted. Limit: a step forward is believed, so waits may end early; the holder of a lease
+relies on its own memory, not on the clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Meta
 
 
 class SteadyClock:
-    """Call it for the time."""
+    """A callable that returns the time."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
@@ -30,7 +30,7 @@ class SteadyClock:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time that another process can tell the distance to."""
+    """A point in time whose age another process can compute."""
 
     unix_seconds: Annotated[float, Meta(description="By the time of day, in Unix seconds.")]
     monotonic_seconds: Annotated[float, Meta(description="By the machine's monotonic clock.")]

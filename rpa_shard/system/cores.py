@@ -1,7 +1,7 @@
 """How many cores this process may really use.
 
-Guarantee: never more than the scheduler allows: CPU affinity and the quota of every control group above us
-count (versions 1 and 2). Limit: a quota of part of a core counts as one core.
+Guarantee: never more than the scheduler allows: CPU affinity and the quotas of all control groups above the process
+count (versions 1 and 2). Limit: a quota of less than one core counts as one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _quotas(proc: Path, groups: Path) -> list[float | None]:
 
 
 def _up_to(root: Path, group: str) -> list[Path]:
-    """The group's folder and all above it: a quota anywhere on the way binds us."""
+    """The group's folder and all above it: a quota in any of them applies."""
     folder = root / group.lstrip("/")
     return [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
 

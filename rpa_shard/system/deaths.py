@@ -1,8 +1,8 @@
 """Whether a process caused its own death.
 
 Guarantee: pure; a process caused its death only on evidence: the system sent it a signal for something that it did, or
-the kernel killed it for want of memory while it held much of what it may have. Any other signal came from outside.
-Limit: a signal that someone else sends to mimic a crash is believed.
+the kernel killed it for lack of memory while it held much of its memory limit. Any other signal came from outside.
+Limit: a signal that another process sends to mimic a crash is taken for one.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SELF_INFLICTED = frozenset(
         signal.SIGXFSZ,
     }
 )
-# A process that never held this share of what it may have was not the reason for want of memory.
+# A process that never held this share of its memory limit did not cause the lack of memory.
 LARGE_SHARE = 0.5
 
 
 def is_own_doing(number: int, *, oom_kills: int, peak_memory_bytes: int, memory_limit_bytes: int) -> bool:
     """Whether a process that died of signal `number` caused that itself.
 
-    `oom_kills` is how many processes the kernel killed for want of memory while it lived.
+    `oom_kills` is how many processes the kernel killed for lack of memory while it lived.
     """
     if number == signal.SIGKILL:
         return oom_kills > 0 and peak_memory_bytes >= LARGE_SHARE * memory_limit_bytes

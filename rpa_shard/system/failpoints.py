@@ -1,12 +1,11 @@
 """Named points at which a test may kill, stop or break this program.
 
-Guarantee: off, as always outside tests, a point costs one look at an empty dictionary. Limit: not for users; the
-environment variables are read once, when a process starts.
+Guarantee: a point that is off, as always outside tests, costs one look-up in an empty dictionary. Limit: not for users;
+the environment variables are read once, when a process starts.
 
-`RPA_SHARD_FAILPOINTS` holds words apart by commas, `NAME=ACTION[@N]`: at the Nth time that a process reaches NAME (the
-first one without it) it dies (`kill`, `segv`), stops (`stop`), or meets an error of the system (`ENOSPC`, `EIO`,
-`EMFILE`).
-With `RPA_SHARD_FAILPOINTS_ONCE`, a folder, each point acts once for all processes together.
+`RPA_SHARD_FAILPOINTS` is a comma-separated list of `NAME=ACTION[@N]`: the Nth time that a process reaches NAME (by
+default the first) it dies (`kill`, `segv`), stops (`stop`), or meets a system error (`ENOSPC`, `EIO`, `EMFILE`). With
+`RPA_SHARD_FAILPOINTS_ONCE`, a folder, each point acts only once across all processes.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _reached: Counter[str] = Counter()
 
 
 def reach(name: str) -> None:
-    """Says that the program is at the point `name`."""
+    """Reports that the program has reached the point `name`."""
     if _ARMED and name in _ARMED:
         _act(name, *_ARMED[name])
 
@@ -48,7 +47,7 @@ def _act(name: str, action: str, number: int) -> None:
     if _reached[name] != number or not _is_first(name):
         return
     if action in _SIGNALS:
-        # To this very thread, so that it is not past the point before another one has taken the signal.
+        # Sent to this thread, so that it cannot run past the point before another thread takes the signal.
         signal.pthread_kill(threading.get_ident(), _SIGNALS[action])
         return
     code = getattr(errno, action)

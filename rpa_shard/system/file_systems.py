@@ -1,8 +1,7 @@
 """Which file systems can hold a data folder.
 
-Guarantee: a folder on a network file system that we know by name is refused: locks and SQLite's log are not safe
-there, and two hosts could work in it at once. Limit: knows what the system says of its mounts; a file system that hides
-what it is passes.
+Guarantee: a folder on a known network file system is refused: locks and SQLite's log are not safe there, and two hosts
+could work in it at once. Limit: relies on the system's list of mounts; a file system with an unknown name passes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing files so that they are complete or absent: the one way for every part of the program.
+"""Writing files so that they are complete or absent, for every part of the program.
 
 Guarantee: a reader never sees half of a file; with `durable` the content is on disk before the name is. Limit: the
 name itself is durable once its folder is synced (`sync_folder`), which `replace_file` does and `replacing` leaves to
@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A file's size and hash, by which it is known to be the one that was written."""
+    """A file's size and hash, which identify its content."""
 
     size_bytes: int
     sha256: str
@@ -41,7 +41,7 @@ def fingerprint_of_file(path: Path) -> Fingerprint:
 
 
 def temporary_beside(final: Path) -> Path:
-    """Where a file that is to replace `final` is written; the name tells which process writes it."""
+    """Where a file that will replace `final` is written; the name has the id of the writing process."""
     return final.with_name(f".{final.name}.{os.getpid()}{PART_ENDING}")
 
 

@@ -1,7 +1,7 @@
 """Locks between processes, by `flock` on a file.
 
 Guarantee: held until the block ends, and by every process that inherits the descriptor until the last of them has
-closed it. Limit: one machine; network file systems do not hold such locks.
+closed it. Limit: one machine; such locks do not work on network file systems.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rpa_shard.model.errors import StoreError
 
 @contextmanager
 def lock_now(path: Path, *, shared: bool = False) -> Iterator[bool]:
-    """Whether the lock could be had at once; held meanwhile. Raises StoreError if there can be no such file."""
+    """Whether the lock was free; holds it if so. Raises StoreError if the file cannot be opened."""
     with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -29,7 +29,7 @@ def lock_now(path: Path, *, shared: bool = False) -> Iterator[bool]:
 
 @contextmanager
 def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Waits for the lock, and holds it. Raises StoreError if there can be no such file."""
+    """Waits for the lock, and holds it. Raises StoreError if the file cannot be opened."""
     with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield

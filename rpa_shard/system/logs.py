@@ -1,7 +1,7 @@
-"""Where log lines go: standard error, or a file that is kept from growing without bound.
+"""Where log lines go: standard error, or a file of limited size.
 
-Guarantee: one line an event, with time, level and process (`supervisor`, `shard 3`). Limit: lines are written by the
-thread that logs; a reader of standard error that stops reading stops us.
+Guarantee: one line per event, with time, level and process (`supervisor`, `shard 3`). Limit: lines are written by the
+thread that logs; if the reader of standard error stops reading, the process stops too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the kernel says of processes that it killed for want of memory.
+"""The kernel's count of processes that it killed for lack of memory.
 
-Guarantee: a count that only grows; a process that died of SIGKILL while it did not grow was not killed for want of
-memory by anything that can be seen from here. Limit: Linux; it counts every process of the control group and of the
+Guarantee: a count that only grows; a process that died of SIGKILL while the count did not grow was not, as far as is
+visible from here, killed for lack of memory. Limit: Linux; it counts every process of the control group and of the
 machine, so a growing count does not say whose process was killed.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def oom_kills(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """How many processes the kernel has killed for want of memory, in our control group or on the machine."""
+    """How many processes the kernel has killed for lack of memory, in our control group or on the machine."""
     return _count(_own_group(proc, groups) / "memory.events") + _count(proc / "vmstat")
 
 

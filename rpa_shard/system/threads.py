@@ -1,8 +1,8 @@
-"""Pools of threads that do the bulk of the work, and step back for the loop.
+"""Thread pools for the bulk of the work, which yield the processor to the loop.
 
-Guarantee: a thread of such a pool, and what it starts, is nicer than its process by `NICENESS`, so a loop that wakes
-up gets a core at once, however busy the cores are. Limit: on Linux only, where each thread has a priority of its own;
-elsewhere the threads are as any other.
+Guarantee: a thread of such a pool, and what it starts, is nicer than its process by `NICENESS`, so a loop that wakes up
+gets a core at once, however busy the cores are. Limit: on Linux only, where each thread has its own priority; elsewhere
+the threads have the usual priority.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-# Two thirds of the share of a core of a thread at the usual priority; at 5, a third, work beside ours starves it.
+# Gives two thirds of a normal thread's share of a core; at 5 (one third), other programs' work would starve ours.
 NICENESS = 2
 
 

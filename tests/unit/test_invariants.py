@@ -248,8 +248,8 @@ async def test_a_folder_that_lost_and_left_things(tmp_path: Path) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     assert {each.what for each in leftovers(folder)} == {
-        f"process {child.pid} still runs",
-        "tmp/shard-000/1-1.pdf was left",
+        f"process {child.pid} is still running",
+        "tmp/shard-000/1-1.pdf was left behind",
     }
     child.communicate()
 
