@@ -1,8 +1,8 @@
 """The catalogue: what is known of papers besides their state.
 
-Guarantee of every implementation: two kinds of facts, where in an archive a paper's PDF lies and what the metadata
-snapshot says of it; a fact that is told again replaces the old one. Limit: nothing here is needed to finish a run;
-without a catalogue papers come from the sources, and records have no metadata.
+Guarantee of every implementation: it holds two kinds of facts: where in an archive a paper's PDF lies, and what the
+metadata snapshot says of it; a newer fact replaces an older one. Limit: nothing here is needed to finish a run; without
+a catalogue papers come from the sources, and records have no metadata.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PaperMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What the catalogue knows for fetching a paper: the URL of its place in an archive, its latest version."""
+    """What the catalogue knows that helps to fetch a paper: the URL of its place in an archive, its latest version."""
 
     tar_url: str | None = None
     version: str | None = None
@@ -63,10 +63,10 @@ class Catalogue(Protocol):
 
 
 class CatalogueReader(Protocol):
-    """The catalogue as the threads of a shard ask it; it may be made in the middle of a run."""
+    """The catalogue as used by the threads of a shard; it may be created in the middle of a run."""
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
-        """As `Catalogue.whereabouts`; knows nothing where there is no catalogue. Blocks; for disk threads."""
+        """As `Catalogue.whereabouts`, but empty if there is no catalogue. Blocks; for disk threads."""
 
     def close(self) -> None:
-        """The end of its use."""
+        """Closes the connections."""

@@ -1,8 +1,8 @@
 """The data folder: everything of one collection of papers, below one path.
 
-Guarantee: says where things lie, and makes nothing by being asked. Limit: what lies in each part is that part's
-business: the papers' files (`rpa_shard.phases`), the run's files (`rpa_shard.ipc.run_directory`), and the rows, whose
-place the store engine knows (`rpa_shard.store.factory`).
+Guarantee: only names paths; asking for one creates nothing. Limit: the contents of each part are defined elsewhere: the
+papers' files (`rpa_shard.phases`), the run's files (`rpa_shard.ipc.run_directory`), and the rows, whose place the store
+engine knows (`rpa_shard.store.factory`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The one place that chooses which engine holds the rows of a data folder.
+"""The only place that chooses which engine holds the rows of a data folder.
 
-Guarantee: whoever goes through here works with any engine. Limit: today there is one engine.
+Guarantee: code that opens stores through this module works with any engine. Limit: today there is one engine.
 """
 
 from __future__ import annotations

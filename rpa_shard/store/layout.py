@@ -1,7 +1,7 @@
-"""Over how many workers and shards the papers of a store are spread.
+"""How many workers and shards the papers of a store are spread over.
 
-Guarantee: pure; where a paper belongs depends on its id and the layout only. Limit: moving papers to another layout is
-the store's business (`StoreEngine.reshard`).
+Guarantee: pure; where a paper belongs depends on its id and the layout only. Limit: the store moves papers to another
+layout (`StoreEngine.reshard`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class StoredLayout:
-    """The layout that a store has, and the one that its papers are being moved to, if a move is under way."""
+    """The layout of a store, and the one that its papers are being moved to, if a move is under way."""
 
     layout: Layout
     moving_to: Layout | None = None

@@ -1,7 +1,7 @@
-"""How a claim can end: one value that says what becomes of the row.
+"""How a claim can end: one value that describes the row afterwards.
 
-Guarantee: pure; every end of a claim is made by one of the functions here, so the rules of charging and of the suspect
-mark stand in one place. Limit: whether the claim still holds is decided by the store, when it writes.
+Guarantee: pure; every end of a claim is made by one of the functions here, so the rules for charging and for suspects
+are in one place. Limit: the store decides, when it writes, whether the claim still holds.
 """
 
 from __future__ import annotations
@@ -39,32 +39,32 @@ def completed(phase: Phase, result: Mapping[str, Any]) -> Outcome:
 
 
 def failed(phase: Phase, failure: Failure, detail: str, *, suspect: bool = False) -> Outcome:
-    """The paper has failed for good in this phase; `suspect` stays with it, so that a retry is as careful."""
+    """The paper has failed for good in this phase; it keeps its `suspect` mark, so that a retry is as careful."""
     return Outcome("failed", phase, Status.FAILED, "keep", suspect=suspect, failure=failure, detail=detail)
 
 
 def postponed(
     phase: Phase, failure: Failure, detail: str, delay_seconds: float, *, charged: bool, suspect: bool
 ) -> Outcome:
-    """The attempt failed and another one follows after a delay; `charged` is False where it costs no attempt."""
+    """The attempt failed and another one follows after a delay; `charged` is False if it costs no attempt."""
     attempts: Literal["keep", "refund"] = "keep" if charged else "refund"
     return Outcome("postponed", phase, phase.from_status, attempts, delay_seconds, suspect, failure, detail)
 
 
 def released(phase: Phase, reason: str, *, suspect: bool = False) -> Outcome:
-    """Handed back untouched by the process that held it, free of charge."""
+    """The process that held the paper handed it back unchanged, free of charge."""
     return Outcome("released", phase, phase.from_status, "refund", suspect=suspect, detail=reason)
 
 
 def reclaimed(phase: Phase, reason: str, *, suspect: bool = False) -> Outcome:
-    """Taken back from a process that died, free of charge."""
+    """The paper was taken back from a process that died, free of charge."""
     return Outcome("reclaimed", phase, phase.from_status, "refund", suspect=suspect, detail=reason)
 
 
 def suspected(phase: Phase, reason: str, *, charged: bool) -> Outcome:
-    """Handed back after it was inside native code when its process died: it runs alone from now on.
+    """The paper was inside native code when its process died: it is handed back and runs alone from now on.
 
-    `charged` where the process died by itself or was killed for this paper; a death from outside costs no attempt.
+    `charged` if the process died by itself or was killed because of this paper; a death from outside costs no attempt.
     """
     return Outcome(
         "suspected" if charged else "interrupted",

@@ -1,8 +1,8 @@
 """What the program needs of a store, whichever engine holds the rows.
 
-Guarantee of every implementation: a claim is exclusive and charged; whatever ends it does so only while its lease id
-still stands in the row (the fence); what is written is durable when the call returns; rows have no state that the
-phases do not allow. The contract tests hold every engine to this. Limit: papers' files are not the store's business.
+Guarantee of every implementation: a claim is exclusive and charged; it can be ended only while its lease id is still in
+the row (the fence); what is written is durable when the call returns; rows have no state that the phases do not allow.
+The contract tests check this for every engine. Limit: the store does not handle papers' files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVer
 
 
 class Store(Protocol):
-    """The papers of one shard, as its workers see them. Used from one loop."""
+    """The papers of one shard, as its workers see them. Used from one event loop."""
 
     async def claim(self, phase: Phase, limit: int) -> list[Claim]:
         """Up to `limit` papers whose time has come, highest priority first, then longest waiting."""
@@ -36,7 +36,7 @@ class Store(Protocol):
     async def reclaim_expired(self, held: Collection[str]) -> int:
         """Hands back papers whose lease ran out, except for the lease ids that the caller still holds.
 
-        Returns how many. The clock alone ends no lease of a living holder: it may have been set.
+        Returns how many. The clock alone never ends the lease of a living holder, because it may have been set.
         """
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
@@ -60,7 +60,7 @@ class Ledger(Protocol):
         """All papers by status, and failures by reason."""
 
     def leases(self) -> Leases:
-        """What the health check wants to know of leases."""
+        """The figures of leases for the health check."""
 
     def suspects(self) -> int:
         """How many papers wait to run alone, because their process died while parsing them."""
@@ -75,7 +75,7 @@ class Ledger(Protocol):
         """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
-        """Shard and rows, in pages in order of id; for millions of papers, so nothing is made of what is read."""
+        """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""
 
     def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
         """The ids of the papers in any of the statuses."""
@@ -84,16 +84,16 @@ class Ledger(Protocol):
         """How many papers in any of the statuses have arXiv ids, perhaps without those in known archives."""
 
     def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
-        """What `phase` yielded for some papers whose last completed phase it is; at most `limit` a shard."""
+        """The results of `phase` for some papers whose last completed phase it is; at most `limit` per shard."""
 
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
-        """Sends failed papers back to the phase in which they failed; what earlier phases yielded stays.
+        """Sends failed papers back to the phase in which they failed; the results of earlier phases stay.
 
-        Those named, or all; of one reason, or of any. Returns their ids.
+        The named ones or all; of one reason or of any. Returns their ids.
         """
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
-        """Sends a paper back to `phase`, and forgets what that phase and later ones yielded.
+        """Sends a paper back to `phase`, and drops the results of that phase and later ones.
 
         False, and nothing is written, if its row has changed since or is held.
         """
@@ -103,31 +103,31 @@ class StoreEngine(Protocol):
     """One store: how it is made, opened, moved to another layout, and repaired."""
 
     def stored_layout(self) -> StoredLayout | None:
-        """The layout, or None where there is no store yet. Raises StoreError."""
+        """The layout, or None if there is no store yet. Raises StoreError."""
 
     def create(self, layout: Layout) -> StoredLayout:
-        """Makes the store if there is none, and upgrades one of an older format; the layout that it has then."""
+        """Creates the store if there is none, and upgrades an older format; returns the resulting layout."""
 
     def open_ledger(self, layout_if_new: Layout | None = None) -> AbstractContextManager[Ledger]:
-        """The ledger; a new store is made where `layout_if_new` is given.
+        """The ledger; creates a missing store if `layout_if_new` is given.
 
-        Raises StoreError, also where there is nothing yet and where a move was cut short.
+        Raises StoreError, also if there is no store yet or a move was cut short.
         """
 
     def open_store(
         self, shard: int, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
     ) -> AbstractAsyncContextManager[Store]:
-        """The store of one shard, for its own process. So many ends of claims wait for no more to come."""
+        """The store of one shard, for its own process. `group` ends of claims are written without waiting for more."""
 
     def reclaim(self, shard: int, suspects: Mapping[str, bool]) -> int:
         """Frees every lease of a shard whose process is gone; returns how many there were.
 
         `suspects` were inside native code when their process died: they run alone from now on, and the value says
-        whether the attempt is charged. All others are handed back free of charge. Only for the holder of the run lock.
+        whether the attempt is charged. All others are handed back free of charge. The caller holds the run lock.
         """
 
     def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:
-        """Held while the layout changes. Raises FolderBusyError where it should not `wait`."""
+        """Held while the layout changes. Raises FolderBusyError if it is taken and `wait` is False."""
 
     def reshard(self, target: Layout) -> int:
         """Moves papers to `target`, finishing a move that was cut short first; returns how many papers moved.
@@ -139,13 +139,13 @@ class StoreEngine(Protocol):
     def repair(
         self, known: Callable[[], Iterable[KnownPaper]], expected: Mapping[int, int], say: Callable[[str], None]
     ) -> RepairReport:
-        """Rebuilds what is damaged, also by the papers that have files; the caller holds run lock and layout lock.
+        """Rebuilds what is damaged, also from the papers that have files; the caller holds run lock and layout lock.
 
         `expected` is how many papers the last run counted in each shard. Raises StoreError.
         """
 
     def open_catalogue(self, *, create: bool = False) -> AbstractContextManager[Catalogue | None]:
-        """The catalogue, or None if there is none and none is to be made."""
+        """The catalogue, or None if there is none and `create` is False."""
 
     def catalogue_reader(self) -> CatalogueReader:
         """The catalogue for the threads of a shard."""

@@ -1,7 +1,7 @@
-"""What a repair of a store goes by, and what it reports.
+"""The input and the report of a repair of a store.
 
-Guarantee: everything that may have been lost is reported. Limit: the number of papers that nobody knows any more is
-known only where a run has counted them.
+Guarantee: everything that may have been lost is reported. Limit: the number of papers of which no trace is left is
+known only if a run has counted them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rpa_shard.model.phase import Phase
 
 @dataclass(frozen=True, slots=True)
 class KnownPaper:
-    """A paper that has files: the phase that they complete and its result, None with only a PDF."""
+    """A paper that has files: the phase that they complete and its result, both None if there is only a PDF."""
 
     paper_id: str
     phase: Phase
@@ -34,9 +34,9 @@ class Losses:
 
 @dataclass(slots=True)
 class RepairedFile:
-    """What became of one damaged file. Counts are papers, except for `losses`.
+    """The repair of one damaged file. Counts are papers, except for `losses`.
 
-    `expected` is how many papers the last run counted in it, None where that is not known.
+    `expected` is how many papers the last run counted in it, None if unknown.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class RepairReport:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing may have been lost."""
+        """Whether certainly nothing has been lost."""
         return self.catalogue is None and not any(each.may_lack_papers for each in self.repaired)
 
     def lines(self) -> list[str]:
@@ -83,10 +83,10 @@ class RepairReport:
         if self.catalogue is not None:
             shown.append(f"the catalogue was damaged and is now {self.catalogue}: `add --tar` and `--metadata` again")
         if any(each.may_lack_papers for each in self.repaired):
-            shown.append("papers that were waiting, and that nothing knows any more, are missing:")
-            shown.append("`add --file` your lists again, what is known is not repeated; then `verify` and `run`")
+            shown.append("papers that were waiting, and of which no trace is left, are missing:")
+            shown.append("`add --file` your lists again (known papers are not repeated), then `verify` and `run`")
         elif self.repaired:
-            shown.append("nothing is missing: `verify` checks it, `run` goes on")
+            shown.append("nothing is missing: `verify` checks it, `run` continues")
         if not (self.repaired or self.finished or self.catalogue):
             shown.append(f"nothing to repair: {len(self.intact)} shard files are intact")
         return shown
@@ -100,6 +100,6 @@ def _lines_of(done: RepairedFile) -> list[str]:
         f"  kept as  {done.kept_as or '- (there was nothing)'}",
         f"  read     {done.intact} papers as they were; {lost.pages} of {lost.of_pages} pages and {lost.records} "
         "records could not be read",
-        f"  restored {done.without_row} by an index or their history, {done.from_files} by their files",
+        f"  restored {done.without_row} from an index or their history, {done.from_files} from their files",
         f"  now      {done.papers} papers{known}",
     ]

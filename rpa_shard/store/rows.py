@@ -14,7 +14,7 @@ from rpa_shard.model.phase import Status
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """One paper's row. Times are Unix seconds; `results` is what each completed phase yielded, by its name.
+    """One paper's row. Times are Unix seconds; `results` has the result of each completed phase, by its name.
 
     `worker` is the shard key. `failed_phase` names the phase in which a failed paper failed, and is None for others.
     """
@@ -39,7 +39,7 @@ class PaperRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One thing that happened to a paper. `phase` is None for what happened outside any phase."""
+    """One event in a paper's history. `phase` is None for an event outside any phase."""
 
     at: float
     event: str
@@ -50,7 +50,7 @@ class HistoryLine:
 
 
 class RowToVerify(NamedTuple):
-    """What `verify` looks at, for millions of papers: `results` is JSON text, None where no phase has yielded any."""
+    """What `verify` looks at, for millions of papers: `results` is JSON text, None if there are no results."""
 
     paper_id: str
     status: str
@@ -61,7 +61,7 @@ class RowToVerify(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many papers are in each status, and how many failed for good for which reason."""
+    """How many papers are in each status, and how many failed for good for each reason."""
 
     by_status: Mapping[str, int] = field(default_factory=dict)
     by_failure: Mapping[str, int] = field(default_factory=dict)

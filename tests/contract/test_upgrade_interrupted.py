@@ -99,14 +99,14 @@ def test_two_commands_at_once_upgrade_once(folder: DataFolder) -> None:
     ]
     for process in both:
         _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0 or "let it end, then try again" in errors
+        assert process.returncode == 0 or "wait for it to end, then try again" in errors
     assert_upgraded(folder)
 
 
 def test_a_run_of_the_older_version_is_left_alone(folder: DataFolder) -> None:
     before = contents(folder.root)
     with folder.run.run_lock():
-        with pytest.raises(FolderBusyError, match="let it end, then try again") as caught, open_ledger(folder):
+        with pytest.raises(FolderBusyError, match="wait for it to end, then try again") as caught, open_ledger(folder):
             pass
         with pytest.raises(FolderBusyError):
             engine_of(folder).create(LAYOUT)

@@ -104,7 +104,7 @@ def test_a_disk_that_fills_up_under_the_run(
     rig.errors_to = None
     wait_for(lambda: rig.by_status() == {"prepping": 60}, "all papers claimed")
     filler = fill(small_disk, leave_bytes)
-    wait_for(lambda: "no room" in errors.read_text() or "disk_full" in errors.read_text(), "the full disk met")
+    wait_for(lambda: "the disk is full" in errors.read_text() or "disk_full" in errors.read_text(), "the full disk met")
     filler.unlink()
     assert run.wait(timeout=60) == 1, errors.read_text()
     assert "Traceback" not in errors.read_text()

@@ -143,7 +143,7 @@ def line(**changes: Any) -> bytes:
 
 NO_MESSAGES = [
     (line(version=VERSION + 1), f"a message of version {VERSION + 1}, but this program uses version {VERSION}"),
-    (line(version=VERSION + 1, kind="unheard_of", body=7), f"version {VERSION + 1} of messages"),
+    (line(version=VERSION + 1, kind="unheard_of", body=7), f"a message of version {VERSION + 1}"),
     (line(kind="unheard_of"), "unknown kind of message: 'unheard_of'"),
     (line(kind="Drain"), "unknown kind of message: 'Drain'"),
     (line(kind="x\n" * 10_000), "unknown kind of message: 'x"),

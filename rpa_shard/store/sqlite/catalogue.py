@@ -1,8 +1,8 @@
 """The catalogue: what is known of papers besides their state, apart from the shard files so that a resize stays small.
 
-Guarantee: two kinds of facts, where in an archive a paper's PDF lies and what the metadata snapshot says of it; a fact
-told again replaces the old one. Limit: nothing here is needed to finish a run; without the file papers come from the
-sources, and records have no metadata.
+Guarantee: it holds two kinds of facts: where in an archive a paper's PDF lies, and what the metadata snapshot says of
+it; a newer fact replaces an older one. Limit: nothing here is needed to finish a run; without the file papers come from
+the sources, and records have no metadata.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_catalogue(files: SQLiteFiles, *, create: bool = False) -> Iterator[SQLiteCatalogue | None]:
-    """The folder's catalogue, or None if it has none and none is to be made. Raises StoreError."""
+    """The folder's catalogue, or None if it has none and `create` is False. Raises StoreError."""
     path = files.catalogue_file
     if not create and not path.exists():
         yield None
@@ -113,7 +113,7 @@ def open_catalogue(files: SQLiteFiles, *, create: bool = False) -> Iterator[SQLi
 
 
 class SQLiteCatalogueReader:
-    """The catalogue as the threads of a shard ask it: opened when there is one, which may be in the middle of a run."""
+    """The catalogue as used by the threads of a shard: opened once it exists, which may be in the middle of a run."""
 
     def __init__(self, files: SQLiteFiles) -> None:
         self._path = files.catalogue_file
@@ -121,7 +121,7 @@ class SQLiteCatalogueReader:
         self._catalogue: SQLiteCatalogue | None = None
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
-        """As `Catalogue.whereabouts`; knows nothing where there is no catalogue. Blocks; for disk threads."""
+        """As `Catalogue.whereabouts`, but empty if there is no catalogue. Blocks; for disk threads."""
         with self._lock:
             if self._catalogue is None:
                 if not self._path.exists():

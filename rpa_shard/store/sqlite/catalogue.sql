@@ -1,6 +1,6 @@
 -- name: schema
--- What is known of papers besides their state: where in an archive a PDF lies, and what the metadata snapshot says.
--- The application id spells "RPAC". Rows may be written again: the last word counts.
+-- What is known of papers besides their state: where in an archive a PDF lies, and what the metadata snapshot says. The
+-- application id spells "RPAC". Rows may be written again: the last write counts.
 PRAGMA application_id = 0x52504143;
 PRAGMA user_version = 1;
 CREATE TABLE archives (
@@ -24,7 +24,7 @@ CREATE TABLE metadata (
 ) STRICT;
 
 -- name: add_archive
--- Note an archive, known or not.
+-- Record an archive, unless it is known.
 INSERT INTO archives (path) VALUES (:path) ON CONFLICT (path) DO NOTHING;
 
 -- name: archive_number

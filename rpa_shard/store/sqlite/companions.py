@@ -1,7 +1,7 @@
 """The files that SQLite keeps beside a database in write-ahead-log mode.
 
-Guarantee: whoever copies, moves or removes a database handles them together with it: an old log that meets a new file
-would be applied to it. Limit: names only; whether the files exist is for the caller to see.
+Guarantee: code that copies, moves or removes a database handles them together with it: SQLite would apply an old log to
+a new file. Limit: names only; the caller checks whether the files exist.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file for each shard, in the data folder.
 
-Guarantee: as `rpa_shard.store.protocol.StoreEngine` says, with nothing to install and nothing to start. Limit: one
+Guarantee: as in `rpa_shard.store.protocol.StoreEngine`, with nothing to install and nothing to start. Limit: one
 machine and one local file system.
 """
 
@@ -30,7 +30,7 @@ class SQLiteEngine:
 
     @property
     def files(self) -> SQLiteFiles:
-        """Where the files lie."""
+        """Where the files are."""
         return SQLiteFiles(self.root)
 
     def stored_layout(self) -> StoredLayout | None:

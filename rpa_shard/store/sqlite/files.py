@@ -1,7 +1,7 @@
 """Where the SQLite engine keeps its files: the manifest, a file for each shard, the catalogue, and the layout lock.
 
-Guarantee: the manifest is replaced complete or not at all; whoever reads rows from outside a run holds the layout
-still meanwhile. Limit: the lock is `flock`, so it holds on one machine only.
+Guarantee: the manifest is replaced complete or not at all; code that reads rows from outside a run keeps the layout
+fixed meanwhile. Limit: the lock is `flock`, so it works on one machine only.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class SQLiteFiles:
 
     @property
     def damaged(self) -> Path:
-        """Copies of files that were repaired, each repair's in a folder of its own."""
+        """Copies of damaged files; each repair has its own folder."""
         return self.root / "damaged"
 
     def shard_file(self, shard: int) -> Path:
         return self.root / "shards" / f"shard-{shard:03d}.sqlite3"
 
     def shard_numbers(self, stored: StoredLayout) -> list[int]:
-        """The shards that have a file; while a move is under way, those whose file is there."""
+        """The shards that have a file; while a move is under way, those whose file exists."""
         if stored.moving_to is None:
             return list(range(stored.layout.shards))
         most = max(stored.layout.shards, stored.moving_to.shards)
@@ -54,12 +54,12 @@ class SQLiteFiles:
         return self.root / "before-upgrade" / f"format-{version}"
 
     def read_manifest(self) -> StoredLayout | None:
-        """What the manifest says, or None where there is none yet. Raises StoreError for one that is not ours."""
+        """The content of the manifest, or None if there is none yet. Raises StoreError for one that is not ours."""
         manifest = self._read_manifest()
         return manifest[1] if manifest is not None else None
 
     def stored_format(self) -> int | None:
-        """The format that the manifest names, or None where there is none yet. Raises as `read_manifest`."""
+        """The format that the manifest names, or None if there is none yet. Raises like `read_manifest`."""
         manifest = self._read_manifest()
         return manifest[0] if manifest is not None else None
 
@@ -94,13 +94,13 @@ class SQLiteFiles:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Held by whoever reads or writes rows from outside a run: the layout stays as it is meanwhile."""
+        """Held while rows are read or written from outside a run: the layout does not change meanwhile."""
         with lock(self._lock_file, shared=True):
             yield
 
     @contextmanager
     def exclusive(self, *, wait: bool = True) -> Iterator[None]:
-        """Held by whoever changes the layout. Raises FolderBusyError where it should not `wait`."""
+        """Held while the layout changes. Raises FolderBusyError if it is taken and `wait` is False."""
         if wait:
             with lock(self._lock_file):
                 yield

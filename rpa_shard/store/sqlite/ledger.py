@@ -1,7 +1,7 @@
 """All shard files of a data folder, as the commands see them: add, count, look up, read through, retry.
 
-Guarantee: works while a run is on and while none is; every write is one short transaction a shard file, under the
-folder's layout lock. Limit: it never claims; leases belong to shards. Synchronous, for processes without a loop.
+Guarantee: works during a run and without one; every write is one short transaction per shard file, under the folder's
+layout lock. Limit: it never claims; leases belong to shards. Synchronous, for processes without a loop.
 """
 
 from __future__ import annotations
@@ -187,9 +187,9 @@ class SQLiteLedger:
 
 @contextmanager
 def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iterator[SQLiteLedger]:
-    """The folder's ledger, under its layout lock; a new folder is made where `layout_if_new` is given.
+    """The folder's ledger, under its layout lock; creates a missing store if `layout_if_new` is given.
 
-    Raises StoreError, and with a clear line where there is nothing yet or a resize was cut short.
+    Raises StoreError, with a clear line if there is no store yet or a resize was cut short.
     """
     if layout_if_new is not None:
         create(files, layout_if_new)
@@ -209,7 +209,7 @@ def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iter
 
 
 def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
-    """The folder's layout; a new folder is made with `layout`, its manifest last, and an older one is upgraded.
+    """The folder's layout; creates a missing store with `layout`, its manifest last, and upgrades an older one.
 
     Raises StoreError.
     """
@@ -222,7 +222,7 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
         stored = files.read_manifest()
         if stored is None:
             for shard in range(layout.shards):
-                # An older version may have been killed while it made the folder.
+                # An older version may have been killed while it created the folder.
                 open_shard_file(files.shard_file(shard), create=True, older=True).close()
             stored = StoredLayout(layout)
             files.write_manifest(stored)
@@ -231,7 +231,7 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
 
 
 def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:
-    """A line of history about something other than the end of a claim."""
+    """A line of history for an event other than the end of a claim."""
     return {
         "id": paper_id,
         "now": now,
@@ -251,7 +251,7 @@ def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) 
 
 
 def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
-    """A row as a value. Raises ValueError for one that was damaged."""
+    """A row as a value. Raises ValueError if it is damaged."""
     return PaperRow(
         paper_id=row["id"],
         worker=row["worker"],

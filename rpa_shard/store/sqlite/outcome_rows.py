@@ -1,7 +1,7 @@
 """How the end of a claim is written: the parameters of the queries `finish` and `remember`.
 
-Guarantee: pure; workers' ends and reclaimed leases are written the same way. Limit: the queries decide whether a claim
-still holds.
+Guarantee: pure; ends of claims and reclaimed leases are written in the same way. Limit: the queries decide whether a
+claim still holds.
 """
 
 from __future__ import annotations

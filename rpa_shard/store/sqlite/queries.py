@@ -1,7 +1,7 @@
 """The named queries of the .sql files.
 
-Guarantee: every query has a name and a line that says what it is for; a missing name fails when it is asked for,
-with the name in the message. Limit: texts only; nothing here opens a database.
+Guarantee: every query has a name and a line that describes it; using a name that does not exist raises an error with
+that name. Limit: texts only; nothing here opens a database.
 """
 
 from __future__ import annotations

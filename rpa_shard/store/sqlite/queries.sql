@@ -50,7 +50,7 @@ INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
 VALUES (:id, :now, :event, :phase, :attempt, :failure, :detail);
 
 -- name: clamp_waits
--- No wait is longer than the longest there is: the clock may have been wrong when it was written. A seek a priority.
+-- Cut waits that are longer than the longest allowed: the clock may have been wrong at the time. One seek per priority.
 WITH RECURSIVE priorities (priority) AS (
     SELECT max(priority) FROM papers WHERE status = :from_status
     UNION ALL
@@ -60,7 +60,7 @@ UPDATE papers SET next_attempt_at = :latest
 WHERE status = :from_status AND priority IN (SELECT priority FROM priorities) AND next_attempt_at > :latest;
 
 -- name: mend_waits
--- Waits that were written under a clock that was ahead of this one count from now on. A seek a priority.
+-- Restart waits that were written while the clock was ahead of the present one. One seek per priority.
 WITH RECURSIVE priorities (priority) AS (
     SELECT max(priority) FROM papers WHERE status = :from_status
     UNION ALL
@@ -83,19 +83,19 @@ WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
 SELECT status, count(*) AS papers FROM papers GROUP BY status;
 
 -- name: count_by_failure
--- Papers that failed for good, by reason; the partial index wants the status spelled out.
+-- Papers that failed for good, by reason; the partial index requires a literal status.
 SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
 
 -- name: count_arxiv_papers
--- Papers with arXiv ids in some statuses; all others have URLs for ids.
+-- Papers with arXiv ids in some statuses; the ids of all others are URLs.
 SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%';
 
 -- name: attach_catalogue
--- Makes the catalogue readable beside a shard's papers.
+-- Attach the catalogue to a shard's connection.
 ATTACH :path AS catalogue;
 
 -- name: detach_catalogue
--- The end of that.
+-- Detach it.
 DETACH catalogue;
 
 -- name: count_arxiv_papers_not_archived
@@ -109,7 +109,7 @@ WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%'
 SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses));
 
 -- name: sample_results
--- What a phase yielded for some of the papers that are in a status.
+-- The results of a phase for some of the papers in a status.
 SELECT results -> ('$.' || :phase) AS result FROM papers WHERE status = :status LIMIT :limit;
 
 -- name: leases
@@ -138,7 +138,7 @@ SELECT * FROM papers WHERE id = :id;
 SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
 
 -- name: page
--- The next papers in order of id: how all of a shard is read without holding it in memory.
+-- The next papers in order of id: reads a complete shard without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: restore_paper
@@ -159,7 +159,7 @@ VALUES (:number, :paper_id, :at, :event, :phase, :attempt, :failure, :detail);
 SELECT id, status, failed_phase, changed_at, nullif(results, '{}') FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: retry
--- Send failed papers back to where their phase begins, with a clean slate; those that killed a process stay suspects.
+-- Send failed papers back to where their phase begins, with no attempts; those that killed a process stay suspects.
 UPDATE papers
 SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL,
     detail = NULL, changed_at = :now
@@ -167,7 +167,7 @@ WHERE status = :failed_status AND (:id IS NULL OR id = :id) AND (:failure IS NUL
 RETURNING id, status;
 
 -- name: requeue
--- Send a paper back to an earlier status with the results that are left, if its row is still as it was read.
+-- Send a paper back to an earlier status with the remaining results, if its row has not changed since it was read.
 UPDATE papers
 SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL, failed_phase = NULL, detail = NULL,
     results = :results, changed_at = :now
@@ -198,9 +198,9 @@ SELECT paper_id, at, event, phase, attempt, failure, detail
 FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
 
 -- name: delete_papers
--- Remove papers that now stand in another shard file.
+-- Remove papers that are now in another shard file.
 DELETE FROM papers WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: delete_histories
--- Remove the histories of papers that now stand in another shard file.
+-- Remove the histories of papers that are now in another shard file.
 DELETE FROM history WHERE paper_id IN (SELECT value FROM json_each(:ids));

@@ -1,7 +1,7 @@
 """Freeing the leases of a shard whose process is gone.
 
-Guarantee: one transaction; suspects are charged as their death says, all others not. Limit: for the holder of the run
-lock, while no process works on the shard.
+Guarantee: one transaction; suspects are charged according to the cause of the death, other papers are not. Limit: the
+caller holds the run lock, and no process works on the shard.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import open_shard_file, transaction_on
 
-# A source may ask for a day; nothing else makes a paper wait so long.
+# A source may ask for a day; no other wait is this long.
 MAX_WAIT_SECONDS = 24 * 3600.0
 
 
 def reclaim(files: SQLiteFiles, shard: int, suspects: Mapping[str, bool]) -> int:
-    """Frees every lease of a shard file at once, and cuts waits that are too long; returns how many leases there were.
+    """Frees every lease of a shard file at once, and shortens waits that are too long; returns the number of leases.
 
     See `rpa_shard.store.protocol.StoreEngine.reclaim`.
     """

@@ -1,9 +1,9 @@
 """Moving papers between shard files when the number of shards or workers changes.
 
-Guarantee: may be killed at any point and run again; at no point is a paper in no file, and when it returns every
-paper is in exactly one. Each batch is copied and committed at its new home before it is deleted at the old one, and
-the manifest names both layouts until all is done. Limit: the caller holds the run lock and the layout lock, no shard
-lives, and leases have been reclaimed.
+Guarantee: may be killed at any point and run again; at no point is a paper in no file, and when it returns every paper
+is in exactly one. Each batch is copied and committed in its new file before it is deleted from the old one, and the
+manifest names both layouts until the move is complete. Limit: the caller holds the run lock and the layout lock, no
+shard lives, and leases have been reclaimed.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _move_batch(connection: sqlite3.Connection, files: SQLiteFiles, shard: int, 
     ids = {"ids": json.dumps(papers)}
     connection.execute("ATTACH ? AS destination", (str(files.shard_file(home)),))
     try:
-        # Committed apart: a transaction over two files in WAL mode is not atomic when power fails between them.
+        # Committed separately: a transaction over two files in WAL mode is not atomic if the power fails between them.
         with transaction(connection, files, home):
             connection.execute(query("copy_papers"), ids)
             connection.execute(query("forget_copied_histories"), ids)

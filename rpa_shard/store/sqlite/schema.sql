@@ -2,9 +2,9 @@
 PRAGMA application_id = 0x52504153;
 PRAGMA user_version = 2;
 
--- A paper's lease stands in its own row, and the checks tie it to the status: no held paper without a lease,
--- no lease without a held paper, no failed paper without its reason and phase. Times are Unix seconds. The worker is
--- the shard key: which shard's file a row belongs to.
+-- A paper's lease is in its own row, and the checks tie it to the status: no held paper without a lease, no lease
+-- without a held paper, no failed paper without its reason and phase. Times are Unix seconds. The worker is the shard
+-- key: which shard's file a row belongs to.
 CREATE TABLE papers (
     id               TEXT    NOT NULL PRIMARY KEY,
     worker           INTEGER NOT NULL CHECK (worker >= 0),
@@ -32,7 +32,7 @@ CREATE TABLE papers (
 CREATE INDEX papers_to_claim ON papers (status, priority DESC, next_attempt_at);
 -- Leases are few; this index holds only them.
 CREATE INDEX papers_leased ON papers (lease_expires_at) WHERE lease_id IS NOT NULL;
--- Suspects are few, too.
+-- Suspects are few as well.
 CREATE INDEX papers_suspect ON papers (status) WHERE suspect = 1;
 -- Failures for good, by reason.
 CREATE INDEX papers_failed ON papers (failure) WHERE status = 'failed';

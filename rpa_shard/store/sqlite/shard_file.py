@@ -1,8 +1,8 @@
-"""Opening our SQLite files, a shard's or the catalogue, the same way for everybody.
+"""Opening our SQLite files, a shard's or the catalogue, in the same way everywhere.
 
-Guarantee: a file that is not ours, is newer than we know, is older and not yet upgraded, or is damaged, is refused with
-one clear line and left as it is; a new file is made complete or not at all. Limit: damage deep inside a file shows only
-when it is read.
+Guarantee: a file that is not ours, has a newer format, has an older one and is not yet upgraded, or is damaged, is
+refused with one clear line and left unchanged; a new file is made complete or not at all. Limit: damage deep inside a
+file is noticed only when it is read.
 
 Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
 the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
@@ -22,22 +22,22 @@ from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
-# What SQLite, or its binding, says of values that cannot be what was written.
+# Messages of SQLite, or of its binding, for damaged values.
 _NONSENSE = ("malformed JSON", "Could not decode")
 _REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
 
 
 class OlderFormatError(StoreError):
-    """The file has an older format: it is used once it has been upgraded (`rpa_shard.store.sqlite.upgrade`)."""
+    """The file has an older format and must be upgraded first (`rpa_shard.store.sqlite.upgrade`)."""
 
 
 class DamagedFileError(StoreError):
-    """What the file holds is not what was written; the message says what repairs it."""
+    """The file is damaged; the message names the command that repairs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """What tells our files from each other and from others', and how a new one is made."""
+    """What identifies a kind of file of ours, and how a new one is made."""
 
     application_id: int
     format: int
@@ -85,7 +85,7 @@ def open_file(
 
 @contextmanager
 def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
-    """One immediate transaction on the file at `path`; SQLite's errors come out as StoreError."""
+    """One immediate transaction on the file at `path`; SQLite's errors are raised as StoreError."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -100,7 +100,7 @@ def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlit
 
 
 def damaged(path: Path, error: sqlite3.Error) -> StoreError:
-    """The one line for a file that SQLite cannot work with."""
+    """The error for a file that SQLite cannot work with."""
     if is_locked(error):
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
@@ -111,17 +111,17 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
 
 
 def damaged_because(path: Path, why: str) -> StoreError:
-    """The one line for a file whose damage is known."""
+    """The error for a file whose damage is known."""
     return DamagedFileError(f"{path} is damaged ({' '.join(why.split())}): {_REPAIR}")
 
 
 def newer_format(path: Path, version: int, ours: int) -> StoreError:
-    """The one line for a file that a newer version of this program has written."""
+    """The error for a file that a newer version of this program has written."""
     return StoreError(f"{path} has format {version}, newer than ours ({ours}): update rpa_shard")
 
 
 def nonsense(path: Path, paper_id: str, error: ValueError) -> StoreError:
-    """The one line for a row that was damaged but can be read."""
+    """The error for a row that can be read but is damaged."""
     return damaged_because(path, f"the row of {paper_id}: {error}")
 
 
@@ -131,7 +131,7 @@ def is_locked(error: sqlite3.Error) -> bool:
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Whether the disk has no room: the write can be done again once it has."""
+    """Whether the disk is full: the write can be repeated once there is space."""
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
@@ -141,7 +141,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def rebuilt(path: Path) -> Path:
-    """Where a repair leaves the new file that is about to take the place of the one at `path`."""
+    """Where a repair writes the new file that will replace the one at `path`."""
     return path.with_name(path.name + ".rebuilt")
 
 
@@ -152,7 +152,7 @@ def _missing(path: Path) -> StoreError:
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing, whatever the file is. Raises sqlite3.Error.
 
-    Whoever may write empties the log into the file when it closes, and the file may be damaged.
+    A connection that may write copies the log into the file when it closes, and the file may be damaged.
     """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
@@ -164,7 +164,7 @@ def _check_format(connection: sqlite3.Connection, path: Path, kind: FileKind, *,
     if (application, version) == (0, 0) and not _has_tables(connection):
         if not create:
             raise _missing(path)
-        # Two programs may meet here; the second finds the work done.
+        # Two programs may arrive here at once; the second finds the work done.
         connection.execute("BEGIN IMMEDIATE")
         if identity_of(connection) == (0, 0):
             for statement in kind.schema():

@@ -1,9 +1,9 @@
 """The store of one shard: its SQLite file through aiosqlite, with grouped commits.
 
-Guarantee: as `protocol.Store` says; besides, ends of claims that arrive together share one transaction
-(`BEGIN IMMEDIATE`, durable when it returns), so 200 workers cost a few commits a second each, not a commit a paper. A
-full disk and a file that another program has locked are waited for; everything else that SQLite cannot do is raised as
-StoreError, which names the file. Limit: one process may own the file's leases; others may add, retry and read.
+Guarantee: as in `protocol.Store`; besides, ends of claims that arrive together share one transaction (`BEGIN
+IMMEDIATE`, durable when it returns), so a shard makes fewer commits than papers. It waits while the disk is full or
+another program has locked the file; every other error of SQLite is raised as StoreError, which names the file. Limit:
+one process may own the file's leases; others may add, retry and read.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
 
-# How long the first end of a claim waits for others to share its transaction, where they do not make a group before.
+# How long the first end of a claim waits for others to share its transaction, unless they make a group earlier.
 GROUP_SECONDS = 0.2
 HIGHEST_PRIORITY = 2**53
-# A full disk or a locked file is looked at again after this.
+# How long to wait before a full disk or a locked file is tried again.
 WAIT_SECONDS = 1.0
 
 
@@ -48,7 +48,7 @@ class _Ending:
 
 
 class SQLiteStore:
-    """The papers of one shard. Made by `open`, which writes what still waits when it is closed."""
+    """The papers of one shard. Made by `open`, which writes waiting ends of claims when it is closed."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class SQLiteStore:
     async def open(
         cls, path: Path, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
     ) -> AsyncIterator[SQLiteStore]:
-        """Opens the shard file at `path`; so many ends of claims wait for no more to come. Raises StoreError."""
+        """Opens the shard file at `path`; `group` ends of claims are written at once. Raises StoreError."""
         reach("open_store")
         async with (
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as writer,
@@ -145,7 +145,7 @@ class SQLiteStore:
             except sqlite3.OperationalError as error:
                 if not _will_pass(error):
                     raise
-                return set()  # the next renewal tells
+                return set()  # the next renewal finds out
         return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
 
     async def reclaim_expired(self, held: Collection[str]) -> int:
@@ -206,7 +206,7 @@ class SQLiteStore:
             await self._flush()
 
     async def _write_what_waits(self) -> None:
-        """The last groups, also the one that is being written; stops where the file cannot be written for now."""
+        """Writes the last groups, including one in progress; stops if the file cannot be written for now."""
         while self._endings or self._flushing.locked():
             if not await self._flush():
                 return
@@ -231,7 +231,7 @@ class SQLiteStore:
                             raise
                         await self._put_back(group, error)
                         return False
-            except Exception as error:  # whatever it is, the workers that wait must hear of it
+            except Exception as error:  # whatever it is, the waiting workers must receive it
                 self._tell(group, error)
                 return True
             for ending in group:
@@ -246,14 +246,14 @@ class SQLiteStore:
                 ending.written.set_exception(error)
 
     async def _put_back(self, group: list[_Ending], error: sqlite3.Error) -> None:
-        why = "no room for the store's writes" if is_full(error) else "another program has locked the store"
+        why = "the disk is full" if is_full(error) else "another program has locked the store"
         log.error("%s: %d results wait: %s: %s", why, len(group), self._path, error)
         self._endings[:0] = group
         await asyncio.sleep(WAIT_SECONDS)
         self._arrived.set()
 
     def _next_group(self) -> list[_Ending]:
-        """All that is waiting, but one ending a paper: a lost lease and its successor may both end here."""
+        """All waiting ends, but only one per paper: a lost lease and its successor may both end here."""
         group: dict[str, _Ending] = {}
         later = [ending for ending in self._endings if group.setdefault(ending.claim.paper_id, ending) is not ending]
         self._endings = later
@@ -285,7 +285,7 @@ def _will_pass(error: sqlite3.Error) -> bool:
 
 
 async def _priorities(connection: aiosqlite.Connection, phase: Phase) -> AsyncIterator[int]:
-    """The priorities among a phase's waiting papers, highest first: a seek in the index for each."""
+    """The priorities among a phase's waiting papers, highest first: one seek in the index for each."""
     below = HIGHEST_PRIORITY
     while True:
         priority = await _one(connection, query("highest_priority"), {"status": phase.from_status, "below": below})

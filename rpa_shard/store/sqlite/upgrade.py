@@ -2,8 +2,8 @@
 
 Guarantee: every file is checked before anything is changed, and every file that will change is copied durably before
 the first one does; a file changes in one transaction, and the manifest names the new format last. Killed at any point
-and run again, the upgrade finishes. Whoever opens the store upgrades it, and nobody while a run or another command
-works in the folder. Limit: there is no way back but to put the copies in their places.
+and run again, the upgrade finishes. Opening the store upgrades it, but not while a run or another command works in the
+folder. Limit: the only way back is to put the copies in their places.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def upgrade_if_older(files: SQLiteFiles) -> None:
 
 
 def _has_older_files(files: SQLiteFiles) -> bool:
-    """Whether the manifest or a shard file is older; a shard file may also have been put back from an old copy."""
+    """Whether the manifest or a shard file is older; a shard file may have been restored from an old copy."""
     stored, version = files.read_manifest(), files.stored_format()
     if stored is None or version is None:
         return False
@@ -61,7 +61,7 @@ def _has_older_files(files: SQLiteFiles) -> bool:
 
 
 def _is_older(path: Path) -> bool:
-    """Whether it is a shard file of an older format; what cannot be read is for those to report who need it."""
+    """Whether it is a shard file of an older format; an unreadable file is reported when it is opened."""
     try:
         with closing(open_to_read(path)) as connection:
             application, version = identity_of(connection)
@@ -78,7 +78,7 @@ def _nobody_else(files: SQLiteFiles) -> Iterator[None]:
     except FolderBusyError:
         raise FolderBusyError(
             f"{files.root} has an older format, and a run of an older version, a repair or an upgrade is working in "
-            "it: let it end, then try again"
+            "it: wait for it to end, then try again"
         ) from None
 
 
@@ -102,11 +102,11 @@ def _upgrade(files: SQLiteFiles) -> None:
         raise StoreError(f"{files.root} cannot be upgraded: {error}; nothing is lost") from None
     reach("upgrade_manifest")
     files.write_manifest(stored)
-    log.warning("%s was upgraded to format %d; its files as they were are in %s", files.root, MANIFEST_FORMAT, kept)
+    log.warning("%s was upgraded to format %d; copies of the old files are in %s", files.root, MANIFEST_FORMAT, kept)
 
 
 def _checked_format(path: Path) -> int:
-    """The format of a shard file that has been read from end to end. Raises StoreError, also for a damaged one."""
+    """The format of a shard file, which is checked completely. Raises StoreError, also for a damaged one."""
     with closing(open_shard_file(path, older=True)) as connection:
         _, version = identity_of(connection)
         if version < SHARD_FILE.format:
@@ -125,7 +125,7 @@ def _keep_manifest(files: SQLiteFiles, folder: Path) -> None:
 
 
 def _keep(path: Path, folder: Path) -> None:
-    """Copies a shard file with what is still in its log, durably; an earlier copy with another content stays, too."""
+    """Copies a shard file and the content of its log, durably; an earlier copy with other content is kept as well."""
     make_folder_durably(folder)
     copy = folder / path.name
     part = copy.with_name(copy.name + PART_ENDING)
@@ -147,9 +147,9 @@ def _keep(path: Path, folder: Path) -> None:
 
 
 def _migrate(path: Path, stored: StoredLayout) -> None:
-    """Brings one file to our format."""
+    """Upgrades one file to the current format."""
     with closing(open_shard_file(path, older=True)) as connection:
-        # While a move is under way to another number of workers, the move itself brings the shard keys up to date.
+        # During a move to another number of workers, the move itself updates the shard keys.
         connection.create_function("worker_of", 1, stored.layout.worker_of, deterministic=True)
         with transaction_on(connection, path):
             _, version = identity_of(connection)

@@ -8,7 +8,7 @@ DROP INDEX papers_suspect;
 DROP INDEX papers_failed;
 DROP INDEX history_of_paper;
 
--- The old tables step aside.
+-- Rename the old tables.
 ALTER TABLE papers RENAME TO papers_of_format_1;
 ALTER TABLE history RENAME TO history_of_format_1;
 
@@ -58,7 +58,7 @@ INSERT INTO history (number, paper_id, at, event, phase, attempt, failure, detai
 SELECT number, paper_id, at, event, CASE WHEN event <> 'repaired' THEN 'prep' END, attempt, failure, detail
 FROM history_of_format_1;
 
--- What was copied goes.
+-- Drop what was copied.
 DROP TABLE papers_of_format_1;
 DROP TABLE history_of_format_1;
 
@@ -69,5 +69,5 @@ CREATE INDEX papers_suspect ON papers (status) WHERE suspect = 1;
 CREATE INDEX papers_failed ON papers (failure) WHERE status = 'failed';
 CREATE INDEX history_of_paper ON history (paper_id);
 
--- The file says so itself.
+-- Record the format in the file.
 PRAGMA user_version = 2;

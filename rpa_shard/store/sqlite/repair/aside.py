@@ -1,6 +1,6 @@
 """Where copies of damaged files go.
 
-Guarantee: each repair has a folder of its own. Limit: they are kept until a person removes them.
+Guarantee: each repair has its own folder. Limit: they are kept until a person removes them.
 """
 
 from __future__ import annotations

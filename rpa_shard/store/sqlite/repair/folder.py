@@ -1,4 +1,4 @@
-"""Repairing all files of the SQLite engine: which are damaged, what is rebuilt, what is put aside.
+"""Repairing all files of the SQLite engine: finds damage, rebuilds shard files, moves a damaged catalogue aside.
 
 Guarantee: every damaged file is kept before it is replaced, a damaged catalogue is moved aside, and files that are
 intact are not touched. Limit: the caller holds the run lock.

@@ -1,8 +1,9 @@
-"""Records out of an SQLite file that SQLite refuses, page by page.
+"""Reads the records of an SQLite file that SQLite refuses, page by page.
 
-Guarantee: an undamaged page gives its records whatever happened to all the others; the newest committed image of a
-page counts, also where it is still in the write-ahead log; pages known to be free are left out. Limit: knows what our
-files use (UTF-8, no auto-vacuum, no encryption), and changes nothing; whether a record makes sense is not asked here.
+Guarantee: the records of an undamaged page are found whatever happened to the others; the newest committed image of a
+page counts, even if it is still in the write-ahead log; pages known to be free are left out. Limit: supports what our
+files use (UTF-8, no auto-vacuum, no encryption), and changes nothing; whether a record makes sense is checked
+elsewhere.
 
 The format is that of https://www.sqlite.org/fileformat2.html: chapters 1.2 to 1.6, 2.1 and 4.1 to 4.4.
 """
@@ -29,12 +30,12 @@ _TABLE_INTERIOR = 0x05
 _LOG_HEADER = struct.Struct(">8I")
 _FRAME_HEADER = struct.Struct(">6I")
 _LOG_MAGIC = 0x377F0682
-# Larger than any record of ours by far; what claims more is damage.
+# Far larger than any record of ours; a larger size is a sign of damage.
 MAX_RECORD_BYTES = 2**24
 
 
 class _DamageError(Exception):
-    """These bytes are not what they should be."""
+    """These bytes are damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class _Pages:
         self.overflow: set[int] = set()
 
     def read(self, number: int) -> bytes:
-        """Page `number`, from 1. Raises _DamageError for one that is not there."""
+        """Page `number`, from 1. Raises _DamageError for a missing one."""
         if number in self._in_log and self._log is not None:
             self._log.seek(self._in_log[number])
             page = self._log.read(self.page_bytes)
@@ -109,7 +110,7 @@ class _Pages:
         return page
 
     def free(self) -> set[int]:
-        """Pages that the file says are free; none where it cannot say."""
+        """Pages that the file lists as free; empty if the list is unreadable."""
         found: set[int] = set()
         try:
             header = self.read(1)
@@ -132,7 +133,7 @@ def _page_bytes(header: bytes) -> int:
 
 
 def _committed(log: BinaryIO, page_bytes: int) -> tuple[int, dict[int, int], int]:
-    """Page size, where the newest committed image of each page lies in a write-ahead log, and the pages there are."""
+    """Page size, the place of the newest committed image of each page in a write-ahead log, and the number of pages."""
     header = log.read(_LOG_HEADER.size)
     if len(header) < _LOG_HEADER.size:
         return page_bytes, {}, 0
@@ -167,7 +168,7 @@ def _checksum(words: str, content: bytes, start: tuple[int, int]) -> tuple[int, 
 
 
 def _cells(page: bytes, number: int) -> Iterator[tuple[int, int]]:
-    """Kind of page and place of each of its cells. Raises _DamageError for a page that holds no cells at all."""
+    """The kind of a page and the place of each of its cells. Raises _DamageError for a page without cells."""
     start = _FILE_HEADER_BYTES if number == 1 else 0
     kind = page[start]
     if kind == _TABLE_INTERIOR:

@@ -1,10 +1,10 @@
 """Finding the damaged shard files of a folder, and putting new ones in their place.
 
 Guarantee: a damaged file is kept, with its log, before anything takes its place; a repair that is cut short can be run
-again, and until then the file is refused, so nothing is built on half of it; files that are intact are not touched. No
-paper that can be read, or that has files, is lost, and a paper that another file has is not made twice. A file of an
-older format is repaired, too, and the new one has ours. Limit: a paper that waited, whose row and index entries are
-gone, is known to nobody.
+again, and until then the file is refused, so no process uses half of it; intact files are not touched. No paper that
+can be read, or that has files, is lost, and a paper that is in another file is not added twice. A file of an older
+format is repaired as well, and the new file has the current format. Limit: a waiting paper whose row and index entries
+are gone leaves no trace.
 
 The caller holds the run lock and the layout lock.
 """
@@ -48,7 +48,7 @@ CUT_SHORT = "its repair was cut short"
 
 
 def find_damage(path: Path) -> str | None:
-    """What is wrong with a shard file of any format, in a few words; reads all of it, and changes nothing.
+    """The damage of a shard file of any format, in a few words; reads the complete file and changes nothing.
 
     Raises StoreError for a file of a newer version.
     """
@@ -83,7 +83,7 @@ def _damage_inside(connection: sqlite3.Connection, path: Path) -> str | None:
 
 
 def ids_in(path: Path) -> Iterator[str]:
-    """The papers of a file that is intact."""
+    """The papers of an intact file."""
     with closing(open_shard_file(path, older=True)) as connection:
         yield from (row["id"] for row in _all_rows(connection))
 
@@ -114,13 +114,13 @@ def repair_file(
         _NewFile(part, stored.layout, is_here, done).write(found, [each for each in known if is_here(each.paper_id)])
         _put_in_place(path, part)
     except OSError as error:
-        raise StoreError(f"{path} cannot be repaired: {error}; it is as it was") from None
+        raise StoreError(f"{path} cannot be repaired: {error}; it is unchanged") from None
     return done
 
 
 @dataclass(frozen=True, slots=True)
 class _NewFile:
-    """A shard file in the making; counts in `done` what goes into it."""
+    """A shard file that is being written; counts in `done` what goes into it."""
 
     path: Path
     layout: Layout
@@ -168,7 +168,7 @@ class _NewFile:
 
 
 def _best_known(known: Iterable[KnownPaper]) -> Mapping[str, KnownPaper]:
-    """One of each paper: with a result, if there is one."""
+    """One entry for each paper: one with a result, if there is one."""
     best: dict[str, KnownPaper] = {}
     for each in known:
         if each.result is not None or each.paper_id not in best:
@@ -188,7 +188,7 @@ def _from_files(known: KnownPaper) -> Row:
 
 
 def _keep(files: SQLiteFiles, path: Path) -> Path | None:
-    """Copies a damaged file and its log aside, durably; where the copy is, None if there is no file."""
+    """Copies a damaged file and its log aside, durably; returns the path of the copy, or None if there is no file."""
     if not path.exists():
         return None
     aside = new_folder_aside(files)
@@ -203,7 +203,7 @@ def _keep(files: SQLiteFiles, path: Path) -> Path | None:
 
 
 def _put_in_place(path: Path, part: Path) -> None:
-    """From the first rename on the new file counts, and `find_damage` knows how far this came."""
+    """From the first rename on, the new file counts, and `find_damage` can tell how far the repair got."""
     sync_file(part)
     part.replace(rebuilt(path))
     sync_folder(path.parent)
@@ -212,7 +212,7 @@ def _put_in_place(path: Path, part: Path) -> None:
 
 
 def finish(path: Path) -> None:
-    """Puts a rebuilt file in its place; the old log goes first: it would be applied to the new file."""
+    """Puts a rebuilt file in its place; removes the old log first, since SQLite would apply it to the new file."""
     for log in companions_of(path):
         log.unlink(missing_ok=True)
     sync_folder(path.parent)

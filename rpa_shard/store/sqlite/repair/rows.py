@@ -1,9 +1,9 @@
-"""What the records of a damaged shard file say of papers.
+"""Finds rows and history among the records of a damaged shard file.
 
-Guarantee: pure; a row counts only if every value in it is one that we could have written, in our format or in an older
-one, and of several images of one row the one that changed last counts. Where a row is gone, the indexes and the history
-may still know the paper: what they say is kept apart, because it is less. Limit: a row that was damaged into another
-possible row passes.
+Guarantee: pure; a row counts only if every value in it is one that we could have written, in the current format or in
+an older one, and of several images of one row the one that changed last counts. If a row is gone, the indexes and the
+history may still name the paper: what they say is kept apart, because it is less. Limit: a row whose damage makes
+another valid row is accepted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COLUMNS = (
     "failure", "failed_phase", "detail", "results", "added_at", "changed_at",
 )  # fmt: skip
 HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "phase", "attempt", "failure", "detail")
-# Records of format 1 are told by their width; what they lack is what the upgrade says of them.
+# Records of format 1 are recognised by their width; missing values are those that the upgrade would set.
 _COLUMNS_1 = tuple(name for name in COLUMNS if name not in ("worker", "failed_phase"))
 _HISTORY_COLUMNS_1 = tuple(name for name in HISTORY_COLUMNS if name != "phase")
 _STATUSES = frozenset(each.value for each in Status)
@@ -36,7 +36,7 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Salvage:
-    """What could be read: rows by id, the history by number, and what indexes say of papers by id."""
+    """What could be read: rows by id, the history by number, and what indexes hold about papers by id."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     history: dict[int, Row] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Salvage:
     failures: dict[str, str] = field(default_factory=dict)
 
     def without_rows(self) -> Iterator[Row]:
-        """Rows made up for papers that only an index or the history still knows."""
+        """Rows made up for papers that only an index or the history still names."""
         last = {line["paper_id"]: line for _, line in sorted(self.history.items())}
         for paper_id in dict.fromkeys((*self.indexed, *last)):
             if paper_id not in self.rows:
@@ -64,7 +64,7 @@ class Salvage:
 
 
 def blank_row(paper_id: str) -> Row:
-    """A paper that waits, without a past. Its worker and its times are for the caller to set."""
+    """A waiting paper without a history. The caller sets its worker and its times."""
     return {**dict.fromkeys(COLUMNS), "id": paper_id, "priority": 0, "status": INITIAL_STATUS, "attempts": 0} | {
         "suspect": 0,
         "results": "{}",
@@ -72,7 +72,7 @@ def blank_row(paper_id: str) -> Row:
 
 
 def salvage(records: Iterable[Record]) -> Salvage:
-    """Sorts records into what they say."""
+    """Sorts records by what they are."""
     found = Salvage()
     for record in records:
         _take(found, record)
