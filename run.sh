@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up once, then hands over to the command: `./run.sh [COMMAND …]`; see `./run.sh --help`.
+# Sets up once, then runs the command: `./run.sh [COMMAND …]`; see `./run.sh --help`.
 set -euo pipefail
 
 script=${BASH_SOURCE[0]}
@@ -17,7 +17,7 @@ here=$(cd -P "$(dirname "$script")" && pwd -P)
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
 
-# The suggested totals for a whole run, where you have set none (docs/knobs.md).
+# The suggested totals for a run, unless you have set others (docs/knobs.md).
 for knob in \
     RPA_V2_PREP_DOWNLOAD_CONCURRENCY=64 \
     RPA_V2_PREP_EXTRACT_CONCURRENCY=16 \

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How fast a run is, beside the bare engine and what people use: one command, one run, ratios.
+"""How fast a run is, compared with the bare engine and with common tools: one command, one run, ratios.
 
-Over PDFs of yours (or papers made here), served by a mirror outside the measured processes, in turn and in rounds, so
-that what else the machine does hits all alike; medians. Slow contenders take fewer passes over the same PDFs.
+Uses your PDFs (or generated papers), served by a mirror outside the measured processes, in turn and in rounds, so that
+other work on the machine affects all contenders alike; medians. Slow contenders take fewer passes over the same PDFs.
 
     scripts/bench.py [FOLDER ...] [--papers 800] [--rounds 3] [--json FILE]
     scripts/bench.py --quick          # under two minutes, on papers made here, without other people's tools
@@ -30,7 +30,7 @@ from scripts.benchmarks.ours import Growth, run_ours, start_and_stop
 from scripts.benchmarks.papers import Shelf, fill_shelf
 from scripts.benchmarks.report import Result, slope, summary
 
-# Papers for "start to first request, SIGTERM to exit": few, they only have to be there.
+# Papers for "start to first request, SIGTERM to exit": a few are enough.
 LIFE_PAPERS = 20
 
 
@@ -46,7 +46,7 @@ class Contender:
 
 
 def contenders(url: str, cores: int) -> list[Contender]:
-    """In the order in which they run; neighbours are what is compared."""
+    """The contenders in the order in which they run; neighbours are compared."""
     first_core = sorted(os.sched_getaffinity(0))[:1]
 
     def ours(shards: int, cores: Sequence[int] | None = None, **knobs: str) -> Callable[[Shelf, Path], Figures]:
@@ -72,7 +72,7 @@ def contenders(url: str, cores: int) -> list[Contender]:
 
 
 def run_rounds(chosen: Sequence[Contender], shelf: Shelf, rounds: int, scratch: Path) -> dict[str, Result]:
-    """Every contender in turn, round after round."""
+    """Runs every contender in turn, round after round."""
     results = {contender.name: Result() for contender in chosen}
     for number in range(rounds):
         for contender in chosen:
@@ -97,7 +97,7 @@ def run_rounds(chosen: Sequence[Contender], shelf: Shelf, rounds: int, scratch: 
 def run_lives(
     shelf: Shelf, url: str, mirror_log: Path, rounds: int, scratch: Path, shards: int
 ) -> list[dict[str, float]]:
-    """Starts and stops, one a round."""
+    """Measures starts and stops, one per round."""
     lives = []
     for number in range(rounds):
         folder = scratch / f"life-{number}"
@@ -109,7 +109,7 @@ def run_lives(
 
 
 def run_long(sources: Sequence[Path], papers: int, scratch: Path, shards: int) -> dict[str, float]:
-    """One long run, for what memory does: bytes a paper, and the standard error of that."""
+    """One long run, for memory growth: bytes per paper, and their standard error."""
     shelf = fill_shelf(scratch / "long-shelf", sources, papers)
     growth = Growth()
     folder = scratch / "long"

@@ -40,7 +40,7 @@ Download = Callable[[str], Awaitable[object]]
 
 
 class NoPermits(Permits):
-    """As if there were no governor."""
+    """Permits without a governor."""
 
     @asynccontextmanager
     async def permit(self, host: str) -> AsyncIterator[Permit]:

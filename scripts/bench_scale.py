@@ -37,7 +37,7 @@ Row = dict[str, float]
 
 
 def by_size(sizes: list[int], scratch: Path) -> list[Row]:
-    """Every operation at every size; claims in rounds over all sizes, so that what else goes on hits all alike."""
+    """Every operation at every size; claims in rounds over all sizes, so that other work affects all alike."""
     rows: list[Row] = []
     for size in sizes:
         folder = scratch / f"rows-{size}"
@@ -59,12 +59,12 @@ def by_size(sizes: list[int], scratch: Path) -> list[Row]:
 
 
 def by_shards(shelf: Shelf, url: str, shard_counts: Sequence[int], scratch: Path) -> list[Row]:
-    """A whole run over generated papers with more and more shards."""
+    """Complete runs over generated papers with an increasing number of shards."""
     return [{"shards": shards, **_run(shelf, url, scratch, shards, {})} for shards in shard_counts]
 
 
 def by_workers(shelf: Shelf, url: str, worker_counts: Sequence[int], scratch: Path) -> list[Row]:
-    """A whole run over generated papers with more and more workers."""
+    """Complete runs over generated papers with an increasing number of workers."""
     return [
         {"workers": workers, **_run(shelf, url, scratch, growth.SHARDS, {"WORKERS": str(workers)})}
         for workers in worker_counts
@@ -112,7 +112,7 @@ def plots(found: dict[str, list[Row]], folder: Path) -> None:
 
 
 def tables(found: dict[str, list[Row]]) -> list[str]:
-    """All of it in Markdown."""
+    """All tables in Markdown."""
     lines: list[str] = []
     for rows in found.values():
         head = list(dict.fromkeys(key for row in rows for key in row))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what is made from the code: docs/knobs.md, docs/status-file.md and the JSON Schema of the run's status.
+"""Generates the files that are made from the code: docs/knobs.md, docs/status-file.md and the status file's schema.
 
 A test keeps all of them true.
 """
@@ -19,11 +19,11 @@ REPOSITORY = Path(__file__).parents[1]
 
 KNOBS_HEAD = """# Knobs
 
-Each knob is an environment variable, read once at the start of a command. Totals are for the whole run: every shard
-gets its share, and the shares add up to the total (but never to less than 1 a shard). A wrong value, or a pair that
-cannot be, ends the command at once with exit code 2 and one line that names the knob, its value and what is allowed.
+Each knob is an environment variable, read once at the start of a command. Totals are for the complete run: every shard
+gets its share, and the shares add up to the total (but never less than 1 per shard). An invalid value, or an invalid
+pair, ends the command at once with exit code 2 and one line that names the knob, its value and what is allowed.
 
-`run.sh` exports the defaults of the knobs marked *run.sh* where you have set none, so that they show in the
+`run.sh` exports the defaults of the knobs marked *run.sh* unless you have set others, so that they appear in the
 environment of every process of the run.
 
 This page is made from the code: `scripts/generate.py`.
@@ -34,25 +34,24 @@ This page is made from the code: `scripts/generate.py`.
 
 STATUS_HEAD = f"""# The run's status file
 
-`data/run/status.json` is what a run says of itself. The supervisor replaces it once a second, always complete, so a
-reader never sees half of it; it stays as it was when the run has ended or was killed. `./run.sh status --json` shows
-it under `run`, beside counts from the store, and `scripts/healthcheck.py` judges it: see
+`data/run/status.json` is a run's report on itself. The supervisor replaces it once a second, always complete, so a
+reader never sees half of it; it stays as it was when the run has ended or was killed. `./run.sh status --json` shows it
+under `run`, beside counts from the store, and `scripts/healthcheck.py` judges it: see
 [operations](operations.md#is-it-healthy).
 
 - **Is the run on?** It is while `state` is not `ended` and the process `pid`, started at `born`, lives. A process id
-  alone is not enough: it may have been used again.
-- **How old is it?** Older than ten seconds means trouble, except while `state` is `resizing`. `written` tells the age
-  by the machine's monotonic clock, which nobody sets, as long as `boot` is the machine's boot id.
-- **Units.** Names end in their unit: seconds, bytes, percent. What ends in `_at` is in Unix seconds.
-- **Names as keys.** `by_status`, `by_failure`, `completed`, `gauges`, `totals` and `hosts` have names as keys; one with
-  nothing to count may be missing.
+alone is not enough: it may have been reused. - **How old is it?** Older than ten seconds means trouble, except while
+`state` is `resizing`. `written` tells the age by the machine's monotonic clock, which nobody sets, as long as `boot` is
+the machine's boot id. - **Units.** Names end in their unit: seconds, bytes, percent. What ends in `_at` is in Unix
+seconds. - **Names as keys.** `by_status`, `by_failure`, `completed`, `gauges`, `totals` and `hosts` have names as keys;
+one with nothing to count may be missing.
 
 ## The format and its number
 
 The JSON Schema (draft 2020-12) is shipped as `rpa_shard/ipc/run_status.schema.json`. `format` is now {FORMAT}. It goes
 up when a field is removed or renamed, or when its type or meaning changes. New fields, states and names may come
-without a new number: a reader has to pass over what it does not know. This program reads its own format only and takes
-a file of any other as no status, so after such an update `status` knows of no run until the next one.
+without a new number: a reader has to ignore what it does not know. This program reads its own format only and takes a
+file of any other as no status, so after such an update `status` knows of no run until the next one.
 
 This page is made from the code: `scripts/generate.py`.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the run in a data folder: `scripts/healthcheck.py [--json] [--data-dir FOLDER]`.
 
-Exit codes are those of monitoring plugins: 0 OK, 1 warning, 2 critical, 3 unknown. One line a check.
+Exit codes are those of monitoring plugins: 0 OK, 1 warning, 2 critical, 3 unknown. One line per check.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> int:
         from rpa_shard.observe import health
     except ModuleNotFoundError:
         _again_in_the_environment()
-        print("UNKNOWN  setup: run ./run.sh once, it sets up .venv")
+        print("UNKNOWN  setup: run ./run.sh once to set up .venv")
         return UNKNOWN
     checks = health.check_folder(given.data_dir.absolute())
     print(json.dumps(health.as_json(checks)) if given.json else "\n".join(health.lines(checks)))
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _again_in_the_environment() -> None:
-    """A cron job or a monitor calls us with the system's Python: hand over to the one that run.sh set up."""
+    """Restarts the script with the Python that run.sh set up; a cron job or a monitor may use the system's."""
     python = HERE.parent.parent / ".venv" / "bin" / "python"
     if python.exists() and Path(sys.executable).absolute() != python:
         os.execv(python, [str(python), str(HERE), *sys.argv[1:]])

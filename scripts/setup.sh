@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev]`. Quick where nothing has changed since.
-# With `dev`, the tools of the tests too. A set-up that is cut short is done again: its stamp is written last.
+# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev]`. Quick if nothing has changed since. With `dev`,
+# also installs the test tools. An interrupted set-up is repeated: its stamp is written last.
 set -euo pipefail
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -31,9 +31,9 @@ find_python() {
     done
 }
 
-# Two set-ups at a time would step on each other; the second finds the work done.
+# Two set-ups at a time would interfere; the second one waits and finds the work done.
 if command -v flock >/dev/null; then
-    exec 9>"$here/.setup.lock" || fail "cannot write to $here: the virtual environment is made there"
+    exec 9>"$here/.setup.lock" || fail "cannot write to $here, where the virtual environment belongs"
     flock 9
     is_ready && exit 0
 fi
@@ -64,6 +64,6 @@ install() {
     fi
 }
 { make_environment && install --constraint constraints.txt --editable ".${extras:+[$extras]}"; } >"$log" 2>&1 9>&- ||
-    fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); all of it is in $log"
+    fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); the complete output is in $log"
 
 echo "$stamp" >".venv/.ready${extras:+-$extras}"

@@ -5,5 +5,5 @@ set -euo pipefail
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 "$here/scripts/setup.sh" dev
 cd "$here"
-# Most of the tests' time is waiting for processes, so four at a time do well on two cores.
+# The tests mostly wait for processes, so four at a time suit two cores.
 exec .venv/bin/python -m pytest -n 4 --dist worksteal "$@"

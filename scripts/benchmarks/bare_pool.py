@@ -1,9 +1,9 @@
-"""Nothing but an engine: a process pool that reads the text of every page of every PDF and throws it away.
+"""An engine alone: a process pool that reads the text of every page of every PDF and discards it.
 
     python scripts/benchmarks/bare_pool.py pdfium|pymupdf|extraction PROCESSES LIST
 
 Guarantee: no download, no store, no file written; `pdfium` and `pymupdf` import nothing of ours, so that any
-environment can run them; `extraction` is all that we make of a PDF. Limit: the files come from the page cache.
+environment can run them; `extraction` is our complete extraction. Limit: the files come from the page cache.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many papers a store can take through claim and record, with nothing in between.
+"""How many papers per second a store can take through claim and record, with nothing in between.
 
     python -m scripts.benchmarks.ceiling FOLDER SHARD WORKERS       (one shard's part; prints papers and seconds)
 
@@ -41,7 +41,7 @@ RESULT = {
 
 
 def papers_per_second(scratch: Path, shards: int) -> float:
-    """Over all shards together, each in a process of its own. Raises ContenderError."""
+    """The rate of all shards together, each in its own process. Raises ContenderError."""
     folder = queue(scratch, list(id_stream(PAPERS_PER_SHARD * shards)), shards)
     workers = Settings(shard_count=shards).workers // shards
     processes = [
@@ -60,7 +60,7 @@ def papers_per_second(scratch: Path, shards: int) -> float:
 
 
 async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, float, float]:
-    """Takes every paper of one shard through; their number, and when it began and ended."""
+    """Processes every paper of one shard; returns their number, and when it began and ended."""
     counters = Counters()
     group = group_of(workers)
     async with engine_of(folder).open_store(shard, Settings().lease_ttl_seconds, group=group) as store:
@@ -78,7 +78,7 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
         await claims.ran_dry.wait()
         if claims.held:
             claims.ran_dry.clear()
-            await claims.ran_dry.wait()  # it is said again when the last is settled
+            await claims.ran_dry.wait()  # it is set again when the last one is settled
         ended = time.time()
         claims.close()
         await feeding

@@ -1,7 +1,7 @@
 """What one operation costs at one size: adding, status, claims, export, resize.
 
-Guarantee: real commands in processes of their own over real shard files; no PDF is needed. Limit: rows are pending
-papers with plain ids, in order of id, as a list of them mostly comes.
+Guarantee: real commands in their own processes over real shard files; no PDF is needed. Limit: rows are pending papers
+with plain ids, in order of id, like most lists.
 
     python -m scripts.benchmarks.growth FOLDER SHARDS         (moves a folder's rows: the resize alone, for measuring)
 """
@@ -31,7 +31,7 @@ STATUS_LOOKS = 3
 
 
 def add(folder: Path, rows: int) -> Figures:
-    """`add --file` of so many ids into a new folder."""
+    """`add --file` of this many ids into a new folder."""
     listed = folder.with_suffix(".ids")
     with listed.open("w") as file:
         file.writelines(f"{paper_id}\n" for paper_id in id_stream(rows))
@@ -54,7 +54,7 @@ def export(folder: Path, rows: int) -> Figures:
 
 
 def resize(folder: Path, rows: int, shards: int) -> Figures:
-    """A move to so many shards."""
+    """A move to this many shards."""
     return measure(
         [sys.executable, "-m", "scripts.benchmarks.growth", folder, str(shards)], rows, folder.with_suffix(".log")
     )

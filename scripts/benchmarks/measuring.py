@@ -1,8 +1,8 @@
 """Running a command and counting what it and all its children used.
 
-Guarantee: CPU time is the kernel's own count of the process and everything it waited for, short-lived children too.
-Limit: memory and descriptors are sampled a few times a second, so a shorter peak is missed; memory is the sum over the
-processes of what is theirs (PSS), so shared pages count once.
+Guarantee: CPU time is the kernel's count for the process and all the children that it waited for, including short-lived
+ones. Limit: memory and descriptors are sampled a few times a second, so a shorter peak is missed; memory is the sum of
+the processes' proportional share (PSS), so shared pages count once.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class ContenderError(Exception):
 
 
 def end_on_sigterm() -> None:
-    """A benchmark that is told to stop ends what it started and removes its files, as after a Ctrl-C."""
+    """Makes SIGTERM end a benchmark like Ctrl-C: it ends what it started and removes its files."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Lag of an event loop in milliseconds, of the worst loop where there are several."""
+    """Lag of an event loop in milliseconds; of the worst loop if there are several."""
 
     p50_ms: float
     p99_ms: float
@@ -45,7 +45,7 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run of one contender came to."""
+    """The figures of one run of one contender."""
 
     papers: int
     seconds: float
@@ -65,7 +65,7 @@ class Figures:
 
 
 class Sampler:
-    """Peaks over a process and its descendants, while the block runs. `look` is called at each sample, too."""
+    """Peaks over a process and its descendants, while the block runs. `look` is also called at each sample."""
 
     def __init__(self, pid: int, look: Callable[[], None] | None = None) -> None:
         self._pid = pid

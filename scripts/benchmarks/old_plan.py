@@ -4,7 +4,7 @@
 
 Guarantee: the seven knobs at their suggested totals (64 downloads, 16 extractions at a time, 12 threads or processes,
 64 disk threads, 256 connections, 128 kept alive) and 200 workers; prints the lag of its loop as JSON. Limit: no store,
-no leases, no retries, no references: it does less than what it is compared with.
+no leases, no retries, no references: it does less than the contender that it is compared with.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the workers share."""
+    """The state that the workers share."""
 
     client: httpx.AsyncClient
     url: str

@@ -1,7 +1,7 @@
-"""Everybody else: the bare engine, the old plan, and what people use: aria2c, xargs, Scrapy, PyMuPDF.
+"""The other contenders: the bare engine, the old plan, and common tools: aria2c, xargs, Scrapy, PyMuPDF.
 
-Guarantee: each does no more than its name says, on the same PDFs, as whole commands. Limit: what has to be installed
-lives in `tools`; where it cannot be had, a contender raises ContenderError and the table says so.
+Guarantee: each does only what its name says, on the same PDFs, as a complete command. Limit: `tools` installs what is
+needed; if that fails, a contender raises ContenderError and the table shows it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def bare_pdfium(shelf: Shelf, scratch: Path, processes: int) -> Figures:
 
 
 def bare_extraction(shelf: Shelf, scratch: Path, processes: int) -> Figures:
-    """All that we read and make of a PDF, and nothing else: what the pipeline could cost at the least."""
+    """Our complete extraction, and nothing else: the least that the pipeline could cost."""
     return _bare(Path(sys.executable), "extraction", shelf, scratch, processes)
 
 
 def bare_pymupdf(shelf: Shelf, scratch: Path, processes: int) -> Figures:
-    """PyMuPDF alone; it may use what no product of ours may (AGPL)."""
+    """PyMuPDF alone; its licence (AGPL) keeps it out of our product."""
     return _bare(tools_python(), "pymupdf", shelf, scratch, processes)
 
 

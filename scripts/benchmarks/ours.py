@@ -1,6 +1,6 @@
-"""This project as a contender: the command that people run, and what it says of itself.
+"""This project as a contender: the command that people run, and its own figures.
 
-Guarantee: downloads, text, references, records and store at their normal durability; the time is that of the whole
+Guarantee: downloads, text, references, records and store at their normal durability; the time is that of the complete
 command, from its start to its exit. Limit: loop lag and memory are the run's own figures, the worst shard's.
 """
 
@@ -29,13 +29,13 @@ RUN = (sys.executable, "-m", "rpa_shard", "run")
 SOME_FAILED = 1
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.005
-# Of the papers; a few of a folder of real ones may be beyond any engine.
+# The share of papers that must succeed; no engine may be able to read a few of a folder of real ones.
 MIN_PREPPED = 0.95
 
 
 @dataclass(slots=True)
 class Growth:
-    """Memory of each shard (bytes) after so many papers of its own."""
+    """Memory of each shard (bytes) by the number of papers that it has completed."""
 
     points: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ def queue(folder: Path, ids: Sequence[str], shards: int) -> DataFolder:
 
 
 def environment(folder: Path, url: str, shards: int, knobs: Mapping[str, str] = {}) -> dict[str, str]:
-    """What the command is started with, besides what is there; other knobs stay at their defaults."""
+    """The variables added to the command's environment; other knobs stay at their defaults."""
     return {
         "RPA_V2_DATA_DIR": str(folder),
         "RPA_V2_SOURCES": f"{url}/pdf/{{id}}",
@@ -73,7 +73,7 @@ def run_ours(
     growth: Growth | None = None,
     knobs: Mapping[str, str] = {},
 ) -> Figures:
-    """One whole run over the shelf. Raises ContenderError."""
+    """One complete run over the shelf. Raises ContenderError."""
     folder = queue(scratch / "data", shelf.urls(url), shards)
     watch = None if growth is None else lambda: growth.note(read_status(folder.run.status_file))
     figures = measure(
@@ -116,10 +116,10 @@ def start_and_stop(shelf: Shelf, url: str, mirror_log: Path, scratch: Path, shar
         try:
             first = _first_arrival(mirror_log, before)
             _wait(lambda: _is_idle(folder, len(shelf.ids)))
-            told = time.time()
+            asked_at = time.time()
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE_SECONDS)
-            return {"start_seconds": first - begun, "stop_seconds": time.time() - told}
+            return {"start_seconds": first - begun, "stop_seconds": time.time() - asked_at}
         except subprocess.TimeoutExpired:
             raise ContenderError("did not stop") from None
         finally:
@@ -129,7 +129,7 @@ def start_and_stop(shelf: Shelf, url: str, mirror_log: Path, scratch: Path, shar
 
 
 def _first_arrival(mirror_log: Path, offset_bytes: int) -> float:
-    """When the mirror was first asked after what its log held already (Unix seconds)."""
+    """When the mirror got its first request after those already in its log (Unix seconds)."""
     _wait(lambda: b"\n" in mirror_log.read_bytes()[offset_bytes:])
     at: float = json.loads(mirror_log.read_bytes()[offset_bytes:].splitlines()[0])["at"]
     return at
@@ -146,5 +146,5 @@ def _wait(condition: Any) -> None:
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > give_up:
-            raise ContenderError(f"did not get there within {_PATIENCE_SECONDS:g} s")
+            raise ContenderError(f"did not finish within {_PATIENCE_SECONDS:g} s")
         time.sleep(_POLL_SECONDS)

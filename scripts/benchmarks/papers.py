@@ -1,4 +1,4 @@
-"""The papers of a benchmark: PDFs on disk under arXiv ids, as many as are asked for.
+"""The papers of a benchmark: PDFs on disk under arXiv ids, any number of them.
 
 Guarantee: ids are distinct, and one pass over the distinct PDFs comes before the next, so that any number of passes has
 the same mix. Limit: repeated PDFs are one file under many names, so they are in the page cache for every contender.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
-# Of generated papers; enough for the mix, few enough to be made at once.
+# Of generated papers: enough for the mix, few enough to be made quickly.
 DISTINCT_SAMPLES = 100
 _PAPERS_PER_MONTH = 90_000
 
@@ -33,7 +33,7 @@ class Shelf:
         return [self.folder / f"{paper_id}.pdf" for paper_id in self.ids]
 
     def urls(self, mirror: str) -> list[str]:
-        """The papers as URLs of a mirror: asked for as papers of arXiv, most would be told by their stamps as wrong."""
+        """The papers as URLs of a mirror: under arXiv ids, the stamps of most would show another paper."""
         return [f"{mirror}/pdf/{paper_id}" for paper_id in self.ids]
 
     def first(self, papers: int) -> Shelf:
@@ -41,19 +41,19 @@ class Shelf:
         return Shelf(self.folder, self.ids[:papers], min(self.distinct, papers))
 
     def passes(self, number: int) -> Shelf:
-        """So many passes over the distinct PDFs, as far as there are papers: for contenders that are slow."""
+        """This many passes over the distinct PDFs, at most all papers: for slow contenders."""
         return self.first(number * self.distinct)
 
 
 def id_stream(papers: int) -> Iterator[str]:
-    """That many arXiv ids, in order."""
+    """This many arXiv ids, in order."""
     return (f"{2401 + 100 * (n // _PAPERS_PER_MONTH)}.{n % _PAPERS_PER_MONTH + 1:05}" for n in range(papers))
 
 
 def fill_shelf(folder: Path, sources: Sequence[Path], papers: int) -> Shelf:
-    """Lays `papers` PDFs of the folders `sources`, or generated ones where there are none, into `folder`.
+    """Puts `papers` PDFs from the folders `sources`, or generated ones if there are none, into `folder`.
 
-    Raises FileNotFoundError where the sources hold no PDF.
+    Raises FileNotFoundError if the sources have no PDF.
     """
     folder.mkdir(parents=True)
     originals = folder.with_name(folder.name + "-originals")

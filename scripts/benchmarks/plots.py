@@ -1,7 +1,7 @@
 """Small line charts as SVG, without a library.
 
-Guarantee: plain SVG 1.1 text that any browser shows, the same for the same numbers. Limit: one chart a file, lines with
-dots, a logarithmic or linear axis each, the legend in the order of the series.
+Guarantee: plain SVG 1.1 text that any browser shows, the same for the same numbers. Limit: one chart per file, lines
+with dots, logarithmic or linear axes, the legend in the order of the series.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Series = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A range of values and where they lie; `ticks` are the values that are written."""
+    """A range of values and their positions; `ticks` are the labelled values."""
 
     label: str
     least: float

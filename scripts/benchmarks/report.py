@@ -1,7 +1,7 @@
-"""What came out of the contenders' rounds: medians, ratios, and the table of targets.
+"""The results of the contenders' rounds: medians, ratios, and the table of targets.
 
-Guarantee: pure; a ratio is the median of the ratios within each round, so what hit a whole round cancels out. Limit:
-says nothing about why; a target that cannot be told from the rounds is left out.
+Guarantee: pure; a ratio is the median of the ratios within each round, so what affected a complete round cancels out.
+Limit: gives no reasons; a target that cannot be computed from the rounds is left out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One line of the table of targets; `must` and `aim` as they were asked for."""
+    """One line of the table of targets, with the required and the desired value."""
 
     name: str
     value: str
@@ -59,7 +59,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that a benchmark says."""
+    """All results of a benchmark."""
 
     results: Mapping[str, Result]
     targets: Sequence[Target]
@@ -106,7 +106,7 @@ def summary(
     cores: int,
     papers: int,
 ) -> Summary:
-    """The targets, as far as the results tell of them."""
+    """The targets, as far as the results cover them."""
     found: list[Target | None] = [
         _ratio(results, "us", "limit", "0.85", "0.95"),
         _ratio(results, "us", "old plan, threads", "25", "35"),

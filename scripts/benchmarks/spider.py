@@ -1,7 +1,7 @@
-"""The download alone, as one does it with Scrapy: `python spider.py URLS FOLDER AT_A_TIME`.
+"""The download alone, with Scrapy: `python spider.py URLS FOLDER AT_A_TIME`.
 
 Guarantee: every PDF is written into the folder. Limit: not fsynced, not checked; runs in the benchmark's own
-environment, and imports nothing of ours.
+environment, and imports none of our modules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ URLS = Path(LIST).read_text().split()
 
 
 class Spider(scrapy.Spider):  # type: ignore[misc]  # a class of a package that only the benchmark installs
-    """Asks for every URL and writes what comes."""
+    """Requests every URL and writes the responses."""
 
     name = "papers"
 

@@ -1,8 +1,8 @@
-"""Programs that only the benchmark uses, and how it comes by them.
+"""Programs that only the benchmark uses, and how it installs them.
 
-Guarantee: packages go into an environment of the benchmark's own, programs come from the system's package manager where
-we may use it; nothing is added to the project's environment. Limit: without a network, or the rights, there are none,
-and `ContenderError` says which.
+Guarantee: packages go into the benchmark's own environment, programs come from the system's package manager if we may
+use it; nothing is added to the project's environment. Limit: without a network or the rights they are missing, and
+`ContenderError` names them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _READY = TOOLS / f".{'-'.join(PACKAGES)}"
 
 @cache
 def program(name: str, package: str) -> str:
-    """The path of a program, installed now if it is missing. Raises ContenderError."""
+    """The path of a program, which is installed if it is missing. Raises ContenderError."""
     found = shutil.which(name)
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         _quietly(["apt-get", "update", "-q"])
         _quietly(["apt-get", "install", "-q", "-y", "--no-install-recommends", package])
         found = shutil.which(name)
     if found is None:
-        raise ContenderError(f"{name} is not here and could not be installed (package {package})")
+        raise ContenderError(f"{name} is missing and could not be installed (package {package})")
     return found
 
 
