@@ -1,4 +1,4 @@
-"""The demo: the whole pipeline on papers made here, from a mirror on loopback.
+"""The demo: the complete pipeline on generated papers, from a mirror on loopback.
 
 Guarantee: needs no network, touches only its own folder, ends by itself, and leaves no process behind. Limit: its
 papers are small, so its rates say nothing about real ones.

@@ -36,7 +36,7 @@ def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def demo(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Runs the whole pipeline on papers made here."""
+    """Runs the complete pipeline on generated papers."""
     from rpa_shard.cli.demo import run_demo
 
     layout = Layout(settings.workers, settings.shard_count)

@@ -158,7 +158,7 @@ class Settings:
         "RPA_V2_HOST_POLICY",
         (),
         policies(),
-        "How fast a host may be asked, over how many connections, for the whole run: `export.arxiv.org=1/3@1` is one "
+        "How fast a host may be asked, over how many connections, for all shards: `export.arxiv.org=1/3@1` is one "
         "request in 3 seconds on one connection. Hosts without a policy are asked as fast as they answer.",
         shown="arXiv's published rate: export.arxiv.org=4/1@4",
     )

@@ -31,7 +31,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Ask a shard to end; `reason` says why, unless the whole run ends."""
+    """Ask a shard to end; `reason` says why, unless the run itself ends."""
 
     number: int
     reason: str = ""

@@ -26,7 +26,7 @@ class LivingShard:
         self.report = ShardReport()
         # Why it broke, if it could still report that.
         self.broke_of: str | None = None
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._figures = ProcessFigures()
         self._peak = ProcessFigures()
 
@@ -42,7 +42,7 @@ class LivingShard:
     def receive(self) -> Iterator[PermitMessage]:
         """Reads its messages; returns those for the governor."""
         for message in self.placed.receive():
-            self._heard_at = time.monotonic()
+            self._received_at = time.monotonic()
             match message:
                 case Reported(report):
                     self.report = report
@@ -87,4 +87,4 @@ class LivingShard:
         )
 
     def _silent_seconds(self) -> float:
-        return time.monotonic() - self._heard_at
+        return time.monotonic() - self._received_at

@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 120.0
 
 
 class LiveResize:
-    """The supervisor's side, one resize at a time: `is_asked_for`, drain the shards, `finish`, start anew, `forget`."""
+    """The supervisor's side, one resize at a time: `is_asked_for`, drain the shards, `finish`, restart, `forget`."""
 
     def __init__(self, folder: DataFolder) -> None:
         self._run = folder.run

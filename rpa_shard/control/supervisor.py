@@ -1,8 +1,8 @@
 """The supervisor: starts the shards, restarts the dead, enforces deadlines from outside, drains, and ends.
 
 Guarantee: single-threaded and without asyncio, so starting a process is always safe; signal handlers only note the
-signal; a shard's leases are reclaimed before it starts, because nobody else may own its papers; when `run` returns, no
-shard is left. Limit: it sees only what shards report and what the system reports of them, once a second.
+signal; a shard's leases are reclaimed before it starts, because no other process may own its papers; when `run`
+returns, no shard is left. Limit: it sees only what shards report and what the system reports of them, once a second.
 
 It carries out what `decisions` decides, over a `placement`.
 """

@@ -1,5 +1,5 @@
-"""From a PDF to everything that can be found in it.
+"""From a PDF to its text, references and figures.
 
-`engines` read PDFs, `runner` makes of one document a `result`; `pool` does that off the loop, `child` in a process that
-may be killed.
+`engines` read PDFs, `runner` turns one document into a `result`; `pool` does that off the loop, `child` in a process
+that may be killed.
 """

@@ -164,7 +164,7 @@ class Rates:
 
     last_10_seconds: Annotated[float, Meta(description="Over the last ten seconds.")]
     last_60_seconds: Annotated[float, Meta(description="Over the last minute.")]
-    whole_run: Annotated[float, Meta(description="Over the whole run.")]
+    whole_run: Annotated[float, Meta(description="Over the complete run.")]
     spread: Annotated[float, Meta(description="The standard deviation of the rates per second, over their mean.")]
 
 

@@ -1,4 +1,4 @@
-"""What people do to a data folder outside a run: check and mend it, send papers back, open hosts again.
+"""What people do with a data folder outside a run: check and repair it, send papers back, reopen hosts.
 
-`verify` recounts, `repair` rebuilds damaged files of the store, `reopen` asks for a host to be asked again.
+`verify` recounts, `repair` rebuilds damaged files of the store, `reopen` requests that a closed host be asked again.
 """

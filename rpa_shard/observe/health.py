@@ -96,8 +96,8 @@ def _shard_checks(run: RunStatus, *, live: bool) -> list[Check]:
             return [Check("shards", Level.WARNING, f"{len(alive)} still draining without a supervisor")]
         return [Check("shards", Level.OK, f"all {run.shard_count} have ended, {deaths} deaths during the run")]
     states = Counter(each.state for each in run.shards)
-    whole = len(alive) + states[ShardState.ENDED] >= run.shard_count or run.state is RunState.RESIZING
-    level = Level.OK if whole and not states[ShardState.STUCK] and not states[ShardState.DEAD] else Level.CRITICAL
+    complete = len(alive) + states[ShardState.ENDED] >= run.shard_count or run.state is RunState.RESIZING
+    level = Level.OK if complete and not states[ShardState.STUCK] and not states[ShardState.DEAD] else Level.CRITICAL
     if level is Level.OK and deaths:
         level = Level.WARNING
     shown = ", ".join(f"{each.number} {each.state}" for each in run.shards)

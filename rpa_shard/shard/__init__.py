@@ -1,5 +1,5 @@
 """One shard process: its loop, its slice of the workers, its leases, its vital signs.
 
-`process` wires a shard up and drains it; `worker` is one asyncio task; `claims` hands papers to workers and keeps
+`process` assembles a shard and drains it; `worker` is one asyncio task; `claims` hands papers to workers and keeps
 their leases; `verdict` decides how a failed attempt ends; `vitals` measures.
 """

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 REPORT_SECONDS = 1.0
-# A recount reads the whole status index; it may use up to this share of the time.
+# A recount reads the complete status index; it may use up to this share of the time.
 RECOUNT_SHARE = 0.05
 DRAIN_OVERRAN = 4
 # How long a thread that runs Python code, such as pypdf's, may keep the loop waiting: a fifth of the default.

@@ -1,5 +1,5 @@
-"""What the program needs of the operating system, and nothing of papers.
+"""What the program needs of the operating system; knows nothing of papers.
 
 `files` writes files durably, `locks` locks them; `clock`, `cores`, `memory`, `processes`, `deaths` and `file_systems`
-say how things stand; `threads` and `logs` set up what their names say; `failpoints` lets tests break things.
+report the state of the system; `threads` and `logs` set up what their names say; `failpoints` lets tests break things.
 """

@@ -1,6 +1,7 @@
-"""The one place that chooses where shards run.
+"""The only place that chooses where shards run.
 
-Guarantee: whoever goes through here works with any placement. Limit: today that is child processes of the supervisor.
+Guarantee: code that starts shards through this module works with any placement. Limit: today there is one: child
+processes of the supervisor.
 """
 
 from __future__ import annotations

@@ -212,10 +212,10 @@ class SQLiteStore:
                 return
 
     def _refuse_what_waits(self) -> None:
-        self._tell(self._endings, StoreError(f"{self._path} could not be written before it was closed"))
+        self._fail(self._endings, StoreError(f"{self._path} could not be written before it was closed"))
 
     async def _flush(self) -> bool:
-        """Writes one group; False if it has to wait."""
+        """Writes one group; False if it has to wait for the file."""
         async with self._flushing:
             self._arrived.clear()
             self._group_arrived.clear()
@@ -232,7 +232,7 @@ class SQLiteStore:
                         await self._put_back(group, error)
                         return False
             except Exception as error:  # whatever it is, the waiting workers must receive it
-                self._tell(group, error)
+                self._fail(group, error)
                 return True
             for ending in group:
                 if not ending.written.done():  # its worker may have been cancelled
@@ -240,7 +240,7 @@ class SQLiteStore:
             return True
 
     @staticmethod
-    def _tell(endings: list[_Ending], error: Exception) -> None:
+    def _fail(endings: list[_Ending], error: Exception) -> None:
         for ending in endings:
             if not ending.written.done():
                 ending.written.set_exception(error)
