@@ -1,4 +1,4 @@
-"""Fixtures for tests with real processes: a mirror of sample papers, a rig with a data folder of its own."""
+"""Fixtures for tests with real processes: a mirror of sample papers, a rig with its own data folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
 from tests.rig import Rig
 
-# How long an example may take is the machine's business.
+# No deadline for examples: their time depends on the machine.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 

@@ -15,7 +15,7 @@ PDF = b"%PDF-"
 
 
 def write_finished(files: PaperFiles, temporaries: Path, paper_id: str, extraction: Extraction) -> dict[str, Any]:
-    """Writes PDF, text and record as a run does, but for what is in the PDF; the row's result."""
+    """Writes PDF, text and record like a run, except for the content of the PDF; returns the row's result."""
     files.pdf.parent.mkdir(parents=True, exist_ok=True)
     files.pdf.write_bytes(PDF)
     text = extraction.text.encode()

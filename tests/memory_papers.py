@@ -1,4 +1,4 @@
-"""The rows and histories of a store in memory, and the rules that every change of a row keeps."""
+"""The rows and histories of a store in memory, and the rules for every change of a row."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Papers:
         return sorted(self.rows.values(), key=lambda row: (row.shard, row.paper_id))
 
     def held_row(self, claim: Claim, shard: int) -> PaperRow | None:
-        """The row of a claim whose lease still stands, if the paper belongs to the shard."""
+        """The row of a claim that still holds its lease, if the paper belongs to the shard."""
         row = self.rows.get(claim.paper_id)
         return row if row is not None and (row.lease_id, row.shard) == (claim.lease_id, shard) else None
 
     def end(self, claim: Claim, outcome: Outcome, shard: int, now: float) -> bool:
-        """Ends a claim, if its lease still stands."""
+        """Ends a claim, if it still holds its lease."""
         row = self.held_row(claim, shard)
         if row is None:
             return False

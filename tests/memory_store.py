@@ -1,6 +1,6 @@
-"""A store in memory that keeps every rule of the protocols: what tests compare real engines with, and run against.
+"""A store in memory that follows every rule of the protocols: tests compare real engines with it.
 
-Guarantee: as `rpa_shard.store.protocol` says, but for durability. Limit: one process; nothing can be damaged.
+Guarantee: as in `rpa_shard.store.protocol`, except for durability. Limit: one process; nothing can be damaged.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ class MemoryEngine:
         return held
 
     def _mend_wait(self, row: PaperRow, now: float) -> None:
-        """A wait that was written under a wrong clock counts from now on; none is longer than the longest there is."""
+        """Restarts a wait that was written under a wrong clock, and cuts one that is too long."""
         if row.status not in {phase.from_status for phase in PHASES}:
             return
         if row.next_attempt_at > now and row.changed_at > now:
@@ -276,7 +276,7 @@ class MemoryEngine:
 
 @dataclass(frozen=True)
 class MemoryCatalogueReader:
-    """The catalogue as threads ask it; implements `CatalogueReader`."""
+    """The catalogue as used by threads; implements `CatalogueReader`."""
 
     engine: MemoryEngine
 

@@ -1,4 +1,4 @@
-"""The data folder of format 1 that the last version which wrote it has left, and what must become of it."""
+"""A data folder of format 1, written by the last version that used it, and what an upgrade must make of it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def old_history() -> list[dict[str, Any]]:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Every file below `root` but for locks, and what SQLite makes when it reads."""
+    """Every file below `root` except locks and the files that SQLite creates for reading."""
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in root.rglob("*")

@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 60.0
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline_seconds: float = DEADLINE_SECONDS) -> Any:
-    """Polls until `condition` is true, and returns what it gave."""
+    """Polls until `condition` is true, and returns its value."""
     give_up = time.monotonic() + deadline_seconds
     while time.monotonic() < give_up:
         found = condition()
@@ -99,12 +99,12 @@ class Rig:
         return found
 
     def state(self) -> RunState | None:
-        """Where the run stands, as its status has it."""
+        """The state of the run, from its status."""
         status = self.status()
         return status.state if status is not None else None
 
     def shards(self) -> tuple[ShardStatus, ...]:
-        """The shards of the run, as its status has them; none before there is a status."""
+        """The shards of the run, from its status; empty before there is a status."""
         status = self.status()
         return status.shards if status is not None else ()
 
@@ -157,11 +157,11 @@ class Rig:
         self.environment |= {"RPA_SHARD_FAILPOINTS": failpoints, "RPA_SHARD_FAILPOINTS_ONCE": str(markers)}
 
     def disarm(self) -> None:
-        """No failpoints any more."""
+        """Removes all failpoints."""
         self.environment.pop("RPA_SHARD_FAILPOINTS", None)
 
     def assert_promise_kept(self, ids: Collection[str]) -> None:
-        """Nothing runs any more, and the invariants hold."""
+        """Nothing is running, and the invariants hold."""
         wait_for(lambda: not self.processes(), "all processes gone")
         with open_ledger(self.folder) as ledger:
             broken = [*lost_papers(ledger, ids), *leases(ledger), *artifacts(self.folder, ledger), *accounts(ledger)]

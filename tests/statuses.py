@@ -40,7 +40,7 @@ def shard_status(**changes: Any) -> ShardStatus:
 
 
 def shard_report(**changes: Any) -> ShardReport:
-    """What such a shard says of itself."""
+    """The report of such a shard."""
     healthy: dict[str, Any] = {
         "state": ShardState.READY,
         "outstanding": 5,
@@ -68,7 +68,7 @@ def host_status(**changes: Any) -> HostStatus:
 
 
 def run_status(**changes: Any) -> RunStatus:
-    """A run of one shard that has worked for a while; its supervisor is this process, too."""
+    """A run of one shard that has worked for a while; its supervisor is this process as well."""
     healthy: dict[str, Any] = {
         "pid": os.getpid(),
         "born": born(os.getpid()),

@@ -1,4 +1,4 @@
-"""Papers set in every style of bibliography, whose truth is known because it was made here."""
+"""Papers in every style of bibliography, with known entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second phase for the tests: it counts the words of each paper's text. `python -m tests.word_count` runs with it.
+"""A second phase for the tests, which counts the words of each paper. `python -m tests.word_count` runs with it.
 
 It shows that a phase needs nothing but a runner and an entry in a registry; the store, the shards and the supervisor
 are the real ones.

@@ -1,4 +1,4 @@
-"""What the contract tests share: the engines, and a store with a clock that the test turns.
+"""Shared parts of the contract tests: the engines, and a store with a clock that the test sets.
 
 A new engine is added by one more entry in `ENGINES`; every contract test runs once for each.
 """
@@ -66,7 +66,7 @@ class Bench:
         return claim
 
     async def claim_again(self, paper_id: str, phase: Phase = PREP) -> Claim:
-        """Claims all that waits; the claim of this paper."""
+        """Claims all waiting papers; returns the claim of this one."""
         return next(claim for claim in await self.store.claim(phase, 1000) if claim.paper_id == paper_id)
 
     async def bring_to(self, phase: Phase) -> Claim:

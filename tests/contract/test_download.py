@@ -329,7 +329,7 @@ async def test_a_trickle_is_given_up(bench: Bench, faulty: Faulty, monkeypatch: 
     assert (error.failure, "bytes per second" in error.detail) == (Failure.TOO_SLOW, True)
 
 
-async def test_the_download_as_a_whole_has_a_limit(bench: Bench, faulty: Faulty) -> None:
+async def test_the_complete_download_has_a_limit(bench: Bench, faulty: Faulty) -> None:
     hasty = replace(bench, downloader=replace(bench.downloader, limits=DownloadLimits(10**9, 0.4, 0.0)))
     async with faulty("trickle*always") as mirror:
         error = await hasty.fails(f"{mirror.url}/pdf/2401.00001")

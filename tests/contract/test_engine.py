@@ -1,4 +1,4 @@
-"""What every engine must do: make a store, free the leases of the dead, move papers, keep a catalogue.
+"""What every engine must do: create a store, free the leases of dead processes, move papers, keep a catalogue.
 
 The tests know no engine: each runs once for every entry of `tests.contract.bench.ENGINES`.
 """
@@ -82,7 +82,7 @@ async def test_leases_of_other_shards_stand(engine: StoreEngine) -> None:
 
 
 async def test_a_wait_that_was_written_under_a_wrong_clock_counts_from_now_on(bench: Bench) -> None:
-    """The clock of the bench is years ahead of the one by which leases are freed."""
+    """The clock of the bench is years ahead of the one that is used to free leases."""
     short, long = await bench.store.claim(PREP, 2)
     await bench.store.finish(short, postponed(PREP, Failure.NETWORK, "", 60, charged=True, suspect=False))
     await bench.store.finish(long, postponed(PREP, Failure.NETWORK, "", 1e7, charged=True, suspect=False))

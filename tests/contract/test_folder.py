@@ -1,4 +1,4 @@
-"""A data folder from outside: adding, moving between shards, refusing what is not ours."""
+"""A data folder from outside: adding, moving between shards, refusing foreign files."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def contents(folder: DataFolder) -> list[str]:
-    """Every paper of every shard file, after checking that it stands where the layout says."""
+    """Every paper of every shard file, after checking that it is where the layout says."""
     with open_ledger(folder) as ledger:
         rows = list(ledger.papers())
         assert all(row.shard == ledger.layout.shard_of(row.paper_id) for row in rows)
     return sorted(row.paper_id for row in rows)
 
 
-def test_add_tells_new_from_known(folder: DataFolder) -> None:
+def test_add_distinguishes_new_from_known(folder: DataFolder) -> None:
     with open_ledger(folder) as ledger:
         assert ledger.add([*IDS[:10], "2402.00001", "2402.00001"]) == (1, 11)
         assert ledger.counts().by_status == {"pending": 301}
@@ -88,7 +88,7 @@ class KilledError(Exception):
 def test_a_move_may_be_cut_short_anywhere(
     tmp_path_factory: pytest.TempPathFactory, survive: int, first: int, second: int
 ) -> None:
-    """Stops a move at each of its database commits, then asks for yet another layout."""
+    """Stops a move at each of its database commits, then requests yet another layout."""
     folder = DataFolder(tmp_path_factory.mktemp("cut") / "data")
     with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add(IDS)

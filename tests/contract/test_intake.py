@@ -295,7 +295,7 @@ def test_days_and_rows() -> None:
     assert (found.title, found.abstract, found.version, found.doi) == ("Slow clocks", "We read water.", 2, "10.5555/1")
 
 
-def test_the_catalogue_while_a_run_is_on(tmp_path: Path) -> None:
+def test_the_catalogue_during_a_run(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     reader = engine_of(folder).catalogue_reader()
     assert reader.whereabouts("2401.00001") == Whereabouts()
@@ -316,7 +316,7 @@ def test_the_catalogue_while_a_run_is_on(tmp_path: Path) -> None:
         assert ledger.counts().by_status == {"pending": 1}
 
 
-def test_a_catalogue_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_catalogue(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     with open_ledger(folder, Layout(1, 1)):
         pass

@@ -1,4 +1,4 @@
-"""No query reads a whole table: what a claim, a settlement or a look-up costs does not grow with the rows."""
+"""No query reads a complete table: the cost of a claim, an end or a look-up does not grow with the rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rpa_shard.store.sqlite.queries import catalogue_query, names, query
 from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, open_file, open_shard_file
 
 _TABLE_SCAN = re.compile(r"SCAN (?:main\.|destination\.)?(?:papers|history|archives|members|metadata)\b")
-# Those that have to see all of an index, and which: leases are few, and counting all papers is reading them all.
+# Queries that must read a complete index, and which: leases are few, and counting all papers means reading them all.
 WHOLE_INDEXES = {
     "count_by_status": "SCAN papers USING COVERING INDEX papers_to_claim",
     "count_by_failure": "SCAN papers USING INDEX papers_failed",

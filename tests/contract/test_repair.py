@@ -1,4 +1,4 @@
-"""Damaged shard files: every command names them, and `repair` saves what can be saved, after a copy."""
+"""Damaged shard files: every command names them, and `repair` copies them and saves what can be saved."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
 
 
 def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:
-    """How the claim with that number ends, so that every state occurs; None leaves it held."""
+    """How the claim with this number ends, so that every state occurs; None leaves it held."""
     if number < DONE:
         return completed(PREP, write_paper(folder, claim.paper_id))
     if number < DONE + 20:
@@ -82,7 +82,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 @pytest.fixture
 def folder(template: DataFolder, tmp_path: Path) -> DataFolder:
-    """A copy of the template, which a test may spoil."""
+    """A copy of the template, which a test may damage."""
     shutil.copytree(template.root, tmp_path / "data")
     return DataFolder(tmp_path / "data")
 
@@ -128,7 +128,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: path.unlink(),
     "a row": spoil_a_row,
 }
-# What loses no paper that waited: rows, indexes and history lie elsewhere in the file.
+# Damage that loses no waiting paper: rows, indexes and history are elsewhere in the file.
 LOSES_NOTHING = {"first page", "second page", "row page"}
 
 
@@ -182,7 +182,7 @@ def test_rows_that_can_be_read_are_as_they_were(folder: DataFolder, damage: str)
             assert {each: ledger.history(each) for each in before} == history
 
 
-def test_what_stands_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path) -> None:
+def test_what_is_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path) -> None:
     """The process died before the log was written back, and then the file was damaged."""
     path = SQLiteFiles(folder.root).shard_file(0)
     with sqlite3.connect(path, isolation_level=None) as connection:
@@ -251,7 +251,7 @@ def test_papers_that_have_files_are_known_without_a_store(folder: DataFolder) ->
         assert [line.event for line in ledger.history(fetched)] == ["repaired"]
 
 
-def test_what_may_be_lost_is_told(folder: DataFolder) -> None:
+def test_what_may_be_lost_is_reported(folder: DataFolder) -> None:
     DAMAGES["half"](SQLiteFiles(folder.root).shard_file(0))
     done = repair(folder, print)
     assert not done.complete
@@ -270,7 +270,7 @@ def test_the_last_run_knows_how_many_there_were(folder: DataFolder) -> None:
     assert not done.complete
 
 
-def test_nothing_is_repaired_while_a_run_is_on_or_nothing_is_wrong(folder: DataFolder) -> None:
+def test_nothing_is_repaired_during_a_run_or_without_damage(folder: DataFolder) -> None:
     with folder.run.run_lock(), pytest.raises(FolderBusyError):
         repair(folder, print)
     done = repair(folder, print)

@@ -1,4 +1,4 @@
-"""What the SQLite engine promises besides the protocols: checks in the table, and files that others read meanwhile."""
+"""What the SQLite engine guarantees besides the protocols: checks in the table, and concurrent readers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_what_is_written_is_seen_by_other_processes_for_good(engine: SQLit
                 assert int(output) == failed_so_far
 
 
-async def test_an_end_that_cannot_be_written_before_the_close_is_told(
+async def test_an_end_that_cannot_be_written_before_the_close_is_reported(
     engine: SQLiteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard_file, "BUSY_SECONDS", 0.05)

@@ -135,7 +135,7 @@ async def test_a_zombie_and_its_successor_in_one_group(bench: Bench) -> None:
     assert bench.row(zombie.paper_id).results["prep"] == {"pages": 3}
 
 
-async def test_an_expired_lease_stands_as_long_as_its_holder_lives(bench: Bench) -> None:
+async def test_an_expired_lease_is_kept_while_its_holder_lives(bench: Bench) -> None:
     claim = await bench.claim_one()
     bench.clock.now += LEASE_SECONDS + 1
     assert await bench.store.reclaim_expired({claim.lease_id}) == 0
@@ -150,7 +150,7 @@ async def test_a_lease_that_has_not_run_out_is_not_reclaimed(bench: Bench) -> No
     assert bench.row(claim.paper_id).status is Status.PREPPING
 
 
-async def test_renewal_extends_and_tells_what_was_lost(bench: Bench) -> None:
+async def test_renewal_extends_and_returns_what_was_lost(bench: Bench) -> None:
     kept, lost = await bench.store.claim(PREP, 2)
     await bench.store.finish(lost, released(PREP, "test"))
     bench.clock.now += 200
@@ -229,7 +229,7 @@ async def test_ends_that_arrive_together_are_all_written(bench: Bench) -> None:
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 5, 10])
 async def test_what_waits_to_be_written_is_written_at_close(bench: Bench, turns: int) -> None:
-    """Also what is being written just then."""
+    """Including what is being written at that moment."""
     async with bench.open_again() as store:
         (claim,) = await store.claim(PREP, 1)
         saving = asyncio.ensure_future(store.finish(claim, completed(PREP, {})))

@@ -1,4 +1,4 @@
-"""Random sequences of everything that a store can do: the real engine and the one in memory agree after every step."""
+"""Random sequences of all operations of a store: the real engine and the one in memory agree after every step."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TwoEngines(RuleBasedStateMachine):
             return {row.paper_id: row for row in ledger.papers()}
 
     def _some_claims(self, numbers: list[int], *, any_age: bool) -> list[tuple[Claim, Claim]]:
-        """Claims that stand, or any that there ever was."""
+        """Current claims, or any past ones."""
         leases = {row.lease_id for row in self._rows().values()}
         found = [pair for pair in self.claims if any_age or pair[1].lease_id in leases]
         return [found[number % len(found)] for number in numbers] if found else []
@@ -131,7 +131,7 @@ class TwoEngines(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 50), limit=st.integers(1, 3), complete=flags)
     def claim_what_waits(self, number: int, limit: int, complete: bool) -> None:
-        """In a phase and a shard for which there is something, and perhaps completes it."""
+        """Claims in a phase and a shard that have waiting papers, and perhaps completes the claim."""
         rows = list(self._rows().values())
         waiting = [(row, phase) for row in rows for phase in PHASES if row.status is phase.from_status]
         if waiting:
@@ -173,7 +173,7 @@ class TwoEngines(RuleBasedStateMachine):
         charged: bool,
         suspect: bool,
     ) -> None:
-        """One claim or several at once, living or long dead."""
+        """Ends one claim or several at once, current or lost long ago."""
         claims = self._some_claims(numbers, any_age=any_age)
         if claims:
             outcome = OUTCOMES[kind](claims[0][0].phase, failure, delay, charged, suspect)
@@ -191,7 +191,7 @@ class TwoEngines(RuleBasedStateMachine):
 
     @rule(numbers=numbers, any_age=seldom, shard=st.integers(0, 2))
     def renew(self, numbers: list[int], any_age: bool, shard: int) -> None:
-        """Also claims of other shards, which are lost to this one."""
+        """Renews claims, also of other shards, which count as lost in this one."""
         stores, claims = self.stores[shard % len(self.stores)], self._some_claims(numbers, any_age=any_age)
         real, model = self._both(lambda which: stores[which].renew([pair[which] for pair in claims]))
         assert [pair[0].lease_id in real for pair in claims] == [pair[1].lease_id in model for pair in claims]
@@ -205,7 +205,7 @@ class TwoEngines(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 29.0, 101.0, 100_000.0, -50.0, -200_000.0]))
     def set_clock(self, seconds: float) -> None:
-        """It may also be set back."""
+        """Sets the clock, forward or back."""
         self.clock.now += seconds
 
     @rule(shard=st.integers(0, 2), suspects=st.dictionaries(ids, flags, max_size=4))
@@ -269,7 +269,7 @@ class TwoEngines(RuleBasedStateMachine):
             }
 
     def _named(self, row: PaperRow) -> PaperRow:
-        """The row, with the number of its claim for a lease id, which must be one that was given out."""
+        """The row, with its lease id replaced by the number of the claim, which must exist."""
         if row.lease_id is None:
             return row
         (number,) = [

@@ -84,8 +84,8 @@ def test_an_upgraded_file_is_built_as_a_new_one(folder: DataFolder, tmp_path: Pa
     assert tuple(select(shard_files(folder)[0], "SELECT * FROM papers LIMIT 1")[0]) == COLUMNS
 
 
-def test_the_files_as_they_were_are_kept(folder: DataFolder) -> None:
-    """Also what stood only in the log: the process died before it was written back."""
+def test_copies_of_the_old_files_are_kept(folder: DataFolder) -> None:
+    """Including what was only in the log: the process died before it was written back."""
     path = shard_files(folder)[0]
     log = path.with_name(path.name + "-wal")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

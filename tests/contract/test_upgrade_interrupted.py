@@ -1,4 +1,4 @@
-"""Upgrades that are killed, in each other's way, or meet files that are newer, damaged, or of no use."""
+"""Upgrades that are killed, run at the same time, or find newer, damaged or unusable files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_killed_at_any_point_it_finishes(folder: DataFolder, point: str) -> None
 
 
 def test_a_copy_is_of_the_file_as_it_is_now(folder: DataFolder) -> None:
-    """After an upgrade was killed, the older version may have worked on: both states are kept."""
+    """After an upgrade was killed, the older version may have continued to work: both states are kept."""
     assert status_command(folder, RPA_SHARD_FAILPOINTS="upgrade_copied=kill@2").returncode == -9
     with sqlite3.connect(shard_files(folder)[0]) as connection:
         connection.execute("UPDATE papers SET priority = 9")

@@ -13,11 +13,11 @@ from tests.rig import Rig
 
 PAPERS = 2000
 SEED = 3
-# Faults that wear off: the paper is prepped all the same.
+# Temporary faults: the paper is prepped in spite of them.
 PASSING = "500 502 html truncate length reset stall trickle hops garbled badchunk gzip".split()
-# These slow the whole run down each time, so a few papers meet them.
+# These slow down the complete run each time, so only a few papers get them.
 LIMITING = "429=1:0.2%,503:0.2%"
-# Faults that stay: the paper fails, for this reason.
+# Permanent faults: the paper fails, for this reason.
 LASTING = {
     "404": "not_found",
     "410": "gone",

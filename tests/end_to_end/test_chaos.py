@@ -1,4 +1,4 @@
-"""The harness itself: a short trial holds, and a broken promise is found and told with its seed."""
+"""The harness itself: a short trial passes, and a broken promise is found and reported with its seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_short_trial(rig: Rig, tmp_path: Path) -> None:
 def test_what_vanished_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file of a finished paper is lost behind the program's back, and the trial says so."""
+    """A file of a finished paper is removed from outside, and the trial reports it."""
     real = RunProcess.end
 
     def losing(run: RunProcess) -> None:
@@ -51,6 +51,6 @@ def test_a_run_that_will_not_start_is_a_violation(tmp_path: Path, monkeypatch: p
     assert any("exit code 2: rpa-shard: RPA_V2_WORKERS=none" in each.what for each in report.violations)
 
 
-def test_faults_that_there_are_none_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_faults_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["chaos", "--faults", "nonsense"]) == 2
     assert "no such fault" in capsys.readouterr().err

@@ -21,7 +21,7 @@ def test_text_references_and_records_are_the_same_as_ever(queued: Rig) -> None:
     assert code == 1, errors  # one sample paper is broken and one is missing
     found = {}
     for paper_id, (text, record) in sorted(queued.results().items()):
-        # Which build of the engine it was says nothing about the results.
+        # The build of the engine does not matter for the results.
         record = {**record, "engine": record["engine"]["name"]}
         references = json.dumps(record["references"], ensure_ascii=False)
         whole = json.dumps(record, ensure_ascii=False)  # with the order of the keys

@@ -1,4 +1,4 @@
-"""run.sh, the demo and the health check, as a person meets them."""
+"""run.sh, the demo and the health check, as a person uses them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make_ready(clone: Path) -> None:
-    """An environment as a finished set-up leaves it, without the minute that it takes."""
+    """An environment like that of a finished set-up, without the minute that a set-up takes."""
     python = clone / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{clone}" exec "{sys.executable}" "$@"\n')
@@ -109,20 +109,20 @@ def only(tmp_path: Path, *programs: str, **scripts: str) -> str:
     return str(folder)
 
 
-def test_without_python_one_line_says_so(clone: Path, tmp_path: Path) -> None:
+def test_without_python_there_is_one_line(clone: Path, tmp_path: Path) -> None:
     ran = run(clone, PATH=only(tmp_path))
     assert ran.returncode == 2
     assert ran.stderr.startswith("run.sh: needs Python 3.11 or later, and found none")
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_an_old_python_is_none(clone: Path, tmp_path: Path) -> None:
+def test_an_old_python_does_not_count(clone: Path, tmp_path: Path) -> None:
     ran = run(clone, PATH=only(tmp_path, python3="#!/bin/sh\nexit 1\n"))
     assert ran.returncode == 2
     assert "needs Python 3.11 or later" in ran.stderr
 
 
-def test_without_the_venv_module_one_line_says_so(clone: Path, tmp_path: Path) -> None:
+def test_without_the_venv_module_there_is_one_line(clone: Path, tmp_path: Path) -> None:
     script = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexit 0\n'
     ran = run(clone, PATH=only(tmp_path, python3=script))
     assert ran.returncode == 2
@@ -130,7 +130,7 @@ def test_without_the_venv_module_one_line_says_so(clone: Path, tmp_path: Path) -
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_without_a_network_the_set_up_says_so_and_starts_over_next_time(clone: Path) -> None:
+def test_without_a_network_the_set_up_fails_and_starts_over_next_time(clone: Path) -> None:
     for _ in range(2):
         ran = run(
             clone, "--version", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_CONFIG_FILE=os.devnull,

@@ -22,7 +22,7 @@ ANALYZED = {"analyzed": 58, "failed": 2}
 
 @pytest.fixture
 def both(queued: Rig) -> Rig:
-    """A rig whose runs work on two phases; whatever they import is this checkout."""
+    """A rig whose runs work on two phases; they import this checkout."""
     here = str(Path(__file__).parents[2])
     paths = filter(None, (here, os.environ.get("PYTHONPATH")))
     queued.environment |= {"RPA_V2_PHASES": "prep,analyze", "PYTHONPATH": os.pathsep.join(paths)}
@@ -72,7 +72,7 @@ def test_each_phase_may_have_a_run_of_its_own(both: Rig, collection: Collection)
     both.assert_promise_kept(collection.pdfs)
 
 
-def test_what_is_begun_is_finished_first(both: Rig) -> None:
+def test_papers_in_progress_are_finished_first(both: Rig) -> None:
     """With one worker, each paper goes through both phases before the next one is begun."""
     code, _, errors = both.run(module="tests.word_count", SHARD_COUNT="1", WORKERS="1")
     assert code == 0, errors

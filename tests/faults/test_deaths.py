@@ -1,4 +1,4 @@
-"""Processes die, really: what was finished stays, what was not is done, nothing is done twice."""
+"""Real processes die: finished work stays, the rest is done, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def assert_nothing_lost_or_repeated(rig: Rig) -> None:
             events = [line.event for line in ledger.history(paper.paper_id)]
             assert events.count("prepped") + events.count("failed") == 1, paper.paper_id
             if paper.status == "prepped":
-                # A death costs a paper nothing, but for the one that was inside the engine.
+                # A death costs a paper nothing, except the one that was inside the engine.
                 assert paper.results["prep"]["attempts"] == 1 + events.count("suspected"), paper.paper_id
     code, output, _ = rig.run("verify")
     assert code == 0, output
@@ -109,7 +109,7 @@ def test_everything_is_killed_at_once(busy: Rig) -> None:
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-def test_told_once_a_run_drains(busy: Rig, told: signal.Signals) -> None:
+def test_the_first_signal_drains_a_run(busy: Rig, told: signal.Signals) -> None:
     run = busy.start("run")
     busy.running_shards(2)
     wait_for(lambda: busy.done_files() > 100, "a hundred papers")
@@ -124,7 +124,7 @@ def test_told_once_a_run_drains(busy: Rig, told: signal.Signals) -> None:
     assert_nothing_lost_or_repeated(busy)
 
 
-def test_told_twice_a_run_stops_now(rig: Rig, tmp_path: Path) -> None:
+def test_a_second_signal_stops_a_run_at_once(rig: Rig, tmp_path: Path) -> None:
     heavy = tmp_path / "heavy.pdf"
     heavy.write_bytes(heavy_page())
     rig.run("add", str(heavy))
@@ -173,7 +173,7 @@ def test_a_paper_that_kills_a_process_of_its_own_is_poison(rig: Rig, tmp_path: P
 
 @pytest.mark.parametrize("pool", ["thread", "process"])
 def test_a_paper_whose_processes_are_killed_from_outside_is_not_blamed(rig: Rig, tmp_path: Path, pool: str) -> None:
-    """Shards and children die of SIGKILL again and again, as on a machine that is taken away."""
+    """Shards and children die of SIGKILL repeatedly, as on a machine that is reclaimed."""
     heavy = tmp_path / "heavy.pdf"
     heavy.write_bytes(heavy_page(100_000))
     rig.run("add", str(heavy))

@@ -1,4 +1,4 @@
-"""A shard that lost its leases changes nothing; signals, hang-ups and orphans at each stage of a paper's way."""
+"""A shard that lost its leases changes nothing; signals, hang-ups and orphans at each stage of a paper."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def one_shard(rig: Rig, collection: Collection) -> Rig:
 
 @contextmanager
 def stopped(pid: int, shard_file: Path) -> Iterator[None]:
-    """Stops a shard, but not inside a transaction, in which it would keep everybody else from the file."""
+    """Stops a shard, but not inside a transaction, where it would block all others from the file."""
 
     def stop() -> bool:
         os.kill(pid, signal.SIGSTOP)
@@ -103,7 +103,7 @@ def leases_ran_out(rig: Rig) -> bool:
         return ledger.leases().expired == 60
 
 
-def test_a_stopped_shard_is_told_as_stuck_and_replaced(one_shard: Rig, collection: Collection) -> None:
+def test_a_stopped_shard_is_reported_as_stuck_and_replaced(one_shard: Rig, collection: Collection) -> None:
     run = one_shard.start("run", HOST_POLICY=WAITING, SHARD_SILENCE_SECONDS="8")
     (pid,) = one_shard.running_shards(1)
     wait_for(lambda: one_shard.by_status() == {"prepping": 60}, "all papers claimed")
@@ -133,8 +133,8 @@ def test_a_stopped_orphan_does_not_keep_the_next_run_waiting(one_shard: Rig, col
     one_shard.assert_promise_kept(collection.pdfs)
 
 
-def test_a_shard_over_its_memory_is_replaced_and_nobody_suffers(rig: Rig, collection: Collection) -> None:
-    # But for the broken paper: the second engine, which only it needs, takes as much memory as all else.
+def test_a_shard_over_its_memory_is_replaced_and_no_paper_suffers(rig: Rig, collection: Collection) -> None:
+    # Without the broken paper: the second engine, which only it needs, takes as much memory as everything else.
     papers = [each for each in collection.pdfs if each != "2401.00004"]
     rig.run("add", papers[0])
     daemon = rig.start("run", "--daemon")
@@ -181,7 +181,7 @@ def test_a_crash_loop_keeps_what_the_other_shards_did(queued: Rig, collection: C
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("stage", ["waiting for a permit", "downloading"])
-def test_told_to_end_at_a_stage(
+def test_a_signal_at_each_stage(
     one_shard: Rig, collection: Collection, tmp_path: Path, stage: str, told: signal.Signals
 ) -> None:
     write_collection(tmp_path / "stalling", collection)

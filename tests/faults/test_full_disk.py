@@ -1,4 +1,4 @@
-"""A full disk pauses the run, which goes on by itself; nothing half-written stays."""
+"""A full disk pauses the run, which resumes by itself; nothing half-written stays."""
 
 from __future__ import annotations
 

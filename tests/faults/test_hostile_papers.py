@@ -1,4 +1,4 @@
-"""Papers that break, stop or fill up whatever parses them: each comes to a clear end, and no other paper suffers."""
+"""Papers that crash, hang or exhaust their parser: each ends in a clear state, and no other paper suffers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUDGET_BYTES = 400 * 2**20
 # How far a parser gets between two looks at its memory.
 BETWEEN_LOOKS_BYTES = 300 * 2**20
 CLEAR_ENDS = {"bad_pdf", "extract_timeout", "poison"}
-# What needs no limit of ours, and what only a limit ends.
+# Papers that need no limit, and those that only a limit ends.
 READABLE = {"encrypted-empty", "bomb", "deep-nesting", "object-stream-loop"}
 ENDLESS = {"form-loop", "bomb-in-a-bomb"}
 

@@ -1,4 +1,4 @@
-"""Death at every named point of a paper's way and of a resize: nothing lost, nothing repeated."""
+"""Death at every named point of a paper's processing and of a resize: nothing lost, nothing repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_supervisor_dies_in_a_resize_at_the_start(queued: Rig, collection: C
 
 
 def test_a_point_acts_once_and_at_its_number(queued: Rig, collection: Collection) -> None:
-    """The mechanism itself: one death for all processes together, and none where the point is not reached so often."""
+    """The mechanism itself: one death across all processes, and none if the point is reached less often."""
     queued.arm("after_claim=kill@2,before_commit=kill@100000")
     code, _, errors = queued.run("run")
     assert code == 1
@@ -54,7 +54,7 @@ def test_a_point_acts_once_and_at_its_number(queued: Rig, collection: Collection
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EMFILE", "EIO"])
-def test_an_error_of_the_system_costs_no_attempt(queued: Rig, collection: Collection, error: str) -> None:
+def test_a_system_error_costs_no_attempt(queued: Rig, collection: Collection, error: str) -> None:
     queued.arm(f"write_artifact={error}@3")
     code, _, errors = queued.run("run")
     assert code == 1, errors
@@ -73,7 +73,7 @@ def test_a_stopped_point_can_be_seen_from_outside(queued: Rig, collection: Colle
     assert queued.by_status() == DONE
     suspects = [each for each in collection.pdfs if "suspected" in queued.events(each)]
     assert len(suspects) == 1
-    # The one that was met may be the broken paper of the collection, which fails alone as it does in company.
+    # The paper may be the broken one of the collection, which fails alone as well.
     end = "failed" if suspects[0] == "2401.00004" else "prepped"
     assert queued.events(suspects[0]) == ["suspected", end]
     queued.assert_promise_kept(collection.pdfs)

@@ -1,4 +1,4 @@
-"""A source's budget over real shards: kept in every window, by its own log of arrivals, whatever dies meanwhile."""
+"""A source's budget over real shards: kept in every window, by its log of arrivals, whatever dies meanwhile."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def source(rig: Rig, shelf: Path, tmp_path: Path) -> Iterator[Source]:
         yield made
 
 
-def biting(rig: Rig, shelf: Path, tmp_path: Path, faults: str) -> Source:
-    return Source(shelf, tmp_path / "biting-arrivals", faults)
+def faulty(rig: Rig, shelf: Path, tmp_path: Path, faults: str) -> Source:
+    return Source(shelf, tmp_path / "faulty-arrivals", faults)
 
 
 @pytest.mark.parametrize("shards", ["1", "2", "8"])
@@ -96,7 +96,7 @@ def test_a_refusal_stops_all_requests_and_the_other_source_goes_on(rig: Rig, she
     shelf_b.mkdir()
     for paper_id in IDS[:15]:
         (shelf_b / f"{paper_id}.pdf").write_bytes((shelf / f"{paper_id}.pdf").read_bytes())
-    refusing = biting(rig, shelf, tmp_path, "403*always")
+    refusing = faulty(rig, shelf, tmp_path, "403*always")
     with refusing.process as first:
         rig.environment["RPA_V2_SOURCES"] = f"{first.url}/pdf/{{id}} {shelf_b.as_uri()}/{{name}}.pdf"
         rig.environment["RPA_V2_HOST_POLICY"] = "127.0.0.1=1/0.1@1"
@@ -120,7 +120,7 @@ def test_a_refusal_stops_all_requests_and_the_other_source_goes_on(rig: Rig, she
 
 
 def test_a_refusal_ends_with_exit_1_though_all_papers_came(rig: Rig, shelf: Path, tmp_path: Path) -> None:
-    refusing = biting(rig, shelf, tmp_path, "403*always")
+    refusing = faulty(rig, shelf, tmp_path, "403*always")
     with refusing.process as first:
         rig.environment["RPA_V2_SOURCES"] = f"{first.url}/pdf/{{id}} {shelf.as_uri()}/{{name}}.pdf"
         rig.run("add", *IDS)
@@ -131,7 +131,7 @@ def test_a_refusal_ends_with_exit_1_though_all_papers_came(rig: Rig, shelf: Path
 
 
 def test_a_limit_closes_the_host_for_all_shards_and_reopens_slowly(rig: Rig, shelf: Path, tmp_path: Path) -> None:
-    limiting = biting(rig, shelf, tmp_path, "429:10%")
+    limiting = faulty(rig, shelf, tmp_path, "429:10%")
     with limiting.process as process:
         rig.environment["RPA_V2_SOURCES"] = f"{process.url}/pdf/{{id}}"
         rig.environment["RPA_V2_HOST_POLICY"] = "127.0.0.1=20/0.1@1"
@@ -149,7 +149,7 @@ def test_a_limit_closes_the_host_for_all_shards_and_reopens_slowly(rig: Rig, she
 
 
 def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, tmp_path: Path) -> None:
-    limiting = biting(rig, shelf, tmp_path, "503=1:20%")
+    limiting = faulty(rig, shelf, tmp_path, "503=1:20%")
     with limiting.process as process:
         rig.environment["RPA_V2_SOURCES"] = f"{process.url}/pdf/{{id}}"
         rig.run("add", *IDS)

@@ -1,4 +1,4 @@
-"""What is said to be `prepped` is on disk: the order of writes, flushes and renames, as the system saw them."""
+"""What is reported as `prepped` is on disk: the order of writes, flushes and renames, from a system call trace."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def assert_in_order(paper_id: str, steps: dict[str, Call]) -> None:
         assert step.ended < following.begun, f"{paper_id}: {name} must be over before {next_name}"
 
 
-def test_a_paper_is_said_to_be_prepped_once_it_is_on_disk(rig: Rig, tmp_path: Path) -> None:
+def test_a_paper_becomes_prepped_once_it_is_on_disk(rig: Rig, tmp_path: Path) -> None:
     rig.environment["RPA_V2_SHARD_COUNT"] = "1"
     papers = ["2401.00001", "2401.00002", "hep-th/9901005", "2401.00007"]
     rig.run("add", *papers)
@@ -105,7 +105,7 @@ def test_a_paper_is_said_to_be_prepped_once_it_is_on_disk(rig: Rig, tmp_path: Pa
 
 
 def test_a_paper_that_was_finished_by_a_process_that_died_is_on_disk_too(rig: Rig, tmp_path: Path) -> None:
-    """Its files were there, and whole, but their names were not yet on disk when the process died."""
+    """Its files were complete, but their names were not yet on disk when the process died."""
     rig.environment |= {
         "RPA_V2_SHARD_COUNT": "1",
         "RPA_SHARD_FAILPOINTS": "sync_folder=kill",

@@ -1,4 +1,4 @@
-"""A run is resized while it works: the papers move, the work goes on, and death in the middle changes nothing."""
+"""A run is resized while it works: the papers move, the work continues, and death in the middle changes nothing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_resize_of_a_living_run_is_cut_short_by_death(one_shard: Rig, colle
     one_shard.assert_promise_kept(collection.pdfs)
 
 
-def test_a_resize_is_told_to_end(one_shard: Rig, collection: Collection) -> None:
+def test_a_signal_during_a_resize_ends_the_run(one_shard: Rig, collection: Collection) -> None:
     run = one_shard.start("run", SHARD_COUNT="1", HOST_POLICY=SLOWLY)
     one_shard.running_shards(1)
     replace_file(one_shard.folder.run.resize_request, b"3")

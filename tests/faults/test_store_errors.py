@@ -1,4 +1,4 @@
-"""The store's disk fails, its file is locked, descriptors run out: the run says which file, and goes on if it can."""
+"""The store's disk fails, its file is locked, descriptors run out: the run names the file, and continues if it can."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.store import SQLiteStore
 from tests.rig import Rig, wait_for
 
-# More than any artifact of a sample paper, less than the log of the store grows to.
+# Larger than any artifact of a sample paper, smaller than the store's log becomes.
 SMALL_FILES_BYTES = 100_000
-# Less than the index of that log, which each start makes anew.
+# Smaller than the index of that log, which each start creates again.
 TINY_FILES_BYTES = 30_000
 DONE = {"prepped": 58, "failed": 2}
 
@@ -64,7 +64,7 @@ def test_a_disk_error_of_the_store_ends_the_shard_and_the_next_one_goes_on(queue
 
 def test_a_disk_error_that_stays_stops_the_run_with_its_cause(queued: Rig) -> None:
     slow(queued)
-    queued.environment.pop("COVERAGE_PROCESS_CONFIG", None)  # whose file would meet the limit, too
+    queued.environment.pop("COVERAGE_PROCESS_CONFIG", None)  # whose file would reach the limit as well
     run = queued.start("run", CRASH_LOOP_DEATHS="2")
     shards = queued.running_shards(2)
     for pid in (run.pid, *shards):
@@ -161,7 +161,7 @@ async def test_a_locked_file_is_waited_for(folder: DataFolder, monkeypatch: pyte
         assert (await store.counts()).by_status == {"failed": 1, "pending": 1}
 
 
-async def test_a_reader_that_stays_disturbs_nobody(folder: DataFolder) -> None:
+async def test_a_reader_that_stays_does_not_disturb(folder: DataFolder) -> None:
     reader = sqlite3.connect(SQLiteFiles(folder.root).shard_file(0), isolation_level=None)
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM papers WHERE status = 'pending'").fetchone() == (2,)
@@ -173,10 +173,8 @@ async def test_a_reader_that_stays_disturbs_nobody(folder: DataFolder) -> None:
     reader.close()
 
 
-async def test_whatever_breaks_a_group_is_heard_by_all_who_wait(
-    folder: DataFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Regression: an error that was not SQLite's ended the task that commits, and everybody waited for ever."""
+async def test_an_error_in_a_group_reaches_all_who_wait(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: an error that was not SQLite's ended the committing task, and all workers waited forever."""
     async with SQLiteStore.open(SQLiteFiles(folder.root).shard_file(0), 300) as store:
         claims = await store.claim(PREP, 2)
 

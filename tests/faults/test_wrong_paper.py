@@ -1,4 +1,4 @@
-"""A source that serves another paper than was asked for: its stamp gives it away."""
+"""A source that serves another paper than the one requested: the stamp shows it."""
 
 from __future__ import annotations
 

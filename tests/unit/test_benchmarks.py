@@ -37,7 +37,7 @@ def test_overhead_is_what_the_limit_does_not_use() -> None:
     assert targets["CPU of everything but the engine, ms a paper"] == "6.0"
 
 
-def test_what_was_skipped_is_said_and_has_no_ratio() -> None:
+def test_a_skipped_contender_is_reported_and_has_no_ratio() -> None:
     found = summary({"us": Result([figures(1)]), "scripts": Result(skipped="no aria2c")}, [], None, 2, 100)
     assert any("skipped: no aria2c" in line for line in found.lines())
     assert "us / scripts" not in {each.name for each in found.targets}

@@ -1,4 +1,4 @@
-"""Whether a paper is to blame for a shard's death, and what the kernel says of want of memory."""
+"""Whether a paper is to blame for a shard's death, and the kernel's counts of kills for lack of memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def blamed(exit: ShardExit, *, killed_for_paper: bool = False, peak: int = LITTL
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("peak", [0, MUCH])
-def test_a_crash_of_native_code_is_the_papers_doing(by: signal.Signals, peak: int) -> None:
+def test_a_crash_of_native_code_is_blamed_on_the_paper(by: signal.Signals, peak: int) -> None:
     assert blamed(killed(by), peak=peak)
 
 
@@ -45,14 +45,14 @@ def test_a_crash_of_native_code_is_the_papers_doing(by: signal.Signals, peak: in
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("peak", [0, MUCH])
-def test_a_signal_from_outside_is_nobodys_doing(by: signal.Signals, peak: int) -> None:
+def test_a_signal_from_outside_is_not_blamed_on_the_paper(by: signal.Signals, peak: int) -> None:
     assert not blamed(killed(by, oom=1), peak=peak)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 70, 137, 139, 255])
 @pytest.mark.parametrize("peak", [0, MUCH])
-def test_an_exit_is_not_the_papers_doing(code: int, peak: int) -> None:
-    """Also one whose code looks like a signal: the shard itself chose it."""
+def test_an_exit_is_not_blamed_on_the_paper(code: int, peak: int) -> None:
+    """Not even one whose code looks like a signal: the shard itself chose it."""
     assert not blamed(ShardExit(code=code, oom_kills=1), peak=peak)
 
 
@@ -72,11 +72,11 @@ def test_a_kill_counts_only_where_memory_was_short_and_the_shard_held_much(oom: 
     "exit", [killed(signal.SIGKILL), killed(signal.SIGTERM), ShardExit(code=1), ShardExit(code=0)], ids=str
 )
 @pytest.mark.parametrize("peak", [0, MUCH])
-def test_what_we_killed_for_the_papers_sake_is_its_doing(exit: ShardExit, peak: int) -> None:
+def test_a_kill_because_of_the_paper_is_blamed_on_it(exit: ShardExit, peak: int) -> None:
     assert blamed(exit, killed_for_paper=True, peak=peak)
 
 
-def test_how_an_exit_is_told() -> None:
+def test_how_an_exit_is_described() -> None:
     assert str(ShardExit(code=70)) == "exit code 70"
     assert str(killed(signal.SIGSEGV)) == "signal SIGSEGV"
     assert str(ShardExit(signal=63)) == "signal 63"
@@ -110,7 +110,7 @@ VMSTAT = "nr_free_pages 123\noom_kill {}\noom_kill_more 9\npgfault 5\n"
         ("0::/\udcff\n", {"groups/memory.events": EVENTS.format(6), "proc/vmstat": VMSTAT.format(1)}, 7),
     ],
 )
-def test_kills_for_want_of_memory(tmp_path: Path, cgroup: str | None, files: Mapping[str, str], expected: int) -> None:
+def test_kills_for_lack_of_memory(tmp_path: Path, cgroup: str | None, files: Mapping[str, str], expected: int) -> None:
     proc, groups = tmp_path / "proc", tmp_path / "groups"
     assert oom_kills(proc, groups) == 0
     if cgroup is not None:

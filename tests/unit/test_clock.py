@@ -1,4 +1,4 @@
-"""The system's clock is set by hours, forward and back: no lease ends or stays for that, no wait grows."""
+"""The system's clock is set by hours, forward and back: no lease ends or stays because of it, no wait grows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORWARD_AND_BACK = pytest.mark.parametrize("step", [HOURS, -HOURS])
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
-    """As if a person had set the clock; the monotonic one goes on."""
+    """Sets the clock as a person would; the monotonic clock continues."""
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + step)
 
@@ -93,8 +93,8 @@ def test_the_time_since_a_moment_knows_no_steps(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("boot", ["another", ""])
-def test_after_a_boot_only_the_time_of_day_tells(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
-    """Also where the system does not tell one boot from another."""
+def test_after_a_boot_only_the_time_of_day_counts(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
+    """Also if the system does not identify its boots."""
     noted = replace(Moment.now(), boot=boot)
     set_clock(monkeypatch, 100)
     assert 100 <= noted.seconds_since() < 160

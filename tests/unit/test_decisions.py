@@ -1,4 +1,4 @@
-"""The supervisor's decisions: what follows from each event, and laws that hold in every order of events."""
+"""The supervisor's decisions: what follows from each event, and rules that hold in every order of events."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_daemon_waits_for_more() -> None:
     assert list(decisions.commands()) == []
 
 
-def test_a_dead_shard_comes_back_after_a_delay_and_its_suspect_is_charged_only_if_it_was_its_doing() -> None:
+def test_a_dead_shard_restarts_after_a_delay_and_charges_its_suspect_only_if_it_caused_the_death() -> None:
     decisions = begun()
     decisions.exited(0, "signal SIGKILL", 10.0, papers_doing=False)
     decisions.exited(1, "signal SIGSEGV", 10.0, papers_doing=True)
@@ -159,7 +159,7 @@ def test_a_shard_that_grows_makes_room_one_at_a_time() -> None:
     )
 
 
-def test_a_resize_drains_moves_and_starts_anew() -> None:
+def test_a_resize_drains_moves_and_starts_again() -> None:
     decisions = begun(2)
     decisions.resize(0.0)
     assert list(decisions.commands()) == [Drain(0), Drain(1)]
@@ -190,7 +190,7 @@ def test_a_pause_reaches_the_living_and_those_that_start_later() -> None:
 
 @dataclass
 class World:
-    """What the commands are carried out on: which shards live, and what each was told."""
+    """The world that commands act on: which shards live, and the commands that each received."""
 
     living: set[int] = field(default_factory=set)
     drained: set[int] = field(default_factory=set)
@@ -223,7 +223,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.carry_out()
 
     def carry_out(self) -> None:
-        """Does what the supervisor does with commands."""
+        """Carries out commands like the supervisor."""
         actions: dict[type, Callable[..., None]] = {
             Start: self.on_start,
             Drain: lambda command: self.world.drained.add(command.number),
@@ -309,7 +309,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(patience=st.integers(0, 50))
     def a_drain_ends(self, patience: int) -> None:
-        """Once it drains, a run comes to its end, whatever its shards do: what does not end is killed."""
+        """Once it drains, a run ends, whatever its shards do: a shard that does not end is killed."""
         if self.decisions.state in (RunState.RUNNING, RunState.RESIZING):
             return
         for _ in range(3):

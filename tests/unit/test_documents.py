@@ -1,4 +1,4 @@
-"""The documents keep up with the program: commands, options and knobs are described, and links lead somewhere."""
+"""The documents match the program: commands, options and knobs are described, and links have targets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def target_file(document: Path, link: str) -> Path:
 
 
 def broken_links(root: Path) -> list[str]:
-    """Links whose file or heading is not there, as `document: link`."""
+    """Links whose file or heading does not exist, as `document: link`."""
     broken = []
     for document in documents(root):
         for link in local_links(document):
@@ -82,7 +82,7 @@ def sections(document: Path) -> Mapping[str, str]:
 
 
 def not_named(words: Iterable[str], text: str) -> list[str]:
-    """The words that do not stand in a text by themselves."""
+    """The words that do not occur in a text as words of their own."""
     return [word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
 
 
@@ -91,7 +91,7 @@ def commands() -> Mapping[str, argparse.ArgumentParser]:
 
 
 def long_options(of: argparse.ArgumentParser) -> list[str]:
-    """All options with two dashes, but for the one that every command has."""
+    """All options with two dashes, except the one that every command has."""
     named = [option for action in of._actions for option in action.option_strings]
     return [option for option in named if option.startswith("--") and option != "--help"]
 

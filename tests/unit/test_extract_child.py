@@ -1,4 +1,4 @@
-"""Extraction in a child: results come back, and whatever happens to it has a name."""
+"""Extraction in a child: results come back, and whatever happens to it has a failure class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A paper's files and the breadcrumb: whole or not at all, and readable by others."""
+"""A paper's files and the breadcrumb: complete or not at all, and readable by others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The governor's law: in no window does a host get more than its policy allows, whatever happens."""
+"""The governor's rule: in no window does a host get more than its policy allows, whatever happens."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sim:
     held: list[tuple[int, int]] = field(default_factory=list)
 
     def step(self, *, answer: bool = True) -> int:
-        """Takes what is granted now; returns how many."""
+        """Takes the permits that are granted now; returns how many."""
         granted = [(grant.shard, permit) for grant in self.governor.grants(self.now) for permit in grant.ids]
         self.sent += [self.now] * len(granted)
         self.held += granted
@@ -61,7 +61,7 @@ class Sim:
         return True
 
     def first(self, number: int = 1) -> None:
-        """Goes on until so many were granted."""
+        """Continues until this many were granted."""
         goal = len(self.sent) + number
         while len(self.sent) < goal:
             assert self.wait()
@@ -91,7 +91,7 @@ def assert_kept(intervals: list[tuple[float, float]], policy: HostPolicy) -> Non
 def test_the_budget_holds_over_any_window(
     requests: int, per_seconds: float, connections: int, events: list[str]
 ) -> None:
-    """However long requests are on their way: each arrives somewhere between its permit and its answer."""
+    """However long requests are under way: each arrives at some time between its permit and its answer."""
     policy = HostPolicy(HOST, requests, per_seconds, connections)
     sim = Sim(governor(policy))
     begun: dict[int, float] = {}
@@ -182,7 +182,7 @@ def test_a_closed_host_gets_one_probe_at_a_time_and_is_never_stuck(connections: 
     sim.first(100)
 
 
-def test_the_whole_rate_is_used() -> None:
+def test_the_full_rate_is_used() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 400)
     sim.first(400)
@@ -240,7 +240,7 @@ def test_connections_are_bounded_and_come_back() -> None:
     assert sim.step() == 2
 
 
-def test_a_permit_that_nobody_gives_back_expires() -> None:
+def test_a_permit_that_is_never_returned_expires() -> None:
     sim = Sim(governor(HostPolicy(HOST, 10, 0.1, 1)))
     sim.governor.want(0, HOST, 2)
     sim.wait()
@@ -371,7 +371,7 @@ def test_a_host_without_a_policy_that_refused_us_is_free_again_in_the_end() -> N
     assert sim.governor.hosts(sim.now) == {}
 
 
-def test_a_host_without_a_policy_gets_one_for_the_time_being() -> None:
+def test_a_host_without_a_policy_gets_a_temporary_one() -> None:
     sim = Sim(Governor({}, FLOOR_SECONDS, 660.0, 0.0))
     assert sim.governor.hosts(0.0) == {}
     sim.governor.limited(HOST, None, None, sim.now)
@@ -403,7 +403,7 @@ def test_what_was_known_survives_a_new_start() -> None:
     assert calm.governor.hosts(0.0) == {}
 
 
-def test_what_is_worth_telling() -> None:
+def test_which_changes_are_reported() -> None:
     made = governor()
     before = made.hosts(0.0)
     assert list(changes(before, made.hosts(5.0))) == []
@@ -441,7 +441,7 @@ def test_policies_are_written_and_read() -> None:
             parse_policies(wrong)
 
 
-def test_the_front_door_is_not_for_programs() -> None:
+def test_urls_of_arxivs_main_host_become_those_of_its_host_for_programs() -> None:
     assert polite_url("http://www.arxiv.org/pdf/2401.00001?a=b") == "https://export.arxiv.org/pdf/2401.00001?a=b"
     assert polite_url("https://mirror.example/pdf/1") == "https://mirror.example/pdf/1"
     assert polite_url("https://ArXiv.org./pdf/1") == "https://export.arxiv.org/pdf/1"

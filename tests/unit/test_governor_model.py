@@ -1,4 +1,4 @@
-"""The governor against a model of its hosts: whatever comes in whatever order, its laws hold."""
+"""The governor against a model of its hosts: its rules hold for any sequence of events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rpa_shard.ipc.messages import Ending
 
 GOVERNED, FREE = "governed.example", "free.example"
 FLOOR_SECONDS, PERMIT_SECONDS = 60.0, 600.0
-# Of a clock that counts in seconds.
+# Of a clock in seconds.
 ROUNDING = 1e-6
 
 hosts = st.sampled_from([GOVERNED, FREE])
@@ -29,7 +29,7 @@ waits = st.none() | st.sampled_from([0.0, 5.0, 100.0, 5000.0, 10.0**9])
 
 @dataclass
 class Model:
-    """What is true of one host, by what has been said to and by the governor. Times are the test's clock."""
+    """The true state of one host, from the messages to and from the governor. Times are the test's clock."""
 
     policy: HostPolicy
     wanted: Counter[int] = field(default_factory=Counter)
@@ -39,7 +39,7 @@ class Model:
     arrivals: dict[int, tuple[float, float]] = field(default_factory=dict)
     blocked: bool = False
     closed: bool = False
-    # Until when it asked us to leave it alone.
+    # Until when the host asked us to leave it alone.
     not_before: float = -math.inf
     probe: int | None = None
 
@@ -49,7 +49,7 @@ class Model:
             self.arrivals[permit] = (begun, at)
 
     def lose(self, permit: int, now: float) -> None:
-        """Nobody will say any more what became of a permit."""
+        """No report on a permit will come any more."""
         del self.lent[permit]
         self.arrived(permit, now + LAST_WORDS_SECONDS)
         if self.probe == permit:
@@ -126,7 +126,7 @@ class GovernorMachine(RuleBasedStateMachine):
 
     @rule(host=hosts, shard=shards)
     def close_and_probe(self, host: str, shard: int) -> None:
-        """A short cut to where a closed host is tried again."""
+        """A short cut to the point where a closed host is tried again."""
         self.limited(host, 0, by_permit=False, retry_after=None)
         self.want(host, shard, 2)
         self.advance_to_next_grant()
@@ -208,7 +208,7 @@ class GovernorMachine(RuleBasedStateMachine):
 
     @rule(age_seconds=st.sampled_from([-5000.0, 0.0, 1.0, 100.0, 10.0**6]))
     def restart(self, age_seconds: float) -> None:
-        """The run ends and another one begins, so long after its states were saved."""
+        """The run ends and another one begins, some time after its states were saved."""
         saved = self.governor.hosts(self.now)
         before = self.models
         self.gone.clear()
@@ -225,7 +225,7 @@ class GovernorMachine(RuleBasedStateMachine):
                 if model.closed:
                     left = max(0.0, before[host].not_before - self.now)
                     model.not_before = self.now + max(0.0, left - max(0.0, age_seconds))
-        # What the run before has sent arrives at the same host; its numbers are given out again.
+        # Requests of the earlier run arrive at the same host; its permit numbers are used again.
         earlier = before[GOVERNED].arrivals.values()
         self.models[GOVERNED].arrivals |= {-1000 - number: each for number, each in enumerate(earlier)}
 
@@ -233,8 +233,8 @@ class GovernorMachine(RuleBasedStateMachine):
     @rule(
         pick=picks, word=st.sampled_from(["answered", "back", "other host"]), ending=st.sampled_from(["ok", "unused"])
     )
-    def words_of_a_permit_that_is_gone(self, pick: int, word: str, ending: Ending) -> None:
-        """They change nothing; nor do words about numbers that were never given out."""
+    def messages_about_a_permit_that_is_gone(self, pick: int, word: str, ending: Ending) -> None:
+        """They change nothing; nor do messages about numbers that were never granted."""
         host, permit = self.gone[pick % len(self.gone)]
         if word == "other host":
             host = FREE if host == GOVERNED else GOVERNED
@@ -303,7 +303,7 @@ class GovernorMachine(RuleBasedStateMachine):
                 assert state.closed_seconds <= MAX_PAUSE_SECONDS + ROUNDING
 
     def teardown(self) -> None:
-        """Whatever has happened: once a person has opened a host and everybody answers, all who wait are served."""
+        """Whatever has happened: once a person has reopened the host and it answers, all waiting workers are served."""
         if not hasattr(self, "governor"):
             return
         for host in self.models:

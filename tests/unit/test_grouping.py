@@ -1,4 +1,4 @@
-"""Claims and results wait for company, but not once there are enough of them."""
+"""Claims and results wait to form a group, but no longer once there are enough of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOR_EVER = 10_000.0
 
 
 async def turns(number: int = 50) -> None:
-    """Lets the loop and its threads go on for a while."""
+    """Lets the loop and its threads work for a while."""
     for _ in range(number):
         await asyncio.sleep(0.001)
 

@@ -1,4 +1,4 @@
-"""What must hold, held against histories and folders that break it: a check that finds nothing proves nothing."""
+"""The invariants, checked with histories and folders that break them: a check must find what is wrong."""
 
 from __future__ import annotations
 
@@ -133,17 +133,17 @@ def test_accounts_that_are_wrong(row: PaperRow, events: list[str], broken: str) 
         (in_state(Status.ANALYZING, 2, prep=1), ["prepped", "analyze: postponed/bug"]),
         (in_state(Status.PREPPED, 1, prep=3), ["suspected", "suspected", "prepped", "analyze: suspected"]),
         (failed_in(ANALYZE, 2, prep=1), ["prepped", "analyze: postponed/bug", "analyze: failed/bug"]),
-        # Retried in its second phase: the first one's account goes on.
+        # Retried in its second phase: the first one's count continues.
         (in_state(Status.PREPPED, 0, prep=2),
          ["postponed/network", "prepped", "analyze: failed/bug", "analyze: retried"]),
         (in_state(Status.ANALYZED, 0, prep=2, analyze=1),
          ["postponed/network", "prepped", "analyze: failed/bug", "analyze: retried", "analyze: analyzed"]),
-        # Sent back to its first phase, from the second or from the end: both begin anew.
+        # Sent back to its first phase, from the second or from the end: both counts restart.
         (in_state(Status.PENDING, 0), ["postponed/network", "prepped", "analyze: postponed/bug", "requeued"]),
         (in_state(Status.ANALYZED, 0, prep=1, analyze=1),
          ["postponed/network", "prepped", "analyze: postponed/bug", "analyze: analyzed", "requeued", "prepped",
           "analyze: analyzed"]),
-        # Sent back to its second phase: the first one's account goes on.
+        # Sent back to its second phase: the first one's count continues.
         (in_state(Status.ANALYZED, 0, prep=2, analyze=1),
          ["postponed/network", "prepped", "analyze: postponed/bug", "analyze: analyzed", "analyze: requeued",
           "analyze: analyzed"]),
@@ -168,12 +168,12 @@ def test_accounts_over_several_phases_that_are_right(row: PaperRow, events: list
         (in_state(Status.PREPPED, 1, prep=1), ["prepped", "analyze: reclaimed"], "I5"),
         (failed_in(ANALYZE, 2, prep=1), ["prepped", "analyze: failed/bug"], "I5"),
         (failed_in(WRAP, 1, prep=1, analyze=3), ["prepped", "analyze: analyzed", "wrap: failed/bug"], "I5"),
-        # A retry of the second phase is no new account of the first.
+        # A retry of the second phase does not restart the count of the first.
         (in_state(Status.PREPPED, 0, prep=1),
          ["postponed/network", "prepped", "analyze: failed/bug", "analyze: retried"], "I5"),
-        # And it forgives what came before it, only once.
+        # And it resets only what came before it.
         (in_state(Status.PREPPED, 1, prep=1), ["prepped", "analyze: failed/bug", "analyze: retried"], "I5"),
-        # Sent back to the first phase, and the second still counts what was before.
+        # Sent back to the first phase, but the second still counts what came before.
         (in_state(Status.ANALYZED, 0, prep=1, analyze=2),
          ["prepped", "analyze: postponed/bug", "requeued", "prepped", "analyze: analyzed"], "I5"),
     ],

@@ -1,4 +1,4 @@
-"""Messages between supervisor and shard: each arrives as it was sent, and what is none costs no other its arrival."""
+"""Messages between supervisor and shard: each arrives as it was sent, and an invalid line affects no others."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def received(stream: bytes, cuts: list[int]) -> list[Message]:
 
 
 @given(st.lists(messages, max_size=8), st.lists(st.integers(0, 2**16), max_size=20))
-def test_messages_arrive_whole_and_in_order_however_the_bytes_are_cut(sent: list[Message], cuts: list[int]) -> None:
+def test_messages_arrive_complete_and_in_order_however_they_are_split(sent: list[Message], cuts: list[int]) -> None:
     assert received(b"".join(map(encode, sent)), cuts) == sent
 
 
@@ -129,7 +129,7 @@ def test_byte_by_byte() -> None:
     assert received(stream, list(range(len(stream)))) == list(MESSAGES)
 
 
-def test_half_a_message_is_none() -> None:
+def test_half_a_message_does_not_arrive() -> None:
     inbox = Inbox()
     assert inbox.feed(encode(Drain()) + encode(Broke("x"))[:-1]) == [Drain()]
     assert inbox.feed(b"") == []
@@ -137,7 +137,7 @@ def test_half_a_message_is_none() -> None:
 
 
 def line(**changes: Any) -> bytes:
-    """A message to drain, but for what is changed."""
+    """A message to drain, except for what is changed."""
     return json.dumps({"version": VERSION, "kind": "drain", "body": {}} | changes).encode()
 
 
@@ -168,7 +168,7 @@ NO_MESSAGES = [
 
 
 @pytest.mark.parametrize(("none", "why"), NO_MESSAGES, ids=count())
-def test_what_is_no_message_is_reported_and_skipped(none: bytes, why: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_message_is_reported_and_skipped(none: bytes, why: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(MessageError, match="^" + why):
         decode(none)
     stream = encode(Pause()) + none + b"\n" + encode(Resume())
@@ -187,7 +187,7 @@ def test_whatever_the_bytes_are_the_messages_around_them_arrive(noise: list[byte
 
 
 def test_why_a_shard_broke_can_be_said_whatever_its_files_are_called() -> None:
-    """Regression: a path that is no text could not be sent, and the cause was lost."""
+    """Regression: a path that is not valid text could not be sent, and the cause was lost."""
     inner = StoreError("/data\udcff/shards:\n is damaged")
     cause = describe(ExceptionGroup("several", [ExceptionGroup("inner", [inner]), ValueError("later")]))
     assert cause == "StoreError: /data\\udcff/shards: is damaged"

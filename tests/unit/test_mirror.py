@@ -1,4 +1,4 @@
-"""The mirror serves ids as arXiv does, only from its folder."""
+"""The mirror serves ids like arXiv, only from its folder."""
 
 from __future__ import annotations
 

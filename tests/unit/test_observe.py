@@ -139,14 +139,14 @@ def test_each_damage_is_named_and_can_be_fixed(
     assert [line.event for line in ledger.history(DONE)] == ["prepped", "requeued"]
 
 
-def test_leftovers_are_told_and_are_no_difference(folder: DataFolder, ledger: Ledger) -> None:
+def test_leftovers_are_reported_but_are_no_difference(folder: DataFolder, ledger: Ledger) -> None:
     (folder.root / "tmp" / "1-1.pdf").touch()
     found = verify(folder, ledger)
     assert (found.clean, found.leftovers) == (True, 1)
 
 
 def test_a_row_in_the_wrong_shard_file(folder: DataFolder, ledger: Ledger) -> None:
-    """As if somebody had put back a file of another layout."""
+    """As if a person had put back a file of another layout."""
     right, wrong = ledger.layout.shard_of(DONE), 1 - ledger.layout.shard_of(DONE)
     shard_file = SQLiteFiles(folder.root).shard_file
     with closing(sqlite3.connect(shard_file(right))) as connection, connection:
@@ -286,7 +286,7 @@ def test_a_healthy_run(folder: DataFolder) -> None:
 
 
 def of_shard(**changes: Any) -> dict[str, Any]:
-    """How a run differs whose only shard differs so."""
+    """The changes of a run whose only shard has these changes."""
     return {"shards": (shard_status(**changes),)}
 
 
@@ -350,7 +350,7 @@ def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) ->
     assert shown["run"] == json.loads(folder.run.status_file.read_bytes())
 
 
-def test_what_was_mended_is_told(folder: DataFolder, ledger: Ledger) -> None:
+def test_what_was_repaired_is_reported(folder: DataFolder, ledger: Ledger) -> None:
     deaths = tuple(Death(number, 1.0, f"cause {number}") for number in range(7))
     write_status(folder.run.status_file, run_status(deaths=deaths, handed_back=3))
     shown = lines(folder_status(folder, ledger))

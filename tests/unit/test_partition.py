@@ -1,4 +1,4 @@
-"""Partition laws: every worker in one shard, balanced, stable; shares add up."""
+"""Rules of the partition: every worker in one shard, balanced, stable; shares add up."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def test_shares_add_up_and_are_never_less_than_one(total: int, shards: int) -> N
     assert sum(shares) == max(total, shards)
 
 
-def test_workers_are_fixed_for_ever() -> None:
-    # If this fails, every data folder in the world would have its papers in the wrong shard files.
+def test_a_papers_worker_never_changes() -> None:
+    # If this fails, every existing data folder would have its papers in the wrong shard files.
     assert [worker_of(each, 200) for each in ("2401.00001", "hep-th/9901001", "https://a.org/x.pdf")] == [121, 192, 191]

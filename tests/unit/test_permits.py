@@ -66,7 +66,7 @@ async def started(bench: Bench, number: int) -> list[asyncio.Task[None]]:
     return tasks
 
 
-async def test_a_host_that_nobody_governs() -> None:
+async def test_a_host_that_is_not_governed() -> None:
     bench = Bench()
     await bench.use()
     assert bench.said == []
@@ -97,7 +97,7 @@ async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
 
 
 async def test_a_permit_that_grows_stale_before_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop may stand still after the permit has come."""
+    """The loop may stall after the permit has arrived."""
     bench = Bench(HOST)
     (task,) = await started(bench, 1)
     bench.grant(1)
@@ -142,7 +142,7 @@ async def test_how_a_request_ended(failure: Failure, ending: Ending) -> None:
     assert bench.said[-1] == returned(1, ending)
 
 
-async def test_a_refusal_sends_all_home_at_once() -> None:
+async def test_a_refusal_stops_all_waiting_workers_at_once() -> None:
     bench = Bench(HOST)
     refused = asyncio.create_task(bench.use(PaperError(Failure.BLOCKED, "HTTP 403")))
     others = await started(bench, 3)
@@ -162,7 +162,7 @@ async def test_a_refusal_sends_all_home_at_once() -> None:
 
 
 async def test_a_refusal_outlives_what_crossed_it() -> None:
-    """The supervisor's words and permits from before it heard of the refusal."""
+    """The supervisor's messages and permits from before it learned of the refusal."""
     bench = Bench(HOST)
     refused = asyncio.create_task(bench.use(PaperError(Failure.BLOCKED, "HTTP 403")))
     await asyncio.sleep(0)
@@ -182,17 +182,17 @@ async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:
         await bench.use(PaperError(Failure.RATE_LIMITED, "HTTP 429", retry_after_seconds=7.0))
     assert bench.said == [HostLimited(HOST, None, 7.0)]
     (task,) = await started(bench, 1)
-    bench.permits.handle(NOT_GOVERNED)  # said before the supervisor heard of it
+    bench.permits.handle(NOT_GOVERNED)  # sent before the supervisor learned of it
     await asyncio.sleep(0)
     assert not task.done()
     bench.permits.handle(OPEN)
     assert not task.done()
-    bench.permits.handle(NOT_GOVERNED)  # it has recovered, and needs none any more
+    bench.permits.handle(NOT_GOVERNED)  # it has recovered and no longer needs permits
     await task
     assert bench.inside == 2
 
 
-async def test_an_answer_is_told_while_its_body_is_still_on_its_way() -> None:
+async def test_an_answer_is_reported_before_its_body_has_arrived() -> None:
     bench = Bench(HOST)
 
     async def use() -> None:
@@ -208,7 +208,7 @@ async def test_an_answer_is_told_while_its_body_is_still_on_its_way() -> None:
     assert bench.said[1:] == [RequestAnswered(HOST, 7), returned(7)]
 
 
-async def test_nobody_is_told_of_answers_that_need_no_permit() -> None:
+async def test_answers_that_need_no_permit_are_not_reported() -> None:
     bench = Bench()
     async with bench.permits.permit(HOST) as permit:
         assert not permit.governed

@@ -1,4 +1,4 @@
-"""The phases as data: every status in every question that is asked of it, and which phases a run may have."""
+"""The phases as data: every function for every status, and which phases a run may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store and a shard refuse, and say, when something is in their way."""
+"""What a store and a shard refuse, and what they report, when something is wrong."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_lock_that_cannot_be_opened(folder: DataFolder) -> None:
         pass
 
 
-def test_who_does_not_wait_for_readers_is_told(folder: DataFolder) -> None:
+def test_a_change_of_layout_that_must_not_wait_for_readers_is_refused(folder: DataFolder) -> None:
     busy = pytest.raises(FolderBusyError, match="another command is reading")
     with SQLiteFiles(folder.root).shared(), busy, SQLiteFiles(folder.root).exclusive(wait=False):
         pass
@@ -151,7 +151,7 @@ def test_of_two_images_of_a_row_the_later_one_counts() -> None:
         assert salvage(map(record, rows)).rows["2401.00001"]["priority"] == 5
 
 
-async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lost_lease_is_counted_and_logged(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
     async with engine_of(folder).open_store(0, 300) as store:
         claims = Claims(store, counters, [PREP], group=1)
@@ -172,7 +172,7 @@ async def test_a_lease_that_was_lost_is_counted_and_told(folder: DataFolder, cap
 
 
 class Broken:
-    """The runner of a phase that meets an error of ours, or of the system."""
+    """The runner of a phase that raises an error of this program or of the system."""
 
     slots: Mapping[str, int] = MappingProxyType({})
 

@@ -1,4 +1,4 @@
-"""The run's status: complete or absent, the same for whoever reads it, and as its schema and its page say."""
+"""The run's status: complete or absent, unchanged by writing and reading, and as its schema and its page say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knobs: every value checked, impossible pairs refused in one line, shares that add up, documents kept true."""
+"""Knobs: every value checked, impossible pairs refused in one line, shares that add up, documents up to date."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ async def test_a_stalled_loop_is_measured() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
-def test_background_threads_step_back_for_the_loop() -> None:
+def test_background_threads_yield_to_the_loop() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
