@@ -7,7 +7,7 @@ free of charge. Limit: an error in the shard's Python code says nothing about th
 
 from __future__ import annotations
 
-from rpa_shard.control.placement import ShardExit
+from rpa_shard.control.placement import Exited, ShardExit
 from rpa_shard.system.deaths import is_own_doing
 
 
@@ -17,7 +17,7 @@ def is_papers_doing(
     """Whether the paper that a shard was parsing caused its death."""
     if killed_for_paper:
         return True
-    if exit.signal is None:
+    if isinstance(exit, Exited):
         return False
     return is_own_doing(
         exit.signal,

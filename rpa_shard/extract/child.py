@@ -28,7 +28,7 @@ import psutil
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.system.deaths import is_own_doing
+from rpa_shard.system.deaths import is_own_doing, signal_name
 from rpa_shard.system.memory import oom_kills
 
 # PDFium and pypdf keep some memory of each document: replacing the child from time to time frees it.
@@ -146,7 +146,7 @@ class ExtractionChild:
         self._kill()
         if code >= 0:
             return PaperError(Failure.POISON, f"extraction exited with code {code}")
-        name = signal.Signals(-code).name
+        name = signal_name(-code)
         if is_own_doing(
             -code,
             oom_kills=oom_kills() - self._oom_kills_before,

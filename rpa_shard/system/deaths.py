@@ -35,3 +35,11 @@ def is_own_doing(number: int, *, oom_kills: int, peak_memory_bytes: int, memory_
     if number == signal.SIGKILL:
         return oom_kills > 0 and peak_memory_bytes >= LARGE_SHARE * memory_limit_bytes
     return number in SELF_INFLICTED
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, or its number if it has none, as most real-time signals."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

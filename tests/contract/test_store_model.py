@@ -80,13 +80,27 @@ class TwoEngines(RuleBasedStateMachine):
         self.patches.undo()
         shutil.rmtree(self.root)
 
-    @initialize(shards=st.integers(1, 3), priorities=st.lists(st.integers(-1, 2), min_size=8, max_size=8))
-    def make(self, shards: int, priorities: list[int]) -> None:
+    @initialize(
+        shards=st.integers(1, 3),
+        priorities=st.lists(st.integers(-1, 2), min_size=8, max_size=8),
+        limits=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+        failing=st.lists(seldom, min_size=8, max_size=8),
+    )
+    def make(self, shards: int, priorities: list[int], limits: list[int], failing: list[bool]) -> None:
+        """Papers that wait for every phase, and some that have failed in each."""
         for engine in self.engines:
             with engine.open_ledger(Layout(WORKERS, shards)) as ledger:
                 for paper_id, priority in zip(IDS, priorities, strict=False):
                     ledger.add([paper_id], priority)
         self._open_stores(shards)
+        for shard in range(shards):
+            for phase, limit in zip(PHASES, limits, strict=True):
+                before = len(self.claims)
+                self._claim(shard, phase, limit)
+                for number, pair in enumerate(self.claims[before:]):
+                    fails = failing[number % len(failing)]
+                    outcome = failed(phase, Failure.NETWORK, "x") if fails else completed(phase, {"by": phase.name})
+                    self._finish([pair], outcome, wrong_shard=False)
 
     def _open_stores(self, shards: int) -> None:
         async def open_all() -> None:
@@ -131,9 +145,9 @@ class TwoEngines(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 50), limit=st.integers(1, 3), complete=flags)
     def claim_what_waits(self, number: int, limit: int, complete: bool) -> None:
-        """Claims in a phase and a shard that have waiting papers, and perhaps completes the claim."""
+        """Claims in a phase and a shard with waiting papers, late phases first; perhaps completes the claim."""
         rows = list(self._rows().values())
-        waiting = [(row, phase) for row in rows for phase in PHASES if row.status is phase.from_status]
+        waiting = [(row, phase) for phase in reversed(PHASES) for row in rows if row.status is phase.from_status]
         if waiting:
             row, phase = waiting[number % len(waiting)]
             before = len(self.claims)
@@ -156,7 +170,7 @@ class TwoEngines(RuleBasedStateMachine):
         numbers=numbers,
         any_age=seldom,
         wrong_shard=seldom,
-        kind=st.sampled_from(sorted(OUTCOMES)),
+        kind=st.sampled_from([*sorted(OUTCOMES), "failed"]),
         failure=failures,
         delay=st.sampled_from([0.0, 30.0, 200_000.0]),
         charged=flags,
@@ -280,8 +294,7 @@ class TwoEngines(RuleBasedStateMachine):
 
 TestTwoEngines = TwoEngines.TestCase
 TestTwoEngines.settings = settings(
-    max_examples=25,
+    max_examples=30,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

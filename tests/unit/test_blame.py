@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.control.blame import is_papers_doing
-from rpa_shard.control.placement import ShardExit
+from rpa_shard.control.placement import DiedOf, Exited, ShardExit
 from rpa_shard.system.memory import oom_kills
 
 BUDGET_BYTES = 1_000_000_000
@@ -17,7 +17,7 @@ MUCH, LITTLE = 900_000_000, 100_000_000
 
 
 def killed(by: signal.Signals, oom: int = 0) -> ShardExit:
-    return ShardExit(signal=by, signal_name=by.name, oom_kills=oom)
+    return DiedOf(by, oom)
 
 
 def blamed(exit: ShardExit, *, killed_for_paper: bool = False, peak: int = LITTLE) -> bool:
@@ -53,7 +53,7 @@ def test_a_signal_from_outside_is_not_blamed_on_the_paper(by: signal.Signals, pe
 @pytest.mark.parametrize("peak", [0, MUCH])
 def test_an_exit_is_not_blamed_on_the_paper(code: int, peak: int) -> None:
     """Not even one whose code looks like a signal: the shard itself chose it."""
-    assert not blamed(ShardExit(code=code, oom_kills=1), peak=peak)
+    assert not blamed(Exited(code), peak=peak)
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,16 @@ def test_a_kill_counts_only_where_memory_was_short_and_the_shard_held_much(oom: 
     assert blamed(killed(signal.SIGKILL, oom), peak=peak) == guilty
 
 
-@pytest.mark.parametrize(
-    "exit", [killed(signal.SIGKILL), killed(signal.SIGTERM), ShardExit(code=1), ShardExit(code=0)], ids=str
-)
+@pytest.mark.parametrize("exit", [killed(signal.SIGKILL), killed(signal.SIGTERM), Exited(1), Exited(0)], ids=str)
 @pytest.mark.parametrize("peak", [0, MUCH])
 def test_a_kill_because_of_the_paper_is_blamed_on_it(exit: ShardExit, peak: int) -> None:
     assert blamed(exit, killed_for_paper=True, peak=peak)
 
 
 def test_how_an_exit_is_described() -> None:
-    assert str(ShardExit(code=70)) == "exit code 70"
+    assert str(Exited(70)) == "exit code 70"
     assert str(killed(signal.SIGSEGV)) == "signal SIGSEGV"
-    assert str(ShardExit(signal=63)) == "signal 63"
+    assert str(DiedOf(63)) == "signal 63"
 
 
 EVENTS = "low 0\nhigh 0\nmax 7\noom 4\noom_kill {}\noom_group_kill 9\n"

@@ -18,22 +18,34 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.breadcrumb import Crumb
 from rpa_shard.ipc.messages import FromShard, ToShard
 from rpa_shard.ipc.run_status import ProcessFigures
+from rpa_shard.system.deaths import signal_name
 
 
 @dataclass(frozen=True, slots=True)
-class ShardExit:
-    """How a shard ended: by its exit code, or by a signal.
+class Exited:
+    """A shard ended by itself, with an exit code."""
+
+    code: int
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class DiedOf:
+    """A signal ended a shard.
 
     `oom_kills` is how many processes the kernel killed for lack of memory while it lived, as far as that is known.
     """
 
-    code: int | None = None
-    signal: int | None = None
-    signal_name: str = ""
+    signal: int
     oom_kills: int = 0
 
     def __str__(self) -> str:
-        return f"exit code {self.code}" if self.signal is None else f"signal {self.signal_name or self.signal}"
+        return f"signal {signal_name(self.signal)}"
+
+
+ShardExit = Exited | DiedOf
 
 
 class PlacedShard(Protocol):

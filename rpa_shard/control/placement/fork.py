@@ -23,7 +23,7 @@ from typing import Any, NoReturn, Self
 import psutil
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.placement import ShardExit
+from rpa_shard.control.placement import DiedOf, Exited, ShardExit
 from rpa_shard.ipc.breadcrumb import Crumb, read_breadcrumb
 from rpa_shard.ipc.messages import Broke, FromShard, Inbox, ToShard, encode
 from rpa_shard.ipc.run_directory import RunDirectory
@@ -66,9 +66,7 @@ class ForkedShard:
             return None
         killed = oom_kills() - self._oom_kills_before
         code = os.waitstatus_to_exitcode(status)
-        if code >= 0:
-            return ShardExit(code=code, oom_kills=killed)
-        return ShardExit(signal=-code, signal_name=signal.Signals(-code).name, oom_kills=killed)
+        return Exited(code) if code >= 0 else DiedOf(-code, killed)
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):

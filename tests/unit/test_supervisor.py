@@ -1,0 +1,277 @@
+"""The supervisor over a placement without processes: what it does with its shards, step by step."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from rpa_shard.config.host_policy import parse_policies
+from rpa_shard.config.settings import Settings
+from rpa_shard.control.placement import DiedOf, Exited, PlacedShard, Placement, ShardExit
+from rpa_shard.control.progress import Progress
+from rpa_shard.control.supervisor import RunEnd, Supervisor
+from rpa_shard.ipc.breadcrumb import Crumb
+from rpa_shard.ipc.messages import (
+    Broke,
+    Drain,
+    FromShard,
+    HostStates,
+    Pause,
+    PermitsGranted,
+    PermitsWanted,
+    Reported,
+    ToShard,
+)
+from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardReport, ShardState, read_status
+from rpa_shard.model.phase import PREP
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import engine_of, open_ledger
+from rpa_shard.store.layout import Layout
+
+HOST = "source.example"
+WORKING = Reported(ShardReport(state=ShardState.READY, outstanding=3, by_status={"pending": 3}))
+DONE = Reported(ShardReport(state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, completed={"prep": 3}))
+
+
+@dataclass
+class ImaginaryShard:
+    """A shard without a process; it ends when it is drained or killed."""
+
+    number: int
+    pid: int = field(default_factory=os.getpid)
+    born: float = 0.0
+    outbox: deque[FromShard] = field(default_factory=deque)
+    received: list[ToShard] = field(default_factory=list)
+    end: ShardExit | None = None
+    listens: bool = True
+    crumb: Crumb | None = None
+    closed: bool = False
+
+    def poll(self) -> ShardExit | None:
+        return self.end
+
+    def kill(self) -> None:
+        self.end = self.end or DiedOf(signal.SIGKILL)
+
+    def send(self, message: ToShard) -> bool:
+        self.received.append(message)
+        if isinstance(message, Drain) and self.listens:
+            self.end = self.end or Exited(0)
+        return self.listens
+
+    def receive(self) -> Sequence[FromShard]:
+        sent = list(self.outbox)
+        self.outbox.clear()
+        return sent
+
+    def parsing(self) -> Crumb | None:
+        return self.crumb
+
+    def memory_bytes(self) -> int:
+        return 1_000
+
+    def figures(self) -> ProcessFigures | None:
+        return ProcessFigures(descriptors=7, rss_bytes=1_000)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class ImaginaryPlacement:
+    """Starts imaginary shards; at each `wait` the next step of a script happens."""
+
+    script: deque[Callable[[], None]]
+    started: list[ImaginaryShard] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def start(self, number: int, settings: Settings) -> ImaginaryShard:
+        if self.fails is not None:
+            raise self.fails
+        self.started.append(ImaginaryShard(number))
+        return self.started[-1]
+
+    def wait(self, seconds: float) -> None:
+        assert seconds >= 0
+        if self.script:
+            self.script.popleft()()
+
+    def last(self, number: int) -> ImaginaryShard:
+        """The latest shard of a number."""
+        return next(shard for shard in reversed(self.started) if shard.number == number)
+
+
+@dataclass
+class Stage:
+    """A folder with three papers, and a supervisor whose placement follows a script."""
+
+    folder: DataFolder
+    settings: Settings
+    placement: ImaginaryPlacement = field(default_factory=lambda: ImaginaryPlacement(deque()))
+
+    def run(self, *steps: Callable[[], None], daemon: bool = False) -> RunEnd:
+        self.placement.script.extend(steps)
+        placement: Placement = self.placement
+        progress = Progress(self.settings.run_phases, shown=False)
+        return Supervisor(self.settings, placement, daemon=daemon, progress=progress).run()
+
+    def reports(self, message: FromShard) -> Callable[[], None]:
+        """A step: every living shard sends a message."""
+
+        def step() -> None:
+            for shard in self.placement.started:
+                if shard.end is None:
+                    shard.outbox.append(message)
+
+        return step
+
+    def status(self) -> RunStatus:
+        status = read_status(self.folder.run.status_file)
+        assert status is not None
+        return status
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    folder = DataFolder(tmp_path / "data")
+    with open_ledger(folder, Layout(8, 2)) as ledger:
+        ledger.add(["2401.00001", "2401.00002", "2401.00003"])
+    settings = Settings(
+        data_dir=folder.root,
+        shard_count=2,
+        workers=8,
+        retry_delay_scale=0.0,
+        crash_loop_deaths=2,
+        min_free_bytes=0,
+        host_policies=parse_policies(f"{HOST}=1/0.01@1"),
+    )
+    return Stage(folder, settings)
+
+
+def test_an_imaginary_shard_is_a_placed_shard() -> None:
+    shard: PlacedShard = ImaginaryShard(0)
+    assert shard.poll() is None
+
+
+def test_a_run_ends_when_all_shards_have_nothing_left(stage: Stage) -> None:
+    end = stage.run(stage.reports(WORKING), stage.reports(DONE))
+    assert (end.signal, end.cause, end.completed) == (0, None, 6)
+    assert [shard.number for shard in stage.placement.started] == [0, 1]
+    assert all(shard.received[-1] == Drain() and shard.closed for shard in stage.placement.started)
+    status = stage.status()
+    assert (status.state, status.completed, status.deaths) == (RunState.ENDED, {"prep": 6}, ())
+    assert [shard.peak.descriptors for shard in status.shards] == [7, 7]
+
+
+async def test_what_a_dead_shard_held_goes_back_before_it_starts_again(stage: Stage) -> None:
+    engine = engine_of(stage.folder)
+    async with engine.open_store(0, 60.0) as store:
+        claims = await store.claim(PREP, 3)
+
+    def die() -> None:
+        shard = stage.placement.last(0)
+        shard.outbox.append(Broke("OSError: no room"))
+        shard.end = Exited(1)
+
+    # Leases from before the run are freed at its start; so are these, when the shard that held them dies.
+    end = stage.run(stage.reports(WORKING), die, stage.reports(WORKING), stage.reports(DONE))
+    assert end.cause is None
+    assert [shard.number for shard in stage.placement.started] == [0, 1, 0]
+    with engine.open_ledger() as ledger:
+        assert ledger.leases().held == 0
+        for claim in claims:
+            assert [line.event for line in ledger.history(claim.paper_id)] == ["reclaimed"]
+    (death,) = stage.status().deaths
+    assert (death.shard, death.cause) == (0, "exit code 1: OSError: no room")
+    assert stage.status().handed_back == len(claims)
+
+
+def test_deaths_without_end_stop_the_run(stage: Stage) -> None:
+    def die() -> None:
+        stage.placement.last(0).end = DiedOf(signal.SIGKILL)
+
+    end = stage.run(die, lambda: None, die, lambda: None, die)
+    assert end.cause == "shards died 3 times within a minute, last: signal SIGKILL"
+    assert stage.status().state is RunState.ENDED
+    assert stage.status().cause == end.cause
+
+
+def test_a_placement_that_has_no_room_stops_the_run_with_its_cause(stage: Stage) -> None:
+    stage.placement.fails = BlockingIOError(11, "Resource temporarily unavailable")
+    end = stage.run()
+    assert end.cause is not None
+    assert end.cause.endswith("last: [Errno 11] Resource temporarily unavailable")
+    assert stage.placement.started == []
+
+
+def test_a_shard_that_does_not_listen_is_killed(stage: Stage) -> None:
+    def stop_listening() -> None:
+        shard = stage.placement.last(1)
+        shard.listens = False
+        shard.outbox.append(PermitsWanted(HOST, 1))
+
+    steps = [stop_listening, *[lambda: None] * 200]
+    end = stage.run(*steps, stage.reports(WORKING), stage.reports(DONE), daemon=False)
+    assert end.cause is None
+    deaths = [(death.shard, death.cause) for death in stage.status().deaths]
+    assert deaths == [(1, "signal SIGKILL (no longer reads messages from the supervisor)")]
+
+
+def test_new_shards_hear_of_hosts_and_those_that_ask_get_permits(stage: Stage) -> None:
+    def ask() -> None:
+        stage.placement.last(0).outbox.append(PermitsWanted(HOST, 1))
+
+    def has_permit() -> bool:
+        return any(isinstance(each, PermitsGranted) for each in stage.placement.last(0).received)
+
+    def finish_once_granted() -> None:
+        stage.placement.script.append(stage.reports(DONE) if has_permit() else finish_once_granted)
+
+    stage.run(stage.reports(WORKING), ask, finish_once_granted)
+    assert all(isinstance(shard.received[0], HostStates) for shard in stage.placement.started)
+    (granted,) = (each for each in stage.placement.last(0).received if isinstance(each, PermitsGranted))
+    assert (granted.host, len(granted.permits)) == (HOST, 1)
+
+
+def test_a_signal_drains_and_a_second_one_kills(stage: Stage) -> None:
+    for shard_listens, signals in ((True, 1), (False, 2)):
+        stage.placement = ImaginaryPlacement(deque())
+
+        def signalled(listens: bool = shard_listens) -> None:
+            for shard in stage.placement.started:
+                shard.listens = listens
+            signal.raise_signal(signal.SIGTERM)
+
+        end = stage.run(stage.reports(WORKING), *[signalled] * signals)
+        assert end.signal == signal.SIGTERM
+        ends = {type(shard.end) for shard in stage.placement.started}
+        assert ends == {Exited if shard_listens else DiedOf}
+
+
+def test_a_full_disk_pauses_shards_also_those_that_start_later(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, min_free_bytes=10**15)
+
+    def die() -> None:
+        stage.placement.last(0).end = DiedOf(signal.SIGKILL)
+
+    stage.run(stage.reports(WORKING), die, lambda: None, stage.reports(WORKING), stage.reports(DONE))
+    died, living, later = stage.placement.started
+    assert died.end == DiedOf(signal.SIGKILL)
+    assert Pause() in living.received
+    assert Pause() in later.received
+    assert stage.status().paused
