@@ -1,9 +1,10 @@
 """Papers for idle workers, and the leases of all that are held.
 
 Guarantee: no more papers are claimed than there are idle workers, so none waits under a lease for a worker; later
-phases are served first, so that what is begun gets finished; every held lease is renewed, also during a drain, until
-its claim is ended. Limit: renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and
-the fence in the store then throws its work away.
+phases are served first, so that what is begun gets finished; nothing is claimed in a pause, and nothing begun once the
+claims are closed; every held lease is renewed, also during a drain, until its claim is ended. Limit: renewal runs on
+the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then throws its work
+away.
 """
 
 from __future__ import annotations
