@@ -1,9 +1,10 @@
 """Claims for idle workers, and the leases of all papers that are held.
 
 Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
-are served first, so that papers in progress get finished; every lease is renewed, even during a drain, until its claim
-is ended. Limit: renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in
-the store then discards its work.
+are served first, so that papers in progress get finished; nothing is claimed during a pause, and no paper is handed out
+once the claims are closed; every lease is renewed, even during a drain, until its claim is ended. Limit: renewal runs on
+the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then discards its
+work.
 """
 
 from __future__ import annotations
@@ -71,7 +72,16 @@ class Claims:
         self._wanted.set()
         if len(self._idle_workers) >= self._group:
             self._wanted_by_group.set()
-        return await waiting
+        try:
+            claim = await waiting
+        except asyncio.CancelledError:
+            if not waiting.cancelled() and (claim := waiting.result()) is not None:
+                await self._hand_back(claim)
+            raise
+        if claim is not None and self._closed.is_set():  # between the claim and this turn of the loop
+            await self._hand_back(claim)
+            return None
+        return claim
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Ends a claim in the store; False if its lease was lost."""
@@ -90,7 +100,8 @@ class Claims:
 
     def pause(self) -> None:
         """No more claims for now."""
-        self._not_paused.clear()
+        if not self._closed.is_set():
+            self._not_paused.clear()
 
     def resume(self) -> None:
         """Ends a pause."""
@@ -108,12 +119,10 @@ class Claims:
         """Makes claims for idle workers until `close`."""
         while not self._closed.is_set():
             await self._wanted.wait()
-            await self._not_paused.wait()
             await _wait_for(self._wanted_by_group, GATHER_SECONDS)
-            if self._closed.is_set():
-                break
+            await self._not_paused.wait()
             self._look_now.clear()
-            self._nothing_to_claim = not await self._claim_for_idle_workers()
+            self._nothing_to_claim = await self._claim_for_idle_workers()
             if self._nothing_to_claim:
                 self.ran_dry.set()
                 if not self._closed.is_set():
@@ -132,27 +141,44 @@ class Claims:
             await self._store.reclaim_expired(self._held.keys())
 
     async def _claim_for_idle_workers(self) -> bool:
-        claimed = False
-        # A worker that was cancelled is no longer waiting.
-        self._idle_workers = deque(each for each in self._idle_workers if not each.done())
-        for phase in self._phases:
-            if not self._idle_workers:
-                break
-            for claim in await self._store.claim(phase, len(self._idle_workers)):
-                claimed = True
-                self._held[claim.lease_id] = claim
-                await self._hand_out(claim)
+        """Claims for the workers that are idle now; True if nothing is left to claim."""
+        nothing_to_claim = await self._claim_from_phases()
         if not self._idle_workers:
             self._wanted.clear()
         if len(self._idle_workers) < self._group:
             self._wanted_by_group.clear()
-        return claimed
+        return nothing_to_claim
 
-    async def _hand_out(self, claim: Claim) -> None:
-        """Gives a claim to an idle worker, or back to the store if the last one was cancelled meanwhile."""
+    async def _claim_from_phases(self) -> bool:
+        self._forget_cancelled_workers()
+        # Workers that ask meanwhile wait for the next round, when later phases go first again.
+        unserved = len(self._idle_workers)
+        nothing_to_claim = True
+        for phase in self._phases:
+            self._forget_cancelled_workers()
+            limit = min(unserved, len(self._idle_workers))
+            if not limit or self._closed.is_set() or not self._not_paused.is_set():
+                return False
+            claims = await self._store.claim(phase, limit)
+            self._held.update((claim.lease_id, claim) for claim in claims)
+            unserved -= len(claims)
+            nothing_to_claim = nothing_to_claim and not claims
+            without_worker = [claim for claim in claims if not self._hand_out(claim)]
+            await asyncio.gather(*map(self._hand_back, without_worker))
+        return nothing_to_claim
+
+    def _forget_cancelled_workers(self) -> None:
+        self._idle_workers = deque(each for each in self._idle_workers if not each.done())
+
+    def _hand_out(self, claim: Claim) -> bool:
+        """Gives a claim to an idle worker; False if none is left."""
         while self._idle_workers:
             if _give(self._idle_workers.popleft(), claim):
-                return
+                return True
+        return False
+
+    async def _hand_back(self, claim: Claim) -> None:
+        """Gives a claim back to the store."""
         await self.finish(claim, released(claim.phase, "no worker was left for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
