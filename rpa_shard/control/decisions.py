@@ -22,7 +22,7 @@ RECYCLE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartShard:
     """Start a shard; if it left a suspect, `charge_suspect` says whether that attempt is charged."""
 
     number: int
@@ -30,7 +30,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class DrainShard:
     """Ask a shard to end; `reason` says why, unless the run itself ends."""
 
     number: int
@@ -38,7 +38,7 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillShard:
     """End a shard at once."""
 
     number: int
@@ -55,7 +55,7 @@ class SetPaused:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportDeath:
     """A shard died unexpectedly or could not be started: for the log and the status."""
 
     number: int
@@ -63,11 +63,11 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Reshard:
+class MovePapers:
     """No shard lives any more: move the papers, then call `resharded`."""
 
 
-Command = Start | Drain | Kill | SetPaused | Report | Reshard
+Command = StartShard | DrainShard | KillShard | SetPaused | ReportDeath | MovePapers
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Limits:
 @dataclass(slots=True)
 class _Living:
     recycling: bool = False
-    killed: Kill | None = None
+    killed: KillShard | None = None
 
     @property
     def makes_room(self) -> bool:
@@ -132,7 +132,7 @@ class Decisions:
         self._restart_at: dict[int, tuple[float, bool]] = {}
         self._drain_until = 0.0
         self._paused = False
-        self._commands: deque[Command] = deque(Start(number) for number in range(shard_count))
+        self._commands: deque[Command] = deque(StartShard(number) for number in range(shard_count))
 
     @property
     def is_over(self) -> bool:
@@ -179,11 +179,11 @@ class Decisions:
                 for_paper = shard.killed is not None and shard.killed.for_paper
                 self._note_death(number, cause, now, for_paper=for_paper, charge_suspect=papers_doing)
         elif self.state is RunState.RESIZING and not self._living:
-            self._commands.append(Reshard())
+            self._commands.append(MovePapers())
 
     def stopped_listening(self, number: int) -> None:
         """A living shard no longer reads its messages."""
-        self._kill(Kill(number, "no longer reads messages from the supervisor"))
+        self._kill(KillShard(number, "no longer reads messages from the supervisor"))
 
     def makes_room(self, number: int) -> bool:
         """Whether a living shard will be replaced by a fresh one when it ends."""
@@ -200,7 +200,7 @@ class Decisions:
             self._drain(RunState.STOPPING, now)
         else:
             for shard in self._living:
-                self._kill(Kill(shard, "a second signal to stop"))
+                self._kill(KillShard(shard, "a second signal to stop"))
         self.signal = number
 
     def pause(self, *, paused: bool) -> None:
@@ -210,12 +210,12 @@ class Decisions:
             self._commands.extend(SetPaused(number, paused) for number in self._living)
 
     def resize(self, now: float) -> None:
-        """The number of shards changes: the shards drain, and then `Reshard` is commanded."""
+        """The number of shards changes: the shards drain, and then `MovePapers` is commanded."""
         if self.state is not RunState.RUNNING:
             return
         self._drain(RunState.RESIZING, now)
         if not self._living:
-            self._commands.append(Reshard())
+            self._commands.append(MovePapers())
 
     def resharded(self, shard_count: int) -> None:
         """The papers have moved to where they belong among this number of shards."""
@@ -245,9 +245,9 @@ class Decisions:
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:
         self._starting[number] = charge_suspect
-        self._commands.append(Start(number, charge_suspect))
+        self._commands.append(StartShard(number, charge_suspect))
 
-    def _kill(self, kill: Kill) -> None:
+    def _kill(self, kill: KillShard) -> None:
         shard = self._living[kill.number]
         if shard.killed is None:
             shard.killed = kill
@@ -258,12 +258,12 @@ class Decisions:
         self._drain_until = now + self._limits.drain_seconds + KILL_AFTER_DRAIN_SECONDS
         self._restart_at.clear()
         self._starting.clear()
-        self._commands = deque(each for each in self._commands if not isinstance(each, (Start, Reshard)))
-        self._commands.extend(Drain(number) for number in self._living)
+        self._commands = deque(each for each in self._commands if not isinstance(each, (StartShard, MovePapers)))
+        self._commands.extend(DrainShard(number) for number in self._living)
 
     def _note_death(self, number: int, cause: str, now: float, *, for_paper: bool, charge_suspect: bool) -> None:
         """Schedules the restart of a shard that died or could not be started, or gives up the run."""
-        self._commands.append(Report(number, cause))
+        self._commands.append(ReportDeath(number, cause))
         delay = 0.0 if for_paper else self._restarts.died(number, now)
         if delay is None:
             deaths = self._limits.crash_loop_deaths + 1
@@ -275,13 +275,13 @@ class Decisions:
     def _enforce_deadlines(self, number: int, view: ShardView, now: float) -> None:
         limits, parsing = self._limits, view.parsing
         if parsing is not None and parsing.seconds > limits.extract_deadline_seconds:
-            self._kill(Kill(number, f"extraction of {parsing.paper_id} passed its deadline", for_paper=True))
+            self._kill(KillShard(number, f"extraction of {parsing.paper_id} passed its deadline", for_paper=True))
         elif parsing is not None and parsing.memory_bytes > limits.shard_memory_bytes:
-            self._kill(Kill(number, f"over its memory budget while parsing {parsing.paper_id}", for_paper=True))
+            self._kill(KillShard(number, f"over its memory budget while parsing {parsing.paper_id}", for_paper=True))
         elif view.silent_seconds > limits.shard_silence_seconds:
-            self._kill(Kill(number, f"silent for more than {limits.shard_silence_seconds:g} s"))
+            self._kill(KillShard(number, f"silent for more than {limits.shard_silence_seconds:g} s"))
         elif self.state is not RunState.RUNNING and now > self._drain_until:
-            self._kill(Kill(number, "did not drain in time"))
+            self._kill(KillShard(number, "did not drain in time"))
 
     def _recycle_one(self, views: Mapping[int, ShardView]) -> None:
         """Drains and replaces a shard that nears its memory budget, one shard at a time."""
@@ -292,7 +292,7 @@ class Decisions:
             if number in self._living and is_large and view.state is ShardState.READY:
                 self._living[number].recycling = True
                 reason = f"holds {view.memory_bytes / 1e6:.0f} MB: it drains and is replaced"
-                self._commands.append(Drain(number, reason))
+                self._commands.append(DrainShard(number, reason))
                 return
 
     def _finish_if_done(self, views: Mapping[int, ShardView], now: float) -> None:

@@ -114,7 +114,8 @@ def _kill_orphans(status: RunStatus | None, say: Callable[[str], None], *, all_o
 
 def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> None:
     engine = engine_of(folder)
-    stored = engine.create(target)
+    stored = engine.stored_layout()
+    assert stored is not None, "the store has been made"
     if stored.layout == target and stored.moving_to is None:
         return
     if stored.moving_to is None:

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.blame import is_papers_doing
-from rpa_shard.control.decisions import Decisions, Drain, Kill, Limits, Report, Reshard, SetPaused, Start
+from rpa_shard.control.decisions import (
+    Decisions,
+    DrainShard,
+    KillShard,
+    Limits,
+    MovePapers,
+    ReportDeath,
+    SetPaused,
+    StartShard,
+)
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.placement import Placement, ShardExit
@@ -144,23 +153,23 @@ class Supervisor:
     def _carry_out(self) -> None:
         for command in self._decisions.commands():
             match command:
-                case Start(number, charge_suspect):
+                case StartShard(number, charge_suspect):
                     self._start(number, charge_suspect=charge_suspect)
-                case Drain(number, reason):
+                case DrainShard(number, reason):
                     if reason:
                         log.warning("shard %d %s", number, reason)
                     self._send(number, messages.Drain())
-                case Kill(number, reason):
+                case KillShard(number, reason):
                     log.warning("killing shard %d: %s", number, reason)
                     self._shards[number].placed.kill()
                 case SetPaused(number, paused):
                     self._send(number, messages.Pause() if paused else messages.Resume())
-                case Report(number, cause):
+                case ReportDeath(number, cause):
                     log.warning("shard %d died: %s", number, cause)
                     self._record.died(number, cause)
                     if self._decisions.cause is not None:
                         log.error("crash loop: %s", self._decisions.cause)
-                case Reshard():
+                case MovePapers():
                     self._reshard()
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:

@@ -135,7 +135,7 @@ def _lease_check(folder: DataFolder, *, live: bool) -> Check:
     if leases.incoherent:
         return Check("leases", Level.CRITICAL, text)
     if leases.expired or (leases.held and not live):
-        return Check("leases", Level.WARNING, text + "; the next run frees them" * (not live))
+        return Check("leases", Level.WARNING, text if live else f"{text}; the next run frees them")
     return Check("leases", Level.OK, text)
 
 

@@ -2,8 +2,8 @@
 
 Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
 are served first, so that papers in progress get finished; nothing is claimed during a pause, and no paper is handed out
-once the claims are closed; every lease is renewed, even during a drain, until its claim is ended. Limit: renewal runs on
-the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then discards its
+once the claims are closed; every lease is renewed, even during a drain, until its claim is ended. Limit: renewal runs
+on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then discards its
 work.
 """
 

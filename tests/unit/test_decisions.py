@@ -14,15 +14,15 @@ from rpa_shard.control.decisions import (
     KILL_AFTER_DRAIN_SECONDS,
     Command,
     Decisions,
-    Drain,
-    Kill,
+    DrainShard,
+    KillShard,
     Limits,
+    MovePapers,
     Parsing,
-    Report,
-    Reshard,
+    ReportDeath,
     SetPaused,
     ShardView,
-    Start,
+    StartShard,
 )
 from rpa_shard.ipc.run_status import RunState, ShardState
 
@@ -42,7 +42,7 @@ GIVEN_UP_AFTER_SECONDS = LIMITS.drain_seconds + KILL_AFTER_DRAIN_SECONDS
 def begun(shards: int = 2, *, daemon: bool = False) -> Decisions:
     """A run with all its shards started."""
     decisions = Decisions(LIMITS, shards, daemon=daemon)
-    assert list(decisions.commands()) == [Start(number) for number in range(shards)]
+    assert list(decisions.commands()) == [StartShard(number) for number in range(shards)]
     for number in range(shards):
         decisions.started(number)
     assert list(decisions.commands()) == []
@@ -54,7 +54,7 @@ def test_a_run_ends_when_nothing_is_outstanding() -> None:
     decisions.tick(0.0, {0: DONE, 1: READY})
     assert list(decisions.commands()) == []
     decisions.tick(1.0, {0: DONE, 1: DONE})
-    assert list(decisions.commands()) == [Drain(0), Drain(1)]
+    assert list(decisions.commands()) == [DrainShard(0), DrainShard(1)]
     assert decisions.state is RunState.FINISHING
     for number in (0, 1):
         assert not decisions.is_over
@@ -73,11 +73,11 @@ def test_a_dead_shard_restarts_after_a_delay_and_charges_its_suspect_only_if_it_
     decisions = begun()
     decisions.exited(0, "signal SIGKILL", 10.0, papers_doing=False)
     decisions.exited(1, "signal SIGSEGV", 10.0, papers_doing=True)
-    assert list(decisions.commands()) == [Report(0, "signal SIGKILL"), Report(1, "signal SIGSEGV")]
+    assert list(decisions.commands()) == [ReportDeath(0, "signal SIGKILL"), ReportDeath(1, "signal SIGSEGV")]
     decisions.tick(10.1, {})
     assert list(decisions.commands()) == []
     decisions.tick(10.5, {})
-    assert list(decisions.commands()) == [Start(0, charge_suspect=False), Start(1, charge_suspect=True)]
+    assert list(decisions.commands()) == [StartShard(0, charge_suspect=False), StartShard(1, charge_suspect=True)]
 
 
 def test_a_start_that_fails_takes_no_other_start_with_it_past_the_end() -> None:
@@ -88,9 +88,9 @@ def test_a_start_that_fails_takes_no_other_start_with_it_past_the_end() -> None:
     list(decisions.commands())
     decisions.tick(1.0, {3: READY})
     commands = decisions.commands()
-    assert next(commands) == Start(0)
+    assert next(commands) == StartShard(0)
     decisions.start_failed(0, "the disk is damaged", 1.0)
-    assert list(commands) == [Report(0, "the disk is damaged"), Drain(3)]
+    assert list(commands) == [ReportDeath(0, "the disk is damaged"), DrainShard(3)]
     assert decisions.state is RunState.CRASH_LOOP
     assert decisions.cause == "shards died 4 times within a minute, last: the disk is damaged"
     decisions.exited(3, "exit code 0", 2.0, papers_doing=False)
@@ -109,7 +109,7 @@ def test_deadlines_are_enforced_once(view: ShardView, reason: str, for_paper: bo
     decisions = begun(1)
     decisions.tick(0.0, {0: view})
     decisions.tick(0.2, {0: view})
-    assert list(decisions.commands()) == [Kill(0, reason, for_paper)]
+    assert list(decisions.commands()) == [KillShard(0, reason, for_paper)]
     assert decisions.killed_for_paper(0) is for_paper
 
 
@@ -120,7 +120,7 @@ def test_what_a_paper_does_to_its_shard_is_no_crash_loop() -> None:
         decisions.tick(now, {0: ShardView(parsing=Parsing("p", 121.0, 0))})
         decisions.exited(0, "signal SIGKILL", now, papers_doing=True)
         decisions.tick(now, {})
-        assert Start(0, charge_suspect=True) in list(decisions.commands())
+        assert StartShard(0, charge_suspect=True) in list(decisions.commands())
         decisions.started(0)
     assert decisions.state is RunState.RUNNING
 
@@ -129,9 +129,9 @@ def test_a_shard_that_does_not_drain_is_killed() -> None:
     decisions = begun(1)
     decisions.signalled(SIGTERM, 0.0)
     decisions.tick(GIVEN_UP_AFTER_SECONDS, {0: READY})
-    assert list(decisions.commands()) == [Drain(0)]
+    assert list(decisions.commands()) == [DrainShard(0)]
     decisions.tick(GIVEN_UP_AFTER_SECONDS + 0.1, {0: READY})
-    assert list(decisions.commands()) == [Kill(0, "did not drain in time")]
+    assert list(decisions.commands()) == [KillShard(0, "did not drain in time")]
 
 
 def test_a_second_signal_kills() -> None:
@@ -139,8 +139,8 @@ def test_a_second_signal_kills() -> None:
     decisions.signalled(SIGINT, 0.0)
     decisions.signalled(SIGTERM, 0.1)
     assert list(decisions.commands())[-2:] == [
-        Kill(0, "a second signal to stop"),
-        Kill(1, "a second signal to stop"),
+        KillShard(0, "a second signal to stop"),
+        KillShard(1, "a second signal to stop"),
     ]
     assert decisions.signal == SIGTERM
 
@@ -149,12 +149,12 @@ def test_a_shard_that_grows_makes_room_one_at_a_time() -> None:
     decisions = begun(2)
     large = ShardView(ShardState.READY, outstanding=5, memory_bytes=801)
     decisions.tick(0.0, {0: large, 1: large})
-    assert list(decisions.commands()) == [Drain(0, "holds 0 MB: it drains and is replaced")]
+    assert list(decisions.commands()) == [DrainShard(0, "holds 0 MB: it drains and is replaced")]
     decisions.tick(0.2, {0: large, 1: large})
     assert list(decisions.commands()) == []
     decisions.exited(0, "exit code 0", 1.0, papers_doing=False)
     decisions.tick(1.0, {1: large})
-    assert list(decisions.commands()) == [Start(0), Drain(1, "holds 0 MB: it drains and is replaced")], (
+    assert list(decisions.commands()) == [StartShard(0), DrainShard(1, "holds 0 MB: it drains and is replaced")], (
         "at once, and it was no death"
     )
 
@@ -162,14 +162,14 @@ def test_a_shard_that_grows_makes_room_one_at_a_time() -> None:
 def test_a_resize_drains_moves_and_starts_again() -> None:
     decisions = begun(2)
     decisions.resize(0.0)
-    assert list(decisions.commands()) == [Drain(0), Drain(1)]
+    assert list(decisions.commands()) == [DrainShard(0), DrainShard(1)]
     decisions.exited(0, "exit code 0", 1.0, papers_doing=False)
     assert list(decisions.commands()) == []
     assert not decisions.is_over
     decisions.exited(1, "exit code 0", 1.0, papers_doing=False)
-    assert list(decisions.commands()) == [Reshard()]
+    assert list(decisions.commands()) == [MovePapers()]
     decisions.resharded(3)
-    assert list(decisions.commands()) == [Start(0), Start(1), Start(2)]
+    assert list(decisions.commands()) == [StartShard(0), StartShard(1), StartShard(2)]
     assert decisions.state is RunState.RUNNING
 
 
@@ -181,7 +181,7 @@ def test_a_pause_reaches_the_living_and_those_that_start_later() -> None:
     decisions.pause(paused=True)
     assert list(decisions.commands()) == [SetPaused(0, True)]
     decisions.tick(5.0, {})
-    assert list(decisions.commands()) == [Start(1)]
+    assert list(decisions.commands()) == [StartShard(1)]
     decisions.started(1)
     assert list(decisions.commands()) == [SetPaused(1, True)]
     decisions.pause(paused=False)
@@ -194,7 +194,7 @@ class World:
 
     living: set[int] = field(default_factory=set)
     drained: set[int] = field(default_factory=set)
-    killed: dict[int, Kill] = field(default_factory=dict)
+    killed: dict[int, KillShard] = field(default_factory=dict)
     resharding: bool = False
 
     def forget(self, number: int) -> None:
@@ -225,20 +225,20 @@ class AnyOrder(RuleBasedStateMachine):
     def carry_out(self) -> None:
         """Carries out commands like the supervisor."""
         actions: dict[type, Callable[..., None]] = {
-            Start: self.on_start,
-            Drain: lambda command: self.world.drained.add(command.number),
-            Kill: self.on_kill,
+            StartShard: self.on_start,
+            DrainShard: lambda command: self.world.drained.add(command.number),
+            KillShard: self.on_kill,
             SetPaused: self.on_paused,
-            Report: lambda command: None,
-            Reshard: self.on_reshard,
+            ReportDeath: lambda command: None,
+            MovePapers: self.on_reshard,
         }
         for command in self.decisions.commands():
             number: int | None = getattr(command, "number", None)
-            if isinstance(command, (Drain, Kill, SetPaused)):
+            if isinstance(command, (DrainShard, KillShard, SetPaused)):
                 assert number in self.world.living, f"{command} is for a shard that lives"
             actions[type(command)](command)
 
-    def on_start(self, command: Start) -> None:
+    def on_start(self, command: StartShard) -> None:
         assert self.decisions.state is RunState.RUNNING, "nothing is started while the run drains"
         assert command.number not in self.world.living
         assert command.number < self.decisions.shard_count
@@ -249,7 +249,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.world.living.add(command.number)
             self.decisions.started(command.number)
 
-    def on_kill(self, command: Kill) -> None:
+    def on_kill(self, command: KillShard) -> None:
         assert command.number not in self.world.killed, "once is enough"
         self.world.killed[command.number] = command
 
