@@ -32,9 +32,9 @@ from rpa_shard.store.outcome import Outcome, completed, failed, postponed, suspe
 from rpa_shard.store.repairs import Losses, RepairedFile, RepairReport
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.repair import rebuild
-from rpa_shard.store.sqlite.repair.pages import records_of
-from rpa_shard.store.sqlite.repair.rows import COLUMNS
+from rpa_shard.store.sqlite.salvage import rebuild
+from rpa_shard.store.sqlite.salvage.pages import records_of
+from rpa_shard.store.sqlite.salvage.rows import COLUMNS
 from tests.finished import write_finished
 
 PAPERS, DONE = 600, 100

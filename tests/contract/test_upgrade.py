@@ -17,7 +17,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.repair.rows import COLUMNS
+from rpa_shard.store.sqlite.salvage.rows import COLUMNS
 from rpa_shard.store.sqlite.shard_file import open_shard_file
 from rpa_shard.testing.sample_papers import demo_collection
 from tests.old_folder import (

@@ -28,8 +28,8 @@ from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import released
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.repair.pages import Record
-from rpa_shard.store.sqlite.repair.rows import COLUMNS, salvage
+from rpa_shard.store.sqlite.salvage.pages import Record
+from rpa_shard.store.sqlite.salvage.rows import COLUMNS, salvage
 from rpa_shard.system.files import replace_file
 
 

@@ -18,7 +18,7 @@ from rpa_shard.store.sqlite import ledger, reclaim, reshard
 from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, SQLiteCatalogueReader, open_catalogue
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import SQLiteLedger
-from rpa_shard.store.sqlite.repair.folder import repair_folder
+from rpa_shard.store.sqlite.salvage.folder import repair_folder
 from rpa_shard.store.sqlite.store import SQLiteStore
 
 

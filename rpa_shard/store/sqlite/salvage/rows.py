@@ -16,7 +16,7 @@ from typing import Any
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, PREP, Status
-from rpa_shard.store.sqlite.repair.pages import Record, Value
+from rpa_shard.store.sqlite.salvage.pages import Record, Value
 
 COLUMNS = (
     "id", "worker", "priority", "status", "attempts", "next_attempt_at", "lease_id", "lease_expires_at", "suspect",

@@ -28,9 +28,9 @@ from rpa_shard.store.sqlite.companions import companions_of, remove_with_compani
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import check_row
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.repair.aside import new_folder_aside
-from rpa_shard.store.sqlite.repair.pages import records_of
-from rpa_shard.store.sqlite.repair.rows import Row, Salvage, blank_row, salvage
+from rpa_shard.store.sqlite.salvage.aside import new_folder_aside
+from rpa_shard.store.sqlite.salvage.pages import records_of
+from rpa_shard.store.sqlite.salvage.rows import Row, Salvage, blank_row, salvage
 from rpa_shard.store.sqlite.shard_file import (
     SHARD_FILE,
     identity_of,

@@ -14,8 +14,8 @@ from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.companions import with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.repair.aside import new_folder_aside
-from rpa_shard.store.sqlite.repair.rebuild import CUT_SHORT, find_damage, finish, ids_in, repair_file
+from rpa_shard.store.sqlite.salvage.aside import new_folder_aside
+from rpa_shard.store.sqlite.salvage.rebuild import CUT_SHORT, find_damage, finish, ids_in, repair_file
 from rpa_shard.store.sqlite.shard_file import DamagedFileError
 
 
