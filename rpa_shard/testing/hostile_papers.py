@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from io import BytesIO
 
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, ByteStringObject
 
 from rpa_shard.testing.pdf_writer import Page, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -125,9 +126,17 @@ def deep_page_tree(depth: int = 20_000) -> bytes:
     return _assemble(objects)
 
 
+class _RepeatableWriter(PdfWriter):
+    """A writer whose files have the same identifier, from which encryption derives its key, instead of a random one."""
+
+    def generate_file_identifiers(self) -> None:
+        identifier = ByteStringObject(bytes(16))
+        self._ID = ArrayObject((identifier, identifier))
+
+
 def encrypted(password: str, paper_id: str = "2401.00001") -> bytes:
     """A sample paper, encrypted; every reader tries the empty password."""
-    writer = PdfWriter(clone_from=PdfReader(BytesIO(sample_pdf(Kind.TWO_COLUMNS, paper_id))))
+    writer = _RepeatableWriter(clone_from=PdfReader(BytesIO(sample_pdf(Kind.TWO_COLUMNS, paper_id))))
     writer.encrypt(password, owner_password="only the owner has it", algorithm="RC4-128")  # noqa: S106
     content = BytesIO()
     writer.write(content)

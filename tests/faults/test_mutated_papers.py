@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -55,6 +58,14 @@ def test_what_was_read_is_a_valid_record(tmp_path: Path, part: int) -> None:
         read += 1
         assert_valid(found, content)
     assert read > ONE_BY_ONE / 3 / 3
+
+
+def test_the_papers_are_the_same_in_each_process() -> None:
+    seeds = range(40)
+    code = f"import rpa_shard.testing.mutated_papers as m; print(*(hash(m.mutated(seed)) for seed in {seeds}))"
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    outputs = {subprocess.check_output([sys.executable, "-c", code], env=environment) for _ in range(2)}
+    assert len(outputs) == 1
 
 
 def assert_valid(found: Extraction, pdf: bytes) -> None:
