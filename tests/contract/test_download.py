@@ -31,6 +31,8 @@ from rpa_shard.fetch.transport import open_client, trusted_certificates
 from rpa_shard.ipc.messages import (
     HostBlocked,
     HostLimited,
+    NoPdf,
+    NoPdfNoted,
     PermitMessage,
     PermitReturned,
     PermitsGranted,
@@ -87,10 +89,16 @@ async def open_bench(
     messages: list[PermitMessage] = []
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
-        yield Bench(
-            Downloader(client, disk, folder / "tmp", limits, Permits((), messages.append), guard), folder, messages
-        )
+        permits = Permits((), lambda message: note(permits, messages, message))
+        yield Bench(Downloader(client, disk, folder / "tmp", limits, permits, guard), folder, messages)
         await client.aclose()
+
+
+def note(permits: Permits, messages: list[PermitMessage], message: PermitMessage) -> None:
+    """A supervisor that notes every report and does nothing."""
+    messages.append(message)
+    if isinstance(message, NoPdf):
+        asyncio.get_running_loop().call_soon(permits.handle, NoPdfNoted(message.number))
 
 
 @pytest.fixture
@@ -124,7 +132,7 @@ async def test_a_good_mirror(bench: Bench, faulty: Faulty) -> None:
 @pytest.mark.parametrize(
     ("faults", "failure"),
     [
-        ("400*always", Failure.SERVER_ERROR),
+        ("400*always", Failure.UNEXPECTED),
         ("401*always", Failure.BLOCKED),
         ("403*always", Failure.BLOCKED),
         ("404*always", Failure.NOT_FOUND),
@@ -134,7 +142,7 @@ async def test_a_good_mirror(bench: Bench, faulty: Faulty) -> None:
         ("500*always", Failure.SERVER_ERROR),
         ("502*always", Failure.SERVER_ERROR),
         ("503*always", Failure.RATE_LIMITED),
-        ("204*always", Failure.SERVER_ERROR),
+        ("204*always", Failure.UNEXPECTED),
         ("html*always", Failure.NOT_A_PDF),
         ("withdrawn*always", Failure.WITHDRAWN),
         ("truncate*always", Failure.TRUNCATED),
@@ -420,7 +428,7 @@ async def test_damaged_compression(bench: Bench, cut: int | None) -> None:
 @pytest.mark.parametrize(
     ("location", "failure"),
     [
-        ("", Failure.SERVER_ERROR),
+        ("", Failure.UNEXPECTED),
         ("http://[bad", Failure.FORBIDDEN_REDIRECT),
         ("ftp://example.org/x", Failure.FORBIDDEN_REDIRECT),
         ("http://10.1.2.3/x", Failure.FORBIDDEN_REDIRECT),

@@ -1,0 +1,125 @@
+"""A source that gives everybody a page instead of a PDF: few requests, no paper lost, and all of them in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from rpa_shard.control.politeness.in_a_row import PAUSES, SAME_PAGES
+from rpa_shard.fetch.trust import ON_TRIAL
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.layout import Layout
+from rpa_shard.testing.arrivals import read_arrivals
+from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.sample_papers import Kind, sample_pdf
+from tests.rig import Rig, wait_for
+
+SHARDS = 3
+PAPERS = 200
+IDS = [f"2401.{number:05}" for number in range(1, PAPERS + 1)]
+# What closes the host, with what was under way then, and the probes.
+MAX_PAPERS_ASKED = SAME_PAGES + ON_TRIAL * SHARDS + PAUSES
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shelf")
+    for paper_id in IDS:
+        (folder / f"{paper_id}.pdf").write_bytes(sample_pdf(Kind.AUTHOR_YEAR, paper_id))
+    return folder
+
+
+@pytest.fixture
+def closing(rig: Rig) -> Rig:
+    rig.environment |= {"RPA_V2_SHARD_COUNT": str(SHARDS), "RPA_V2_HOST_CLOSE_SECONDS": "0.3"}
+    return rig
+
+
+def queue(rig: Rig, ids: list[str], url: str) -> None:
+    rig.environment["RPA_V2_SOURCES"] = f"{url}/pdf/{{id}}"
+    with open_ledger(rig.folder, Layout(200, SHARDS)) as ledger:
+        ledger.add(ids)
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def test_a_captcha_for_everybody_until_a_person_acts(closing: Rig, shelf: Path, tmp_path: Path) -> None:
+    log = tmp_path / "arrivals"
+    with MirrorProcess(shelf, "captcha*always", log=log) as mirror:
+        port = port_of(mirror.url)
+        queue(closing, IDS, mirror.url)
+        code, output, errors = closing.run("run")
+        assert code == 1, errors
+    assert len(read_arrivals(log)) <= MAX_PAPERS_ASKED
+    assert "left alone for" in errors
+    assert "refuses us: " in output
+    assert "Are you a robot?" in output
+    assert "Are you a robot?" in closing.run("hosts")[1]
+    assert {row.failure for row in closing.rows().values()} == {"blocked"}, "none failed for the page it got"
+    with MirrorProcess(shelf, port=port):
+        assert closing.run("hosts", "--reopen", "127.0.0.1")[0] == 0
+        closing.run("retry", "--reason", "blocked")
+        code, _, errors = closing.run("run")
+    assert code == 0, errors
+    assert closing.by_status() == {"prepped": PAPERS}
+
+
+def test_a_captcha_that_goes_away_by_itself(closing: Rig, shelf: Path, tmp_path: Path) -> None:
+    log = tmp_path / "arrivals"
+    with MirrorProcess(shelf, "captcha*always", log=log) as mirror:
+        port = port_of(mirror.url)
+        queue(closing, IDS, mirror.url)
+        run = closing.start("run", HOST_CLOSE_SECONDS="3")
+
+        def is_closed() -> bool:
+            status = closing.status()
+            return status is not None and any(host.is_shut for host in status.hosts.values())
+
+        wait_for(is_closed, "the host is closed")
+    assert len(read_arrivals(log)) <= MAX_PAPERS_ASKED
+    with MirrorProcess(shelf, port=port):
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    assert closing.by_status() == {"prepped": PAPERS}
+    attempts = [row.results["prep"]["attempts"] for row in closing.rows().values()]
+    assert max(attempts) <= 2, "one at most was charged, before it was known that nobody gets a PDF"
+    assert sum(attempts) - PAPERS <= SAME_PAGES + ON_TRIAL * SHARDS
+
+
+@pytest.mark.parametrize("fault", ["login", "json", "empty", "html", "400", "451", "204", "418", "inside", "300"])
+def test_other_answers_for_everybody(closing: Rig, shelf: Path, tmp_path: Path, fault: str) -> None:
+    log = tmp_path / "arrivals"
+    with MirrorProcess(shelf, f"{fault}*always", log=log) as mirror:
+        queue(closing, IDS[:60], mirror.url)
+        code, output, errors = closing.run("run")
+    assert code == 1, errors
+    assert len({each.paper_id for each in read_arrivals(log)}) <= MAX_PAPERS_ASKED + SAME_PAGES
+    assert "refuses us: " in output
+    failures = [row.failure for row in closing.rows().values()]
+    assert failures.count("blocked") >= 60 - SAME_PAGES
+
+
+@pytest.mark.parametrize("fault", ["making*2", "building*2", "202*2"])
+def test_pdfs_that_are_being_made(closing: Rig, shelf: Path, tmp_path: Path, fault: str) -> None:
+    with MirrorProcess(shelf, f"{fault.replace('*', ':40%*')}", log=tmp_path / "arrivals") as mirror:
+        queue(closing, IDS[:60], mirror.url)
+        code, _, errors = closing.run("run")
+    assert code == 0, errors
+    assert closing.by_status() == {"prepped": 60}
+
+
+def test_pdfs_that_are_never_made(closing: Rig, shelf: Path, tmp_path: Path) -> None:
+    log = tmp_path / "arrivals"
+    with MirrorProcess(shelf, "making*always", log=log) as mirror:
+        queue(closing, IDS[:60], mirror.url)
+        code, output, errors = closing.run("run")
+    assert code == 1, errors
+    assert len(read_arrivals(log)) <= 60 + MAX_PAPERS_ASKED + SAME_PAGES, "each paper once, and then a few again"
+    assert "being generated" in output
+    assert {row.failure for row in closing.rows().values()} == {"blocked"}
