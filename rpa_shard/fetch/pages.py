@@ -31,8 +31,8 @@ _SAID_TRY_AGAIN = re.compile(
     r"|\bcheck back\b|\bin process\b",
     re.IGNORECASE,
 )
-# What differs from request to request: words with digits, hexadecimal numbers, long random words.
-_VARIES = re.compile(r"\w*\d\w*|\b[a-f]{8,}\b|\b\w{25,}\b")
+# What differs from request to request: words with digits or with capitals inside, hexadecimal numbers, very long words.
+_VARIES = re.compile(r"[\w-]*(?:\d|[a-z][A-Z]|[A-Z][A-Z][a-z])[\w-]*|\b[a-fA-F]{8,}\b|[\w-]{25,}")
 
 
 def says_withdrawn(page: bytes) -> bool:
@@ -56,7 +56,7 @@ def read_page(status: int, page: bytes) -> Page:
     text = _text(page)
     title = _TITLE.search(page.decode("utf-8", "replace"))
     seen = (_one_line(title[1]) if title else "") or text[:_PAGE_CHARACTERS]
-    gist = " ".join(re.findall(r"\w+", _VARIES.sub(" ", seen.lower())))
+    gist = " ".join(re.findall(r"\w+", _VARIES.sub(" ", seen).lower()))
     key = blake2b(f"{status} {gist}".encode(), digest_size=8).hexdigest()
     says = f"HTTP {status}: {text[:_PAGE_CHARACTERS]}" if text else f"HTTP {status}, an empty page"
     return Page(key, says, bool(_SAID_BEING_MADE.search(text)))

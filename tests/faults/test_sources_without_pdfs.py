@@ -19,8 +19,12 @@ from tests.rig import Rig, wait_for
 SHARDS = 3
 PAPERS = 200
 IDS = [f"2401.{number:05}" for number in range(1, PAPERS + 1)]
+FEW = IDS[:60]
+UNDER_WAY = ON_TRIAL * SHARDS
 # What closes the host, with what was under way then, and the probes.
-MAX_PAPERS_ASKED = SAME_PAGES + ON_TRIAL * SHARDS + PAUSES
+MAX_ASKED = SAME_PAGES + UNDER_WAY + PAUSES
+# For tests that are not about rates: a host without a policy gets ten requests a second once it was closed.
+FAST = "127.0.0.1=1000/1@200"
 
 
 @pytest.fixture(scope="module")
@@ -37,35 +41,30 @@ def closing(rig: Rig) -> Rig:
     return rig
 
 
-def queue(rig: Rig, ids: list[str], url: str) -> None:
+def queue(rig: Rig, ids: list[str], url: str) -> int:
+    """Queues papers that come from a mirror; returns the mirror's port."""
     rig.environment["RPA_V2_SOURCES"] = f"{url}/pdf/{{id}}"
     with open_ledger(rig.folder, Layout(200, SHARDS)) as ledger:
         ledger.add(ids)
-
-
-def port_of(url: str) -> int:
-    port = urlsplit(url).port
-    assert port is not None
-    return port
+    return urlsplit(url).port or 0
 
 
 def test_a_captcha_for_everybody_until_a_person_acts(closing: Rig, shelf: Path, tmp_path: Path) -> None:
     log = tmp_path / "arrivals"
     with MirrorProcess(shelf, "captcha*always", log=log) as mirror:
-        port = port_of(mirror.url)
-        queue(closing, IDS, mirror.url)
+        port = queue(closing, IDS, mirror.url)
         code, output, errors = closing.run("run")
-        assert code == 1, errors
-    assert len(read_arrivals(log)) <= MAX_PAPERS_ASKED
+    assert code == 1, errors
+    assert len(read_arrivals(log)) <= MAX_ASKED
     assert "left alone for" in errors
     assert "refuses us: " in output
     assert "Are you a robot?" in output
     assert "Are you a robot?" in closing.run("hosts")[1]
-    assert {row.failure for row in closing.rows().values()} == {"blocked"}, "none failed for the page it got"
+    assert {row.failure for row in closing.rows().values()} == {"blocked"}, "none failed for the page that it got"
     with MirrorProcess(shelf, port=port):
         assert closing.run("hosts", "--reopen", "127.0.0.1")[0] == 0
         closing.run("retry", "--reason", "blocked")
-        code, _, errors = closing.run("run")
+        code, _, errors = closing.run("run", HOST_POLICY=FAST)
     assert code == 0, errors
     assert closing.by_status() == {"prepped": PAPERS}
 
@@ -73,53 +72,52 @@ def test_a_captcha_for_everybody_until_a_person_acts(closing: Rig, shelf: Path, 
 def test_a_captcha_that_goes_away_by_itself(closing: Rig, shelf: Path, tmp_path: Path) -> None:
     log = tmp_path / "arrivals"
     with MirrorProcess(shelf, "captcha*always", log=log) as mirror:
-        port = port_of(mirror.url)
-        queue(closing, IDS, mirror.url)
-        run = closing.start("run", HOST_CLOSE_SECONDS="3")
+        port = queue(closing, IDS, mirror.url)
+        run = closing.start("run", HOST_CLOSE_SECONDS="3", HOST_POLICY=FAST)
 
         def is_closed() -> bool:
             status = closing.status()
             return status is not None and any(host.is_shut for host in status.hosts.values())
 
         wait_for(is_closed, "the host is closed")
-    assert len(read_arrivals(log)) <= MAX_PAPERS_ASKED
+    assert len(read_arrivals(log)) <= MAX_ASKED
     with MirrorProcess(shelf, port=port):
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 0, errors
     assert closing.by_status() == {"prepped": PAPERS}
     attempts = [row.results["prep"]["attempts"] for row in closing.rows().values()]
     assert max(attempts) <= 2, "one at most was charged, before it was known that nobody gets a PDF"
-    assert sum(attempts) - PAPERS <= SAME_PAGES + ON_TRIAL * SHARDS
+    assert sum(attempts) - PAPERS <= SAME_PAGES + UNDER_WAY
 
 
-@pytest.mark.parametrize("fault", ["login", "json", "empty", "html", "400", "451", "204", "418", "inside", "300"])
+@pytest.mark.parametrize("fault", ["login", "json", "400", "inside"])
 def test_other_answers_for_everybody(closing: Rig, shelf: Path, tmp_path: Path, fault: str) -> None:
     log = tmp_path / "arrivals"
     with MirrorProcess(shelf, f"{fault}*always", log=log) as mirror:
-        queue(closing, IDS[:60], mirror.url)
+        queue(closing, FEW, mirror.url)
         code, output, errors = closing.run("run")
     assert code == 1, errors
-    assert len({each.paper_id for each in read_arrivals(log)}) <= MAX_PAPERS_ASKED + SAME_PAGES
+    assert len({each.paper_id for each in read_arrivals(log)}) <= MAX_ASKED
     assert "refuses us: " in output
     failures = [row.failure for row in closing.rows().values()]
-    assert failures.count("blocked") >= 60 - SAME_PAGES
+    assert failures.count("blocked") >= len(FEW) - SAME_PAGES
 
 
-@pytest.mark.parametrize("fault", ["making*2", "building*2", "202*2"])
-def test_pdfs_that_are_being_made(closing: Rig, shelf: Path, tmp_path: Path, fault: str) -> None:
-    with MirrorProcess(shelf, f"{fault.replace('*', ':40%*')}", log=tmp_path / "arrivals") as mirror:
-        queue(closing, IDS[:60], mirror.url)
+@pytest.mark.parametrize("fault", ["making:40%*2", "building:30%*2,202:30%*2"])
+def test_pdfs_that_are_being_made(closing: Rig, shelf: Path, fault: str) -> None:
+    with MirrorProcess(shelf, fault) as mirror:
+        queue(closing, FEW, mirror.url)
         code, _, errors = closing.run("run")
     assert code == 0, errors
-    assert closing.by_status() == {"prepped": 60}
+    assert closing.by_status() == {"prepped": len(FEW)}
 
 
 def test_pdfs_that_are_never_made(closing: Rig, shelf: Path, tmp_path: Path) -> None:
     log = tmp_path / "arrivals"
     with MirrorProcess(shelf, "making*always", log=log) as mirror:
-        queue(closing, IDS[:60], mirror.url)
+        queue(closing, FEW, mirror.url)
         code, output, errors = closing.run("run")
     assert code == 1, errors
-    assert len(read_arrivals(log)) <= 60 + MAX_PAPERS_ASKED + SAME_PAGES, "each paper once, and then a few again"
+    assert len(read_arrivals(log)) <= len(FEW) + 2 * MAX_ASKED, "each paper once, and then a few again"
     assert "being generated" in output
     assert {row.failure for row in closing.rows().values()} == {"blocked"}

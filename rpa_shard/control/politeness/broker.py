@@ -57,6 +57,7 @@ class PermitBroker:
         )
         for saved in read_hosts(self._run.governor_file):
             self._governor.restore(saved.host, saved.status, saved.age_seconds, now)
+        self._reopen_on_request()  # before a shard learns of a refusal that a person has ended
         self._published: Mapping[str, HostStatus] = {}
         # Reports whose shards wait until what follows from them is published.
         self._noted: list[tuple[int, NoPdfNoted]] = []
@@ -143,6 +144,8 @@ class PermitBroker:
 def _log_state(host: str, state: HostStatus) -> None:
     if state.blocked:
         log.error("host %s: refuses us, no requests until `hosts --reopen %s`: %s", host, host, state.blocked)
+    elif state.closed_seconds == 0.0:
+        log.warning("host %s: one request is to show whether it can be opened", host)
     elif state.closed_seconds is not None:
         log.warning("host %s: left alone for %.0f s: %s", host, state.closed_seconds, state.why or "it was closed")
     elif state.factor < 1.0:

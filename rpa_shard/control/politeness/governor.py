@@ -30,6 +30,7 @@ MAX_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
 RECOVERY_STEP = 1.25
 MIN_FACTOR = 1 / 64
+MAX_HOSTS_IN_A_ROW = 10_000
 
 
 def temporary_policy(host: str) -> HostPolicy:
@@ -173,6 +174,8 @@ class Governor:
         if state is not None and state.blocked is not None:
             return
         in_a_row = self._in_a_row.setdefault(host, InARow())
+        if len(self._in_a_row) > MAX_HOSTS_IN_A_ROW:
+            del self._in_a_row[next(iter(self._in_a_row))]
         if state is None or state.closed_until is None:
             measure = in_a_row.add(given)
         elif permit is not None and permit == state.undecided:
@@ -218,6 +221,7 @@ class Governor:
             return False
         state.blocked = None
         state.closed_until, state.probe, state.undecided, state.closings = now, None, None, 0
+        state.why = None
         self._in_a_row.pop(host, None)
         return True
 
