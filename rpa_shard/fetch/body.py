@@ -36,6 +36,7 @@ _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 UNPACK_STEP_BYTES = 2**18
 # What is wrong with the file that was named, rather than with the system.
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
+MAX_PATH_CHARACTERS = 500
 MAX_CHUNKS_PER_WRITE = 512  # systems allow 1024
 
 
@@ -157,18 +158,24 @@ def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
             place += 1
 
 
+def shown(path: Path) -> str:
+    """A path in a message: on one line, and not endless."""
+    text = str(path)
+    return (text if text.isprintable() else ascii(text))[:MAX_PATH_CHARACTERS]
+
+
 def _open_local(path: Path) -> BinaryIO:
     """Opens a file to be copied. Raises PaperError(NOT_FOUND) if it is none that can be read."""
     try:
         if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
-            raise PaperError(Failure.NOT_FOUND, f"{path}: not a regular file")
+            raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: not a regular file")
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
-        raise PaperError(Failure.NOT_FOUND, f"no such file: {str(path)!r:.500}") from None
+        raise PaperError(Failure.NOT_FOUND, f"no such file: {shown(path)}") from None
     except OSError as error:
         if error.errno not in _UNREADABLE:
             raise
-        raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
+        raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: {error.strerror}") from None
 
 
 def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
@@ -183,7 +190,7 @@ def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: i
 
 
 def _changed(path: Path) -> PaperError:
-    return PaperError(Failure.NOT_FOUND, f"{path} has changed since it was added: add it again")
+    return PaperError(Failure.NOT_FOUND, f"{shown(path)} has changed since it was added: add it again")
 
 
 class Unpacker:

@@ -22,7 +22,7 @@ import httpx
 
 from rpa_shard.config.host_policy import host_of, polite_url
 from rpa_shard.fetch.address_guard import AddressGuard
-from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker
+from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker, shown
 from rpa_shard.fetch.pages import PAGE_BYTES
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.responses import (
@@ -295,7 +295,7 @@ def _take_local(body: Body, path: Path, offset_bytes: int, size_bytes: int | Non
         body.copy_from(path, offset_bytes, size_bytes)
         return body.finish()
     except PaperError as error:
-        detail = error.detail if str(path) in error.detail else f"{path}: {error.detail}"
+        detail = error.detail if error.failure is Failure.NOT_FOUND else f"{shown(path)}: {error.detail}"
         raise PaperError(error.failure, detail, final=True) from None
 
 

@@ -20,7 +20,7 @@ _NOT_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IG
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _SAID_BEING_MADE = re.compile(
     r"\bbeing (?:re-?)?(?:generated|built|created|compiled|produced|prepared|rendered|converted|made)\b"
-    r"|\b(?:pdf|document|paper|article|file|submission)\b[^.]{0,60}"
+    r"|\b(?:pdf|document|paper|article|file|submission)\b(?:[^.]|\.\S){0,60}"
     r"\b(?:being processed|in process|in progress|not yet (?:ready|available)|will be (?:ready|available))\b"
     r"|\b(?:generating|building|compiling) (?:the |your |a )?(?:pdf|document|paper|article|file)\b",
     re.IGNORECASE,

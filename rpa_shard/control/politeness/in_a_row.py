@@ -80,7 +80,7 @@ class InARow:
             if len(papers) >= same_pages or len(self._papers_of_pages()) >= WITHOUT_PDF:
                 return self._close()
         if len(self._papers) >= WITHOUT_PDF:
-            self._forget_papers()
+            self._papers.clear()
             return Measure.REST
         return Measure.NONE
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 DOWNLOAD, EXTRACT = "download", "extract"
 PARSING = "parsing"
 DOWNLOADED_BYTES = "downloaded_bytes"
-# After these the next source is tried (after `_LOCAL_ONLY` if it was a local file). If no source has the paper, it fails
+# After these the next source is tried (`_LOCAL_ONLY`: if it was a local file). If no source has the paper, it fails
 # for the first of these, which is the most informative: a source that refuses us, or the request, may have the paper; a
 # local file that is no PDF can be mended; a source that reports a withdrawal knows the paper.
 _NOT_HERE = (
