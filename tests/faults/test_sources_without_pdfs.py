@@ -121,3 +121,32 @@ def test_pdfs_that_are_never_made(closing: Rig, shelf: Path, tmp_path: Path) -> 
     assert len(read_arrivals(log)) <= len(FEW) + 2 * MAX_ASKED, "each paper once, and then a few again"
     assert "being generated" in output
     assert {row.failure for row in closing.rows().values()} == {"blocked"}
+
+
+def test_local_files_that_are_no_pdfs_are_final_and_do_not_hide_the_next_source(
+    closing: Rig, shelf: Path, tmp_path: Path
+) -> None:
+    local = tmp_path / "local"
+    local.mkdir()
+    (local / f"{IDS[0]}.pdf").write_bytes((shelf / f"{IDS[0]}.pdf").read_bytes()[:-200])
+    (local / f"{IDS[1]}.pdf").write_bytes(b"")
+    (local / f"{IDS[2]}.pdf").mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / f"{IDS[0]}.pdf").write_bytes((shelf / f"{IDS[0]}.pdf").read_bytes())
+    closing.run("add", *IDS[:4])
+    code, _, errors = closing.run("run", SOURCES=f"{local.as_uri()}/{{name}}.pdf {other.as_uri()}/{{name}}.pdf")
+    assert code == 1, errors
+    rows = closing.rows()
+    assert [rows[paper].failure for paper in IDS[:4]] == [None, "not_a_pdf", "not_found", "not_found"]
+    assert str(local / f"{IDS[1]}.pdf") in (closing.history(IDS[1])[-1].detail or "")
+    assert all(closing.events(paper).count("failed") == 1 for paper in IDS[1:4])
+    assert not any("postponed" in closing.events(paper) for paper in IDS[:4])
+
+
+def test_a_status_that_will_not_change_does_not_hide_the_next_source(closing: Rig, shelf: Path, tmp_path: Path) -> None:
+    with MirrorProcess(shelf, "406*always") as mirror:
+        closing.run("add", *IDS[:3])
+        code, _, errors = closing.run("run", SOURCES=f"{mirror.url}/pdf/{{id}} {shelf.as_uri()}/{{name}}.pdf")
+    assert code == 0, errors
+    assert closing.by_status() == {"prepped": 3}

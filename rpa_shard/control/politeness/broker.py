@@ -89,6 +89,7 @@ class PermitBroker:
 
     def forget(self, number: int) -> None:
         """A shard is gone; its permits are free again."""
+        self._noted = [(shard, noted) for shard, noted in self._noted if shard != number]
         self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Collection[int], send: Send) -> None:
