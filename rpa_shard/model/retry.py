@@ -61,7 +61,9 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.LEGAL: _permanent("the paper is unavailable for legal reasons (451)"),
         Failure.TOO_LARGE: _permanent("the PDF is larger than the cap"),
         Failure.REDIRECT_LOOP: RetryPolicy(2, 60, 60, "more redirects than allowed"),
-        Failure.FORBIDDEN_REDIRECT: _permanent("a redirect that must not be followed"),
+        Failure.FORBIDDEN_REDIRECT: RetryPolicy(
+            2, 60, 60, "a redirect that must not be followed: perhaps to a network's login page"
+        ),
         Failure.DISK_FULL: RetryPolicy(
             0, 10, 60, "no room for the paper's files, no file descriptors, or a failing disk", charged=False
         ),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
-from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, Governor, temporary_policy
+from rpa_shard.control.politeness.governor import Governor
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS, temporary_policy
 from rpa_shard.control.politeness.in_a_row import Given, InARow, Measure
 from rpa_shard.ipc.messages import Ending, Instead
 

@@ -5,8 +5,8 @@ whether shards die, are resized or restarted, and however long a request is unde
 one window after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a
 host for all shards; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person
 acts. A host that gives pages instead of PDFs is closed in the same ways (`rpa_shard.control.politeness.in_a_row`). No
-error makes it faster. Limit: pure, with the clock as an argument; it assumes that requests of a shard that
-died arrive soon.
+error makes it faster. Limit: pure, with the clock as an argument; it assumes that requests of a shard that died arrive
+soon.
 
 Hosts without a policy need no permits. A host that answers 429 or 503 gets a temporary policy.
 """
@@ -15,27 +15,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS, HostState, temporary_policy
 from rpa_shard.control.politeness.in_a_row import Given, InARow, Measure
 from rpa_shard.ipc.messages import Ending
 from rpa_shard.ipc.run_status import HostStatus
 
-# What a shard sent before it died, and what a run sent before it ended, arrives within this.
-LAST_WORDS_SECONDS = 0.2
 MAX_FLOOR_SECONDS = 3600.0
 MAX_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
 RECOVERY_STEP = 1.25
 MIN_FACTOR = 1 / 64
 MAX_HOSTS_IN_A_ROW = 10_000
-
-
-def temporary_policy(host: str) -> HostPolicy:
-    """The policy for a host without a published rate that asked us to slow down."""
-    return HostPolicy(host, 10, 1.0, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +40,6 @@ class Grant:
     host: str
     ids: tuple[int, ...]
     granted_at: float
-
-
-@dataclass(slots=True)
-class HostState:
-    """One governed host. Times are monotonic seconds.
-
-    Requests with permits in `unanswered` may arrive at any moment; `arrived` has the latest time at which each earlier
-    one did. `undecided` is a probe that was answered, while it is not known yet whether its paper's PDF comes. `rests`:
-    it is closed for answers that may be no fault of its own, and opens at the rate that it had.
-    """
-
-    policy: HostPolicy
-    arrived: deque[float]
-    unanswered: set[int] = field(default_factory=set)
-    temporary: bool = False
-    wanted: dict[int, int] = field(default_factory=dict)
-    lent: dict[int, tuple[int, float]] = field(default_factory=dict)
-    closed_until: float | None = None
-    closings: int = 0
-    probe: int | None = None
-    undecided: int | None = None
-    rests: bool = False
-    factor: float = 1.0
-    calm_since: float = 0.0
-    blocked: str | None = None
-    why: str | None = None
-
-    def note_arrival(self, permit: int, at: float) -> None:
-        """The request of a permit has arrived by now; its window starts here."""
-        if permit in self.unanswered:
-            self.unanswered.remove(permit)
-            self.arrived.append(max(at, self.arrived[-1]))
-
-    def give_up(self, permit: int, now: float) -> None:
-        """No report on a permit will come any more: its request may just have been sent."""
-        del self.lent[permit]
-        self.note_arrival(permit, now + LAST_WORDS_SECONDS)
-        if self.probe == permit:
-            self.probe = None
 
 
 class Governor:
