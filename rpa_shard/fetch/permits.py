@@ -19,6 +19,7 @@ from rpa_shard.fetch.trust import Trust
 from rpa_shard.ipc.messages import (
     Ending,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
     NoPdfNoted,
@@ -101,7 +102,7 @@ class Permits:
             if permit is not None:
                 self._send(PermitReturned(host, permit, ending))
 
-    def handle(self, message: PermitsGranted | HostStates | NoPdfNoted) -> None:
+    def handle(self, message: PermitsGranted | HostStates | HostDoubted | NoPdfNoted) -> None:
         """Handles a message of the supervisor about hosts."""
         match message:
             case PermitsGranted(host, permits, granted_at):
@@ -109,6 +110,8 @@ class Permits:
             case HostStates(hosts):
                 self._take_in(hosts)
                 self.trust.take_in(hosts)
+            case HostDoubted(host):
+                self.trust.doubt(host)
             case NoPdfNoted(number):
                 self.trust.noted(number)
 

@@ -45,6 +45,8 @@ class _Host:
     on_trial: bool = True
     # Whether what it gave last was no PDF: only a PDF ends this trial.
     gave_none: bool = False
+    # Whether another shard got no PDF: the next one that comes here is reported.
+    doubted: bool = False
     asked: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,6 +97,11 @@ class Trust:
         """How things stand with governed hosts."""
         self._shut = frozenset(host for host, status in hosts.items() if status.is_shut)
 
+    def doubt(self, host: str) -> None:
+        """The host gave some shard no PDF."""
+        if host in self._hosts:
+            self._hosts[host].doubted = True
+
     def noted(self, number: int) -> None:
         """A report has been taken into account."""
         waiting = self._unnoted.get(number)
@@ -124,7 +131,8 @@ class Trust:
     def gave_pdf(self, host: str) -> None:
         """The host gives PDFs."""
         state = self._state(host)
-        if state.gave_none or host in self._shut:
+        if state.gave_none or state.doubted or host in self._shut:
+            state.doubted = False
             self._send(HostAnswered(host, with_pdf=True))
         if state.on_trial:
             state.on_trial = state.gave_none = False

@@ -60,6 +60,13 @@ class HostStates:
 
 
 @dataclass(frozen=True, slots=True)
+class HostDoubted:
+    """To a shard: a host gave some shard no PDF; the next PDF that it gives here is to be reported."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoPdfNoted:
     """To a shard: its `NoPdf` with this number has been taken into account; states that follow from it came before."""
 
@@ -141,19 +148,19 @@ class NoPdf:
 
 @dataclass(frozen=True, slots=True)
 class HostAnswered:
-    """From a shard: a host that is shut, or that gave it no PDF last, gave one, or said that it has none."""
+    """From a shard: a host that is shut or doubted, or gave it no PDF last, gave one, or said that it has none."""
 
     host: str
     with_pdf: bool
 
 
-ToShard = Drain | Pause | Resume | PermitsGranted | HostStates | NoPdfNoted
+ToShard = Drain | Pause | Resume | PermitsGranted | HostStates | HostDoubted | NoPdfNoted
 PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked | NoPdf | HostAnswered
 FromShard = Reported | Broke | PermitMessage
 Message = ToShard | FromShard
 
 _CLASSES: tuple[type[Message], ...] = (
-    Drain, Pause, Resume, PermitsGranted, HostStates, NoPdfNoted, Reported, Broke,
+    Drain, Pause, Resume, PermitsGranted, HostStates, HostDoubted, NoPdfNoted, Reported, Broke,
     PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked, NoPdf, HostAnswered,
 )  # fmt: skip
 _KIND_OF = {each: re.sub(r"(?<!^)(?=[A-Z])", "_", each.__name__).lower() for each in _CLASSES}

@@ -7,7 +7,7 @@ from pathlib import Path
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.politeness.broker import PermitBroker
 from rpa_shard.control.politeness.in_a_row import SAME_PAGES
-from rpa_shard.ipc.messages import HostBlocked, HostStates, NoPdf, NoPdfNoted, ToShard
+from rpa_shard.ipc.messages import HostBlocked, HostDoubted, HostStates, NoPdf, NoPdfNoted, ToShard
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.maintain.reopen import reopen
 from rpa_shard.observe.hosts import host_lines
@@ -37,7 +37,8 @@ def test_a_report_is_noted_after_what_follows_from_it(tmp_path: Path) -> None:
     bench.sent.clear()
     bench.broker.handle(0, [page(number) for number in range(SAME_PAGES - 1)])
     bench.act(0, 1)
-    assert bench.sent == [(0, NoPdfNoted(number)) for number in range(SAME_PAGES - 1)], "nothing has changed"
+    noted = [(0, NoPdfNoted(number)) for number in range(SAME_PAGES - 1)]
+    assert bench.sent == [(0, HostDoubted(HOST)), (1, HostDoubted(HOST)), *noted]
     bench.sent.clear()
     bench.broker.handle(1, [page(99)])
     bench.act(0, 1)

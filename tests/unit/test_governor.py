@@ -497,6 +497,18 @@ def test_a_page_for_everybody_closes_a_host_as_a_limit_does_and_then_as_a_refusa
     assert closed_seconds(sim) == FLOOR_SECONDS
 
 
+def test_the_first_page_of_a_row_is_told_to_all_shards() -> None:
+    made = governor()
+    for paper in range(4):
+        made.no_pdf(HOST, None, page(paper), 0.0)
+    assert (made.newly_doubted(), made.newly_doubted()) == ([HOST], [])
+    made.well_answered(HOST, 0.0, with_pdf=True)
+    made.no_pdf(HOST, None, page(0), 0.0)
+    assert made.newly_doubted() == [], "a page of this paper's own"
+    made.no_pdf(HOST, None, page(5), 0.0)
+    assert made.newly_doubted() == [HOST]
+
+
 def test_a_probe_whose_pdf_comes_from_elsewhere() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 100)

@@ -19,6 +19,7 @@ from rpa_shard.ipc.messages import (
     Drain,
     HostAnswered,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
     Inbox,
@@ -59,6 +60,7 @@ MESSAGES: tuple[Message, ...] = (
     HostBlocked("source.example", "HTTP 403"),
     NoPdf(3, "source.example", None, "f00d", "beef", "promise", "HTTP 200: soon\n"),
     NoPdfNoted(3),
+    HostDoubted("source.example"),
     HostAnswered("source.example", with_pdf=True),
 )
 CLASSES = {each for group in get_args(Message) for each in (get_args(group) or (group,))}
@@ -117,6 +119,7 @@ messages = (
     | st.builds(HostLimited, texts, st.none() | numbers, st.none() | seconds, texts)
     | st.builds(NoPdf, numbers, texts, st.none() | numbers, texts, texts, st.sampled_from(get_args(Instead)), texts)
     | st.builds(NoPdfNoted, numbers)
+    | st.builds(HostDoubted, texts)
     | st.builds(HostAnswered, texts, st.booleans())
     | st.builds(HostBlocked, texts, texts)
     | st.builds(Broke, texts)

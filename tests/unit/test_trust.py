@@ -112,6 +112,18 @@ async def test_a_page_is_reported_and_only_a_pdf_ends_the_doubt() -> None:
     assert bench.said == [report, HostAnswered(HOST, with_pdf=True)], "one message, not fifty"
 
 
+async def test_a_pdf_from_a_host_that_another_shard_doubts_is_reported_once() -> None:
+    bench, until = Bench(), asyncio.Event()
+    bench.trust.doubt("never.asked.example")
+    await bench.ask()
+    bench.trust.doubt(HOST)
+    tasks = await started(bench, 50, until, PDF)
+    assert bench.running == 50, "it is no reason to ask for less here"
+    until.set()
+    await asyncio.gather(*tasks)
+    assert bench.said == [HostAnswered(HOST, with_pdf=True)]
+
+
 async def test_pages_for_everybody_are_asked_for_few_at_a_time() -> None:
     bench = Bench()
     found = await asyncio.gather(*(bench.ask(CAPTCHA, f"{URL}{each}") for each in range(30)), return_exceptions=True)

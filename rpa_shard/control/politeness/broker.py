@@ -20,6 +20,7 @@ from rpa_shard.control.politeness.in_a_row import Given
 from rpa_shard.ipc.messages import (
     HostAnswered,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
     NoPdf,
@@ -100,6 +101,9 @@ class PermitBroker:
         # Only a published state can be withdrawn: a shard keeps the refusal that it has seen until it receives ours.
         if self._reopen_on_request():
             self._publish_changes(shards, send, now)
+        for host in self._governor.newly_doubted():
+            for number in shards:
+                send(number, HostDoubted(host))
         for number, noted in self._noted:
             if number in shards:
                 send(number, noted)

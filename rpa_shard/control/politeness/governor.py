@@ -54,6 +54,7 @@ class Governor:
         self._hosts = {host: self._new_host(policy, now) for host, policy in policies.items()}
         # Hosts without a policy are here, too.
         self._in_a_row: dict[str, InARow] = {}
+        self._doubted: list[str] = []
 
     def want(self, shard: int, host: str, permits: int) -> None:
         """A shard asks for permits; if the host no longer needs any, the shard has been informed already."""
@@ -132,7 +133,10 @@ class Governor:
         if len(self._in_a_row) > MAX_HOSTS_IN_A_ROW:
             del self._in_a_row[next(iter(self._in_a_row))]
         if state is None or state.closed_until is None:
+            was_clear = in_a_row.answers == 0
             measure = in_a_row.add(given)
+            if was_clear and in_a_row.answers:
+                self._doubted.append(host)
         elif permit is not None and permit == state.undecided:
             state.undecided = None
             measure = in_a_row.probed(given)
@@ -150,6 +154,11 @@ class Governor:
         if measure is Measure.CLOSE:
             state.closings += 1
         self._close(state, None, why, now, rests=measure is Measure.REST)
+
+    def newly_doubted(self) -> list[str]:
+        """Hosts that have given a first answer without a PDF since the last call: other shards may get PDFs there."""
+        doubted, self._doubted = self._doubted, []
+        return doubted
 
     def well_answered(self, host: str, now: float, *, with_pdf: bool) -> None:
         """The host gave a PDF, or said that it has none for a paper."""
