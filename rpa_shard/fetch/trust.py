@@ -63,10 +63,14 @@ class _Host:
 
 
 class Asking:
-    """A paper that is being asked for; `permit` is that of the last request to the host which was asked."""
+    """A paper that is being asked for; `permit` is that of the last request to the host which was asked.
 
-    def __init__(self, trust: Trust, host: str) -> None:
+    `on_trial`: whether the host was, when it was asked.
+    """
+
+    def __init__(self, trust: Trust, host: str, *, on_trial: bool) -> None:
         self.permit: int | None = None
+        self.on_trial = on_trial
         self._trust = trust
         self._host = host
         self._has_pdf = False
@@ -116,7 +120,7 @@ class Trust:
         """
         state = self._state(host)
         await state.turn()
-        asking = Asking(self, host)
+        asking = Asking(self, host, on_trial=state.on_trial)
         try:
             yield asking
         except PaperError as error:
@@ -153,7 +157,8 @@ class Trust:
         number = next(self._numbers)
         self._unnoted[number] = asyncio.get_running_loop().create_future()
         try:
-            self._send(NoPdf(number, host, asking.permit, paper, page.key, _instead(error), page.says))
+            instead = _instead(error)
+            self._send(NoPdf(number, host, asking.permit, paper, page.key, instead, page.says, asking.on_trial))
             with suppress(TimeoutError):  # the supervisor is busy, or gone
                 await asyncio.wait_for(self._unnoted[number], NOTED_WITHIN_SECONDS)
         finally:

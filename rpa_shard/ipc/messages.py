@@ -134,7 +134,8 @@ class HostBlocked:
 class NoPdf:
     """From a shard, which waits until it is noted: a host that was asked for a paper gave something else.
 
-    `permit` is that of the first request; `paper` stands for what was asked for, `page` for the page that came.
+    `permit` is that of the last request to this host; `paper` stands for what was asked for, `page` for the page that
+    came. `on_trial`: when it was asked for, the host had yet to show that it gives PDFs, so that few were under way.
     """
 
     number: int
@@ -144,6 +145,7 @@ class NoPdf:
     page: str
     instead: Instead
     says: str
+    on_trial: bool = True
 
 
 @dataclass(frozen=True, slots=True)

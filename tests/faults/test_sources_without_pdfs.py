@@ -12,6 +12,7 @@ from rpa_shard.fetch.trust import ON_TRIAL
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.testing.arrivals import read_arrivals
+from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 from tests.rig import Rig, wait_for
@@ -102,6 +103,20 @@ def test_other_answers_for_everybody(closing: Rig, shelf: Path, tmp_path: Path, 
     failures = [row.failure for row in closing.rows().values()]
     lost = 0 if fault != "451" else MAX_ASKED  # by law, and at once
     assert failures.count("blocked") >= len(FEW) - lost
+
+
+def test_a_page_for_some_papers_is_their_own(closing: Rig, shelf: Path) -> None:
+    """A mirror that answers 200 for what it does not have: at the end of the run only such papers are left."""
+    fault = "html:10%*always"
+    with MirrorProcess(shelf, fault) as mirror:
+        queue(closing, IDS, mirror.url)
+        code, output, errors = closing.run("run", HOST_POLICY=FAST)
+    assert code == 1, errors
+    assert "refuses us" not in output
+    failed = {paper: row.failure for paper, row in closing.rows().items() if row.status == "failed"}
+    plan = parse_faults(fault)
+    assert failed == {paper: "not_a_pdf" for paper in IDS if plan.fault_of(paper)}
+    assert len(failed) > SAME_PAGES
 
 
 @pytest.mark.parametrize("fault", ["making:40%*2", "building:30%*2,202:30%*2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -50,6 +51,18 @@ def test_a_host_that_was_closed_and_opened_without_a_pdf_is_closed_again_sooner(
 def test_one_paper_is_not_several() -> None:
     host = InARow()
     assert {host.add(page(1)) for _ in range(100)} == {NONE}
+
+
+def test_of_many_that_were_asked_for_at_a_time_none_counts() -> None:
+    host = InARow()
+    stray = [replace(page(paper), on_trial=False) for paper in range(100)]
+    assert not host.is_doubted
+    assert {host.add(each) for each in stray} == {NONE}
+    assert host.is_doubted
+    assert measures(host, range(SAME_PAGES))[-1] is CLOSE, "asked for again, one after another"
+    host.pdf()
+    assert not host.is_doubted
+    assert {host.add(page(paper)) for paper in range(100)} == {NONE}, "their own page"
 
 
 def test_a_pdf_resets_everything() -> None:
@@ -134,6 +147,7 @@ givens = st.builds(
     st.sampled_from("abc"),
     st.sampled_from(INSTEADS),
     st.just("so it says"),
+    st.booleans(),
 )
 
 
@@ -148,7 +162,7 @@ def test_a_host_is_closed_for_enough_papers_only_and_refused_after_pauses_only(s
             papers.clear()
             closings = 0
             continue
-        papers.add(each.paper)
+        papers |= {each.paper} if each.on_trial else set()
         measure = host.add(each)
         if measure is NONE:
             continue

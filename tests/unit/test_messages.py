@@ -117,7 +117,17 @@ messages = (
     | st.builds(HostStates, st.dictionaries(texts, hosts, max_size=3))
     | st.builds(PermitsGranted, texts, st.lists(numbers).map(tuple), seconds)
     | st.builds(HostLimited, texts, st.none() | numbers, st.none() | seconds, texts)
-    | st.builds(NoPdf, numbers, texts, st.none() | numbers, texts, texts, st.sampled_from(get_args(Instead)), texts)
+    | st.builds(
+        NoPdf,
+        numbers,
+        texts,
+        st.none() | numbers,
+        texts,
+        texts,
+        st.sampled_from(get_args(Instead)),
+        texts,
+        st.booleans(),
+    )
     | st.builds(NoPdfNoted, numbers)
     | st.builds(HostDoubted, texts)
     | st.builds(HostAnswered, texts, st.booleans())

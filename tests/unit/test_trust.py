@@ -104,6 +104,10 @@ async def test_a_page_is_reported_and_only_a_pdf_ends_the_doubt() -> None:
     (report,) = bench.pages()
     assert (report.host, report.permit, report.page, report.instead) == (HOST, None, "captcha", "page")
     assert report.says == "HTTP 200: Are you a robot?"
+    assert not report.on_trial, "many may have been under way"
+    await bench.fails(CAPTCHA)
+    assert [each.on_trial for each in bench.pages()] == [False, True]
+    bench.said.pop()
     await bench.fails(PaperError(Failure.NOT_FOUND, "HTTP 404"))
     tasks = await started(bench, 50, until, PDF)
     assert bench.running == ON_TRIAL

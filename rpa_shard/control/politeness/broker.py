@@ -82,8 +82,9 @@ class PermitBroker:
                     self._governor.limited(host, limited, retry_after_seconds, now, detail)
                 case HostBlocked(host, detail):
                     self._governor.block(host, detail, now)
-                case NoPdf(report, host, asked_with, paper, page, instead, says):
-                    self._governor.no_pdf(host, asked_with, Given(paper, page, instead, says), now)
+                case NoPdf(report, host, asked_with, paper, page, instead, says, on_trial):
+                    given = Given(paper, page, instead, says, on_trial)
+                    self._governor.no_pdf(host, asked_with, given, now)
                     self._noted.append((number, NoPdfNoted(report)))
                 case HostAnswered(host, with_pdf):
                     self._governor.well_answered(host, now, with_pdf=with_pdf)

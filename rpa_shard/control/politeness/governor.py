@@ -133,9 +133,9 @@ class Governor:
         if len(self._in_a_row) > MAX_HOSTS_IN_A_ROW:
             del self._in_a_row[next(iter(self._in_a_row))]
         if state is None or state.closed_until is None:
-            was_clear = in_a_row.answers == 0
+            was_doubted = in_a_row.is_doubted
             measure = in_a_row.add(given)
-            if was_clear and in_a_row.answers:
+            if in_a_row.is_doubted and not was_doubted:
                 self._doubted.append(host)
         elif permit is not None and permit == state.undecided:
             state.undecided = None

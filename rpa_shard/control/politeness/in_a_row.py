@@ -3,7 +3,8 @@
 Guarantee: pure. A host is closed once the same page came for several papers in a row, or no PDF for many; once that has
 gone on over `PAUSES` closings, it refuses us. A page that says that the PDF is being made counts only for the many, and
 a paper's second such page in a row as any page; so do errors of the server, and neither makes a host refuse us. Limit:
-a paper that got a page before the host's last PDF tells nothing of the host, and is not counted.
+a paper that got a page before the host's last PDF tells nothing of the host, and is not counted; nor is one of many
+that were asked for at a time, because pages come faster than PDFs.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Given:
     page: str
     instead: Instead
     says: str
+    on_trial: bool = True
 
 
 class InARow:
@@ -51,25 +53,35 @@ class InARow:
 
     def __init__(self) -> None:
         self.answers = 0
+        # Whether it gave anything else since its last PDF.
+        self.is_doubted = False
         self._closings = 0
         self._papers_by_page: defaultdict[str, set[str]] = defaultdict(set)
         self._papers: set[str] = set()
         self._promised: set[str] = set()
+        self._not_counted: set[str] = set()
         self._earlier: dict[str, None] = {}
 
     def pdf(self) -> None:
         """The host gave a PDF: what other papers got was their own."""
-        for paper in {*self._papers, *self._promised, *self._papers_of_pages()}:
+        for paper in {*self._not_counted, *self._papers, *self._promised, *self._papers_of_pages()}:
             self._earlier[paper] = None
         while len(self._earlier) > MAX_REMEMBERED:
             del self._earlier[next(iter(self._earlier))]
         self._forget_papers()
         self._promised.clear()
+        self._not_counted.clear()
         self.answers = self._closings = 0
+        self.is_doubted = False
 
     def add(self, given: Given) -> Measure:
         """An answer of a host that is open."""
         if given.paper in self._earlier:
+            return Measure.NONE
+        self.is_doubted = True
+        if not given.on_trial:
+            if len(self._not_counted) < MAX_REMEMBERED:
+                self._not_counted.add(given.paper)
             return Measure.NONE
         self.answers += 1
         self._papers.add(given.paper)
