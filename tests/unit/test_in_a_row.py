@@ -93,6 +93,20 @@ def test_papers_that_got_a_page_while_others_got_pdfs_tell_nothing() -> None:
     assert measures(host, range(100, 100 + SAME_PAGES))[-1] is CLOSE
 
 
+def test_papers_that_closed_a_host_by_mistake_do_not_do_so_again() -> None:
+    host = InARow()
+    assert measures(host, range(SAME_PAGES))[-1] is CLOSE
+    assert host.probed(page(100)) is CLOSE
+    host.pdf()  # the second probe
+    assert set(measures(host, range(SAME_PAGES))) == {host.probed(page(100))} == {NONE}
+    assert set(measures(host, range(200, 200 + WITHOUT_PDF), lambda paper: page(paper, instead="error"))) == {
+        NONE,
+        REST,
+    }
+    host.pdf()
+    assert set(measures(host, range(200, 200 + WITHOUT_PDF))) == {NONE}
+
+
 @pytest.mark.parametrize("instead", ["promise", "error"])
 def test_promises_and_errors_give_a_host_a_rest(instead: Instead) -> None:
     host = InARow()

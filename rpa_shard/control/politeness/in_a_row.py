@@ -59,18 +59,18 @@ class InARow:
         self._papers_by_page: defaultdict[str, set[str]] = defaultdict(set)
         self._papers: set[str] = set()
         self._promised: set[str] = set()
-        self._not_counted: set[str] = set()
+        self._aside: set[str] = set()
         self._earlier: dict[str, None] = {}
 
     def pdf(self) -> None:
         """The host gave a PDF: what other papers got was their own."""
-        for paper in {*self._not_counted, *self._papers, *self._promised, *self._papers_of_pages()}:
+        for paper in {*self._aside, *self._papers, *self._promised, *self._papers_of_pages()}:
             self._earlier[paper] = None
         while len(self._earlier) > MAX_REMEMBERED:
             del self._earlier[next(iter(self._earlier))]
         self._forget_papers()
         self._promised.clear()
-        self._not_counted.clear()
+        self._aside.clear()
         self.answers = self._closings = 0
         self.is_doubted = False
 
@@ -80,8 +80,7 @@ class InARow:
             return Measure.NONE
         self.is_doubted = True
         if not given.on_trial:
-            if len(self._not_counted) < MAX_REMEMBERED:
-                self._not_counted.add(given.paper)
+            self._set_aside({given.paper})
             return Measure.NONE
         self.answers += 1
         self._papers.add(given.paper)
@@ -92,6 +91,7 @@ class InARow:
             if len(papers) >= same_pages or len(self._papers_of_pages()) >= WITHOUT_PDF:
                 return self._close()
         if len(self._papers) >= WITHOUT_PDF:
+            self._set_aside(self._papers)
             self._papers.clear()
             return Measure.REST
         return Measure.NONE
@@ -101,6 +101,7 @@ class InARow:
         if given.paper in self._earlier:
             return Measure.NONE
         self.answers += 1
+        self._set_aside({given.paper})
         return self._close() if self._counts_as_page(given) else Measure.NONE
 
     def _counts_as_page(self, given: Given) -> bool:
@@ -111,12 +112,18 @@ class InARow:
         return given.instead != "error"
 
     def _close(self) -> Measure:
+        self._set_aside(self._papers | self._papers_of_pages())
         self._forget_papers()
         self._closings += 1
         return Measure.CLOSE if self._closings <= PAUSES else Measure.REFUSED
 
     def _papers_of_pages(self) -> set[str]:
         return set().union(*self._papers_by_page.values())
+
+    def _set_aside(self, papers: set[str]) -> None:
+        """These count no more, but what they got was their own if a PDF comes."""
+        if len(self._aside) < MAX_REMEMBERED:
+            self._aside |= papers
 
     def _forget_papers(self) -> None:
         self._papers_by_page.clear()
