@@ -169,7 +169,8 @@ class Settings:
         "RPA_V2_HOST_CLOSE_SECONDS",
         60.0,
         number(0.1, 86_400),
-        "How long a host is left alone after it answered 429 or 503, unless it asks for longer; doubles each time.",
+        "How long a host is left alone after it answered 429 or 503 (unless it asks for longer) or gave nobody a PDF; "
+        "doubles each time.",
     )
     arxiv_max_papers: int = knob(
         "RPA_V2_ARXIV_MAX_PAPERS",

@@ -7,6 +7,7 @@ once its folder is synced, which writing the paper's text does; where the bytes 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tarfile
@@ -14,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
-from rpa_shard.fetch.responses import page_words, says_withdrawn
+from rpa_shard.fetch.pages import page_words, says_withdrawn
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint, put_in_place, temporary_in
@@ -32,6 +34,9 @@ _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 # Compressed bytes are unpacked in steps, so that a decompression bomb exceeds the cap before it fills the memory.
 UNPACK_STEP_BYTES = 2**18
+# What is wrong with the file that was named, rather than with the system.
+_UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
+MAX_PATH_CHARACTERS = 500
 MAX_CHUNKS_PER_WRITE = 512  # systems allow 1024
 
 
@@ -74,7 +79,7 @@ class Body:
         if len(self._head) < HEADER_WITHIN_BYTES:
             self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
             if len(self._head) == HEADER_WITHIN_BYTES:
-                self._check_head()
+                self.check_head()
         self._chunks.append(chunk)
         self._gathered_bytes += len(chunk)
         self._size_bytes += len(chunk)
@@ -84,20 +89,15 @@ class Body:
 
     def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
         """Takes all of a file, or the member of a tar file whose data is at an offset. Raises PaperError."""
-        try:
-            with path.open("rb") as source:
-                if size_bytes is not None:
-                    _check_member(source, path, offset_bytes, size_bytes)
-                source.seek(offset_bytes)
-                left = size_bytes
-                while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
-                    left = None if left is None else left - len(chunk)
-                    if self.take(chunk):
-                        self.spill()
-        except (FileNotFoundError, NotADirectoryError):
-            raise PaperError(Failure.NOT_FOUND, f"no such file: {path}") from None
-        except (IsADirectoryError, PermissionError) as error:
-            raise PaperError(Failure.NOT_FOUND, f"{path}: {error.strerror}") from None
+        with _open_local(path) as source:
+            if size_bytes is not None:
+                _check_member(source, path, offset_bytes, size_bytes)
+            source.seek(offset_bytes)
+            left = size_bytes
+            while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
+                left = None if left is None else left - len(chunk)
+                if self.take(chunk):
+                    self.spill()
         if left:
             raise _changed(path)
 
@@ -115,7 +115,7 @@ class Body:
 
     def finish(self) -> Fingerprint:
         """Checks the body and puts the file in place. Raises PaperError."""
-        self._check_head()
+        self.check_head()
         self.spill()
         if b"%%EOF" not in self._tail:
             raise PaperError(Failure.TRUNCATED, f"no end marker at the end of {self._size_bytes} bytes")
@@ -134,7 +134,8 @@ class Body:
                 self._file.close()
             self._temporary.unlink(missing_ok=True)
 
-    def _check_head(self) -> None:
+    def check_head(self) -> None:
+        """Raises PaperError if the beginning, which may be all of it, is not that of a PDF."""
         if b"%PDF-" in self._head:
             return
         if says_withdrawn(self._head):
@@ -157,6 +158,26 @@ def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
             place += 1
 
 
+def shown(path: Path) -> str:
+    """A path in a message: on one line, and not endless."""
+    text = str(path)
+    return (text if text.isprintable() else ascii(text))[:MAX_PATH_CHARACTERS]
+
+
+def _open_local(path: Path) -> BinaryIO:
+    """Opens a file to be copied. Raises PaperError(NOT_FOUND) if it is none that can be read."""
+    try:
+        if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: not a regular file")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
+        raise PaperError(Failure.NOT_FOUND, f"no such file: {shown(path)}") from None
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: {error.strerror}") from None
+
+
 def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
     """Raises PaperError(NOT_FOUND) unless the header of such a member precedes the data."""
     source.seek(max(0, offset_bytes - tarfile.BLOCKSIZE))
@@ -169,7 +190,7 @@ def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: i
 
 
 def _changed(path: Path) -> PaperError:
-    return PaperError(Failure.NOT_FOUND, f"{path} has changed since it was added: add it again")
+    return PaperError(Failure.NOT_FOUND, f"{shown(path)} has changed since it was added: add it again")
 
 
 class Unpacker:

@@ -1,18 +1,18 @@
 """Downloads one PDF from one URL into its file.
 
 Guarantee: the file appears only if it is a PDF, complete and as long as announced; everything else ends as a PaperError
-with its class, and leaves nothing behind. Every request to a governed host, also after a redirect, has a permit. An
-interrupted body is resumed where it stopped, if the server confirms that it is still the same one. Limit: one attempt
-at one URL; which URLs and how often is decided elsewhere.
+with its class, and leaves nothing behind. What is wrong with a local file is final. Every request to a governed host,
+also after a redirect, has a permit. An interrupted body is resumed where it stopped, if the server confirms that it is
+still the same one. Limit: one attempt at one URL; which URLs and how often is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,17 +22,20 @@ import httpx
 
 from rpa_shard.config.host_policy import host_of, polite_url
 from rpa_shard.fetch.address_guard import AddressGuard
-from rpa_shard.fetch.body import Body, Unpacker
+from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker, shown
+from rpa_shard.fetch.pages import PAGE_BYTES
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.responses import (
-    PAGE_BYTES,
+    CHALLENGE_HEADERS,
     is_redirect,
+    not_a_pdf,
     part_of,
     redirect_target,
     status_error,
     validator_of,
 )
 from rpa_shard.fetch.transport import LOCATION, failure_of
+from rpa_shard.fetch.trust import Asking
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint
@@ -41,6 +44,8 @@ T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 RANGE_NOT_SATISFIABLE = 416
+# 203: a proxy has changed something on the way; whether the body is a PDF is checked anyway.
+_WITH_BODY = frozenset({200, 203, 206})
 MAX_RESUMPTIONS = 3
 # The minimum speed applies to every stretch of a body that takes this long.
 SPEED_WINDOW_SECONDS = 30.0
@@ -62,6 +67,7 @@ class _Progress:
 
     body: Body
     seconds_left: float
+    asking: Asking
     # For If-Range, once a server has sent the beginning of a body that it can send in parts.
     validator: str | None = None
     # The length of the complete body, if a partial response had it.
@@ -88,18 +94,19 @@ class Downloader:
         body = Body(self.temporaries, final, self.limits.max_bytes)
         try:
             if url.startswith(("file:", "tar:")):
-                await self._in_thread(body.copy_from, *local_part(url))
-            else:
-                await self._fetch(url, _Progress(body, self.limits.deadline_seconds))
+                return await self._in_thread(_take_local, body, *local_part(url))
+            self.guard.name(host_of(url))
+            url = polite_url(url)
+            async with self.permits.trust.asking(host_of(url), url) as asking:
+                await self._fetch(url, _Progress(body, self.limits.deadline_seconds, asking))
             return await self._in_thread(body.finish)
         finally:
             body.discard()
 
     async def _fetch(self, url: str, progress: _Progress) -> None:
-        self.guard.name(host_of(url))
         for resumption in range(MAX_RESUMPTIONS + 1):
             try:
-                await self._follow(polite_url(url), progress)
+                await self._follow(url, progress)
                 return
             except PaperError as error:
                 last = resumption == MAX_RESUMPTIONS
@@ -123,16 +130,19 @@ class Downloader:
         if resumes:
             headers = {"Range": f"bytes={progress.body.size_bytes}-", "If-Range": progress.validator or ""}
         async with self.permits.permit(host_of(url)) as permit, self._limited(progress):
+            progress.asking.sent(permit.host, permit.number)
             if permit.governed:
                 headers["Connection"] = "close"  # the host's limit counts idle connections, too
             try:
                 async with self.client.stream("GET", url, headers=headers) as response:
                     permit.answered()
                     if is_redirect(response.status_code):
-                        return redirect_target(url, response.extensions[LOCATION])
+                        target = redirect_target(url, response.extensions[LOCATION])
+                        permit.leads_to = host_of(target)
+                        return target
                     if resumes and response.status_code == RANGE_NOT_SATISFIABLE:
                         raise _OtherBodyError
-                    if response.status_code not in (200, 206):
+                    if response.status_code not in _WITH_BODY:
                         raise await _refusal(response)
                     await self._receive(response, progress)
                     return None
@@ -164,19 +174,30 @@ class Downloader:
             progress.seconds_left = max(0.0, progress.seconds_left - (time.monotonic() - begun))
 
     async def _receive(self, response: httpx.Response, progress: _Progress) -> None:
-        body, headers = progress.body, response.headers
-        encoding = headers.get("Content-Encoding", "identity").strip().lower()
-        unpacker = None if encoding in ("", "identity") else Unpacker(encoding)
+        body = progress.body
+        unpacker = _unpacker_of(response)
         await self._begin(response, progress, resumable=unpacker is None)
         speed = _Speed(self.limits.min_bytes_per_second)
-        async for chunk in response.aiter_raw():
-            speed.check(len(chunk))
-            for piece in (chunk,) if unpacker is None else unpacker.steps(chunk):
-                reach("mid_download")
-                if body.take(piece):
-                    await self._in_thread(body.spill)
-        if unpacker is not None:
-            unpacker.finish()
+        beginning = b""
+        async with aclosing(_pieces(response, unpacker, speed)) as pieces:
+            try:
+                async for piece in pieces:
+                    reach("mid_download")
+                    if len(beginning) < PAGE_BYTES:
+                        beginning += piece[:PAGE_BYTES]
+                    if body.take(piece):
+                        await self._in_thread(body.spill)
+                    if body.size_bytes >= HEADER_WITHIN_BYTES:
+                        progress.asking.gave_pdf()
+                body.check_head()
+            except PaperError as error:
+                if error.failure is not Failure.NOT_A_PDF:
+                    raise
+                page = beginning + await _up_to(PAGE_BYTES - len(beginning), pieces)
+                raise not_a_pdf(
+                    response.status_code, str(response.url), page, is_challenge=_is_challenge(response)
+                ) from None
+        progress.asking.gave_pdf()
         if progress.total_bytes is not None and body.size_bytes != progress.total_bytes:
             raise PaperError(Failure.TRUNCATED, f"{body.size_bytes} bytes of {progress.total_bytes}")
 
@@ -225,15 +246,57 @@ class _Speed:
         self._since, self._bytes = time.monotonic(), 0
 
 
+async def _pieces(response: httpx.Response, unpacker: Unpacker | None, speed: _Speed) -> AsyncGenerator[bytes]:
+    """The body as it arrives, unpacked. Raises PaperError."""
+    async for chunk in response.aiter_raw():
+        speed.check(len(chunk))
+        if unpacker is None:
+            yield chunk
+        else:
+            for piece in unpacker.steps(chunk):
+                yield piece
+    if unpacker is not None:
+        unpacker.finish()
+
+
+async def _up_to(size_bytes: int, pieces: AsyncIterator[bytes]) -> bytes:
+    """The next pieces, until there is enough, or no more can be had."""
+    found = b""
+    with suppress(Exception):  # what has arrived of a page is what it says
+        while len(found) < size_bytes:
+            found += await anext(pieces)
+    return found[: max(0, size_bytes)]
+
+
 async def _refusal(response: httpx.Response) -> PaperError:
     """The failure that a response without a PDF means, with the text of its page."""
     page = b""
-    async for chunk in response.aiter_raw():
-        page += chunk
-        if len(page) >= PAGE_BYTES:
-            break
+    with suppress(PaperError):  # an encoding that is not ours
+        async with aclosing(_pieces(response, _unpacker_of(response), _Speed(0.0))) as pieces:
+            page = await _up_to(PAGE_BYTES, pieces)
     retry_after = response.headers.get("Retry-After", "")
-    return status_error(response.status_code, str(response.url), retry_after, page[:PAGE_BYTES])
+    is_challenge = _is_challenge(response)
+    return status_error(response.status_code, str(response.url), retry_after, page, is_challenge=is_challenge)
+
+
+def _unpacker_of(response: httpx.Response) -> Unpacker | None:
+    """What undoes the Content-Encoding of a response. Raises PaperError."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    return None if encoding in ("", "identity") else Unpacker(encoding)
+
+
+def _is_challenge(response: httpx.Response) -> bool:
+    return any(name in response.headers for name in CHALLENGE_HEADERS)
+
+
+def _take_local(body: Body, path: Path, offset_bytes: int, size_bytes: int | None) -> Fingerprint:
+    """Copies a local file, or a member of a tar file, into place. Raises PaperError, which is final."""
+    try:
+        body.copy_from(path, offset_bytes, size_bytes)
+        return body.finish()
+    except PaperError as error:
+        detail = error.detail if error.failure is Failure.NOT_FOUND else f"{shown(path)}: {error.detail}"
+        raise PaperError(error.failure, detail, final=True) from None
 
 
 def local_part(url: str) -> tuple[Path, int, int | None]:

@@ -15,11 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rpa_shard.config.host_policy import PERMIT_VALID_SECONDS
+from rpa_shard.fetch.trust import Trust
 from rpa_shard.ipc.messages import (
     Ending,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
+    NoPdfNoted,
     PermitMessage,
     PermitReturned,
     PermitsGranted,
@@ -32,13 +35,15 @@ from rpa_shard.model.failure import Failure, PaperError
 Send = Callable[[PermitMessage], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Permit:
     """The right to send one request. `number` is None if the host is not governed."""
 
     host: str
     number: int | None
     send: Send
+    # The host that the answer leads to.
+    leads_to: str | None = None
 
     @property
     def governed(self) -> bool:
@@ -72,6 +77,7 @@ class Permits:
         # them.
         self._reported: set[str] = set()
         self._refusals: dict[str, str] = {}
+        self.trust = Trust(send)
 
     @asynccontextmanager
     async def permit(self, host: str) -> AsyncIterator[Permit]:
@@ -81,27 +87,33 @@ class Permits:
         ending that is reported to the supervisor.
         """
         if host in self._blocked:
-            raise PaperError(Failure.BLOCKED, self._blocked[host])
+            raise self._refusal(host)
         permit = await self._acquire(host) if host in self._waiting else None
         ending: Ending = "failed"
+        given = Permit(host, permit, self._send)
         try:
-            yield Permit(host, permit, self._send)
-            ending = "ok"
+            yield given
+            ending = "ok" if given.leads_to in (None, host) else "undecided"
         except PaperError as error:
-            if error.failure in _ANSWERS:
-                ending = "ok"
+            ending = _ENDINGS.get(error.failure, "failed")
             self._refused(host, permit, error)
             raise
         finally:
             if permit is not None:
                 self._send(PermitReturned(host, permit, ending))
 
-    def handle(self, message: PermitsGranted | HostStates) -> None:
+    def handle(self, message: PermitsGranted | HostStates | HostDoubted | NoPdfNoted) -> None:
         """Handles a message of the supervisor about hosts."""
-        if isinstance(message, PermitsGranted):
-            self._hand_out(message.host, message.permits, message.granted_at)
-        else:
-            self._take_in(message.hosts)
+        match message:
+            case PermitsGranted(host, permits, granted_at):
+                self._hand_out(host, permits, granted_at)
+            case HostStates(hosts):
+                self._take_in(hosts)
+                self.trust.take_in(hosts)
+            case HostDoubted(host):
+                self.trust.doubt(host)
+            case NoPdfNoted(number):
+                self.trust.noted(number)
 
     async def _acquire(self, host: str) -> int | None:
         """A fresh permit, or None if the host no longer needs one."""
@@ -167,8 +179,9 @@ class Permits:
     def _refused(self, host: str, permit: int | None, error: PaperError) -> None:
         if error.failure is Failure.RATE_LIMITED:
             self._report(host)
-            self._send(HostLimited(host, permit, error.retry_after_seconds))
+            self._send(HostLimited(host, permit, error.retry_after_seconds, error.detail))
         elif error.failure is Failure.BLOCKED:
+            error.host = host
             self._report(host)
             self._blocked[host] = self._refusals[host] = error.detail
             self._send(HostBlocked(host, error.detail))
@@ -182,19 +195,23 @@ class Permits:
 
     def _refuse_waiting(self, host: str) -> None:
         while waiting := self._next_waiting(host):
-            waiting.set_exception(PaperError(Failure.BLOCKED, self._blocked[host]))
+            waiting.set_exception(self._refusal(host))
+
+    def _refusal(self, host: str) -> PaperError:
+        return PaperError(Failure.BLOCKED, self._blocked[host], host=host)
 
 
-# Failures after which the host counts as having answered.
-_ANSWERS = frozenset(
-    {
-        Failure.NOT_FOUND,
-        Failure.GONE,
-        Failure.LEGAL,
-        Failure.WITHDRAWN,
-        Failure.NOT_A_PDF,
-        Failure.TOO_LARGE,
-        Failure.REDIRECT_LOOP,
-        Failure.FORBIDDEN_REDIRECT,
-    }
-)
+# How a request counts whose answer was a failure.
+_ENDINGS: Mapping[Failure, Ending] = {
+    **dict.fromkeys((Failure.NOT_FOUND, Failure.GONE, Failure.WITHDRAWN, Failure.TOO_LARGE), "ok"),
+    **dict.fromkeys(
+        (
+            Failure.NOT_A_PDF,
+            Failure.UNEXPECTED,
+            Failure.LEGAL,
+            Failure.REDIRECT_LOOP,
+            Failure.FORBIDDEN_REDIRECT,
+        ),
+        "undecided",
+    ),
+}

@@ -20,6 +20,7 @@ from yarl import URL
 
 from rpa_shard.config.settings import Settings, Share
 from rpa_shard.fetch.address_guard import AddressGuard, ForbiddenAddressError
+from rpa_shard.fetch.responses import failure_of_status
 from rpa_shard.model.failure import Failure
 
 KEEPALIVE_SECONDS = 15.0
@@ -122,6 +123,9 @@ def failure_of(error: Exception) -> tuple[Failure, str] | None:
         if isinstance(each, aiohttp.ClientResponseError) and "chunk size" in each.message:
             # A bad chunk in one packet with the headers: aiohttp reports bad headers.
             return Failure.TRUNCATED, "a bad chunk"
+        if isinstance(each, aiohttp.ClientHttpProxyError):
+            refused = failure_of_status(each.status) is Failure.BLOCKED
+            return Failure.BLOCKED if refused else Failure.SERVER_ERROR, f"the proxy answered HTTP {each.status}"
         for kind, failure in _CLASSES:
             if isinstance(each, kind):
                 return failure, " ".join(f"{type(each).__name__}: {each}".removesuffix(": ").split())

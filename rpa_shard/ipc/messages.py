@@ -21,8 +21,11 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 
-# How a request to a governed host ended: with an answer, without one, or it was never sent.
-Ending = Literal["ok", "failed", "unused"]
+# How a request to a governed host ended: with an answer, with one that says nothing yet of the host (a redirect, a
+# page), without one, or it was never sent.
+Ending = Literal["ok", "undecided", "failed", "unused"]
+# What came instead of a PDF: a page, one that says that the PDF is being made, or an error of the server.
+Instead = Literal["page", "promise", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,20 @@ class HostStates:
     """To a shard: how things stand with every governed host."""
 
     hosts: Mapping[str, HostStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class HostDoubted:
+    """To a shard: a host gave some shard no PDF; the next PDF that it gives here is to be reported."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPdfNoted:
+    """To a shard: its `NoPdf` with this number has been taken into account; states that follow from it came before."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,7 @@ class HostLimited:
     host: str
     permit: int | None
     retry_after_seconds: float | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +130,40 @@ class HostBlocked:
     detail: str
 
 
-ToShard = Drain | Pause | Resume | PermitsGranted | HostStates
-PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked
+@dataclass(frozen=True, slots=True)
+class NoPdf:
+    """From a shard, which waits until it is noted: a host that was asked for a paper gave something else.
+
+    `permit` is that of the last request to this host; `paper` stands for what was asked for, `page` for the page that
+    came. `on_trial`: when it was asked for, the host had yet to show that it gives PDFs, so that few were under way.
+    """
+
+    number: int
+    host: str
+    permit: int | None
+    paper: str
+    page: str
+    instead: Instead
+    says: str
+    on_trial: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswered:
+    """From a shard: a host that is shut or doubted, or gave it no PDF last, gave one, or said that it has none."""
+
+    host: str
+    with_pdf: bool
+
+
+ToShard = Drain | Pause | Resume | PermitsGranted | HostStates | HostDoubted | NoPdfNoted
+PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked | NoPdf | HostAnswered
 FromShard = Reported | Broke | PermitMessage
 Message = ToShard | FromShard
 
 _CLASSES: tuple[type[Message], ...] = (
-    Drain, Pause, Resume, PermitsGranted, HostStates, Reported, Broke,
-    PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked,
+    Drain, Pause, Resume, PermitsGranted, HostStates, HostDoubted, NoPdfNoted, Reported, Broke,
+    PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked, NoPdf, HostAnswered,
 )  # fmt: skip
 _KIND_OF = {each: re.sub(r"(?<!^)(?=[A-Z])", "_", each.__name__).lower() for each in _CLASSES}
 _CLASS_OF = {kind: each for each, kind in _KIND_OF.items()}

@@ -151,6 +151,7 @@ class HostStatus:
         float | None, Meta(description="How long it is still left alone; 0 while a probe decides; null if it is open.")
     ]
     blocked: Annotated[str | None, Meta(description="Why no request is sent until a person acts, or null.")]
+    why: Annotated[str | None, Meta(description="Why it is left alone, or was last, in its own words; or null.")] = None
 
     @property
     def is_shut(self) -> bool:

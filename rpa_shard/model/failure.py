@@ -6,6 +6,7 @@ names only; what follows from a failure is policy (`rpa_shard.model.retry`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -20,6 +21,7 @@ class Failure(StrEnum):
     TOO_SLOW = "too_slow"
     TRUNCATED = "truncated"
     NOT_A_PDF = "not_a_pdf"
+    UNEXPECTED = "unexpected"
     WRONG_PAPER = "wrong_paper"
     NOT_FOUND = "not_found"
     GONE = "gone"
@@ -36,14 +38,41 @@ class Failure(StrEnum):
     BUG = "bug"
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came instead of a PDF.
+
+    `key` is the same for the same page, whatever changes in it from request to request; `says` is its text on one line.
+    `is_promise`: it says that the PDF is being made.
+    """
+
+    key: str
+    says: str
+    is_promise: bool = False
+
+
 class PaperError(Exception):
     """An attempt at one paper failed, with a failure class.
 
-    `retry_after_seconds` is what the source asked for (a Retry-After header), if it did.
+    `retry_after_seconds` is what the source asked for (a Retry-After header), if it did. `page` is what the source
+    answered, if it was a page. `host` is the one that refused us (BLOCKED). `final`: another attempt would end in the
+    same way, whatever the class allows.
     """
 
-    def __init__(self, failure: Failure, detail: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        failure: Failure,
+        detail: str,
+        *,
+        retry_after_seconds: float | None = None,
+        page: Page | None = None,
+        host: str = "",
+        final: bool = False,
+    ) -> None:
         super().__init__(f"{failure}: {detail}")
         self.failure = failure
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
+        self.page = page
+        self.host = host
+        self.final = final

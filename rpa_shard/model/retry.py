@@ -39,9 +39,13 @@ def _permanent(meaning: str) -> RetryPolicy:
 
 POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
     {
-        Failure.RATE_LIMITED: RetryPolicy(0, 60, 3600, "the source asked us to slow down (429, 503)", charged=False),
-        Failure.BLOCKED: _permanent("the source refuses us (401, 403): a person must find out why"),
-        Failure.SERVER_ERROR: RetryPolicy(6, 10, 900, "the source failed (5xx) or answered with an unexpected status"),
+        Failure.RATE_LIMITED: RetryPolicy(
+            0, 60, 3600, "the source asked us to slow down (429, 503), or gives nobody a PDF for now", charged=False
+        ),
+        Failure.BLOCKED: _permanent(
+            "the source refuses us (401, 403, a page for everybody): a person must find out why"
+        ),
+        Failure.SERVER_ERROR: RetryPolicy(6, 10, 900, "the source failed (5xx), or its answer was no proper HTTP"),
         Failure.NETWORK: RetryPolicy(8, 5, 600, "no connection: refused, reset, or the name does not resolve"),
         Failure.TIMEOUT: RetryPolicy(6, 10, 900, "no answer within the time-out"),
         Failure.TOO_SLOW: RetryPolicy(
@@ -49,6 +53,7 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         ),
         Failure.TRUNCATED: RetryPolicy(5, 5, 300, "the body ended early or was not as long as announced"),
         Failure.NOT_A_PDF: RetryPolicy(5, 30, 1800, "the answer was no PDF: often the PDF is still being made"),
+        Failure.UNEXPECTED: RetryPolicy(2, 60, 60, "a status that will not change (204, 400, 406 …): asked once more"),
         Failure.WRONG_PAPER: RetryPolicy(3, 60, 3600, "the PDF's own arXiv stamp names another paper or version"),
         Failure.NOT_FOUND: _permanent("no source has the paper (404)"),
         Failure.GONE: _permanent("the source says that the paper is gone (410)"),
@@ -56,7 +61,9 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.LEGAL: _permanent("the paper is unavailable for legal reasons (451)"),
         Failure.TOO_LARGE: _permanent("the PDF is larger than the cap"),
         Failure.REDIRECT_LOOP: RetryPolicy(2, 60, 60, "more redirects than allowed"),
-        Failure.FORBIDDEN_REDIRECT: _permanent("a redirect that must not be followed"),
+        Failure.FORBIDDEN_REDIRECT: RetryPolicy(
+            2, 60, 60, "a redirect that must not be followed: perhaps to a network's login page"
+        ),
         Failure.DISK_FULL: RetryPolicy(
             0, 10, 60, "no room for the paper's files, no file descriptors, or a failing disk", charged=False
         ),

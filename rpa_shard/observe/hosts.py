@@ -30,7 +30,7 @@ def _state(saved: SavedHost) -> str:
     if status.closed_seconds is not None and status.closed_seconds > saved.age_seconds:
         left_seconds = status.closed_seconds - saved.age_seconds
         until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_seconds))
-        return f"\n  left alone until {until}: it asked us to slow down"
+        return f"\n  left alone until {until}: {status.why or 'it was closed'}"
     if status.factor < 1.0:
         return f"\n  open at {status.factor * 100:.0f} % of its rate"
     return ""

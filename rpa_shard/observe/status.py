@@ -60,6 +60,7 @@ def lines(status: FolderStatus) -> list[str]:
         f"folder    {status.folder} ({status.shards} shards, {status.workers} workers)",
         _run_line(status),
         *_shard_lines(status),
+        *_host_lines(status),
         *count_lines(status.counts),
         _lease_line(status.leases),
         *_incident_lines(status),
@@ -98,6 +99,15 @@ def _shard_lines(status: FolderStatus) -> Iterator[str]:
     if status.run is not None and status.running:
         states = ", ".join(f"{shard.number} {shard.state}" for shard in status.run.shards)
         yield f"shards    {states}"
+
+
+def _host_lines(status: FolderStatus) -> Iterator[str]:
+    """Hosts that get no requests now, and why."""
+    for name, host in (status.run.hosts if status.run is not None and status.running else {}).items():
+        if host.blocked:
+            yield f"host      {name} refuses us: {host.blocked}"
+        elif host.closed_seconds is not None:
+            yield f"host      {name} is left alone: {host.why or 'it was closed'}"
 
 
 def _incident_lines(status: FolderStatus) -> Iterator[str]:

@@ -25,7 +25,7 @@ from rpa_shard.config.host_policy import policies_by_host
 from rpa_shard.config.settings import Settings
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.ipc.link import Link, open_link
-from rpa_shard.ipc.messages import Drain, HostStates, Pause, PermitsGranted, Reported, Resume
+from rpa_shard.ipc.messages import Drain, HostDoubted, HostStates, NoPdfNoted, Pause, PermitsGranted, Reported, Resume
 from rpa_shard.ipc.run_status import LoopLag, ShardReport, ShardState
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import PhaseRegistry
@@ -156,7 +156,7 @@ class Shard:
                     claims.pause()
                 case Resume():
                     claims.resume()
-                case PermitsGranted() | HostStates():
+                case PermitsGranted() | HostStates() | HostDoubted() | NoPdfNoted():
                     permits.handle(message)
                 case _:
                     log.error("unexpected message from the supervisor: %s", message)

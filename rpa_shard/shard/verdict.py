@@ -20,7 +20,7 @@ def verdict(claim: Claim, error: PaperError, jitter: float, delay_scale: float) 
     failure = error.failure
     if failure in _KILLERS and not claim.suspect:
         return postponed(claim.phase, failure, error.detail, 0.0, charged=True, suspect=True)
-    if is_final(failure, claim.attempt):
+    if error.final or is_final(failure, claim.attempt):
         return failed(claim.phase, failure, error.detail, suspect=failure in _KILLERS)
     delay = delay_seconds(failure, claim.attempt, jitter) * delay_scale
     if error.retry_after_seconds is not None:

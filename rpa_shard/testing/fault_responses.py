@@ -10,11 +10,13 @@ import asyncio
 import gzip
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from secrets import token_urlsafe
 
 from aiohttp import web
 
@@ -55,7 +57,39 @@ def _status(fault: Fault) -> web.Response:
 
 
 async def _html(request: web.Request, content: bytes) -> web.StreamResponse:
+    return web.Response(body=_PAGE % b"Choose a paper of this mirror.", content_type="text/html")
+
+
+async def _captcha(request: web.Request, content: bytes) -> web.StreamResponse:
+    nonce = token_urlsafe(24).encode()
+    page = b"<title>Just a moment</title><p>Are you a robot? Solve this. Ray %b, it is %d.</p>" % (
+        nonce,
+        time.time_ns(),
+    )
+    return web.Response(body=b"<html>" + b"<script>a=1</script>" * 100 + page, content_type="text/html")
+
+
+async def _login(request: web.Request, content: bytes) -> web.StreamResponse:
+    if "hop" not in request.query:
+        raise web.HTTPFound(f"{request.path}?hop=1")
+    return web.Response(body=_PAGE % b"Please log in.", content_type="text/html")
+
+
+async def _json(request: web.Request, content: bytes) -> web.StreamResponse:
+    return web.json_response({"error": "no access", "request": token_urlsafe(8)})
+
+
+async def _empty(request: web.Request, content: bytes) -> web.StreamResponse:
+    return web.Response(content_type="application/pdf")
+
+
+async def _making(request: web.Request, content: bytes) -> web.StreamResponse:
     return web.Response(body=_PAGE % b"The PDF is being generated. Try again soon.", content_type="text/html")
+
+
+async def _building(request: web.Request, content: bytes) -> web.StreamResponse:
+    page = _PAGE % b"The PDF is being built. Try again in a few seconds."
+    return web.Response(status=404, body=page, content_type="text/html")
 
 
 async def _withdrawn(request: web.Request, content: bytes) -> web.StreamResponse:
@@ -180,6 +214,12 @@ def _transport(request: web.Request) -> asyncio.Transport:
 
 _RESPONSES: dict[str, FaultResponse] = {
     "html": _html,
+    "captcha": _captcha,
+    "login": _login,
+    "json": _json,
+    "empty": _empty,
+    "making": _making,
+    "building": _building,
     "withdrawn": _withdrawn,
     "truncate": _truncate,
     "length": _length,

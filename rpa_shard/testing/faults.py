@@ -19,6 +19,12 @@ from hashlib import blake2b
 
 KINDS = {
     "html": "200 with a page instead of a PDF",
+    "captcha": "200 with a captcha, in which words and numbers differ each time",
+    "login": "a redirect to a page where a person may log in",
+    "json": "200 with an error as JSON",
+    "empty": "200 without a body",
+    "making": "200 with a page that says that the PDF is being made",
+    "building": "404 with a page that says so",
     "withdrawn": "200 with a page that says the paper was withdrawn",
     "truncate": "a well-formed answer with half of the PDF",
     "length": "announces the complete PDF, closes after half of it",

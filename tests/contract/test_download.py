@@ -31,6 +31,8 @@ from rpa_shard.fetch.transport import open_client, trusted_certificates
 from rpa_shard.ipc.messages import (
     HostBlocked,
     HostLimited,
+    NoPdf,
+    NoPdfNoted,
     PermitMessage,
     PermitReturned,
     PermitsGranted,
@@ -87,10 +89,16 @@ async def open_bench(
     messages: list[PermitMessage] = []
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
-        yield Bench(
-            Downloader(client, disk, folder / "tmp", limits, Permits((), messages.append), guard), folder, messages
-        )
+        permits = Permits((), lambda message: note(permits, messages, message))
+        yield Bench(Downloader(client, disk, folder / "tmp", limits, permits, guard), folder, messages)
         await client.aclose()
+
+
+def note(permits: Permits, messages: list[PermitMessage], message: PermitMessage) -> None:
+    """A supervisor that notes every report and does nothing."""
+    messages.append(message)
+    if isinstance(message, NoPdf):
+        asyncio.get_running_loop().call_soon(permits.handle, NoPdfNoted(message.number))
 
 
 @pytest.fixture
@@ -124,7 +132,7 @@ async def test_a_good_mirror(bench: Bench, faulty: Faulty) -> None:
 @pytest.mark.parametrize(
     ("faults", "failure"),
     [
-        ("400*always", Failure.SERVER_ERROR),
+        ("400*always", Failure.UNEXPECTED),
         ("401*always", Failure.BLOCKED),
         ("403*always", Failure.BLOCKED),
         ("404*always", Failure.NOT_FOUND),
@@ -134,8 +142,24 @@ async def test_a_good_mirror(bench: Bench, faulty: Faulty) -> None:
         ("500*always", Failure.SERVER_ERROR),
         ("502*always", Failure.SERVER_ERROR),
         ("503*always", Failure.RATE_LIMITED),
-        ("204*always", Failure.SERVER_ERROR),
+        ("204*always", Failure.UNEXPECTED),
         ("html*always", Failure.NOT_A_PDF),
+        ("captcha*always", Failure.NOT_A_PDF),
+        ("login*always", Failure.NOT_A_PDF),
+        ("json*always", Failure.NOT_A_PDF),
+        ("empty*always", Failure.NOT_A_PDF),
+        ("making*always", Failure.NOT_A_PDF),
+        ("building*always", Failure.NOT_A_PDF),
+        ("202*always", Failure.NOT_A_PDF),
+        ("300*always", Failure.UNEXPECTED),
+        ("302*always", Failure.UNEXPECTED),
+        ("304*always", Failure.UNEXPECTED),
+        ("406*always", Failure.UNEXPECTED),
+        ("407*always", Failure.BLOCKED),
+        ("418*always", Failure.UNEXPECTED),
+        ("501*always", Failure.UNEXPECTED),
+        ("511*always", Failure.BLOCKED),
+        ("520*always", Failure.SERVER_ERROR),
         ("withdrawn*always", Failure.WITHDRAWN),
         ("truncate*always", Failure.TRUNCATED),
         ("loop*always", Failure.REDIRECT_LOOP),
@@ -420,7 +444,7 @@ async def test_damaged_compression(bench: Bench, cut: int | None) -> None:
 @pytest.mark.parametrize(
     ("location", "failure"),
     [
-        ("", Failure.SERVER_ERROR),
+        ("", Failure.UNEXPECTED),
         ("http://[bad", Failure.FORBIDDEN_REDIRECT),
         ("ftp://example.org/x", Failure.FORBIDDEN_REDIRECT),
         ("http://10.1.2.3/x", Failure.FORBIDDEN_REDIRECT),
@@ -496,6 +520,130 @@ async def test_files_and_parts_of_archives(bench: Bench, tmp_path: Path) -> None
     assert (await bench.fails(place)).failure is Failure.NOT_FOUND
     assert (await bench.fails((tmp_path / "none.pdf").as_uri())).failure is Failure.NOT_FOUND
     assert (await bench.fails(tmp_path.as_uri())).failure is Failure.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("content", "failure"),
+    [(PDF[: len(PDF) // 2], Failure.TRUNCATED), (b"", Failure.NOT_A_PDF), (b"<html>no</html>", Failure.NOT_A_PDF)],
+)
+async def test_what_is_wrong_with_a_local_file_is_final(
+    bench: Bench, tmp_path: Path, content: bytes, failure: Failure
+) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(content)
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as packing:
+        packing.add(path, "a.pdf")
+    with tarfile.open(archive) as packed:
+        offset = packed.getmember("a.pdf").offset_data
+    for url in (path.as_uri(), f"tar:{archive}#offset={offset}&size={len(content)}"):
+        error = await bench.fails(url)
+        assert (error.failure, error.final) == (failure, True)
+        assert str(path.parent) in error.detail
+    assert bench.messages == []
+
+
+async def test_a_local_path_that_is_no_file_is_final(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pdf")
+    (tmp_path / "loop.pdf").symlink_to("loop.pdf")
+    paths = [tmp_path, tmp_path / "none.pdf", tmp_path / "pipe.pdf", tmp_path / "loop.pdf", tmp_path / ("x" * 300)]
+    for url in [path.as_uri() for path in paths] + [f"file://{tmp_path}/a%00b.pdf", "file:///dev/zero"]:
+        error = await asyncio.wait_for(bench.fails(url), 10.0)
+        assert (error.failure, error.final) == (Failure.NOT_FOUND, True), url
+        assert str(error).isprintable()
+    if os.geteuid() != 0:
+        (tmp_path / "locked.pdf").write_bytes(PDF)
+        (tmp_path / "locked.pdf").chmod(0)
+        error = await bench.fails((tmp_path / "locked.pdf").as_uri())
+        assert (error.failure, "Permission denied" in error.detail) == (Failure.NOT_FOUND, True)
+
+
+def reports(bench: Bench) -> list[NoPdf]:
+    return [each for each in bench.messages if isinstance(each, NoPdf)]
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "instead"),
+    [
+        ("200 OK", [], "page"),
+        ("202 Accepted", [], "promise"),
+        ("202 Accepted", ["X-Amzn-Waf-Action: challenge"], "page"),
+        ("405 Method Not Allowed", ["X-Amzn-Waf-Action: captcha"], "page"),
+        ("500 Internal Server Error", [], "error"),
+        ("451 Unavailable", [], "page"),
+    ],
+)
+@pytest.mark.parametrize("is_packed", [False, True])
+async def test_what_is_reported_of_a_page(
+    bench: Bench, status: str, lines: list[str], instead: str, is_packed: bool
+) -> None:
+    page = b"<html>" + b" " * 3000 + b"<title>So it is</title></html>"
+    page = gzip.compress(page) if is_packed else page
+    lines = [*lines, "Content-Encoding: gzip"] if is_packed else lines
+
+    async def answer(request: bytes, number: int) -> bytes:
+        return _head(len(page), *lines, status=status) + page
+
+    async with raw_server(answer) as url:
+        await bench.fails(url)
+    (report,) = reports(bench)
+    assert (report.host, report.permit, report.instead) == (host_of(url), None, instead)
+    assert report.says == f"HTTP {status[:3]}: So it is"
+
+
+async def test_the_host_that_led_elsewhere_is_the_one_that_gave_no_pdf(bench: Bench) -> None:
+    """A login page of another host, whether it answers with a page or refuses us, or turns us in a circle."""
+    bench.downloader.guard.name("localhost")
+    permits = Granting({"127.0.0.1"})
+    led = replace(bench, downloader=replace(bench.downloader, permits=permits))
+
+    async def login(request: bytes, number: int) -> bytes:
+        port = request.split(b"Host: ")[1].split(b"\r\n")[0].split(b":")[1].decode()
+        if b"Host: localhost" not in request:
+            return _head(0, f"Location: http://localhost:{port}/login", status="302 Found")
+        if number <= 2:
+            return _head(6) + b"log in"
+        return _head(6, status="403 Forbidden") + b"log in"
+
+    async with raw_server(login) as url:
+        assert (await led.fails(url)).failure is Failure.NOT_A_PDF
+        for _ in range(2):  # the second time, it is known already that localhost refuses us
+            error = await led.fails(url)
+            assert (error.failure, error.host) == (Failure.BLOCKED, "localhost")
+    assert permits.endings == ["undecided"] * 3
+    found = [each for each in permits.sent if isinstance(each, NoPdf)]
+    assert [(each.host, each.permit) for each in found] == [("127.0.0.1", 1)] * 3
+    assert len({each.paper for each in found}) == 1
+
+
+async def test_a_governed_host_that_gives_a_short_page_is_not_said_to_be_well(bench: Bench, faulty: Faulty) -> None:
+    async with faulty("json") as mirror:
+        url = f"{mirror.url}/pdf/2401.00001"
+        permits = Granting({host_of(url)})
+        await replace(bench, downloader=replace(bench.downloader, permits=permits)).fails(url)
+    assert permits.endings == ["undecided"]
+
+
+async def test_a_proxy_that_has_changed_something(bench: Bench) -> None:
+    async def proxied(request: bytes, number: int) -> bytes:
+        return _head(len(PDF), status="203 Non-Authoritative Information") + PDF
+
+    async with raw_server(proxied) as url:
+        await bench.get(url)
+
+
+async def test_a_proxy_that_wants_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(request: bytes, number: int) -> bytes:
+        return _head(0, 'Proxy-Authenticate: Basic realm="x"', status="407 Proxy Authentication Required")
+
+    async with raw_server(refuse) as url:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, url.removesuffix("/paper.pdf"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with open_bench(tmp_path) as bench:
+            for scheme in ("http", "https"):
+                error = await bench.fails(f"{scheme}://{scheme}.source.example/paper.pdf")
+                assert (error.failure, "407" in error.detail) == (Failure.BLOCKED, True)
 
 
 async def test_a_refusal_quotes_the_page_and_informs_the_supervisor(bench: Bench, faulty: Faulty) -> None:
@@ -587,9 +735,15 @@ class Granting(Permits):
     def __init__(self, governed: set[str]) -> None:
         super().__init__(governed, self._grant)
         self.message_types: list[str] = []
+        self.sent: list[PermitMessage] = []
+
+    @property
+    def endings(self) -> list[str]:
+        return [each.ending for each in self.sent if isinstance(each, PermitReturned)]
 
     def _grant(self, message: PermitMessage) -> None:
-        self.message_types.append(SHORT[type(message)])
+        note(self, self.sent, message)
+        self.message_types.append(SHORT.get(type(message), ""))
         if isinstance(message, PermitsWanted):
             granted = PermitsGranted(message.host, (1,), time.monotonic())
             asyncio.get_running_loop().call_soon(self.handle, granted)

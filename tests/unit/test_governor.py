@@ -17,8 +17,10 @@ from rpa_shard.config.host_policy import (
     policies_by_host,
     polite_url,
 )
-from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, RECOVERY_SECONDS, Governor, changes
-from rpa_shard.ipc.messages import Ending
+from rpa_shard.control.politeness.governor import RECOVERY_SECONDS, Governor, changes
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS
+from rpa_shard.control.politeness.in_a_row import Given
+from rpa_shard.ipc.messages import Ending, Instead
 
 HOST = "source.example"
 FLOOR_SECONDS = 60.0
@@ -460,3 +462,100 @@ def test_urls_of_arxivs_main_host_become_those_of_its_host_for_programs() -> Non
 )
 def test_a_host_is_written_in_one_way(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+def page(paper: int, says: str = "Are you a robot?", instead: Instead = "page") -> Given:
+    return Given(f"paper {paper}", "captcha", instead, says)
+
+
+def test_a_page_for_everybody_closes_a_host_as_a_limit_does_and_then_as_a_refusal() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    for paper in range(5):
+        assert not sim.governor.hosts(sim.now)[HOST].is_shut
+        sim.governor.no_pdf(HOST, None, page(paper), sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS
+    assert sim.governor.hosts(sim.now)[HOST].why == "5 answers in a row without a PDF, the last: Are you a robot?"
+    sim.governor.no_pdf(HOST, None, page(6), sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS, "it was under way when the host was closed"
+    permit = probe(sim)
+    sim.governor.back(HOST, permit, "undecided", sim.now)
+    assert sim.step() == 0, "nobody knows yet what the probe found"
+    sim.governor.no_pdf(HOST, permit, page(7), sim.now)
+    assert closed_seconds(sim) == 2 * FLOOR_SECONDS
+    permit = probe(sim)
+    sim.governor.back(HOST, permit, "undecided", sim.now)
+    sim.governor.no_pdf(HOST, permit, page(8), sim.now)
+    assert sim.governor.hosts(sim.now)[HOST].blocked == "7 answers in a row without a PDF, the last: Are you a robot?"
+    assert len(sim.sent) == 2
+    assert sim.governor.reopen(HOST, sim.now)
+    sim.governor.want(0, HOST, 100)
+    permit = probe(sim)
+    sim.governor.back(HOST, permit, "undecided", sim.now)
+    sim.governor.no_pdf(HOST, permit, page(9), sim.now)
+    assert sim.governor.hosts(sim.now)[HOST].blocked is None, "the one paper may have none"
+    assert closed_seconds(sim) == FLOOR_SECONDS
+
+
+def test_the_first_page_of_a_row_is_told_to_all_shards() -> None:
+    made = governor()
+    for paper in range(4):
+        made.no_pdf(HOST, None, page(paper), 0.0)
+    assert (made.newly_doubted(), made.newly_doubted()) == ([HOST], [])
+    made.well_answered(HOST, 0.0, with_pdf=True)
+    made.no_pdf(HOST, None, page(0), 0.0)
+    assert made.newly_doubted() == [], "a page of this paper's own"
+    made.no_pdf(HOST, None, page(5), 0.0)
+    assert made.newly_doubted() == [HOST]
+
+
+def test_a_probe_whose_pdf_comes_from_elsewhere() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    sim.governor.back(HOST, probe(sim), "undecided", sim.now)
+    assert sim.governor.hosts(sim.now)[HOST].is_shut
+    sim.governor.well_answered(HOST, sim.now, with_pdf=True)
+    assert not sim.governor.hosts(sim.now)[HOST].is_shut
+
+
+def test_a_probe_whose_end_is_never_known() -> None:
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    sim.governor.back(HOST, probe(sim), "undecided", sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS
+    probe(sim)
+
+
+@pytest.mark.parametrize("policy", [{}, {HOST: HostPolicy(HOST, 4, 1.0, 4)}])
+def test_promises_cost_a_host_no_rate(policy: dict[str, HostPolicy]) -> None:
+    sim = Sim(Governor(policy, FLOOR_SECONDS, 660.0, 0.0))
+    for paper in range(20):
+        sim.governor.no_pdf(HOST, None, page(paper, instead="promise"), sim.now)
+    assert closed_seconds(sim) == FLOOR_SECONDS
+    sim.governor.want(0, HOST, 1)
+    permit = probe(sim)
+    sim.governor.back(HOST, permit, "undecided", sim.now)
+    sim.governor.no_pdf(HOST, permit, page(100, instead="promise"), sim.now)
+    found = sim.governor.hosts(sim.now)
+    assert found.keys() == policy.keys()
+    assert all(not state.is_shut and state.factor == 1.0 and state.closings == 0 for state in found.values())
+
+
+def test_a_limit_during_a_rest_counts_as_a_limit() -> None:
+    sim = Sim(governor())
+    for paper in range(20):
+        sim.governor.no_pdf(HOST, None, page(paper, instead="error"), sim.now)
+    sim.governor.limited(HOST, None, 500.0, sim.now)
+    sim.governor.want(0, HOST, 1)
+    sim.governor.back(HOST, probe(sim), "ok", sim.now)
+    assert sim.governor.hosts(sim.now)[HOST].factor == 0.5
+
+
+def test_hosts_that_are_remembered_are_bounded() -> None:
+    made = Governor({}, FLOOR_SECONDS, 660.0, 0.0)
+    for number in range(20_000):
+        made.no_pdf(f"host {number}", None, page(1), 0.0)
+    assert len(made._in_a_row) <= 10_000
+    assert made.hosts(0.0) == {}

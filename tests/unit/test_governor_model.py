@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
-from rpa_shard.control.politeness.governor import LAST_WORDS_SECONDS, Governor, temporary_policy
-from rpa_shard.ipc.messages import Ending
+from rpa_shard.control.politeness.governor import Governor
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS, temporary_policy
+from rpa_shard.control.politeness.in_a_row import Given, InARow, Measure
+from rpa_shard.ipc.messages import Ending, Instead
 
 GOVERNED, FREE = "governed.example", "free.example"
 FLOOR_SECONDS, PERMIT_SECONDS = 60.0, 600.0
@@ -23,7 +25,10 @@ ROUNDING = 1e-6
 hosts = st.sampled_from([GOVERNED, FREE])
 shards = st.integers(0, 2)
 picks = st.integers(0, 10**6)
-endings = st.sampled_from(["ok", "ok", "failed", "unused"])
+endings = st.sampled_from(["ok", "ok", "undecided", "failed", "unused"])
+papers = st.sampled_from([f"paper {number}" for number in range(8)])
+pages = st.sampled_from(["captcha", "captcha", "captcha", "other page"])
+insteads = st.sampled_from(["page", "page", "promise", "error"])
 waits = st.none() | st.sampled_from([0.0, 5.0, 100.0, 5000.0, 10.0**9])
 
 
@@ -42,6 +47,11 @@ class Model:
     # Until when the host asked us to leave it alone.
     not_before: float = -math.inf
     probe: int | None = None
+    # A probe that was answered, while it is not known yet with what its paper's download ends.
+    undecided: int | None = None
+
+    def open(self) -> None:
+        self.closed, self.not_before, self.undecided = False, -math.inf, None
 
     def arrived(self, permit: int, at: float) -> None:
         begun, end = self.arrivals.get(permit, (0.0, 0.0))
@@ -70,6 +80,8 @@ class GovernorMachine(RuleBasedStateMachine):
         self.gone: list[tuple[str, int]] = []
         self.governor = self.new_governor()
         self.models = {GOVERNED: self.new_model(self.policy)}
+        # The rules for one host are tested by themselves.
+        self.in_a_row: defaultdict[str, InARow] = defaultdict(InARow)
 
     def new_governor(self) -> Governor:
         return Governor({GOVERNED: self.policy}, FLOOR_SECONDS, PERMIT_SECONDS, self.now)
@@ -122,7 +134,11 @@ class GovernorMachine(RuleBasedStateMachine):
         if model.probe == permit:
             model.probe = None
             if ending == "ok":
-                model.closed, model.not_before = False, -math.inf
+                model.open()
+                self.drop_free()
+            elif ending != "unused":
+                model.not_before = max(model.not_before, self.now + FLOOR_SECONDS)
+            model.undecided = permit if ending == "undecided" else None
 
     @rule(host=hosts, shard=shards)
     def close_and_probe(self, host: str, shard: int) -> None:
@@ -167,13 +183,63 @@ class GovernorMachine(RuleBasedStateMachine):
         pause = min(max(retry_after or 0.0, FLOOR_SECONDS), MAX_PAUSE_SECONDS)
         model.closed, model.not_before = True, max(model.not_before, self.now + pause)
 
+    def drop_free(self) -> None:
+        """A host without a policy that has recovered is not governed any more."""
+        for host in self.models.keys() - self.governor.hosts(self.now).keys():
+            assert host == FREE
+            del self.models[host]
+
+    @rule(host=hosts, paper=papers, page=pages, instead=insteads, settles=st.booleans())
+    def no_pdf(self, host: str, paper: str, page: str, instead: Instead, settles: bool) -> None:
+        model = self.models.get(host)
+        was_open = model is None or not (model.closed or model.blocked)
+        permit = model.undecided if model is not None and settles else None
+        given = Given(paper, page, instead, "so it says")
+        self.governor.no_pdf(host, permit, given, self.now)
+        if was_open:
+            measure = self.in_a_row[host].add(given)
+        elif model is not None and permit is not None and not model.blocked:
+            measure, model.undecided = self.in_a_row[host].probed(given), None
+            if measure is Measure.NONE:
+                model.open()
+                self.drop_free()
+        else:
+            return
+        if measure is Measure.NONE:
+            return
+        model = self.model(host)
+        if measure is Measure.REFUSED:
+            self.note_block(host, model)
+            return
+        model.closed, model.not_before = True, max(model.not_before, self.now + FLOOR_SECONDS)
+
+    @rule(host=hosts, paper=st.integers(0, 10**6), page=pages)
+    def a_page_for_many(self, host: str, paper: int, page: str) -> None:
+        """A short cut to the point where pages close a host."""
+        for number in range(5):
+            self.no_pdf(host, f"paper {paper + number}", page, "page", settles=True)
+
+    @rule(host=hosts, with_pdf=st.booleans())
+    def well_answered(self, host: str, with_pdf: bool) -> None:
+        self.governor.well_answered(host, self.now, with_pdf=with_pdf)
+        if with_pdf:
+            self.in_a_row[host].pdf()
+        model = self.models.get(host)
+        if model is not None and model.undecided is not None and not model.blocked:
+            model.open()
+            self.drop_free()
+
+    def note_block(self, host: str, model: Model) -> None:
+        model.blocked, model.undecided = True, None
+        self.in_a_row.pop(host, None)
+        model.wanted.clear()
+        self.lose_all(model)
+
     @rule(host=hosts)
     def block(self, host: str) -> None:
         model = self.model(host)
         self.governor.block(host, "HTTP 403", self.now)
-        model.blocked = True
-        model.wanted.clear()
-        self.lose_all(model)
+        self.note_block(host, model)
 
     @rule(host=hosts)
     def reopen(self, host: str) -> None:
@@ -183,7 +249,8 @@ class GovernorMachine(RuleBasedStateMachine):
         assert reopened or not is_shut
         if reopened:
             assert model is not None
-            model.blocked, model.closed, model.probe = False, True, None
+            model.blocked, model.closed, model.probe, model.undecided = False, True, None, None
+            self.in_a_row.pop(host, None)
             model.not_before = self.now
 
     @rule(shard=shards)
@@ -212,6 +279,7 @@ class GovernorMachine(RuleBasedStateMachine):
         saved = self.governor.hosts(self.now)
         before = self.models
         self.gone.clear()
+        self.in_a_row.clear()
         for model in before.values():
             self.lose_all(model)
         self.governor = self.new_governor()
@@ -263,9 +331,7 @@ class GovernorMachine(RuleBasedStateMachine):
             assert before[each.host].blocked is None
             for permit in each.ids:
                 self.check_grant(self.models[each.host], each.shard, permit)
-        for host in self.models.keys() - self.governor.hosts(self.now).keys():
-            assert host == FREE
-            del self.models[host]
+        self.drop_free()
 
     def check_grant(self, model: Model, shard: int, permit: int) -> None:
         assert not model.blocked
@@ -279,7 +345,7 @@ class GovernorMachine(RuleBasedStateMachine):
         if model.closed:
             assert model.probe is None, "one probe at a time"
             assert self.now >= model.not_before - ROUNDING, "left alone as long as it asked"
-            model.probe = permit
+            model.probe, model.undecided = permit, None
 
     def lose_all(self, model: Model) -> None:
         for permit in [*model.lent]:

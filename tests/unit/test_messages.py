@@ -17,12 +17,17 @@ from rpa_shard.ipc.messages import (
     VERSION,
     Broke,
     Drain,
+    HostAnswered,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
     Inbox,
+    Instead,
     Message,
     MessageError,
+    NoPdf,
+    NoPdfNoted,
     Pause,
     PermitReturned,
     PermitsGranted,
@@ -51,7 +56,12 @@ MESSAGES: tuple[Message, ...] = (
     PermitReturned("source.example", 7, "unused"),
     HostLimited("source.example", None, None),
     HostLimited("source.example", 7, 0.5),
+    HostLimited("source.example", 7, 0.5, "HTTP 429"),
     HostBlocked("source.example", "HTTP 403"),
+    NoPdf(3, "source.example", None, "f00d", "beef", "promise", "HTTP 200: soon\n"),
+    NoPdfNoted(3),
+    HostDoubted("source.example"),
+    HostAnswered("source.example", with_pdf=True),
 )
 CLASSES = {each for group in get_args(Message) for each in (get_args(group) or (group,))}
 
@@ -106,7 +116,21 @@ messages = (
     | st.builds(Reported, reports)
     | st.builds(HostStates, st.dictionaries(texts, hosts, max_size=3))
     | st.builds(PermitsGranted, texts, st.lists(numbers).map(tuple), seconds)
-    | st.builds(HostLimited, texts, st.none() | numbers, st.none() | seconds)
+    | st.builds(HostLimited, texts, st.none() | numbers, st.none() | seconds, texts)
+    | st.builds(
+        NoPdf,
+        numbers,
+        texts,
+        st.none() | numbers,
+        texts,
+        texts,
+        st.sampled_from(get_args(Instead)),
+        texts,
+        st.booleans(),
+    )
+    | st.builds(NoPdfNoted, numbers)
+    | st.builds(HostDoubted, texts)
+    | st.builds(HostAnswered, texts, st.booleans())
     | st.builds(HostBlocked, texts, texts)
     | st.builds(Broke, texts)
 )

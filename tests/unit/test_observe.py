@@ -51,7 +51,7 @@ from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.files import Fingerprint, fingerprint_of
 from tests.finished import write_finished
-from tests.statuses import run_status, shard_report, shard_status
+from tests.statuses import host_status, run_status, shard_report, shard_status
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
 REFERENCES = (
@@ -348,6 +348,21 @@ def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) ->
     shown = json.loads(json.dumps(folder_status(folder, ledger).as_json()))
     assert shown["running"]
     assert shown["run"] == json.loads(folder.run.status_file.read_bytes())
+
+
+def test_hosts_that_are_shut_are_reported_during_a_run(folder: DataFolder, ledger: Ledger) -> None:
+    hosts = {
+        "a.example": host_status(blocked="HTTP 403: no"),
+        "b.example": host_status(closed_seconds=3.0, why="it asked us to slow down"),
+        "c.example": host_status(),
+    }
+    write_status(folder.run.status_file, run_status(hosts=hosts))
+    assert [line for line in lines(folder_status(folder, ledger)) if line.startswith("host")] == [
+        "host      a.example refuses us: HTTP 403: no",
+        "host      b.example is left alone: it asked us to slow down",
+    ]
+    write_status(folder.run.status_file, run_status(hosts=hosts, born=1.0))
+    assert not any(line.startswith("host") for line in lines(folder_status(folder, ledger)))
 
 
 def test_what_was_repaired_is_reported(folder: DataFolder, ledger: Ledger) -> None:

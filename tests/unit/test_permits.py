@@ -180,7 +180,7 @@ async def test_a_host_that_was_limited_is_governed_from_then_on() -> None:
     bench = Bench()
     with pytest.raises(PaperError):
         await bench.use(PaperError(Failure.RATE_LIMITED, "HTTP 429", retry_after_seconds=7.0))
-    assert bench.said == [HostLimited(HOST, None, 7.0)]
+    assert bench.said == [HostLimited(HOST, None, 7.0, "HTTP 429")]
     (task,) = await started(bench, 1)
     bench.permits.handle(NOT_GOVERNED)  # sent before the supervisor learned of it
     await asyncio.sleep(0)

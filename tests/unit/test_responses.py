@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.config.source_names import parse_sources
-from rpa_shard.fetch.responses import page_words, parse_retry_after, part_of, status_error, validator_of
+from rpa_shard.fetch.pages import page_words
+from rpa_shard.fetch.responses import parse_retry_after, part_of, status_error, validator_of
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure
@@ -47,7 +48,7 @@ def test_pages() -> None:
     assert page_words(page) == "No & never Write to us"
     assert status_error(403, "http://x/1", "", page).detail == "HTTP 403 from http://x/1: No & never Write to us"
     assert status_error(404, "http://x/1", "", b"This paper has been WITHDRAWN").failure is Failure.WITHDRAWN
-    assert status_error(418, "http://x/1", "", b"").failure is Failure.SERVER_ERROR
+    assert status_error(418, "http://x/1", "", b"").failure is Failure.UNEXPECTED
 
 
 def test_ranges_and_validators() -> None:

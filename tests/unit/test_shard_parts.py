@@ -42,6 +42,11 @@ def test_a_killer_runs_once_more_alone_and_then_never(failure: Failure) -> None:
     assert (second.status, second.suspect) == (Status.FAILED, True)
 
 
+def test_what_is_final_is_not_tried_again() -> None:
+    outcome = verdict(claim(), PaperError(Failure.TRUNCATED, "a.pdf: cut", final=True), 0.5, 1.0)
+    assert (outcome.status, outcome.failure) == (Status.FAILED, Failure.TRUNCATED)
+
+
 def test_a_source_that_says_when_is_believed_if_that_is_later() -> None:
     long = PaperError(Failure.RATE_LIMITED, "429", retry_after_seconds=5000)
     short = PaperError(Failure.RATE_LIMITED, "429", retry_after_seconds=1)

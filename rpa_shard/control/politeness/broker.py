@@ -16,10 +16,15 @@ from pathlib import Path
 from rpa_shard.config.host_policy import policies_by_host
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.politeness.governor import Governor, changes
+from rpa_shard.control.politeness.in_a_row import Given
 from rpa_shard.ipc.messages import (
+    HostAnswered,
     HostBlocked,
+    HostDoubted,
     HostLimited,
     HostStates,
+    NoPdf,
+    NoPdfNoted,
     PermitMessage,
     PermitReturned,
     PermitsGranted,
@@ -53,7 +58,10 @@ class PermitBroker:
         )
         for saved in read_hosts(self._run.governor_file):
             self._governor.restore(saved.host, saved.status, saved.age_seconds, now)
+        self._reopen_on_request()  # before a shard learns of a refusal that a person has ended
         self._published: Mapping[str, HostStatus] = {}
+        # Reports whose shards wait until what follows from them is published.
+        self._noted: list[tuple[int, NoPdfNoted]] = []
 
     def hosts(self) -> Mapping[str, HostStatus]:
         """Every governed host and its state."""
@@ -70,13 +78,20 @@ class PermitBroker:
                     self._governor.answered(host, permit, now)
                 case PermitReturned(host, permit, ending):
                     self._governor.back(host, permit, ending, now)
-                case HostLimited(host, limited, retry_after_seconds):
-                    self._governor.limited(host, limited, retry_after_seconds, now)
+                case HostLimited(host, limited, retry_after_seconds, detail):
+                    self._governor.limited(host, limited, retry_after_seconds, now, detail)
                 case HostBlocked(host, detail):
                     self._governor.block(host, detail, now)
+                case NoPdf(report, host, asked_with, paper, page, instead, says, on_trial):
+                    given = Given(paper, page, instead, says, on_trial)
+                    self._governor.no_pdf(host, asked_with, given, now)
+                    self._noted.append((number, NoPdfNoted(report)))
+                case HostAnswered(host, with_pdf):
+                    self._governor.well_answered(host, now, with_pdf=with_pdf)
 
     def forget(self, number: int) -> None:
         """A shard is gone; its permits are free again."""
+        self._noted = [(shard, noted) for shard, noted in self._noted if shard != number]
         self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Collection[int], send: Send) -> None:
@@ -87,6 +102,13 @@ class PermitBroker:
         # Only a published state can be withdrawn: a shard keeps the refusal that it has seen until it receives ours.
         if self._reopen_on_request():
             self._publish_changes(shards, send, now)
+        for host in self._governor.newly_doubted():
+            for number in shards:
+                send(number, HostDoubted(host))
+        for number, noted in self._noted:
+            if number in shards:
+                send(number, noted)
+        self._noted.clear()
         for grant in granted:
             if grant.shard in shards:
                 send(grant.shard, PermitsGranted(grant.host, grant.ids, grant.granted_at))
@@ -128,7 +150,9 @@ class PermitBroker:
 def _log_state(host: str, state: HostStatus) -> None:
     if state.blocked:
         log.error("host %s: refuses us, no requests until `hosts --reopen %s`: %s", host, host, state.blocked)
+    elif state.closed_seconds == 0.0:
+        log.warning("host %s: one request is to show whether it can be opened", host)
     elif state.closed_seconds is not None:
-        log.warning("host %s: asked us to slow down, left alone for %.0f s", host, state.closed_seconds)
+        log.warning("host %s: left alone for %.0f s: %s", host, state.closed_seconds, state.why or "it was closed")
     elif state.factor < 1.0:
         log.warning("host %s: open at %.0f %% of %s", host, state.factor * 100, state.policy)

@@ -4,8 +4,9 @@ Guarantee: in any window of a host's policy no more requests arrive there than i
 whether shards die, are resized or restarted, and however long a request is under way: it counts from its grant until
 one window after its answer has begun. A new governor begins as if a full burst had just been sent. 429 and 503 close a
 host for all shards; one probe reopens it, at half the rate, and the rate recovers slowly; 403 closes it until a person
-acts. No error makes it faster. Limit: pure, with the clock as an argument; it assumes that requests of a shard that
-died arrive soon.
+acts. A host that gives pages instead of PDFs is closed in the same ways (`rpa_shard.control.politeness.in_a_row`). No
+error makes it faster. Limit: pure, with the clock as an argument; it assumes that requests of a shard that died arrive
+soon.
 
 Hosts without a policy need no permits. A host that answers 429 or 503 gets a temporary policy.
 """
@@ -14,25 +15,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from rpa_shard.config.host_policy import MAX_PAUSE_SECONDS, HostPolicy
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS, HostState, temporary_policy
+from rpa_shard.control.politeness.in_a_row import Given, InARow, Measure
 from rpa_shard.ipc.messages import Ending
 from rpa_shard.ipc.run_status import HostStatus
 
-# What a shard sent before it died, and what a run sent before it ended, arrives within this.
-LAST_WORDS_SECONDS = 0.2
 MAX_FLOOR_SECONDS = 3600.0
 MAX_DOUBLINGS = 32
 RECOVERY_SECONDS = 60.0
 RECOVERY_STEP = 1.25
 MIN_FACTOR = 1 / 64
-
-
-def temporary_policy(host: str) -> HostPolicy:
-    """The policy for a host without a published rate that asked us to slow down."""
-    return HostPolicy(host, 10, 1.0, 64)
+MAX_HOSTS_IN_A_ROW = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +42,6 @@ class Grant:
     granted_at: float
 
 
-@dataclass(slots=True)
-class HostState:
-    """One governed host. Times are monotonic seconds.
-
-    Requests with permits in `unanswered` may arrive at any moment; `arrived` has the latest time at which each earlier
-    one did.
-    """
-
-    policy: HostPolicy
-    arrived: deque[float]
-    unanswered: set[int] = field(default_factory=set)
-    temporary: bool = False
-    wanted: dict[int, int] = field(default_factory=dict)
-    lent: dict[int, tuple[int, float]] = field(default_factory=dict)
-    closed_until: float | None = None
-    closings: int = 0
-    probe: int | None = None
-    factor: float = 1.0
-    calm_since: float = 0.0
-    blocked: str | None = None
-
-    def note_arrival(self, permit: int, at: float) -> None:
-        """The request of a permit has arrived by now; its window starts here."""
-        if permit in self.unanswered:
-            self.unanswered.remove(permit)
-            self.arrived.append(max(at, self.arrived[-1]))
-
-    def give_up(self, permit: int, now: float) -> None:
-        """No report on a permit will come any more: its request may just have been sent."""
-        del self.lent[permit]
-        self.note_arrival(permit, now + LAST_WORDS_SECONDS)
-        if self.probe == permit:
-            self.probe = None
-
-
 class Governor:
     """The budgets of all governed hosts."""
 
@@ -90,6 +52,9 @@ class Governor:
         self._permit_seconds = permit_seconds
         self._ids = count(1)
         self._hosts = {host: self._new_host(policy, now) for host, policy in policies.items()}
+        # Hosts without a policy are here, too.
+        self._in_a_row: dict[str, InARow] = {}
+        self._doubted: list[str] = []
 
     def want(self, shard: int, host: str, permits: int) -> None:
         """A shard asks for permits; if the host no longer needs any, the shard has been informed already."""
@@ -110,7 +75,7 @@ class Governor:
                 state.unanswered.add(permit)
                 state.lent[permit] = (shard, now)
                 if state.closed_until is not None:
-                    state.probe = permit
+                    state.probe, state.undecided = permit, None
                 by_shard.setdefault(shard, []).append(permit)
             granted += [Grant(shard, host, tuple(ids), now) for shard, ids in by_shard.items()]
         return granted
@@ -137,13 +102,16 @@ class Governor:
         if state.probe == permit:
             state.probe = None
             if ending == "ok":
-                self._reopen(state, now)
+                self._reopen(host, state, now)
             else:
+                state.undecided = permit if ending == "undecided" else None
                 # Another answer may have closed the host for longer meanwhile.
-                pause = self._floor_seconds if ending == "failed" else 0.0
+                pause = 0.0 if ending == "unused" else self._floor_seconds
                 state.closed_until = max(state.closed_until or 0.0, now + pause)
 
-    def limited(self, host: str, permit: int | None, retry_after_seconds: float | None, now: float) -> None:
+    def limited(
+        self, host: str, permit: int | None, retry_after_seconds: float | None, now: float, detail: str = ""
+    ) -> None:
         """The host answered 429 or 503: it is closed for all shards."""
         state = self._host(host, now)
         was_probe = permit is not None and state.probe == permit
@@ -153,17 +121,59 @@ class Governor:
         if state.closed_until is None or was_probe:
             state.closings += 1
             state.probe = None
-        # Answers to requests that were under way together count once.
-        doublings = min(state.closings - 1, MAX_DOUBLINGS)
-        floor = max(self._floor_seconds, min(self._floor_seconds * 2.0**doublings, MAX_FLOOR_SECONDS))
-        seconds = min(max(retry_after_seconds or 0.0, floor), MAX_PAUSE_SECONDS)
-        state.closed_until = max(state.closed_until or 0.0, now + seconds)
-        state.calm_since = now
+        why = f"it asked us to slow down: {detail}" if detail else "it asked us to slow down"
+        self._close(state, retry_after_seconds, why, now)
+
+    def no_pdf(self, host: str, permit: int | None, given: Given, now: float) -> None:
+        """The host was asked for a paper and gave something else, which is noted here and may close it."""
+        state = self._hosts.get(host)
+        if state is not None and state.blocked is not None:
+            return
+        in_a_row = self._in_a_row.setdefault(host, InARow())
+        if len(self._in_a_row) > MAX_HOSTS_IN_A_ROW:
+            del self._in_a_row[next(iter(self._in_a_row))]
+        if state is None or state.closed_until is None:
+            was_doubted = in_a_row.is_doubted
+            measure = in_a_row.add(given)
+            if in_a_row.is_doubted and not was_doubted:
+                self._doubted.append(host)
+        elif permit is not None and permit == state.undecided:
+            state.undecided = None
+            measure = in_a_row.probed(given)
+            if measure is Measure.NONE:
+                self._reopen(host, state, now)
+        else:
+            return  # sent before the host was closed
+        if measure is Measure.NONE:
+            return
+        why = f"{in_a_row.answers} answers in a row without a PDF, the last: {given.says}"
+        if measure is Measure.REFUSED:
+            self.block(host, why, now)
+            return
+        state = self._host(host, now)
+        if measure is Measure.CLOSE:
+            state.closings += 1
+        self._close(state, None, why, now, rests=measure is Measure.REST)
+
+    def newly_doubted(self) -> list[str]:
+        """Hosts that have given a first answer without a PDF since the last call: other shards may get PDFs there."""
+        doubted, self._doubted = self._doubted, []
+        return doubted
+
+    def well_answered(self, host: str, now: float, *, with_pdf: bool) -> None:
+        """The host gave a PDF, or said that it has none for a paper."""
+        if with_pdf and host in self._in_a_row:
+            self._in_a_row[host].pdf()
+        state = self._hosts.get(host)
+        if state is not None and state.undecided is not None and state.blocked is None:
+            self._reopen(host, state, now)
 
     def block(self, host: str, detail: str, now: float) -> None:
         """The host refuses us: no request until a person acts."""
         state = self._host(host, now)
         state.blocked = state.blocked or detail
+        state.undecided = None
+        self._in_a_row.pop(host, None)
         state.wanted.clear()
         for permit in [*state.lent]:
             state.give_up(permit, now)
@@ -174,7 +184,9 @@ class Governor:
         if state is None or (state.blocked is None and (state.closed_until is None or state.closed_until <= now)):
             return False
         state.blocked = None
-        state.closed_until, state.probe, state.closings = now, None, 0
+        state.closed_until, state.probe, state.undecided, state.closings = now, None, None, 0
+        state.why = None
+        self._in_a_row.pop(host, None)
         return True
 
     def forget(self, shard: int, now: float) -> None:
@@ -194,6 +206,7 @@ class Governor:
                 closings=state.closings,
                 closed_seconds=None if state.closed_until is None else max(0.0, state.closed_until - now),
                 blocked=state.blocked,
+                why=state.why,
             )
             for host, state in self._hosts.items()
         }
@@ -203,7 +216,7 @@ class Governor:
         if not saved.is_shut and saved.factor == 1.0:
             return
         state = self._host(host, now)
-        state.blocked = saved.blocked
+        state.blocked, state.why = saved.blocked, saved.why
         state.factor, state.closings, state.calm_since = saved.factor, saved.closings, now
         if saved.closed_seconds is not None:
             state.closed_until = now + max(0.0, saved.closed_seconds - max(0.0, age_seconds))
@@ -244,10 +257,25 @@ class Governor:
         for permit in [permit for permit, (_, at) in state.lent.items() if now - at > self._permit_seconds]:
             state.give_up(permit, now)
 
-    def _reopen(self, state: HostState, now: float) -> None:
-        state.closed_until = None
-        state.factor = max(state.factor / 2, MIN_FACTOR)
+    def _close(
+        self, state: HostState, retry_after_seconds: float | None, why: str, now: float, *, rests: bool = False
+    ) -> None:
+        # Answers to requests that were under way together count once.
+        doublings = min(max(state.closings - 1, 0), MAX_DOUBLINGS)
+        floor = max(self._floor_seconds, min(self._floor_seconds * 2.0**doublings, MAX_FLOOR_SECONDS))
+        seconds = min(max(retry_after_seconds or 0.0, self._floor_seconds if rests else floor), MAX_PAUSE_SECONDS)
+        state.rests = rests and (state.closed_until is None or state.rests)
+        state.closed_until = max(state.closed_until or 0.0, now + seconds)
+        state.why, state.calm_since = why, now
+
+    def _reopen(self, host: str, state: HostState, now: float) -> None:
+        state.closed_until = state.undecided = None
         state.calm_since = now
+        if not state.rests:
+            state.factor = max(state.factor / 2, MIN_FACTOR)
+        elif state.temporary and state.factor == 1.0:
+            del self._hosts[host]
+        state.rests = False
 
     def _recover(self, host: str, state: HostState, now: float) -> None:
         if state.closed_until is not None or state.factor == 1.0 or now - state.calm_since < RECOVERY_SECONDS:

@@ -35,8 +35,20 @@ log = logging.getLogger(__name__)
 DOWNLOAD, EXTRACT = "download", "extract"
 PARSING = "parsing"
 DOWNLOADED_BYTES = "downloaded_bytes"
-# After these the next source is tried.
-_NOT_HERE = (Failure.BLOCKED, Failure.LEGAL, Failure.WITHDRAWN, Failure.GONE, Failure.NOT_FOUND)
+# After these the next source is tried (`_LOCAL_ONLY`: if it was a local file). If no source has the paper, it fails
+# for the first of these, which is the most informative: a source that refuses us, or the request, may have the paper; a
+# local file that is no PDF can be mended; a source that reports a withdrawal knows the paper.
+_NOT_HERE = (
+    Failure.BLOCKED,
+    Failure.UNEXPECTED,
+    Failure.TRUNCATED,
+    Failure.NOT_A_PDF,
+    Failure.LEGAL,
+    Failure.WITHDRAWN,
+    Failure.GONE,
+    Failure.NOT_FOUND,
+)
+_LOCAL_ONLY = (Failure.TRUNCATED, Failure.NOT_A_PDF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +139,9 @@ class PrepRunner:
             try:
                 return url, await self._downloader.download(url, files.pdf)
             except PaperError as error:
-                if error.failure not in _NOT_HERE:
+                if error.failure not in _NOT_HERE or (error.failure in _LOCAL_ONLY and not error.final):
                     raise
                 refusals.append(error)
-        # The most informative: a source that refuses us may have the paper; one that reports a withdrawal knows the
-        # paper.
         raise min(refusals, key=lambda refusal: _NOT_HERE.index(refusal.failure))
 
     def _extract_and_write(self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched) -> Result:
