@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.intake.id_lines import IntakeError
+from rpa_shard.intake.errors import IntakeError
 from rpa_shard.model.arxiv_id import InvalidIdError, from_canonical
 from rpa_shard.store.catalogue import Member
 

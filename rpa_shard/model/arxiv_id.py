@@ -45,6 +45,7 @@ MAX_ID_BYTES = 1000
 NEITHER = "neither an arXiv id nor the URL or path of a PDF"
 
 _NEW = re.compile(r"(\d{4})\.(\d{4,5})(?:v(\d+))?", re.ASCII)
+_PLAIN = re.compile(r"(\d{4})\.(\d{4,5})", re.ASCII)
 _OLD = re.compile(r"([a-z]+(?:-[a-z]+)?)/(\d{4})(\d{3})(?:v(\d+))?", re.ASCII)
 # The forms of which there are lists of millions.
 _COMMON = re.compile(
@@ -145,6 +146,15 @@ def papers_in(text: str, base_folder: Path | None = None) -> list[PaperId]:
     if found := ids_in(readable):
         return [_arxiv(parts) for parts in found]
     return _others(text, base_folder)
+
+
+def is_plain_id(text: str) -> bool:
+    """Whether a text is the canonical form of an id since 2007 without a version: what most lists are made of."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return False
+    month = int(match[1])
+    return month >= 704 and 1 <= month % 100 <= 12 and len(text) == (9 if month < 1501 else 10) and int(match[2]) > 0
 
 
 def from_canonical(canonical: str) -> PaperId:

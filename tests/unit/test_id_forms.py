@@ -351,7 +351,8 @@ def test_names_of_files_that_are_not_utf_8() -> None:
 def test_text_from_outside_is_shown_on_one_short_line() -> None:
     assert shown("a\n\x1b[31mé\u202e") == "a\\n\\x1b[31mé\\u202e"
     assert shown("\udce9") == "\\udce9"
-    assert len(shown("x" * 1000)) == 80
+    assert shown("/long" * 100 + "/name.pdf", 30) == "/long/long/long/lon…g/name.pdf"
+    assert len(shown("\n" * 1000)) == 100
 
 
 PIECES = st.sampled_from(

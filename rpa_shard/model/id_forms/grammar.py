@@ -37,12 +37,16 @@ class InvalidIdError(ValueError):
     """The text does not name a paper; the message says why, in a few words."""
 
 
-def shown(text: str, most: int = 80) -> str:
+def shown(text: str, most: int = 100) -> str:
     """Text from outside as it may be printed: on one line, nothing in it that a terminal would obey, not too long."""
-    cut = text[: most + 1]
-    if not cut.isprintable():
-        cut = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)
-    return cut if len(cut) <= most else cut[: most - 1] + "…"
+    if len(text) > 4 * most:
+        text = f"{text[: 2 * most]} … {text[-2 * most :]}"
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    if len(text) <= most:
+        return text
+    end = most // 3  # of a path, the name
+    return f"{text[: most - end - 1]}…{text[-end:]}"
 
 
 class Parts(NamedTuple):

@@ -29,6 +29,10 @@ _REPLACED = {
     0x034F: None,
     **dict.fromkeys(range(0xFE00, 0xFE10)),
 }
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0020-\U000e007f]"
+)
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _BULLETS = "-*+>=\u2022\u00b7\u2023\u25aa\u25cf\u25cb\u25e6\u25a0\u2713\u2714"
 _BULLET = re.compile(
     rf"(?:(?:[{re.escape(_BULLETS)}]+|\[[ xX]?\]|\[\d{{1,4}}\]:?|\(\d{{1,4}}\)|\d{{1,4}}[.)])\s+)+", re.ASCII
@@ -63,15 +67,13 @@ def plain(text: str) -> str:
         text = unescape(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_REPLACED)
-        text = "".join(
-            each if (digit := unicodedata.decimal(each, None)) is None else str(digit) for each in visible(text)
-        )
+        text = _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), visible(text))
     return " ".join(text.split())
 
 
 def visible(text: str) -> str:
     """The text without zero-width and other invisible characters."""
-    return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def without_bullet(text: str) -> str:
