@@ -49,7 +49,9 @@ def papers_of_fields(fields: Mapping[str, str]) -> list[PaperId]:
         if found:
             return found
     for name in (*_DOIS, *_URLS, *_TEXTS):
-        if found := _marked(fields.get(name, "")):
+        value = fields.get(name, "")
+        # As dblp writes it: CoRR, volume abs/2401.00001.
+        if found := _marked(f"CoRR {value}" if name == "volume" else value):
             return found[:1] if name in _TEXTS else found
     for name in (*_URLS, "id"):
         if (value := fields.get(name, "")) and (pdf := _pdf(value)):

@@ -43,6 +43,13 @@ _XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|feed|rss|rdf:RDF|OAI-PMH)\b", re.IGNOR
 _BIBTEX = re.compile(r"^[ \t]*@[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
 _RIS = re.compile(r"^TY {1,2}- ?[A-Z]", re.MULTILINE)
 _JSON_ARRAY = re.compile(r'\s*\[\s*(?:\{\s*["}]|\]\s*$|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*$)|\d{4}\.\d+\s*,)')
+# What may stand before the array in an object that wraps it, and what such an array is called.
+_SIMPLE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}\[\]]*\})'
+WRAPPED = re.compile(
+    rf'\s*\{{\s*(?:"(?P<before>[^"\\]*)"\s*:\s*{_SIMPLE}\s*,\s*)*'
+    r'"(?:data|results|papers|items|records|documents|entries|works|articles|rows|ids)"\s*:\s*\[',
+    re.IGNORECASE,
+)
 _JSON_OBJECT = re.compile(r'\s*\{\s*"')
 _JSON_LINE = re.compile(r"\s*\{.*\}\s*")
 # Control characters that no text has.
@@ -79,7 +86,9 @@ def _format_of_text(text: str) -> Format:
     if _JSON_ARRAY.match(text):
         return "json"
     if _JSON_OBJECT.match(text):
-        return "json lines" if _JSON_LINE.fullmatch(text.lstrip().split("\n", 1)[0]) else "json"
+        first, _, others = text.strip().partition("\n")
+        is_wrapped = WRAPPED.match(first) is not None and not others
+        return "json lines" if _JSON_LINE.fullmatch(first) and not is_wrapped else "json"
     if _BIBTEX.search(text):
         return "bibtex"
     if _RIS.search(text):

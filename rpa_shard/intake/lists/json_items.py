@@ -13,18 +13,11 @@ from typing import Any
 
 from rpa_shard.intake.errors import IntakeError
 from rpa_shard.intake.lists.fields import ID_NAMES, NAMES, plain_name
-from rpa_shard.intake.lists.formats import HEAD_BYTES
+from rpa_shard.intake.lists.formats import HEAD_BYTES, WRAPPED
 
 MAX_VALUE_CHARACTERS = 32 << 20
 MAX_TEXT_CHARACTERS = 2000
 _DEPTH = 4
-# What may stand before the array in an object that wraps it, and what such an array is called.
-_SIMPLE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}\[\]]*\})'
-_WRAPPED = re.compile(
-    rf'\s*\{{\s*(?:"(?P<before>[^"\\]*)"\s*:\s*{_SIMPLE}\s*,\s*)*'
-    r'"(?:data|results|papers|items|records|documents|entries|works|articles|rows|ids)"\s*:\s*\[',
-    re.IGNORECASE,
-)
 _ARRAY = re.compile(r"\s*\[")
 _BETWEEN = re.compile(r"[\s,]*")
 
@@ -60,13 +53,15 @@ class _Values:
 
     def __iter__(self) -> Iterator[Any]:
         self._read_to(HEAD_BYTES)
-        begins = _WRAPPED.match(self._text) or _ARRAY.match(self._text)
+        begins = WRAPPED.match(self._text) or _ARRAY.match(self._text)
         position = begins.end() if begins else 0
         number = 0
         while True:
             match = _BETWEEN.match(self._text, position)
             position = match.end() if match else position
-            if self._text.startswith("]", position) or (self._complete and position == len(self._text)):
+            if self._text.startswith("]", position):
+                return
+            if self._complete and position == len(self._text) and not begins:
                 return
             try:
                 value, end = _DECODER.raw_decode(self._text, position)

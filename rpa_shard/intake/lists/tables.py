@@ -109,7 +109,8 @@ def _has_more(lines: list[tuple[int, str]], columns: Columns) -> bool:
     """Whether lines that a quotation mark glued to the one before are rows of their own."""
     places = [columns.chosen] if columns.chosen is not None else list(columns.names)
     for _, line in lines:
-        cells = [] if line.count('"') % 2 else _plainly(line, columns.delimiter)
+        is_open = line.count('"') % 2 == 1
+        cells = _plainly(line.partition('"')[0] if is_open else line, columns.delimiter)
         if any(place is not None and place < len(cells) and is_paper(cells[place]) for place in places):
             return True
     return False

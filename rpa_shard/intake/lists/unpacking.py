@@ -27,8 +27,8 @@ MAX_LAYERS = 3
 MAX_RATIO = 200
 RATIO_COUNTS_FROM_BYTES = 16 << 20
 _XZ_MEMORY_BYTES = 256 << 20
-# A block of zstd is up to 128 KiB from as little as 4 bytes: this many bytes of input give at most 32 MiB.
-_ZSTD_STEP_BYTES = 1024
+# A block of zstd is up to 128 KiB from as little as 4 bytes: this many bytes of input give at most 8 MiB.
+_ZSTD_STEP_BYTES = 256
 
 
 class _CutShortError(Exception):
@@ -180,7 +180,7 @@ def _unpack(
             given += len(piece)
             if given > RATIO_COUNTS_FROM_BYTES and given > MAX_RATIO * taken:
                 raise IntakeError(f"{name} that expands more than {MAX_RATIO} times is no list of papers")
-            yield piece
+            yield from (piece[start : start + BLOCK_BYTES] for start in range(0, len(piece), BLOCK_BYTES))
     except _DAMAGED as error:
         raise IntakeError(f"damaged {name}: {error}") from None
     except _CutShortError:
