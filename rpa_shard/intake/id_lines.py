@@ -64,10 +64,12 @@ def _ids_of_argument(text: str) -> Iterator[str]:
     try:
         yield from (each.canonical for each in _papers_of_text(text))
     except InvalidIdError:
-        folder = Path(text)
-        if not _is_folder(folder):
+        path = _existing(text)
+        if path is None:
             raise
-        yield from _ids_of_folder(folder)
+        if path.is_file():
+            raise InvalidIdError("a file that is no PDF: a list is given with --file, an archive with --tar") from None
+        yield from _ids_of_folder(path)
 
 
 def _ids_of_folder(folder: Path) -> Iterator[str]:
@@ -80,8 +82,8 @@ def _ids_of_folder(folder: Path) -> Iterator[str]:
 
 
 def _ids_of_list(file: str, invalid: Callable[[str], None], column: str | None) -> Iterator[str]:
-    if file != "-" and _is_folder(Path(file)):
-        yield from _ids_of_folder(Path(file))
+    if file != "-" and (path := _existing(file)) and path.is_dir():
+        yield from _ids_of_folder(path)
         return
     told = _Told(invalid)
     for where, item in items_of(file, column):
@@ -139,7 +141,7 @@ def _papers_of(item: Item) -> list[PaperId]:
         return _papers_of_text(item)
     if item is None:
         raise InvalidIdError("damaged, or no JSON object")
-    return [_existing(paper) for paper in papers_of_fields(item)]
+    return [_checked(paper) for paper in papers_of_fields(item)]
 
 
 def _papers_of_text(text: str) -> list[PaperId]:
@@ -154,7 +156,7 @@ def _papers_of_text(text: str) -> list[PaperId]:
         if len(marked) != 1:
             raise
         return [parse(marked[0].canonical)]
-    return [_existing(paper) for paper in papers]
+    return [_checked(paper) for paper in papers]
 
 
 def _leading_ids(text: str) -> list[PaperId]:
@@ -165,7 +167,7 @@ def _leading_ids(text: str) -> list[PaperId]:
     return found
 
 
-def _existing(paper: PaperId) -> PaperId:
+def _checked(paper: PaperId) -> PaperId:
     if paper.kind == "file" and not local_path(paper).is_file():
         raise InvalidIdError("no such file")
     return paper
@@ -176,15 +178,14 @@ def _existing_file(text: str) -> PaperId | None:
     name = text.strip()
     if name[-4:].lower() != ".pdf" or "://" in name:
         return None
+    path = _existing(name)
+    return file_at(path) if path is not None and path.is_file() else None
+
+
+def _existing(name: str) -> Path | None:
+    """The absolute path of what has this name, if there is anything."""
     try:
-        path = Path(name).expanduser()
-        return file_at(path.absolute()) if path.is_file() else None
+        path = Path(name).expanduser().absolute()
+        return path if path.exists() else None
     except (OSError, ValueError, RuntimeError):
         return None
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
-        return False
