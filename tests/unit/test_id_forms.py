@@ -54,6 +54,11 @@ archivePrefix = {arXiv}, eprint = "gr-qc/9803044"       gr-qc/9803044
 BARE = """
 2402.01234V2                      2402.01234v2
 2402.01234 v2                     2402.01234v2
+2402.01234 [v2]                   2402.01234v2
+2402.01234(v2)                    2402.01234v2
+2402.01234/v2                     2402.01234v2
+2402.01234_v2.pdf                 2402.01234v2
+2402.01234 V100 and what it is    2402.01234
 2402.01234.pdf                    2402.01234
 2402.01234v2.tar.gz               2402.01234v2
 "2402.01234"                      2402.01234
@@ -72,6 +77,8 @@ BARE = """
 2402.01234 % read this first      2402.01234
 2402.01234 // read this first     2402.01234
 2402.01234[cs.LG]                 2402.01234
+2402.01234: A title               2402.01234
+2402.01234 - A title              2402.01234
 - 2402.01234                      2402.01234
 * 2402.01234                      2402.01234
 + 2402.01234 a title              2402.01234
@@ -157,6 +164,7 @@ https://api.semanticscholar.org/graph/v1/paper/ARXIV:2402.01234?fields=title 240
 https://api.semanticscholar.org/arXiv:gr-qc/9803044                          gr-qc/9803044
 https://inspirehep.net/api/arxiv/2402.01234                                  2402.01234
 https://inspirehep.net/literature?q=arxiv%3A2402.01234                       2402.01234
+https://inspirehep.net/search?p=find+eprint+2402.01234                       2402.01234
 https://ui.adsabs.harvard.edu/abs/2024arXiv240201234A/abstract               2402.01234
 https://dblp.org/rec/journals/corr/abs-2402-01234.html                       2402.01234
 https://arxiv-sanity-lite.com/?rank=pid&pid=2402.01234                       2402.01234

@@ -28,7 +28,7 @@ _CLASS = r"(?:\.[a-z]{2,8}(?:-[a-z]{2,8})?)?"
 ID = (
     rf"(?:(?:(?P<above>{ARCHIVE}){_CLASS}\s?/{{1,3}}\s?)?(?P<new>\d{{4}})\.(?P<new_number>\d{{4,5}})"
     rf"|(?P<archive>{ARCHIVE}){_CLASS}(?P<between>\s?/{{1,3}}\s?|[\s_]?)(?P<old>\d{{4}})(?P<old_number>\d{{3}}))"
-    r"(?:[\s_]?v(?P<version>\d{1,9}))?"
+    r"(?:v(?P<version>\d{1,9})|(?:[\s_/#.-][(\[]?|[(\[])v(?P<apart>\d{1,2})(?![0-9a-z])[)\]]?)?"
 )
 FILE_ENDING = r"(?:\.(?:pdf|ps|dvi|html?|txt|abs|tex|bib|json|xml|zip|tgz|(?:tar|ps)?\.?gz))?"
 
@@ -89,14 +89,14 @@ def parts_of(match: re.Match[str]) -> Parts | None:
 
     Raises InvalidIdError for an id that cannot be.
     """
-    archive, above = match["archive"], match["above"]
+    archive, above, version = match["archive"], match["above"], match["version"] or match["apart"]
     if archive is None:
         if above is not None and above.lower().replace("-", "") not in _WITHOUT_HYPHEN:
             return None
-        return new_id(match["new"], match["new_number"], match["version"])
+        return new_id(match["new"], match["new_number"], version)
     if "/" not in match["between"] and archive.lower().replace("-", "") not in _WITHOUT_HYPHEN:
         return None  # some word with seven digits
-    return old_id(archive, match["old"], match["old_number"], match["version"])
+    return old_id(archive, match["old"], match["old_number"], version)
 
 
 def check_new(yymm: str, number: str) -> None:

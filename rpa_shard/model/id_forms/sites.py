@@ -42,14 +42,17 @@ READERS: Mapping[str, str | tuple[str, ...]] = MappingProxyType(
         "emergentmind.com": "/papers/",
         "tldr.takara.ai": "/p/",
         "paperswithcode.com": "/api/",
-        "inspirehep.net": ("/literature", "/api/arxiv/", "/api/literature"),
+        "inspirehep.net": ("/literature", "/search", "/api/arxiv/", "/api/literature"),
         "ui.adsabs.harvard.edu": "/",
         "adsabs.harvard.edu": "/abs/",
         "dblp.org": "/rec/",
         "dblp.uni-trier.de": "/rec/",
         "dblp.dagstuhl.de": "/rec/",
-        "doi.org": "/10.48550/arxiv",
-        "dx.doi.org": "/10.48550/arxiv",
+        "doi.org": ("/10.48550/arxiv", "/doi:10.48550/arxiv"),
+        "dx.doi.org": ("/10.48550/arxiv", "/doi:10.48550/arxiv"),
+        "api.datacite.org": "/dois/10.48550/arxiv",
+        "catalyzex.com": "/paper/arxiv",
+        "connectedpapers.com": "/api/redirect/arxiv",
     }
 )
 

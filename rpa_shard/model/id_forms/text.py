@@ -44,7 +44,7 @@ _MARK = (
     r"|e-?print|corr)[\W_]{0,6})"
 )
 _VERB = r"(?:/?(?:abs|pdf|html|format|ps|src|e-print)/{1,2})?"
-_END = rf"{FILE_ENDING}(?=$|[^0-9a-z_.:-]|[.:-](?![0-9a-z]))"
+_END = rf"{FILE_ENDING}(?=$|[^0-9a-z_.:-]|[.:](?![0-9a-z])|-(?![0-9]))"
 _LEADING = re.compile(rf"{_MARK}{{0,3}}{_VERB}/?{ID}{_END}", re.IGNORECASE | re.ASCII)
 _MARKED = re.compile(rf"(?<![0-9a-z]){_MARK}{{1,3}}{_VERB}{ID}{_END}", re.IGNORECASE | re.ASCII)
 _URL = re.compile(
@@ -117,7 +117,7 @@ def marked_ids(text: str) -> Iterator[Parts]:
 
 def bare_ids(text: str) -> Iterator[Parts]:
     """The ids without any mark that stand by themselves in a `plain` text."""
-    for word in re.split(r"[\s,;|()\[\]{}<>\"']+", text):
+    for word in re.split(r"[\s,;:=|()\[\]{}<>\"']+", text):
         match = _LEADING.match(word.strip(_AROUND))
         if match and match.end() == len(word.strip(_AROUND)):
             yield from _valid(match)

@@ -134,7 +134,7 @@ def _of_old_query(rest: str, query: str) -> Iterator[Parts]:
 
 def _of_reader(url: _Url) -> Iterator[Parts]:
     for text in (url.path, *_parameters(url.query).values(), url.fragment):
-        text = respelled(text)
+        text = respelled(text.replace("+", " "))
         for word in _WORD.finditer(text):
             match = _AT_START.match(text, word.start())
             if match and (parts := parts_of(match)):
