@@ -36,7 +36,7 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
     problem = ""
     try:
         with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
-            adder.add_ids(parsed.ids, parsed.file, parsed.column)
+            adder.add_ids(parsed.ids, [parsed.file] if parsed.file else [], parsed.column)
             adder.add_archives(parsed.tar, parsed.manifest)
             if parsed.metadata:
                 adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
@@ -105,7 +105,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
             mean_bytes = mean_pdf_bytes(ledger)
             ids = ids_to_fetch(ledger)
         if parsed.file:
-            ids = ids_of((), parsed.file, invalid.append, parsed.column)
+            ids = ids_of((), [parsed.file], invalid.append, parsed.column)
         try:
             planned = make_plan(ids, settings, catalogue, mean_bytes)
         except IntakeError as error:

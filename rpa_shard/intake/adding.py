@@ -64,9 +64,9 @@ class Adder:
     ) -> None:
         self._opened.close()
 
-    def add_ids(self, arguments: Sequence[str], file: str | None, column: str | None = None) -> None:
-        """Adds ids, URLs and paths, and those of a list. Raises IntakeError, once what came before is added."""
-        for batch in _batches(ids_of(arguments, file, self._result.note_invalid, column)):
+    def add_ids(self, arguments: Sequence[str], files: Sequence[str], column: str | None = None) -> None:
+        """Adds ids, URLs and paths, and those of lists. Raises IntakeError, once what came before is added."""
+        for batch in _batches(ids_of(arguments, files, self._result.note_invalid, column)):
             self._queue(batch)
 
     def add_archives(self, archives: Sequence[Path], manifest: Path | None) -> None:

@@ -33,9 +33,9 @@ _SEARCHED_CHARACTERS = 10_000
 
 
 def ids_of(
-    arguments: Sequence[str], file: str | None, invalid: Callable[[str], None], column: str | None = None
+    arguments: Sequence[str], files: Sequence[str], invalid: Callable[[str], None], column: str | None = None
 ) -> Iterator[str]:
-    """The canonical ids of arguments and of a list (of its `column`); `invalid` gets a message for each invalid item.
+    """The canonical ids of arguments and of lists (of their `column`); `invalid` gets a message for each invalid item.
 
     Raises IntakeError.
     """
@@ -44,12 +44,12 @@ def ids_of(
             yield from _ids_of_argument(text)
         except (InvalidIdError, IntakeError) as error:
             invalid(f"argument {number}: {shown(text)}: {error}")
-    if file is None:
-        return
-    try:
-        yield from _ids_of_list(file, invalid, column)
-    except IntakeError as error:
-        raise IntakeError(f"{shown(file, 200)}: {error}") from None
+    for file in files:
+        name = shown(file, 200)
+        try:
+            yield from _ids_of_list(file, _Told(invalid, f"{name}, " if len(files) > 1 else ""), column)
+        except IntakeError as error:
+            raise IntakeError(f"{name}: {error}") from None
 
 
 def paper_given(text: str) -> PaperId:
@@ -81,11 +81,10 @@ def _ids_of_folder(folder: Path) -> Iterator[str]:
         raise IntakeError("a folder without PDFs")
 
 
-def _ids_of_list(file: str, invalid: Callable[[str], None], column: str | None) -> Iterator[str]:
+def _ids_of_list(file: str, told: _Told, column: str | None) -> Iterator[str]:
     if file != "-" and (path := _existing(file)) and path.is_dir():
         yield from _ids_of_folder(path)
         return
-    told = _Told(invalid)
     for where, item in items_of(file, column):
         if isinstance(item, str) and is_plain_id(item):
             told.right()
@@ -106,8 +105,9 @@ def _ids_of_list(file: str, invalid: Callable[[str], None], column: str | None) 
 class _Told:
     """What is said of a list: messages wait for the first paper, as a list without any gets one message instead."""
 
-    def __init__(self, invalid: Callable[[str], None]) -> None:
+    def __init__(self, invalid: Callable[[str], None], prefix: str) -> None:
         self._invalid = invalid
+        self._prefix = prefix
         self._waiting: list[str] | None = []
         self._any_right = False
         self._any_wrong = False
@@ -120,7 +120,7 @@ class _Told:
     def wrong(self, message: str) -> None:
         self._any_wrong = True
         if self._waiting is None:
-            self._invalid(message)
+            self._invalid(self._prefix + message)
             return
         self._waiting.append(message)
         if len(self._waiting) > MAX_WAITING:
@@ -132,7 +132,7 @@ class _Told:
 
     def _say_waiting(self) -> None:
         for each in self._waiting or ():
-            self._invalid(each)
+            self._invalid(self._prefix + each)
         self._waiting = None
 
 
@@ -168,8 +168,11 @@ def _leading_ids(text: str) -> list[PaperId]:
 
 
 def _checked(paper: PaperId) -> PaperId:
-    if paper.kind == "file" and not local_path(paper).is_file():
-        raise InvalidIdError("no such file")
+    try:
+        if paper.kind == "file" and not local_path(paper).is_file():
+            raise InvalidIdError("no such file")
+    except OSError as error:  # a name too long, a folder that may not be read
+        raise InvalidIdError(error.strerror) from None
     return paper
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from rpa_shard.model.id_forms.grammar import (
     OLD_ARCHIVES,
@@ -25,6 +25,7 @@ from rpa_shard.model.id_forms.grammar import (
     shown,
     version_of,
 )
+from rpa_shard.model.id_forms.other_urls import AROUND, canonical_url, without_tail
 from rpa_shard.model.id_forms.text import ids_in, plain, visible, without_bullet
 from rpa_shard.model.id_forms.urls import ids_of_url
 
@@ -57,17 +58,12 @@ _COMMON = re.compile(
 _SIMPLE = re.compile(r"[!-%'-~]+", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
-_HOST = re.compile(r"[\w.:%-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,15}://", re.IGNORECASE | re.ASCII)
 _SOME_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 # The path of a PDF, and what a list may have after it.
 _PDF_PATH = re.compile(r"(.+?\.pdf)[\"'`>)\]]*(?:\s*[,;\t#|].*)?", re.IGNORECASE | re.DOTALL)
 # A byte of a file name that is not UTF-8, as Python reads it.
 _BYTES = dict.fromkeys(range(0xDC80, 0xDD00), "?")
-# Stands around an item of a list, and in no URL or file name that is meant.
-_AROUND = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb\u200b\u200c\u200d\u2060\ufeff "
-_TAIL = frozenset(",;.:!?*>)]}" + _AROUND)
-_OPENING = {")": "(", "]": "[", "}": "{"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +166,7 @@ def from_canonical(canonical: str) -> PaperId:
     if canonical.startswith("file:///"):
         return file_at(local_path(PaperId(canonical, "file")))
     if _HTTP.match(canonical) and canonical.isprintable():
-        return _url(canonical)
+        return PaperId(canonical_url(canonical), "url")
     raise InvalidIdError(NEITHER)
 
 
@@ -197,7 +193,7 @@ def _others(text: str, base_folder: Path | None) -> list[PaperId]:
     """The URL or path of a PDF, with what a list may have around it. Raises InvalidIdError."""
     if text[:7].lower() == "file://":
         return [_file(_path_in(text.rstrip("\"'<>,;)")), base_folder)]
-    item = without_bullet(text).strip(_AROUND).lstrip("<([")
+    item = without_bullet(text).strip(AROUND).lstrip("<([")
     if _HTTP.match(item):
         is_one = item[-4:].lower() == ".pdf" and item.count("://") == 1
         url = item if is_one else item.split(None, 1)[0]
@@ -213,50 +209,15 @@ def _others(text: str, base_folder: Path | None) -> list[PaperId]:
 
 
 def _of_url(text: str, readable: str) -> list[PaperId]:
-    """The papers of a URL without what stands after it in a sentence or list."""
-    if (ids := ids_of_url(_without_tail(readable))) is not None:
+    """The papers of a URL without what stands after it."""
+    if (ids := ids_of_url(without_tail(readable))) is not None:
         return [_arxiv(parts) for parts in ids]
-    paper = _url(_without_tail(visible(text)))
-    while paper.canonical[-1] in _TAIL and (tidy := _without_tail(paper.canonical)) != paper.canonical:
-        paper = _url(tidy)
-    if paper.canonical != text and (ids := ids_of_url(plain(paper.canonical))) is not None:
+    url = canonical_url(without_tail(visible(text)))
+    while (tidy := without_tail(url)) != url:
+        url = canonical_url(tidy)
+    if url != text and (ids := ids_of_url(plain(url))) is not None:
         return [_arxiv(parts) for parts in ids]
-    return [_short_enough(paper)]
-
-
-def _without_tail(url: str) -> str:
-    while url and url[-1] in _TAIL:
-        opening = _OPENING.get(url[-1])
-        if opening and url.count(opening) >= url.count(url[-1]):
-            break
-        url = url[:-1]
-    return url
-
-
-def _url(text: str) -> PaperId:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidIdError(f"not a URL: {shown(str(error))}") from None
-    if not parts.hostname:
-        raise InvalidIdError("a URL without a host")
-    if parts.username or parts.password:
-        raise InvalidIdError("a URL with a password in it: it would end up in records")
-    scheme, host = parts.scheme.lower(), plain(parts.hostname).lower()
-    if not _HOST.fullmatch(host) or (":" in host) != (":" in parts.hostname):
-        raise InvalidIdError("not a URL: its host has characters that no host has")
-    if ":" in host:
-        host = f"[{host}]"
-    if port and port != {"http": 80, "https": 443}[scheme]:
-        host = f"{host}:{port}"
-    try:
-        host.encode()
-        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-        query = quote(parts.query, safe="/?%:@!$&'()*+,;=~-._[]")
-    except UnicodeEncodeError:
-        raise InvalidIdError("a URL with bytes that are not UTF-8") from None
-    return PaperId(urlunsplit((scheme, host, path, query, "")), "url")
+    return [_short_enough(PaperId(url, "url"))]
 
 
 def file_at(path: Path) -> PaperId:
@@ -267,8 +228,11 @@ def file_at(path: Path) -> PaperId:
 def _file(path: Path, base_folder: Path | None) -> PaperId:
     if "\0" in str(path):
         raise InvalidIdError("has control characters")
-    base = base_folder if base_folder is not None else Path.cwd()
-    return _short_enough(file_at((base / path).absolute()))
+    try:
+        absolute = (base_folder / path if base_folder is not None else path).absolute()
+    except FileNotFoundError:
+        raise InvalidIdError("the working folder does not exist any more: give the path from /") from None
+    return _short_enough(file_at(absolute))
 
 
 def _expanded(path: Path) -> Path:

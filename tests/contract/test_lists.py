@@ -36,7 +36,7 @@ def read(path: Path, content: bytes | str, column: str | None = None) -> tuple[l
     """The ids and the messages of a list with this content."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     messages: list[str] = []
-    return list(ids_of((), str(path), messages.append, column)), messages
+    return list(ids_of((), [str(path)], messages.append, column)), messages
 
 
 @pytest.fixture
@@ -308,6 +308,17 @@ def test_what_is_echoed_is_escaped_and_cut(path: Path) -> None:
     assert all(each.isprintable() and len(each) < 200 for each in messages)
 
 
+def test_several_lists(path: Path) -> None:
+    path.write_text("2402.00001\nno\n")
+    other = path.with_name("other.bib")
+    other.write_text("@misc{a, eprint = {2402.00002}}")
+    messages: list[str] = []
+    assert list(ids_of(["2402.00003"], [str(path), str(other)], messages.append)) == [
+        "2402.00003", "2402.00001", "2402.00002",
+    ]  # fmt: skip
+    assert messages == [f"{path}, line 2: no: neither an arXiv id nor the URL or path of a PDF"]
+
+
 def test_messages_before_the_first_paper_are_not_lost(path: Path) -> None:
     ids, messages = read(path, "no\n" * 3000 + "2402.00001\nno\n")
     assert ids == ["2402.00001"]
@@ -327,7 +338,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_of_pdfs(folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["2402.00001.pdf", "a.pdf", "caf%E9.pdf", "below/b.PDF"]
     expected = [f"{folder.as_uri()}/{name}" for name in names]
-    assert list(ids_of([str(folder)], None, print)) == list(ids_of([], str(folder), print)) == expected
+    assert list(ids_of([str(folder)], [], print)) == list(ids_of([], [str(folder)], print)) == expected
     monkeypatch.setenv("RPA_V2_DATA_DIR", str(folder.parent / "data"))
     assert main(["add", str(folder)]) == 0
     assert main(["add", str(folder / "below"), str(folder.parent / "data"), str(folder / "notes.txt")]) == 1
@@ -346,7 +357,7 @@ def test_a_file_that_is_there_comes_before_the_id_that_its_name_is(
     monkeypatch.chdir(folder)
     given = ["2402.00001.pdf", "2402.00002.pdf", "./2402.00003.pdf"]
     messages: list[str] = []
-    assert list(ids_of(given, None, messages.append)) == [f"{folder.as_uri()}/2402.00001.pdf", "2402.00002"]
+    assert list(ids_of(given, [], messages.append)) == [f"{folder.as_uri()}/2402.00001.pdf", "2402.00002"]
     assert messages == ["argument 3: ./2402.00003.pdf: no such file"]
     main(["add", *given[:2]])
     assert main(["show", "2402.00001.pdf"]) == 0
@@ -367,10 +378,10 @@ def test_lists_of_a_plan(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Ca
 def test_names_that_no_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, said in (("a\0b", "no file has such a name"), (str(tmp_path / "none"), "No such file")):
         with pytest.raises(IntakeError, match=said):
-            list(ids_of((), name, print))
+            list(ids_of((), [name], print))
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(IntakeError, match="standard input is closed"):
-        list(ids_of((), "-", print))
+        list(ids_of((), ["-"], print))
 
 
 STARTS = st.sampled_from(
@@ -418,7 +429,7 @@ def test_any_bytes_give_ids_messages_or_one_error(
     path.write_bytes(packed[: len(packed) - cut if cut < 30 else len(packed)])
     messages: list[str] = []
     try:
-        for each in ids_of((), str(path), messages.append, column):
+        for each in ids_of((), [str(path)], messages.append, column):
             assert from_canonical(each).canonical == each
     except IntakeError as error:
         messages.append(str(error))
