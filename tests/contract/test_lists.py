@@ -114,6 +114,10 @@ def test_the_column_that_a_person_chooses(path: Path) -> None:
 def test_tables_without_a_header_and_in_markdown(path: Path) -> None:
     assert read(path, "1,2402.00001,x\n2,2402.00002v2,y\n3,hep-th/9901001,z\n") == (IDS, [])
     assert read(path, 'arxiv_id\n"2402.00001"\n2402.00002v2\nhep-th/9901001\n') == (IDS, [])
+    assert read(path, "What;Which\nA;2402.00001\nB;2402.00002v2\nC;hep-th/9901001\n") == (IDS, [])
+    assert read(path, "sep=;\nTitle;DOI\nA;10.48550/arXiv.2402.00001\n") == (["2402.00001"], [])
+    assert read(path, "Key,Title,DOI,Extra\nX,A,10.1/x,arXiv:2402.00001 [cs]\n") == (["2402.00001"], [])
+    assert read(path, "2402.x, title\n2402.00001, title\n")[1][0].startswith("line 1: 2402.x, title: neither")
     table = "| Title | arXiv |\n|---|:-:|\n| A | [x](https://arxiv.org/abs/2402.00001) |\n| B, c | 2402.00002v2 |\n"
     assert read(path, table + "| D | hep-th/9901001 |\n") == (IDS, [])
 

@@ -24,7 +24,10 @@ sourceurl file filepath path filename
 """.split()
 _DOIS = ["doi", "dois", "arxivdoi", "doiurl"]
 # Fields of which only a part may be an id, such as "arXiv preprint arXiv:…".
-_TEXTS = "journal journaltitle howpublished note notes volume number publisher booktitle annote comment extra".split()
+_TEXTS = """
+journal journaltitle howpublished note notes volume number publisher booktitle publicationtitle annote comment extra
+archiveid
+""".split()
 ID_NAMES = (*_IDS, *_DOIS, *_URLS)
 NAMES = frozenset((*ID_NAMES, *_TEXTS, "archiveprefix", "eprinttype", "primaryclass", "eprintclass"))
 NO_PAPER = "no arXiv id and no PDF in it"

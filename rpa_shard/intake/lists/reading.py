@@ -18,7 +18,7 @@ from rpa_shard.intake.lists.decoding import MAX_LINE_CHARACTERS, encoding_of, li
 from rpa_shard.intake.lists.fields import ID_NAMES, plain_name
 from rpa_shard.intake.lists.formats import HEAD_BYTES, format_of
 from rpa_shard.intake.lists.json_items import MAX_VALUE_CHARACTERS, json_lines, json_values
-from rpa_shard.intake.lists.tables import columns_of, is_paper, rows_of
+from rpa_shard.intake.lists.tables import columns_by_row, columns_of, is_paper, rows_of
 from rpa_shard.intake.lists.unpacking import head_of, opened
 
 # A text to look for papers in, the fields of a record, or nothing that can be read.
@@ -26,6 +26,7 @@ Item = str | dict[str, str] | None
 # The number of a line, or words.
 Where = int | str
 LONG_LINE_CHARACTERS = 1000
+_SEPARATOR_LINE = re.compile(r'"?sep=.?"?')
 _SEPARATORS = (re.compile(r"\s*[,;|]\s*"), re.compile(r"[\s,;|]+"))
 
 
@@ -62,16 +63,23 @@ def pdfs_in(folder: Path) -> Iterator[Path]:
 
 
 def _of_lines(lines: Iterator[str], column: str | None) -> Iterator[tuple[Where, Item]]:
-    numbered = enumerate(lines, 1)
-    first = next(((number, line) for number, line in numbered if line and _counts(line)), None)
+    numbered: Iterator[tuple[int, str]] = enumerate(lines, 1)
+    first, second = _next(numbered), _next(numbered)
+    if first and second and _SEPARATOR_LINE.fullmatch(first[1]):  # as Excel writes it
+        first, second = second, _next(numbered)
     if first is None:
         return
-    columns = columns_of(first[1], column)
+    numbered = chain([second] if second else [], numbered)
+    columns = columns_of(first[1], column) or (second and columns_by_row(first[1], second[1])) or None
     if columns is not None:
         rows = rows_of(numbered if columns.has_header else chain([first], numbered), columns)
         yield from ((number, columns.fields(cells)) for number, cells in rows)
         return
     yield from _plain_lines(numbered if plain_name(first[1]) in ID_NAMES else chain([first], numbered))
+
+
+def _next(numbered: Iterator[tuple[int, str]]) -> tuple[int, str] | None:
+    return next(((number, line) for number, line in numbered if line and _counts(line)), None)
 
 
 def _plain_lines(numbered: Iterable[tuple[int, str]]) -> Iterator[tuple[Where, Item]]:

@@ -50,6 +50,18 @@ def columns_of(first_line: str, column: str | None) -> Columns | None:
     return None
 
 
+def columns_by_row(first_line: str, second_line: str) -> Columns | None:
+    """The columns of a table whose first line has other names, by the first of its rows; None if it is no table."""
+    if any(each.isdigit() for each in first_line):
+        return None  # may be a row itself, and wrong
+    for delimiter in DELIMITERS:
+        names, cells = cells_of(first_line, delimiter), cells_of(second_line, delimiter)
+        papers = [place for place, cell in enumerate(cells) if is_paper(cell)]
+        if len(names) == len(cells) > 1 and papers:
+            return Columns(delimiter, {}, papers[0])
+    return None
+
+
 def rows_of(lines: Iterable[tuple[int, str]], columns: Columns) -> Iterator[tuple[int, list[str]]]:
     """The rows of numbered lines: the number of the first line of each, and its cells."""
     if columns.delimiter == "|":
