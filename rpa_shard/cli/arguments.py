@@ -41,8 +41,13 @@ def parser() -> argparse.ArgumentParser:
 def _for_papers_and_runs(command: AddCommand) -> None:
     """Queueing papers, running, the state of a run."""
     sub = command("add", "queue papers", "./run.sh add 2401.00001 hep-th/9901001v2 --file ids.txt")
-    sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, or path of a PDF")
-    sub.add_argument("--file", metavar="F", help="a file with one of them on each line; - is standard input")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, path of a PDF or of a folder")
+    sub.add_argument(
+        "--file",
+        metavar="F",
+        help="a list of them: lines, CSV, TSV, BibTeX, RIS, JSON; packed or not; - is standard input",
+    )
+    sub.add_argument("--column", metavar="NAME", help="the column (by name or number) or field of F that has them")
     sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
     sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="bulk archives of PDFs from arXiv")
     sub.add_argument(
@@ -93,6 +98,7 @@ def _for_mending(command: AddCommand) -> None:
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
     sub.add_argument("--file", metavar="F", help="plan for this list of ids instead of the queue; - is standard input")
+    sub.add_argument("--column", metavar="NAME", help="the column (by name or number) or field of F that has the ids")
 
     sub = command("resize", "change the number of shards of the current run", "./run.sh resize 4")
     sub.add_argument("shards", type=int, metavar="N")

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.model.arxiv_id import InvalidIdError, PaperId, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, PaperId
+from rpa_shard.model.id_forms.grammar import shown
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
 
@@ -27,10 +28,12 @@ class UsageError(Exception):
 
 def paper_named(text: str) -> PaperId:
     """The paper that a person names. Raises UsageError."""
+    from rpa_shard.intake.id_lines import paper_given
+
     try:
-        return parse(text)
+        return paper_given(text)
     except InvalidIdError as error:
-        raise UsageError(f"{text}: {error}") from None
+        raise UsageError(f"{shown(text)}: {error}") from None
 
 
 def say(line: str) -> None:

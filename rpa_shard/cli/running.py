@@ -18,7 +18,7 @@ from rpa_shard.store.layout import Layout
 def add(parsed: argparse.Namespace, settings: Settings) -> int:
     """Queues papers."""
     from rpa_shard.intake.adding import Adder, AddResult
-    from rpa_shard.intake.id_lines import IntakeError
+    from rpa_shard.intake.errors import IntakeError
     from rpa_shard.intake.snapshot import Filter
 
     if not (parsed.ids or parsed.file or parsed.tar or parsed.metadata):
@@ -26,20 +26,26 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
     snapshot_only = (parsed.category, parsed.since, parsed.until, parsed.limit)
     if any(snapshot_only) and not parsed.metadata:
         raise UsageError("--category, --since, --until and --limit select from a snapshot: give --metadata FILE too")
+    if parsed.column and not parsed.file:
+        raise UsageError("--column chooses a column of a list: give --file F too")
     if parsed.manifest and not parsed.tar:
         raise UsageError("--manifest checks archives: give --tar FILE… too")
     result = AddResult(lambda line: print(line, file=sys.stderr))
     wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
     layout = Layout(settings.workers, settings.shard_count)
+    problem = ""
     try:
         with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
-            adder.add_ids(parsed.ids, parsed.file)
+            adder.add_ids(parsed.ids, [parsed.file] if parsed.file else [], parsed.column)
             adder.add_archives(parsed.tar, parsed.manifest)
             if parsed.metadata:
                 adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
     except IntakeError as error:
-        raise UsageError(str(error)) from None
-    print(f"added {result.added}, already known {result.known}, invalid {result.invalid}")
+        problem = str(error)
+    if not problem or result.added or result.known or result.invalid:
+        print(f"added {result.added}, already known {result.known}, invalid {result.invalid}")
+    if problem:
+        raise UsageError(problem)
     return SOME_FAILED if result.invalid else OK
 
 
@@ -82,7 +88,8 @@ def status(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def plan(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows what a run would have to fetch, from where and how long that takes."""
-    from rpa_shard.intake.id_lines import IntakeError, ids_of
+    from rpa_shard.intake.errors import IntakeError
+    from rpa_shard.intake.id_lines import ids_of
     from rpa_shard.observe.plan import lines
     from rpa_shard.observe.plan import plan as make_plan
     from rpa_shard.phases.finished import ids_to_fetch, mean_pdf_bytes
@@ -98,7 +105,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
             mean_bytes = mean_pdf_bytes(ledger)
             ids = ids_to_fetch(ledger)
         if parsed.file:
-            ids = ids_of((), parsed.file, invalid.append)
+            ids = ids_of((), [parsed.file], invalid.append, parsed.column)
         try:
             planned = make_plan(ids, settings, catalogue, mean_bytes)
         except IntakeError as error:

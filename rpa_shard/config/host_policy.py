@@ -14,12 +14,13 @@ from ipaddress import IPv6Address
 from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
 
+from rpa_shard.model.id_forms.sites import is_arxiv_host
+
 ARXIV_HOST = "export.arxiv.org"
 # A permit that is older than this when a shard is about to use it is returned instead.
 PERMIT_VALID_SECONDS = 0.1
 # A source may ask for a pause of up to a day; a longer one must be a mistake.
 MAX_PAUSE_SECONDS = 24 * 3600.0
-_ARXIV_MAIN_SITE = frozenset({"arxiv.org", "www.arxiv.org"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ _POLICY = re.compile(
 def parse_policies(text: str) -> tuple[HostPolicy, ...]:
     """Policies written as `HOST=REQUESTS/SECONDS@CONNECTIONS`, separated by spaces. Raises ValueError.
 
-    A policy is for all ports of its host. One for arXiv's main site applies to the host that we ask instead.
+    A policy is for all ports of its host. One for any host of arXiv's applies to the one that we ask instead.
     """
     policies = []
     for word in text.split():
@@ -65,7 +66,7 @@ def parse_policies(text: str) -> tuple[HostPolicy, ...]:
         host = plain_host(match["host"])
         if ":" in host:
             IPv6Address(host)  # raises for a port: a policy is for all of them
-        host = ARXIV_HOST if host in _ARXIV_MAIN_SITE else host
+        host = ARXIV_HOST if is_arxiv_host(host) else host
         policy = HostPolicy(host, int(match["requests"]), float(match["seconds"]), int(match["connections"]))
         if not (policy.requests and policy.per_seconds and policy.connections):
             raise ValueError(word)
@@ -95,8 +96,9 @@ def plain_host(host: str) -> str:
 
 
 def polite_url(url: str) -> str:
-    """The same URL at the host that its source provides for programs: arXiv's main site is not for them."""
+    """The same URL at the host that its source provides for programs: arXiv's other hosts and its mirrors are not."""
     parts = urlsplit(url)
-    if host_of(url) not in _ARXIV_MAIN_SITE:
+    host = host_of(url)
+    if host == ARXIV_HOST or not is_arxiv_host(host):
         return url
     return urlunsplit(("https", ARXIV_HOST, parts.path, parts.query, ""))

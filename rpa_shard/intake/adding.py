@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from rpa_shard.intake.archives import read_archive, read_manifest
-from rpa_shard.intake.id_lines import IntakeError, ids_of
+from rpa_shard.intake.errors import IntakeError
+from rpa_shard.intake.id_lines import ids_of
 from rpa_shard.intake.snapshot import Filter, read_snapshot
 from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.store.data_folder import DataFolder
@@ -63,9 +64,9 @@ class Adder:
     ) -> None:
         self._opened.close()
 
-    def add_ids(self, arguments: Sequence[str], file: str | None) -> None:
-        """Adds ids, URLs and paths. Raises IntakeError."""
-        for batch in _batches(ids_of(arguments, file, self._result.note_invalid)):
+    def add_ids(self, arguments: Sequence[str], files: Sequence[str], column: str | None = None) -> None:
+        """Adds ids, URLs and paths, and those of lists. Raises IntakeError, once what came before is added."""
+        for batch in _batches(ids_of(arguments, files, self._result.note_invalid, column)):
             self._queue(batch)
 
     def add_archives(self, archives: Sequence[Path], manifest: Path | None) -> None:
@@ -102,6 +103,16 @@ class Adder:
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in batches; where they end in an error, the last batch comes before it."""
     iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
+    while True:
+        batch: list[T] = []
+        try:
+            batch.extend(islice(iterator, BATCH))
+        except IntakeError:
+            if batch:
+                yield batch
+            raise
+        if not batch:
+            return
         yield batch

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.intake.id_lines import IntakeError
-from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.intake.errors import IntakeError
+from rpa_shard.model.arxiv_id import InvalidIdError, from_canonical
 from rpa_shard.store.catalogue import Member
 
 _OLD_NAME = re.compile(r"([a-z-]+)(\d{7}(?:v\d+)?)")
@@ -62,7 +62,7 @@ def id_of_member(name: str) -> str | None:
     stem = folder_and_stem.rsplit("/", 1)[-1]
     old = _OLD_NAME.fullmatch(stem)
     try:
-        paper = parse(f"{old[1]}/{old[2]}" if old else stem)
+        paper = from_canonical(f"{old[1]}/{old[2]}" if old else stem)
     except InvalidIdError:
         return None
     return paper.canonical if paper.kind == "arxiv" else None

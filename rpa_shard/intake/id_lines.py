@@ -1,54 +1,194 @@
-"""Lists of ids as people write them.
+"""The papers that a person gives: arguments, and lists in any format.
 
-Guarantee: every line gives either a paper or a message with its location; an invalid line never stops the valid ones.
-Limit: memory use stays constant only if the caller takes them one by one.
+Guarantee: every item gives papers or a message with its location, an invalid one never stops the valid ones, and what
+is said of it is one short line. Limit: memory use stays constant only if the caller takes them one by one.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-from rpa_shard.model.arxiv_id import InvalidIdError, PaperId, local_path, parse
+from rpa_shard.intake.errors import IntakeError as IntakeError
+from rpa_shard.intake.lists.fields import papers_of_fields
+from rpa_shard.intake.lists.reading import Item, items_of, pdfs_in
+from rpa_shard.model.arxiv_id import (
+    MAX_ID_BYTES,
+    InvalidIdError,
+    PaperId,
+    file_at,
+    is_plain_id,
+    local_path,
+    papers_in,
+    parse,
+)
+from rpa_shard.model.id_forms.grammar import shown
+from rpa_shard.model.id_forms.text import bare_ids, marked_ids, plain
+
+# So many messages wait for the first paper.
+MAX_WAITING = 1000
+# Of a long line: where its id may stand alone, and where anything is looked for.
+_LEADING_CHARACTERS = 300
+_SEARCHED_CHARACTERS = 10_000
 
 
-class IntakeError(Exception):
-    """An input that cannot be read; the message is one line."""
-
-
-def ids_of(arguments: Sequence[str], file: str | None, invalid: Callable[[str], None]) -> Iterator[str]:
-    """The canonical ids of arguments and of a file's lines; `invalid` gets a message for each invalid one.
+def ids_of(
+    arguments: Sequence[str], files: Sequence[str], invalid: Callable[[str], None], column: str | None = None
+) -> Iterator[str]:
+    """The canonical ids of arguments and of lists (of their `column`); `invalid` gets a message for each invalid item.
 
     Raises IntakeError.
     """
-    for where, text in _named_lines(arguments, file):
-        try:
-            yield _existing_paper(text).canonical
-        except InvalidIdError as error:
-            invalid(f"{where}: {text}: {error}")
-
-
-def _named_lines(arguments: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
-    """What to add, each with its location. Blank lines and lines that begin with # are skipped."""
     for number, text in enumerate(arguments, 1):
-        yield f"argument {number}", text
-    if file is None:
-        return
-    with ExitStack() as opened:
         try:
-            stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))
-        except OSError as error:
-            raise IntakeError(f"{file}: {error.strerror}") from None
-        for number, line in enumerate(stream, 1):
-            text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
-            if text and not text.startswith("#"):
-                yield f"line {number}", text
+            yield from _ids_of_argument(text)
+        except (InvalidIdError, IntakeError) as error:
+            invalid(f"argument {number}: {shown(text)}: {error}")
+    for file in files:
+        name = shown(file, 200)
+        try:
+            yield from _ids_of_list(file, _Told(invalid, f"{name}, " if len(files) > 1 else ""), column)
+        except IntakeError as error:
+            raise IntakeError(f"{name}: {error}") from None
 
 
-def _existing_paper(text: str) -> PaperId:
-    paper = parse(text)
-    if paper.kind == "file" and not local_path(paper).is_file():
-        raise InvalidIdError("no such file")
+def paper_given(text: str) -> PaperId:
+    """The one paper that a person names; of a file that is there, rather than of the id that its name is.
+
+    Raises InvalidIdError.
+    """
+    return _existing_file(text) or parse(text)
+
+
+def _ids_of_argument(text: str) -> Iterator[str]:
+    try:
+        yield from (each.canonical for each in _papers_of_text(text))
+    except InvalidIdError:
+        path = _existing(text)
+        if path is None:
+            raise
+        if path.is_file():
+            raise InvalidIdError("a file that is no PDF: a list is given with --file, an archive with --tar") from None
+        yield from _ids_of_folder(path)
+
+
+def _ids_of_folder(folder: Path) -> Iterator[str]:
+    found = False
+    for path in pdfs_in(folder):
+        found = True
+        yield file_at(path).canonical
+    if not found:
+        raise IntakeError("a folder without PDFs")
+
+
+def _ids_of_list(file: str, told: _Told, column: str | None) -> Iterator[str]:
+    if file != "-" and (path := _existing(file)) and path.is_dir():
+        yield from _ids_of_folder(path)
+        return
+    for where, item in items_of(file, column):
+        if isinstance(item, str) and is_plain_id(item):
+            told.right()
+            yield item
+            continue
+        try:
+            papers = _papers_of(item)
+        except InvalidIdError as error:
+            text = f"{shown(item)}: " if isinstance(item, str) and item else ""
+            told.wrong(f"{f'line {where}' if isinstance(where, int) else where}: {text}{error}")
+            continue
+        told.right()
+        for paper in papers:
+            yield paper.canonical
+    told.end()
+
+
+class _Told:
+    """What is said of a list: messages wait for the first paper, as a list without any gets one message instead."""
+
+    def __init__(self, invalid: Callable[[str], None], prefix: str) -> None:
+        self._invalid = invalid
+        self._prefix = prefix
+        self._waiting: list[str] | None = []
+        self._any_right = False
+        self._any_wrong = False
+
+    def right(self) -> None:
+        self._any_right = True
+        if self._waiting is not None:
+            self._say_waiting()
+
+    def wrong(self, message: str) -> None:
+        self._any_wrong = True
+        if self._waiting is None:
+            self._invalid(self._prefix + message)
+            return
+        self._waiting.append(message)
+        if len(self._waiting) > MAX_WAITING:
+            self._say_waiting()
+
+    def end(self) -> None:
+        if self._any_wrong and not self._any_right:
+            raise IntakeError(f"nothing in it names a paper{f'; {self._waiting[0]}' if self._waiting else ''}")
+
+    def _say_waiting(self) -> None:
+        for each in self._waiting or ():
+            self._invalid(self._prefix + each)
+        self._waiting = None
+
+
+def _papers_of(item: Item) -> list[PaperId]:
+    if isinstance(item, str):
+        return _papers_of_text(item)
+    if item is None:
+        raise InvalidIdError("damaged, or no JSON object")
+    return [_checked(paper) for paper in papers_of_fields(item)]
+
+
+def _papers_of_text(text: str) -> list[PaperId]:
+    """The papers of a line or argument. Raises InvalidIdError."""
+    if text.rstrip()[-4:].lower() == ".pdf" and (found := _existing_file(text)):
+        return [found]
+    try:
+        papers = papers_in(text) if len(text) <= MAX_ID_BYTES else _leading_ids(text)
+    except InvalidIdError:
+        readable = plain(text[:_SEARCHED_CHARACTERS])
+        marked = list(dict.fromkeys(marked_ids(readable))) or list(dict.fromkeys(bare_ids(readable)))
+        if len(marked) != 1:
+            raise
+        return [parse(marked[0].canonical)]
+    return [_checked(paper) for paper in papers]
+
+
+def _leading_ids(text: str) -> list[PaperId]:
+    """The arXiv ids at the beginning of a line that is too long to be one. Raises InvalidIdError."""
+    found = [each for each in papers_in(f"{text[:_LEADING_CHARACTERS]} …") if each.kind == "arxiv"]
+    if not found:
+        raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
+    return found
+
+
+def _checked(paper: PaperId) -> PaperId:
+    try:
+        if paper.kind == "file" and not local_path(paper).is_file():
+            raise InvalidIdError("no such file")
+    except OSError as error:  # a name too long, a folder that may not be read
+        raise InvalidIdError(error.strerror) from None
     return paper
+
+
+def _existing_file(text: str) -> PaperId | None:
+    """The PDF of this name, if there is one."""
+    name = text.strip()
+    if name[-4:].lower() != ".pdf" or "://" in name:
+        return None
+    path = _existing(name)
+    return file_at(path) if path is not None and path.is_file() else None
+
+
+def _existing(name: str) -> Path | None:
+    """The absolute path of what has this name, if there is anything."""
+    try:
+        path = Path(name).expanduser().absolute()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None

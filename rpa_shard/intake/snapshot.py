@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
-from rpa_shard.intake.id_lines import IntakeError
+from rpa_shard.intake.errors import IntakeError
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
 from rpa_shard.store.catalogue import PaperMetadata
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rpa_shard.ipc.run_status import read_status
-from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, from_canonical
 from rpa_shard.model.errors import StoreError
 from rpa_shard.phases.finished import FETCHING_PHASE, files_of, read_finished, row_result
 from rpa_shard.store.data_folder import DataFolder
@@ -44,7 +44,7 @@ def papers_with_files(papers: Path) -> Iterator[KnownPaper]:
 
 def _by_record(papers: Path, path: Path) -> KnownPaper | None:
     try:
-        paper = parse(json.loads(path.read_bytes())["id"])
+        paper = from_canonical(json.loads(path.read_bytes())["id"])
         files = files_of(papers, paper)
         found = read_finished(files, paper.canonical) if files.record == path else None
         if found is None:
@@ -60,7 +60,7 @@ def _by_name(papers: Path, path: Path) -> KnownPaper | None:
     """A paper that was fetched but not parsed, or that the engines refused: it is worth another run."""
     stem = path.name.removesuffix(".pdf").removesuffix(".bad")
     try:
-        paper = parse(stem.replace("_", "/"))
+        paper = from_canonical(stem.replace("_", "/"))
     except InvalidIdError:
         return None
     files = files_of(papers, paper)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.ipc.run_status import read_status
-from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
 from rpa_shard.phases.finished import ExpectedFile, expected_files
 from rpa_shard.store.data_folder import DataFolder
@@ -144,7 +144,7 @@ class _Recount:
 
     def _of_results(self, row: RowToVerify, phases: Sequence[Phase]) -> Iterator[Difference]:
         results = _results(row)
-        paper = parse(row.paper_id)
+        paper = from_canonical(row.paper_id)
         for phase in phases:
             result = results.get(phase.name)
             if result is None:

@@ -3,44 +3,67 @@
 Guarantee: everything accepted has exactly one canonical form, parsing a canonical form returns it unchanged, and file
 names made from it stay inside their folder whatever the text was. Limit: grammar only; only the source knows whether
 the paper exists.
-
-Sources: arXiv's identifier scheme ("Understanding the arXiv identifier"): `YYMM.NNNN` from 0704, five digits
-from 1501, before that `archive/YYMMNNN` whose subject class is not part of the canonical form.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from rpa_shard.model.id_forms.grammar import (
+    OLD_ARCHIVES,
+    InvalidIdError,
+    Parts,
+    check_new,
+    new_id,
+    old_id,
+    shown,
+    version_of,
+)
+from rpa_shard.model.id_forms.other_urls import AROUND, canonical_url, without_tail
+from rpa_shard.model.id_forms.text import ids_in, plain, visible, without_bullet
+from rpa_shard.model.id_forms.urls import ids_of_url
+
+__all__ = [
+    "MAX_ID_BYTES",
+    "OLD_ARCHIVES",
+    "InvalidIdError",
+    "PaperId",
+    "file_at",
+    "from_canonical",
+    "local_path",
+    "papers_in",
+    "parse",
+    "without_version",
+]  # fmt: skip
 
 MAX_ID_BYTES = 1000
+NEITHER = "neither an arXiv id nor the URL or path of a PDF"
 
-OLD_ARCHIVES = frozenset(
-    """
-    acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs
-    dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-ex nucl-th patt-sol physics
-    plasm-ph q-alg q-bio quant-ph solv-int supr-con
-    """.split()
+_NEW = re.compile(r"(\d{4})\.(\d{4,5})(?:v(\d+))?", re.ASCII)
+_PLAIN = re.compile(r"(\d{4})\.(\d{4,5})", re.ASCII)
+_OLD = re.compile(r"([a-z]+(?:-[a-z]+)?)/(\d{4})(\d{3})(?:v(\d+))?", re.ASCII)
+# The forms of which there are lists of millions.
+_COMMON = re.compile(
+    r"(?:arXiv:|https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/)?"
+    r"(?:(\d{4})\.(\d{4,5})|([a-z]+(?:-[a-z]+)?)/(\d{4})(\d{3}))(?:v(\d+))?(?:\.pdf)?",
+    re.ASCII,
 )
-_NEW = re.compile(r"(?P<yymm>\d{4})\.(?P<number>\d{4,5})(?:v(?P<version>\d+))?", re.ASCII)
-_OLD = re.compile(
-    r"(?P<archive>[a-z]+(?:-[a-z]+)?)(?:\.[a-z]{2,8}(?:-[a-z]{2,8})?)?/(?P<yymm>\d{4})(?P<number>\d{3})(?:v(?P<version>\d+))?",
-    re.ASCII | re.IGNORECASE,
-)
-_PREFIX = re.compile(r"(?:arxiv\s*:\s*|(?:https?://(?:dx\.)?doi\.org/)?10\.48550/arxiv\.)", re.IGNORECASE)
-_ARXIV_URL = re.compile(
-    r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/(?:abs|pdf|html|format|ps)/(?P<id>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?",
-    re.IGNORECASE,
-)
+# Nothing in it for `plain` to change.
+_SIMPLE = re.compile(r"[!-%'-~]+", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class InvalidIdError(ValueError):
-    """The text does not name a paper; the message says why, in a few words."""
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,15}://", re.IGNORECASE | re.ASCII)
+_SOME_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+# The path of a PDF, and what a list may have after it.
+_PDF_PATH = re.compile(r"(.+?\.pdf)[\"'`>)\]]*(?:\s*[,;\t#|].*)?", re.IGNORECASE | re.DOTALL)
+# A byte of a file name that is not UTF-8, as Python reads it.
+_BYTES = dict.fromkeys(range(0xDC80, 0xDD00), "?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,117 +106,146 @@ class PaperId:
 
 
 def parse(text: str, base_folder: Path | None = None) -> PaperId:
-    """The paper that `text` names; relative paths of PDFs count from `base_folder` (the working folder).
+    """The one paper that `text` names, in any form that people write; relative paths of PDFs count from `base_folder`
+    (the working folder).
 
     Raises InvalidIdError with the reason.
     """
     text = text.strip()
     if new := _NEW.fullmatch(text):  # nearly all ids, and nothing else looks like them
         return _new(new)
+    found = papers_in(text, base_folder)
+    if len(found) > 1:
+        raise InvalidIdError(f"names {len(found)} papers: give one")
+    return found[0]
+
+
+def papers_in(text: str, base_folder: Path | None = None) -> list[PaperId]:
+    """The papers that `text` names, at least one: several ids in a row, or in one URL. Raises InvalidIdError."""
+    text = text.strip()
+    if new := _NEW.fullmatch(text):
+        return [_new(new)]
+    if common := _COMMON.fullmatch(text):
+        return [_common(common)]
     if not text:
         raise InvalidIdError("empty")
     if len(text.encode("utf-8", "replace")) > MAX_ID_BYTES:
         raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
-    if not text.isprintable():
+    is_simple = _SIMPLE.fullmatch(text) is not None
+    readable = text if is_simple else plain(text)
+    if not (readable.isprintable() or readable.translate(_BYTES).isprintable()):
         raise InvalidIdError("has control characters")
-    paper = _parse_any(text, base_folder)
-    if len(paper.canonical.encode()) > MAX_ID_BYTES:
-        raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
-    return paper
+    if not readable:
+        raise InvalidIdError("empty")
+    if _HTTP.match(text) and "://" not in text[8:] and len(text.split(None, 1)) == 1:
+        return _of_url(text, readable)
+    if found := ids_in(readable):
+        return [_arxiv(parts) for parts in found]
+    return _others(text, base_folder)
 
 
-def _parse_any(text: str, base_folder: Path | None) -> PaperId:
-    if prefix := _PREFIX.match(text):
-        return _parse_arxiv(text[prefix.end() :].removesuffix(".pdf"))
-    if url := _ARXIV_URL.fullmatch(text):
-        return _parse_arxiv(unquote(url["id"]))
-    if text.lower().startswith(("http://", "https://")):
-        return _parse_url(text)
-    if text.lower().startswith("file://"):
-        return _file(Path(unquote(urlsplit(text).path)), base_folder)
-    if "://" in text:
-        raise InvalidIdError(f"unknown kind of URL: {text.split('://', 1)[0]}://")
-    if text.lower().endswith(".pdf"):
-        return _file(Path(text).expanduser(), base_folder)
-    return _parse_arxiv(text)
+def is_plain_id(text: str) -> bool:
+    """Whether a text is the canonical form of an id since 2007 without a version: what most lists are made of."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return False
+    month = int(match[1])
+    return month >= 704 and 1 <= month % 100 <= 12 and len(text) == (9 if month < 1501 else 10) and int(match[2]) > 0
 
 
-def _parse_arxiv(text: str) -> PaperId:
-    if new := _NEW.fullmatch(text):
+def from_canonical(canonical: str) -> PaperId:
+    """The paper of a canonical id, such as that of a row. What `parse` once gave is understood for ever, even where
+    the same text would be read differently today.
+
+    Raises InvalidIdError.
+    """
+    if new := _NEW.fullmatch(canonical):
         return _new(new)
-    if old := _OLD.fullmatch(text):
-        archive, yymm, number, version = old["archive"].lower(), old["yymm"], old["number"], old["version"]
-        _check_old(archive, yymm, number)
-        return PaperId(f"{archive}/{yymm}{number}{_version(version)}", "arxiv", archive, yymm, number, version or "")
-    raise InvalidIdError("neither an arXiv id nor the URL or path of a PDF")
+    if old := _OLD.fullmatch(canonical):
+        return _arxiv(old_id(*old.groups()))
+    if canonical.startswith("file:///"):
+        return file_at(local_path(PaperId(canonical, "file")))
+    if _HTTP.match(canonical) and canonical.isprintable():
+        return PaperId(canonical_url(canonical), "url")
+    raise InvalidIdError(NEITHER)
 
 
 def _new(match: re.Match[str]) -> PaperId:
     yymm, number, version = match.groups()
-    _check_new(yymm, number)
-    return PaperId(f"{yymm}.{number}{_version(version)}", "arxiv", "", yymm, number, version or "")
-
-
-def _version(version: str | None) -> str:
-    """The version at the end of an id."""
+    check_new(yymm, number)
     if version is None:
-        return ""
-    if version.startswith("0") or len(version) > 3:
-        raise InvalidIdError(f"no such version: v{version}")
-    return f"v{version}"
+        return PaperId(f"{yymm}.{number}", "arxiv", "", yymm, number)
+    return PaperId(f"{yymm}.{number}v{version_of(version)}", "arxiv", "", yymm, number, version)
 
 
-def _check_month(yymm: str) -> None:
-    if not 1 <= int(yymm[2:]) <= 12:
-        raise InvalidIdError(f"no such month: {yymm[2:]}")
+def _common(match: re.Match[str]) -> PaperId:
+    yymm, number, archive, old_yymm, old_number, version = match.groups()
+    if archive is None:
+        return _arxiv(new_id(yymm, number, version))
+    return _arxiv(old_id(archive, old_yymm, old_number, version))
 
 
-def _check_new(yymm: str, number: str) -> None:
-    _check_month(yymm)
-    if int(yymm) < 704:
-        raise InvalidIdError("ids of this form begin in 0704 (April 2007)")
-    digits = 4 if int(yymm) < 1501 else 5
-    if len(number) != digits:
-        raise InvalidIdError(f"ids of {yymm} have {digits} digits after the point")
-    if int(number) == 0:
-        raise InvalidIdError("numbers begin at 1")
+def _arxiv(parts: Parts) -> PaperId:
+    return PaperId(parts.canonical, "arxiv", *parts)
 
 
-def _check_old(archive: str, yymm: str, number: str) -> None:
-    if archive not in OLD_ARCHIVES:
-        raise InvalidIdError(f"unknown archive: {archive}")
-    _check_month(yymm)
-    if not (int(yymm) >= 9107 or int(yymm) <= 703):
-        raise InvalidIdError("ids of this form run from 9107 to 0703")
-    if int(number) == 0:
-        raise InvalidIdError("numbers begin at 1")
+def _others(text: str, base_folder: Path | None) -> list[PaperId]:
+    """The URL or path of a PDF, with what a list may have around it. Raises InvalidIdError."""
+    if text[:7].lower() == "file://":
+        return [_file(_path_in(text.rstrip("\"'<>,;)")), base_folder)]
+    item = without_bullet(text).strip(AROUND).lstrip("<([")
+    if _HTTP.match(item):
+        is_one = item[-4:].lower() == ".pdf" and item.count("://") == 1
+        url = item if is_one else item.split(None, 1)[0]
+        return _of_url(url, plain(url))
+    if (found := _SOME_URL.search(text)) and ".pdf" in found[0].lower():
+        return _of_url(found[0], plain(found[0]))
+    if "://" in text:
+        scheme = _SCHEME.search(text)
+        raise InvalidIdError(f"unknown kind of URL: {scheme[0]}" if scheme and not found else NEITHER)
+    if path := _PDF_PATH.fullmatch(item):
+        return [_file(_expanded(Path(path[1])), base_folder)]
+    raise InvalidIdError(NEITHER)
 
 
-def _parse_url(text: str) -> PaperId:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidIdError(f"not a URL: {error}") from None
-    if not parts.hostname:
-        raise InvalidIdError("a URL without a host")
-    if parts.username or parts.password:
-        raise InvalidIdError("a URL with a password in it: it would end up in records")
-    scheme, host = parts.scheme.lower(), parts.hostname.lower()
-    if ":" in host:
-        host = f"[{host}]"
-    if port and port != {"http": 80, "https": 443}[scheme]:
-        host = f"{host}:{port}"
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    query = quote(parts.query, safe="/?%:@!$&'()*+,;=~-._[]")
-    return PaperId(urlunsplit((scheme, host, path, query, "")), "url")
+def _of_url(text: str, readable: str) -> list[PaperId]:
+    """The papers of a URL without what stands after it."""
+    if (ids := ids_of_url(without_tail(readable))) is not None:
+        return [_arxiv(parts) for parts in ids]
+    url = canonical_url(without_tail(visible(text)))
+    while (tidy := without_tail(url)) != url:
+        url = canonical_url(tidy)
+    if url != text and (ids := ids_of_url(plain(url))) is not None:
+        return [_arxiv(parts) for parts in ids]
+    return [_short_enough(PaperId(url, "url"))]
+
+
+def file_at(path: Path) -> PaperId:
+    """The paper of a PDF on this machine, by its absolute path."""
+    return PaperId(Path("/", *_without_dots(path.parts[1:])).as_uri(), "file")
 
 
 def _file(path: Path, base_folder: Path | None) -> PaperId:
-    base = base_folder if base_folder is not None else Path.cwd()
-    absolute = (base / path).absolute()
-    normal = Path("/", *_without_dots(absolute.parts[1:]))
-    return PaperId(normal.as_uri(), "file")
+    if "\0" in str(path):
+        raise InvalidIdError("has control characters")
+    try:
+        absolute = (base_folder / path if base_folder is not None else path).absolute()
+    except FileNotFoundError:
+        raise InvalidIdError("the working folder does not exist any more: give the path from /") from None
+    return _short_enough(file_at(absolute))
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise InvalidIdError("no such home folder") from None
+
+
+def _short_enough(paper: PaperId) -> PaperId:
+    if len(paper.canonical.encode()) > MAX_ID_BYTES:
+        raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
+    return paper
 
 
 def _without_dots(parts: tuple[str, ...]) -> list[str]:
@@ -208,9 +260,18 @@ def _without_dots(parts: tuple[str, ...]) -> list[str]:
 
 def local_path(paper: PaperId) -> Path:
     """The file that a `file` id names."""
-    return Path(unquote(urlsplit(paper.canonical).path))
+    return _path_in(paper.canonical)
+
+
+def _path_in(url: str) -> Path:
+    try:
+        path = urlsplit(url).path
+    except ValueError as error:
+        raise InvalidIdError(f"not a URL: {shown(str(error))}") from None
+    # A file's name need not be UTF-8.
+    return Path(os.fsdecode(unquote_to_bytes(os.fsencode(path))))
 
 
 def without_version(paper_id: str) -> str:
     """A canonical id without its version; other kinds of ids, which have none, are returned unchanged."""
-    return parse(paper_id).without_version
+    return from_canonical(paper_id).without_version

@@ -16,7 +16,7 @@ from rpa_shard.config.host_policy import ARXIV_HOST, HostPolicy, host_of, polici
 from rpa_shard.config.settings import Settings
 from rpa_shard.config.source_names import template_of
 from rpa_shard.fetch.sources import urls_of
-from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.system.cores import usable_cores
 
@@ -56,7 +56,7 @@ def plan(
             counts[ARCHIVES] += 1
         else:
             known = None if "://" in paper_id else of_arxiv_papers
-            counts[known or _host_or_local(urls_of(parse(paper_id), settings.sources)[0])] += 1
+            counts[known or _host_or_local(urls_of(from_canonical(paper_id), settings.sources)[0])] += 1
     policies = policies_by_host(settings.host_policies)
     mean = mean_pdf_bytes or ASSUMED_PDF_BYTES
     return [

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 
-from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.phases.finished import PaperFiles, files_of, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
@@ -35,7 +35,7 @@ def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
-    files = files_of(folder.papers, parse(paper_id))
+    files = files_of(folder.papers, from_canonical(paper_id))
     return [
         *_state(row),
         *_metadata(folder, paper_id),
@@ -59,7 +59,7 @@ def show_clean(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
-    files = files_of(folder.papers, parse(paper_id))
+    files = files_of(folder.papers, from_canonical(paper_id))
     try:
         record = json.loads(files.record.read_bytes())
         return clean_of_record(files.text.read_text("utf-8"), record).text.rstrip("\n").split("\n")

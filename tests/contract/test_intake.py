@@ -15,7 +15,7 @@ import pytest
 from rpa_shard.cli import main
 from rpa_shard.intake.adding import Adder, AddResult
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
-from rpa_shard.intake.id_lines import IntakeError
+from rpa_shard.intake.errors import IntakeError
 from rpa_shard.intake.snapshot import Filter, first_submitted, metadata_of
 from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.model.errors import StoreError

@@ -159,7 +159,7 @@ def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, t
     assert rig.by_status() == {"prepped": PAPERS}
 
 
-@pytest.mark.parametrize("source", ["arxiv", "http://www.arxiv.org/pdf/{id}.pdf"])
+@pytest.mark.parametrize("source", ["arxiv", "http://www.arxiv.org/pdf/{id}.pdf", "http://de.arxiv.org/pdf/{id}"])
 def test_too_many_for_arxivs_own_host(rig: Rig, source: str) -> None:
     rig.run("add", *IDS)
     code, _, errors = rig.run("run", SOURCES=source, ARXIV_MAX_PAPERS="39")

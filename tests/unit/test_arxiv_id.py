@@ -56,7 +56,7 @@ def test_accepted(text: str, canonical: str) -> None:
         ("2401.00001v0", "version"),
         ("hep-th/0704001", "9107 to 0703"),
         ("hep-th/9901000", "begin at 1"),
-        ("hepth/9901001", "unknown archive"),
+        ("nonsense/9901001", "unknown archive"),
         ("ftp://example.org/a.pdf", "unknown kind"),
         ("http:///a.pdf", "without a host"),
         ("https://user:secret@example.org/a.pdf", "password"),

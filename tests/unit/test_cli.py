@@ -36,7 +36,7 @@ def test_add_counts_new_known_and_invalid(tmp_path: Path, capsys: Captured) -> N
     assert errors.splitlines() == [
         "line 5: nonsense: neither an arXiv id nor the URL or path of a PDF",
         "line 6: 9913.00001: no such month: 13",
-        "line 7: 2401.1: neither an arXiv id nor the URL or path of a PDF",
+        "line 7: 2401.1: ids of 2401 have 5 digits after the point",
     ]
     assert main(["add", "2401.00001"]) == 0
 
@@ -187,6 +187,7 @@ def test_hosts_that_are_open(capsys: Captured) -> None:
     [
         (("arxiv",), ["2401.00001"] * 400, [("export.arxiv.org", 400, 120.0)]),
         (("http://arxiv.org/pdf/{id}",), ["hep-th/9901001"], [("export.arxiv.org", 1, 0.3)]),
+        (("http://xxx.lanl.gov/pdf/{id}",), ["2401.00001"] * 400, [("export.arxiv.org", 400, 120.0)]),
         (("gcs", "arxiv"), ["2401.00001"] * 1000, [("storage.googleapis.com", 1000, 100.0)]),
         (("file:///shelf/{name}.pdf",), ["2401.00001"] * 1000, [("local files", 1000, 12.5)]),
         (("https://{archive}.x.example/{id}",), ["hep-th/9901001", "math/9901001", "https://a.example/b.pdf"],

@@ -427,6 +427,7 @@ def test_policies_are_written_and_read() -> None:
         HostPolicy("::1", 1, 1.0, 1), HostPolicy("::2", 2, 1.0, 1), HostPolicy(HOST, 3, 1.0, 1),
         HostPolicy(ARXIV_HOST, 1, 9.0, 1),
     )  # fmt: skip
+    assert parse_policies("jp.arxiv.org=1/9@1 xxx.lanl.gov=1/9@1") == (HostPolicy(ARXIV_HOST, 1, 9.0, 1),) * 2
     for wrong in (
         "source.example:8080=1/1@1",
         "cafe:80=1/1@1",
@@ -446,6 +447,10 @@ def test_policies_are_written_and_read() -> None:
 def test_urls_of_arxivs_main_host_become_those_of_its_host_for_programs() -> None:
     assert polite_url("http://www.arxiv.org/pdf/2401.00001?a=b") == "https://export.arxiv.org/pdf/2401.00001?a=b"
     assert polite_url("https://mirror.example/pdf/1") == "https://mirror.example/pdf/1"
+    for host in ("de.arxiv.org", "xxx.lanl.gov", "lanl.arxiv.org:80", "Browse.ArXiv.org", "xxx.itp.ac.cn"):
+        assert polite_url(f"http://{host}/pdf/1") == "https://export.arxiv.org/pdf/1"
+    for url in ("http://notarxiv.org/pdf/1", "http://arxiv.org.example/pdf/1", "http://export.arxiv.org/pdf/1"):
+        assert polite_url(url) == url
     assert polite_url("https://ArXiv.org./pdf/1") == "https://export.arxiv.org/pdf/1"
 
 

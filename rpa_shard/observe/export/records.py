@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from rpa_shard.model.arxiv_id import parse
+from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.phases.finished import files_of, json_schema, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
@@ -58,7 +58,7 @@ def read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, An
     nothing = {**_empty(), "attempts": row.attempts, **dict.fromkeys(texts.fields)}
     if result is None:
         return {**nothing, **known}
-    files = files_of(folder.papers, parse(row.paper_id))
+    files = files_of(folder.papers, from_canonical(row.paper_id))
     known["attempts"] = result["attempts"]
     with suppress(OSError, ValueError, KeyError):
         found = {**nothing, **json.loads(files.record.read_bytes())}

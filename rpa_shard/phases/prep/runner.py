@@ -18,7 +18,7 @@ from rpa_shard.extract.result import Extraction
 from rpa_shard.fetch.download import Downloader, run_to_its_end
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.ipc.run_status import Gauge
-from rpa_shard.model.arxiv_id import PaperId, parse
+from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished, sync_names, write_artifacts
@@ -95,7 +95,7 @@ class PrepRunner:
         return self._slots
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
-        paper = parse(claim.paper_id)
+        paper = from_canonical(claim.paper_id)
         files = files_of(self._papers, paper)
         async with attempt.slot(DOWNLOAD):
             found = await self._fetch(paper, files)

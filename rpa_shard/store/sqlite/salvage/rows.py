@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.model.arxiv_id import InvalidIdError, from_canonical
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, PREP, Status
 from rpa_shard.store.sqlite.salvage.pages import Record, Value
@@ -121,7 +121,7 @@ def _is_newer(row: Row, other: Row | None) -> bool:
 
 def _is_id(value: Value) -> bool:
     try:
-        return isinstance(value, str) and parse(value).canonical == value
+        return isinstance(value, str) and from_canonical(value).canonical == value
     except InvalidIdError:
         return False
 
