@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -55,8 +54,7 @@ def launch(
     with _run_lock(folder.run, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
         _resize(folder, target, say)
         folder.run.resize_request.unlink(missing_ok=True)  # meant for an earlier run
-        shutil.rmtree(folder.run.temporaries, ignore_errors=True)
-        folder.run.remove_half_written()
+        folder.remove_half_written()
         with open_ledger(folder) as ledger:
             if not daemon and not outstanding(ledger.counts().by_status, settings.run_phases):
                 return None
@@ -70,7 +68,10 @@ def launch(
             daemon=daemon,
             progress=Progress(settings.run_phases, shown=on_terminal),
         )
-        return supervisor.run()
+        try:
+            return supervisor.run()
+        finally:
+            folder.remove_half_written()
 
 
 @contextmanager

@@ -74,18 +74,18 @@ class _OtherBodyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Downloader:
-    """Downloads for one shard: its client, its disk threads, its folder for half-written files, its limits."""
+    """Downloads for one shard: its client, its disk threads, its name on half-written files, its limits."""
 
     client: httpx.AsyncClient
     disk: Executor
-    temporaries: Path
+    writer: str
     limits: DownloadLimits
     permits: Permits
     guard: AddressGuard
 
     async def download(self, url: str, final: Path) -> Fingerprint:
         """Fetches `url` (http, https, file or tar) into `final`. Raises PaperError."""
-        body = Body(self.temporaries, final, self.limits.max_bytes)
+        body = Body(self.writer, final, self.limits.max_bytes)
         try:
             if url.startswith(("file:", "tar:")):
                 await self._in_thread(body.copy_from, *local_part(url))

@@ -183,4 +183,4 @@ def _compare(expected: ExpectedFile, *, hashes: bool) -> str | None:
 
 def _leftovers(folder: DataFolder) -> int:
     run = read_status(folder.run.status_file)
-    return 0 if run is not None and run.is_alive else len(folder.run.half_written_files())
+    return 0 if run is not None and run.is_alive else len(folder.half_written_files())

@@ -24,7 +24,7 @@ def refuse_network_file_system(folder: Path) -> None:
 
 def file_system_of(folder: Path) -> str:
     """The type of the file system that holds `folder`, by the longest mount point above it; "" if unknown."""
-    path = folder.absolute()
+    path = folder.resolve()
     mounts = [(Path(each.mountpoint), each.fstype) for each in psutil.disk_partitions(all=True)]
     above = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(above, default=(0, ""))[1]

@@ -14,7 +14,7 @@ import pytest
 from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
 from rpa_shard.model.arxiv_id import MAX_ID_BYTES, parse
 from rpa_shard.phases.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
-from rpa_shard.system.files import fingerprint_of
+from rpa_shard.system.files import fingerprint_of, temporaries_in
 
 PAPER = parse("hep-th/9901001v2")
 
@@ -27,21 +27,14 @@ def test_where_files_lie(tmp_path: Path) -> None:
     assert files_of(tmp_path, parse("2401.00001")).text == tmp_path / "2401" / "2401.00001.txt"
 
 
-@pytest.fixture
-def temporaries(tmp_path: Path) -> Path:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    return folder
-
-
 def record_for(text: bytes) -> dict[str, str]:
     return {"id": PAPER.canonical, "text_sha256": fingerprint_of(text).sha256}
 
 
-def test_finished_is_what_belongs_together(tmp_path: Path, temporaries: Path) -> None:
+def test_finished_is_what_belongs_together(tmp_path: Path) -> None:
     files = files_of(tmp_path / "papers", PAPER)
     assert read_finished(files, PAPER.canonical) is None
-    content = write_artifacts(files, temporaries, b"text", record_for(b"text"))
+    content = write_artifacts(files, "me", b"text", record_for(b"text"))
     found = read_finished(files, PAPER.canonical)
     assert found is not None
     assert found == (json.loads(content), files.record.read_bytes())
@@ -50,22 +43,22 @@ def test_finished_is_what_belongs_together(tmp_path: Path, temporaries: Path) ->
     assert read_finished(files, PAPER.canonical) is None
     files.text.unlink()
     assert read_finished(files, PAPER.canonical) is None
-    assert list(temporaries.iterdir()) == []
+    assert temporaries_in(files.text.parent) == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff"])
-def test_a_damaged_record_is_not_finished(tmp_path: Path, temporaries: Path, damage: bytes) -> None:
+def test_a_damaged_record_is_not_finished(tmp_path: Path, damage: bytes) -> None:
     files = files_of(tmp_path / "papers", PAPER)
-    write_artifacts(files, temporaries, b"text", record_for(b"text"))
+    write_artifacts(files, "me", b"text", record_for(b"text"))
     files.record.write_bytes(damage)
     assert read_finished(files, PAPER.canonical) is None
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path, temporaries: Path) -> None:
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OSError, match="taken"):
-        write_durably(b"text", temporaries, tmp_path / "taken" / "paper.txt")
-    assert list(temporaries.iterdir()) == []
+        write_durably(b"text", "me", tmp_path / "taken" / "paper.txt")
+    assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
 
 
 def test_a_breadcrumb_is_there_only_inside(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log of the database at `path`."""
-    return path.with_name(path.name + "-wal")
+    """The write-ahead log of the database at `path`, which SQLite keeps beside the file itself, not beside a link."""
+    file = path.resolve()
+    return file.with_name(file.name + "-wal")
 
 
 def companions_of(path: Path) -> tuple[Path, Path]:
     """The log and its index."""
-    return log_of(path), path.with_name(path.name + "-shm")
+    file = path.resolve()
+    return log_of(file), file.with_name(file.name + "-shm")
 
 
 def with_companions(path: Path) -> tuple[Path, ...]:

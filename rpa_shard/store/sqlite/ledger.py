@@ -213,11 +213,12 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
 
     Raises StoreError.
     """
-    refuse_network_file_system(files.root)
+    for folder in (files.root, files.shard_file(0).parent):
+        refuse_network_file_system(folder)
     try:
         files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{files.root} cannot be used as data folder: {error.strerror}") from None
+        raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {error.strerror}") from None
     with files.exclusive():
         stored = files.read_manifest()
         if stored is None:
