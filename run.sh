@@ -12,7 +12,8 @@ while [ -L "$script" ]; do
 done
 here=$(cd -P "$(dirname "$script")" && pwd -P)
 
-"$here/scripts/setup.sh"
+# From there, since the folder that we were called from may be gone.
+(cd "$here" && exec ./scripts/setup.sh)
 
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
@@ -29,5 +30,9 @@ for knob in \
     name=${knob%%=*}
     [ -n "${!name:-}" ] || export "$knob"
 done
+
+# The packages of .venv, whatever lies in the folder that we were called from.
+export PYTHONSAFEPATH=1
+unset PYTHONHOME
 
 exec "$here/.venv/bin/python" -m rpa_shard "$@"

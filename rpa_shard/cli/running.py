@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, report, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
@@ -28,18 +28,17 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--category, --since, --until and --limit select from a snapshot: give --metadata FILE too")
     if parsed.manifest and not parsed.tar:
         raise UsageError("--manifest checks archives: give --tar FILE… too")
-    result = AddResult(lambda line: print(line, file=sys.stderr))
+    result = AddResult(report)
     wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
     layout = Layout(settings.workers, settings.shard_count)
     try:
         with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
             adder.add_ids(parsed.ids, parsed.file)
             adder.add_archives(parsed.tar, parsed.manifest)
-            if parsed.metadata:
-                adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
+            adder.add_snapshots(parsed.metadata, wanted, parsed.limit)
     except IntakeError as error:
         raise UsageError(str(error)) from None
-    print(f"added {result.added}, already known {result.known}, invalid {result.invalid}")
+    print_lines([f"added {result.added}, already known {result.known}, invalid {result.invalid}"])
     return SOME_FAILED if result.invalid else OK
 
 

@@ -9,6 +9,7 @@ at one URL; which URLs and how often is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
@@ -16,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
 import httpx
 
@@ -239,7 +240,7 @@ async def _refusal(response: httpx.Response) -> PaperError:
 def local_part(url: str) -> tuple[Path, int, int | None]:
     """File, offset and size (None: all of it) of a `file:` URL, or of `tar:…#offset=…&size=…`."""
     parts = urlsplit(url)
-    path = Path(unquote(parts.path))
+    path = Path(os.fsdecode(unquote_to_bytes(parts.path)))
     if parts.scheme == "file":
         return path, 0, None
     place = parse_qs(parts.fragment)

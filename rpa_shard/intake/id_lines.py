@@ -18,24 +18,29 @@ class IntakeError(Exception):
     """An input that cannot be read; the message is one line."""
 
 
-def ids_of(arguments: Sequence[str], file: str | None, invalid: Callable[[str], None]) -> Iterator[str]:
-    """The canonical ids of arguments and of a file's lines; `invalid` gets a message for each invalid one.
+def ids_of(arguments: Sequence[str], files: Sequence[str], invalid: Callable[[str], None]) -> Iterator[str]:
+    """The canonical ids of arguments and of the lines of files; `invalid` gets a message for each invalid one.
 
     Raises IntakeError.
     """
-    for where, text in _named_lines(arguments, file):
+    for where, text in _named_lines(arguments, files):
         try:
             yield _existing_paper(text).canonical
         except InvalidIdError as error:
             invalid(f"{where}: {text}: {error}")
 
 
-def _named_lines(arguments: Sequence[str], file: str | None) -> Iterator[tuple[str, str]]:
+def _named_lines(arguments: Sequence[str], files: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What to add, each with its location. Blank lines and lines that begin with # are skipped."""
     for number, text in enumerate(arguments, 1):
         yield f"argument {number}", text
-    if file is None:
-        return
+    for file in files:
+        prefix = f"{file}, " if len(files) > 1 else ""
+        for where, text in _lines_of(file):
+            yield prefix + where, text
+
+
+def _lines_of(file: str) -> Iterator[tuple[str, str]]:
     with ExitStack() as opened:
         try:
             stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))

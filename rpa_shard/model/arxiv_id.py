@@ -10,12 +10,13 @@ from 1501, before that `archive/YYMMNNN` whose subject class is not part of the 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 MAX_ID_BYTES = 1000
 
@@ -36,6 +37,8 @@ _ARXIV_URL = re.compile(
     r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/(?:abs|pdf|html|format|ps)/(?P<id>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
+# Bytes of arguments and of names of files that are not text in the system's encoding.
+_NOT_TEXT = re.compile(r"[\udc80-\udcff]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -94,9 +97,12 @@ def parse(text: str, base_folder: Path | None = None) -> PaperId:
         raise InvalidIdError("empty")
     if len(text.encode("utf-8", "replace")) > MAX_ID_BYTES:
         raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
-    if not text.isprintable():
+    if not _NOT_TEXT.sub("", text).isprintable():
         raise InvalidIdError("has control characters")
-    paper = _parse_any(text, base_folder)
+    try:
+        paper = _parse_any(text, base_folder)
+    except UnicodeEncodeError:
+        raise InvalidIdError("has bytes that are no text here") from None
     if len(paper.canonical.encode()) > MAX_ID_BYTES:
         raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
     return paper
@@ -110,11 +116,14 @@ def _parse_any(text: str, base_folder: Path | None) -> PaperId:
     if text.lower().startswith(("http://", "https://")):
         return _parse_url(text)
     if text.lower().startswith("file://"):
-        return _file(Path(unquote(urlsplit(text).path)), base_folder)
+        return _file(_path_of(text), base_folder)
     if "://" in text:
         raise InvalidIdError(f"unknown kind of URL: {text.split('://', 1)[0]}://")
     if text.lower().endswith(".pdf"):
-        return _file(Path(text).expanduser(), base_folder)
+        try:
+            return _file(Path(text).expanduser(), base_folder)
+        except RuntimeError:  # of expanduser
+            raise InvalidIdError("no such user") from None
     return _parse_arxiv(text)
 
 
@@ -190,8 +199,10 @@ def _parse_url(text: str) -> PaperId:
 
 
 def _file(path: Path, base_folder: Path | None) -> PaperId:
-    base = base_folder if base_folder is not None else Path.cwd()
-    absolute = (base / path).absolute()
+    try:
+        absolute = (base_folder / path if base_folder is not None else path).absolute()
+    except FileNotFoundError:
+        raise InvalidIdError("the working folder does not exist any more: give the path from /") from None
     normal = Path("/", *_without_dots(absolute.parts[1:]))
     return PaperId(normal.as_uri(), "file")
 
@@ -208,7 +219,12 @@ def _without_dots(parts: tuple[str, ...]) -> list[str]:
 
 def local_path(paper: PaperId) -> Path:
     """The file that a `file` id names."""
-    return Path(unquote(urlsplit(paper.canonical).path))
+    return _path_of(paper.canonical)
+
+
+def _path_of(url: str) -> Path:
+    """The path in a `file:` URL, whatever bytes it consists of."""
+    return Path(os.fsdecode(unquote_to_bytes(os.fsencode(urlsplit(url).path))))
 
 
 def without_version(paper_id: str) -> str:

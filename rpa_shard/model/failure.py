@@ -45,5 +45,6 @@ class PaperError(Exception):
     def __init__(self, failure: Failure, detail: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{failure}: {detail}")
         self.failure = failure
-        self.detail = detail
+        # The name of a file in it need not be text, which is all that the store and JSON hold.
+        self.detail = detail.encode(errors="backslashreplace").decode()
         self.retry_after_seconds = retry_after_seconds

@@ -58,7 +58,11 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.REDIRECT_LOOP: RetryPolicy(2, 60, 60, "more redirects than allowed"),
         Failure.FORBIDDEN_REDIRECT: _permanent("a redirect that must not be followed"),
         Failure.DISK_FULL: RetryPolicy(
-            0, 10, 60, "no room for the paper's files, no file descriptors, or a failing disk", charged=False
+            0,
+            10,
+            60,
+            "the paper's files cannot be written: no room, a failing disk, no permission, no file descriptors",
+            charged=False,
         ),
         Failure.INTERRUPTED: RetryPolicy(
             0, 1, 60, "something else ended the process that was extracting the paper", charged=False

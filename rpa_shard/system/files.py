@@ -93,11 +93,12 @@ def open_temporary(temporary: Path, buffering: int = -1) -> IO[bytes]:
 def replacing(final: Path, *, temporary: Path | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `final` if the block ends without an error.
 
-    The folder of `final` is made if it is missing. Raises OSError.
+    With a `temporary` of `temporary_of`, the folder of `final` is made if it is missing. Raises OSError.
     """
+    opened = open_temporary(temporary) if temporary else temporary_beside(final).open("wb")
     temporary = temporary or temporary_beside(final)
     try:
-        with open_temporary(temporary) as file:
+        with opened as file:
             yield file
             if durable:
                 file.flush()

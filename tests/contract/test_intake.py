@@ -302,8 +302,8 @@ def test_the_catalogue_during_a_run(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
     path.write_text(json.dumps(row("2401.00001")))
     with Adder(folder, Layout(200, 1), 0, AddResult(print)) as adder:
-        adder.add_snapshot(path, Filter(), None)
-        adder.add_snapshot(path, Filter(), None)
+        adder.add_snapshots([path], Filter(), None)
+        adder.add_snapshots([path], Filter(), None)
     assert reader.whereabouts("2401.00001") == Whereabouts(version="2")
     reader.close()
     with engine_of(folder).open_catalogue() as catalogue:

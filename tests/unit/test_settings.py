@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +18,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 def settings(**environment: str) -> Settings:
     return Settings.from_environment({f"RPA_V2_{name}": value for name, value in environment.items()})
-
-
-@pytest.fixture
-def few_descriptors() -> Iterator[int]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
-    yield 300
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_defaults_are_possible_anywhere() -> None:
@@ -69,12 +59,6 @@ def test_policies_as_slow_as_one_likes_and_faster_only_on_purpose() -> None:
     assert settings(HOST_POLICY="arxiv.org=40/1@8", FASTER_THAN_PUBLISHED="1").host_policies[0].requests == 40
     with pytest.raises(SettingsError, match="published rate"):
         settings(HOST_POLICY="ArXiv.org.=40/1@8")
-
-
-def test_more_descriptors_than_allowed(few_descriptors: int) -> None:
-    with pytest.raises(SettingsError, match=r"RPA_V2_HTTP_MAX_CONNECTIONS=256: .*`ulimit -n` allows 300"):
-        settings(SHARD_COUNT="1")
-    assert settings(SHARD_COUNT="4").share(0).descriptors < few_descriptors
 
 
 def test_a_computed_shard_count_gives_way_to_few_workers() -> None:

@@ -1,8 +1,9 @@
 """Opening our SQLite files, a shard's or the catalogue, in the same way everywhere.
 
 Guarantee: a file that is not ours, has a newer format, has an older one and is not yet upgraded, or is damaged, is
-refused with one clear line and left unchanged; a new file is made complete or not at all. Limit: damage deep inside a
-file is noticed only when it is read.
+refused with one clear line and left unchanged; a new file is made complete or not at all; where we may not write, the
+file can be read. Limit: damage deep inside a file is noticed only when it is read; where we may not write, a run that
+somebody else starts while we read may make us see damage that is none.
 
 Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
 the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
@@ -10,6 +11,7 @@ the process holds on it, SQLite's too, and another process may then take away th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.model.errors import StoreError
+from rpa_shard.store.sqlite.companions import companions_of
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 
 SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
@@ -57,12 +60,12 @@ def open_file(
     path: Path, kind: FileKind, *, create: bool = False, older: bool = False, any_thread: bool = False
 ) -> sqlite3.Connection:
     """A connection in autocommit mode with named rows. Raises StoreError."""
-    mode = "rwc" if create else "rw"
     if rebuilt(path).exists():
         raise StoreError(f"the repair of {path} was cut short: `rpa-shard repair` finishes it")
+    only_to_read = may_only_be_read(path)
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
+            f"{path.absolute().as_uri()}?mode=rwc" if create and not only_to_read else uri_of(path),
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -71,8 +74,9 @@ def open_file(
         connection.row_factory = sqlite3.Row
         try:
             _check_format(connection, path, kind, create=create, older=older)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            if not only_to_read:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
@@ -105,6 +109,8 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
         return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
+    if _code(error) == sqlite3.SQLITE_READONLY:
+        return StoreError(f"{path} may only be read here: `status`, `show`, `verify`, `plan` and `export` work")
     if _code(error) == sqlite3.SQLITE_CORRUPT or any(word in str(error) for word in _NONSENSE):
         return damaged_because(path, str(error))
     return StoreError(f"{path} cannot be used: {error}")
@@ -149,12 +155,30 @@ def _missing(path: Path) -> StoreError:
     return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_REPAIR}")
 
 
+def may_only_be_read(path: Path) -> bool:
+    """Whether the file exists, but we may not write it, or not in its folder, where SQLite keeps its log."""
+    return path.exists() and not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK))
+
+
+def uri_of(path: Path) -> str:
+    """How SQLite opens an existing file: to read and write, or only to read where we may not write."""
+    uri = path.absolute().as_uri()
+    if not may_only_be_read(path):
+        return f"{uri}?mode=rw"
+    log, index = companions_of(path)
+    if index.exists() or (log.exists() and log.stat().st_size):
+        return f"{uri}?mode=ro"
+    # SQLite would make an index beside the file; without a log it needs none if it may take the file to stay as it is.
+    return f"{uri}?mode=ro&immutable=1"
+
+
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing, whatever the file is. Raises sqlite3.Error.
 
     A connection that may write copies the log into the file when it closes, and the file may be damaged.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    uri = uri_of(path) if may_only_be_read(path) else f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True)
     connection.row_factory = sqlite3.Row
     return connection
 
