@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-UNKNOWN = 3
+UNKNOWN, BROKEN_PIPE = 3, 128 + 13
 
 
 def main() -> int:
     try:
         from rpa_shard.cli.arguments import Parser
         from rpa_shard.cli.output import UsageError
-        from rpa_shard.system.streams import open_closed_streams, settle_streams
+        from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, settle_streams
     except ModuleNotFoundError:
         _again_in_the_environment()
         print("UNKNOWN  setup: run ./run.sh once to set up .venv")
@@ -34,6 +34,9 @@ def main() -> int:
         return check(parser.parse_args())
     except SystemExit as ended:
         return UNKNOWN if ended.code else 0  # 2 would say that something is critical
+    except BrokenPipeError:
+        discard_from_now_on(sys.stdout)
+        return BROKEN_PIPE
     except (OSError, UsageError) as error:
         say_unknown(error)
         return UNKNOWN

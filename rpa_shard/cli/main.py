@@ -77,8 +77,11 @@ def _settled(code: int) -> int:
 
 def in_words(error: OSError) -> str:
     """An error of the system, in one line."""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
+    if path is not None and Path(path).is_absolute():
+        return f"{path}: {error.strerror}"
     try:
         Path.cwd()
     except FileNotFoundError:
         return "the working folder does not exist any more: change to another one"
-    return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else str(error)
+    return f"{path}: {error.strerror}" if path else str(error)

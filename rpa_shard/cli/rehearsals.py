@@ -49,8 +49,8 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
 
     seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
     papers = parsed.papers or max(400, 40 * parsed.kills)
-    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
+    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     try:
         faults = ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS
         report = Chaos(Plan(seed, papers, parsed.kills, parsed.minutes, faults), root, say).run()

@@ -47,11 +47,13 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.control.launch import launch, log_folder
     from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
 
-    for line in advice_lines(settings):
-        say(line)
-    if sys.stderr.isatty():
-        say(f"log lines go to {log_folder(settings)}")
-    end = launch(settings, daemon=parsed.daemon, say=say)
+    def advise() -> None:
+        for line in advice_lines(settings):
+            say(line)
+        if sys.stderr.isatty():
+            say(f"log lines go to {log_folder(settings)}")
+
+    end = launch(settings, daemon=parsed.daemon, say=say, before_work=advise)
     try:
         summary = summary_lines(DataFolder(settings.data_dir), end)
     except StoreError:

@@ -42,11 +42,17 @@ _POLL_SECONDS = 0.05
 
 
 def launch(
-    settings: Settings, *, daemon: bool, say: Callable[[str], None], registry: PhaseRegistry = BUILT_IN_PHASES
+    settings: Settings,
+    *,
+    daemon: bool,
+    say: Callable[[str], None],
+    before_work: Callable[[], None] = lambda: None,
+    registry: PhaseRegistry = BUILT_IN_PHASES,
 ) -> RunEnd | None:
     """Runs until all papers are done; None if nothing is queued. `say` shows progress messages to a person.
 
-    Raises SettingsError, StoreError (FolderBusyError if another run is working in the folder).
+    `before_work` is called once nothing stands in the way of the work. Raises SettingsError, StoreError (FolderBusyError
+    if another run is working in the folder).
     """
     allow_descriptors(settings)
     definitions = registry.chosen(settings.run_phases)
@@ -63,6 +69,7 @@ def launch(
                 return None
             for definition in definitions:
                 definition.refuse(settings, ledger)
+        before_work()
         on_terminal = sys.stderr.isatty()
         log_to(folder.run.log_file("supervisor") if on_terminal else None, "supervisor")
         supervisor = Supervisor(
