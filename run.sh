@@ -10,10 +10,10 @@ while [ -L "$script" ]; do
     *) script=$(dirname "$script")/$target ;;
     esac
 done
-here=$(cd -P "$(dirname "$script")" && pwd -P)
+# The folder that we were called from may be gone, which bash would say here.
+here=$(cd -P "$(dirname "$script")" 2>/dev/null && pwd -P)
 
-# From there, since the folder that we were called from may be gone.
-(cd "$here" && exec ./scripts/setup.sh)
+(cd "$here" 2>/dev/null && exec ./scripts/setup.sh)
 
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true

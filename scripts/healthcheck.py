@@ -28,8 +28,8 @@ def main() -> int:
     open_closed_streams()
     parser = Parser(prog="healthcheck.py", description="Checks the run in a data folder.")
     parser.add_argument("--json", action="store_true", help="for programs")
-    default = Path(os.environ.get("RPA_V2_DATA_DIR") or "data")
-    parser.add_argument("--data-dir", type=Path, default=default, metavar="FOLDER", help=f"default {default}")
+    default = os.environ.get("RPA_V2_DATA_DIR", "").strip() or "data"
+    parser.add_argument("--data-dir", default=default, metavar="FOLDER", help=f"default {default}")
     try:
         return check(parser.parse_args())
     except SystemExit as ended:
@@ -47,9 +47,10 @@ def main() -> int:
 def check(given: argparse.Namespace) -> int:
     """Prints every check; returns the worst level."""
     from rpa_shard.cli.output import print_lines
+    from rpa_shard.config.knob import folder
     from rpa_shard.observe import health
 
-    checks = health.check_folder(given.data_dir.absolute())
+    checks = health.check_folder(folder().parse(given.data_dir))
     print_lines([json.dumps(health.as_json(checks))] if given.json else health.lines(checks))
     return int(health.worst(checks))
 

@@ -1,7 +1,8 @@
 """Runs commands under odd conditions, each in a fork of one warm process, so that hundreds of them take seconds.
 
-Guarantee: a command runs from its arguments to the end of the interpreter, with its real descriptors, limits and user.
-Limit: what Python meets before our code begins (its own start) is not tried; `test_terminals` starts some for real.
+Guarantee: a command runs from its arguments to the last flush, with its real descriptors, limits and user. Limit: what
+Python meets before our code begins (its own start) is not tried, and its end is imitated, since taking a warm process
+apart takes longer than any command; `test_terminals` starts some for real.
 
 Reads a JSON line for each command from standard input, answers with the exit code.
 """
@@ -17,16 +18,20 @@ import runpy
 import signal
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
 import rpa_shard
+from rpa_shard.cli import main
 from rpa_shard.store.sqlite.queries import catalogue_query, query
 
 NOBODY = 65534
+# Of the interpreter, for streams that cannot be flushed; and ours.
+FLUSH_FAILED, TRACEBACK = 120, 99
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -36,7 +41,7 @@ def warm_up() -> None:
         if not each.name.endswith("__main__"):
             importlib.import_module(each.name)
     query("paper"), catalogue_query("metadata")
-    for name in ("pyarrow.parquet", "psutil", "aiohttp.web", "uvloop"):
+    for name in ("psutil", "aiohttp.web", "uvloop"):
         importlib.import_module(name)
 
 
@@ -74,17 +79,31 @@ def arrange(wanted: dict[str, Any]) -> None:
             setattr(sys, name, None)
         else:
             mode = "w" if descriptor else "r"
-            setattr(sys, name, open(descriptor, mode, encoding=wanted.get("encoding", "utf-8"), closefd=False))  # noqa: SIM115, PTH123
+            setattr(sys, name, open(descriptor, mode, encoding=wanted.get("encoding", "utf-8"), closefd=False))  # noqa: SIM115
 
 
-def run(arguments: list[str]) -> None:
-    """The command, to the end of the interpreter."""
-    if arguments[0] == "healthcheck":
-        sys.argv = arguments
-        runpy.run_path(str(REPOSITORY / "scripts" / "healthcheck.py"), run_name="__main__")
-    from rpa_shard.cli import main
+def run(arguments: list[str]) -> int:
+    """The command; returns its exit code."""
+    try:
+        if arguments[0] == "healthcheck":
+            sys.argv = arguments
+            runpy.run_path(str(REPOSITORY / "scripts" / "healthcheck.py"), run_name="__main__")
+        return main(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except BaseException:
+        traceback.print_exc()
+        return TRACEBACK
 
-    raise SystemExit(main(arguments))
+
+def end(code: int) -> NoReturn:
+    """As the interpreter ends: it flushes both streams, and complains if that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = FLUSH_FAILED
+    os._exit(code)
 
 
 def interrupt_once_it_serves(pid: int) -> None:
@@ -105,7 +124,7 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             arrange(wanted)
-            run([os.fsdecode(bytes.fromhex(each)) for each in wanted["arguments"]])
+            end(run([os.fsdecode(bytes.fromhex(each)) for each in wanted["arguments"]]))
         if wanted.get("serves"):
             interrupt_once_it_serves(pid)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -19,6 +19,8 @@ from rpa_shard.model.failure import Failure
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
 
+# The largest number that every part of the program, and JSON, can hold.
+MOST = 2**53
 # For options that add up.
 _REPEATED: dict[str, Any] = {"action": "append", "default": []}
 
@@ -80,7 +82,9 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     sub.add_argument(
         "--file", **_REPEATED, metavar="F", help="a file with one of them on each line; - is standard input"
     )
-    sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
+    sub.add_argument(
+        "--priority", type=_whole(-MOST, MOST), default=0, metavar="N", help="higher goes first (default 0)"
+    )
     sub.add_argument(
         "--tar",
         action="extend",
@@ -203,7 +207,9 @@ def _for_rehearsals(command: AddCommand) -> None:
     """Commands for trying everything without a source."""
     sub = command("mirror", "serve a folder of PDFs at /pdf/<id>, like arXiv", "./run.sh mirror ~/pdfs")
     sub.add_argument("folder", type=Path, metavar="FOLDER")
-    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 chooses a free one")
+    sub.add_argument(
+        "--port", type=_whole(0, 65_535), default=8765, metavar="P", help="default 8765; 0 chooses a free one"
+    )
     sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
     sub.add_argument(
         "--faults", **_REPEATED, metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
@@ -221,7 +227,7 @@ def _for_rehearsals(command: AddCommand) -> None:
     sub.add_argument("--kills", type=_count, default=25, metavar="N", help="how many processes to kill (default 25)")
     sub.add_argument("--papers", type=_count, metavar="P", help="how many papers (default 40 per kill)")
     sub.add_argument(
-        "--minutes", type=float, metavar="M", help="stop disturbing after M minutes, and let the run finish"
+        "--minutes", type=_minutes, metavar="M", help="stop disturbing after M minutes, and let the run finish"
     )
     sub.add_argument("--seed", type=int, metavar="S", help="repeat the disruptions of this seed (default: a new seed)")
     sub.add_argument(
@@ -234,7 +240,7 @@ def _for_rehearsals(command: AddCommand) -> None:
 
     sub = command("demo", "run everything on papers made here, without a network", "./run.sh demo")
     sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
-    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many papers (default 200)")
+    sub.add_argument("--papers", type=_whole(1, MOST), default=200, metavar="N", help="how many papers (default 200)")
 
 
 def _day(text: str) -> str:
@@ -244,7 +250,27 @@ def _day(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day: write YYYY-MM-DD") from None
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = most + 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return number
+
+    return whole
+
+
+_count = _whole(1, MOST)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
+    return minutes

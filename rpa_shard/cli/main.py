@@ -36,9 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as ended:  # of the parser: help, or wrong usage
-        if settle_streams() is None:
-            raise
-        code = ended.code if isinstance(ended.code, int) else OK
+        code = _settled(ended.code if isinstance(ended.code, int) else OK)
+        raise SystemExit(code) from None
     except (SettingsError, StoreError, UsageError) as error:
         say(str(error))
         code = WRONG_USAGE

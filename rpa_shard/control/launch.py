@@ -51,8 +51,8 @@ def launch(
 ) -> RunEnd | None:
     """Runs until all papers are done; None if nothing is queued. `say` shows progress messages to a person.
 
-    `before_work` is called once nothing stands in the way of the work. Raises SettingsError, StoreError (FolderBusyError
-    if another run is working in the folder).
+    `before_work` is called once nothing stands in the way of the work. Raises SettingsError, StoreError
+    (FolderBusyError if another run is working in the folder).
     """
     allow_descriptors(settings)
     definitions = registry.chosen(settings.run_phases)

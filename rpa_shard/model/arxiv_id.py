@@ -37,8 +37,6 @@ _ARXIV_URL = re.compile(
     r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/(?:abs|pdf|html|format|ps)/(?P<id>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
-# Bytes of arguments and of names of files that are not text in the system's encoding.
-_NOT_TEXT = re.compile(r"[\udc80-\udcff]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -97,7 +95,7 @@ def parse(text: str, base_folder: Path | None = None) -> PaperId:
         raise InvalidIdError("empty")
     if len(text.encode("utf-8", "replace")) > MAX_ID_BYTES:
         raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
-    if not _NOT_TEXT.sub("", text).isprintable():
+    if not (text.isprintable() or _names_a_file(text)):
         raise InvalidIdError("has control characters")
     try:
         paper = _parse_any(text, base_folder)
@@ -106,6 +104,11 @@ def parse(text: str, base_folder: Path | None = None) -> PaperId:
     if len(paper.canonical.encode()) > MAX_ID_BYTES:
         raise InvalidIdError(f"longer than {MAX_ID_BYTES} bytes")
     return paper
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether it is a path, which may have any bytes but the null byte; its canonical form has none that do harm."""
+    return text.lower().endswith(".pdf") and "://" not in text and "\0" not in text
 
 
 def _parse_any(text: str, base_folder: Path | None) -> PaperId:
@@ -119,7 +122,7 @@ def _parse_any(text: str, base_folder: Path | None) -> PaperId:
         return _file(_path_of(text), base_folder)
     if "://" in text:
         raise InvalidIdError(f"unknown kind of URL: {text.split('://', 1)[0]}://")
-    if text.lower().endswith(".pdf"):
+    if _names_a_file(text):
         try:
             return _file(Path(text).expanduser(), base_folder)
         except RuntimeError:  # of expanduser

@@ -44,6 +44,11 @@ def fingerprint_of_file(path: Path) -> Fingerprint:
         return Fingerprint(file.tell(), digest.hexdigest())
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads, as far as its links can be followed: `Path.resolve` raises for a loop of links."""
+    return Path(os.path.realpath(path))
+
+
 def temporary_beside(final: Path) -> Path:
     """Where a file that will replace `final` is written; the name has the id of the writing process."""
     ending = f".{os.getpid()}{PART_ENDING}"

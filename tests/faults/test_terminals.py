@@ -1,15 +1,17 @@
-"""Every command, the health check and run.sh under odd terminals, limits, users and names: one line or the right result."""
+"""Every command, the health check and run.sh under odd terminals, limits and users: one line, or the right result."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import pytest
 
 from rpa_shard.cli.arguments import parser
-from rpa_shard.testing.sample_papers import sample_pdf
+from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 REPOSITORY = Path(__file__).parents[2]
 HEALTH_CHECK = "healthcheck"
@@ -40,8 +42,13 @@ EXAMPLES: dict[str, list[str]] = {
     "demo": ["--folder", "{folder}"],
     HEALTH_CHECK: [],
 }
+# Right wherever the folder can be read.
 READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", HEALTH_CHECK)
+# One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
+# These end with one line on standard error whatever becomes of their output, since the example asks for too much.
+REFUSED = ("resize", "chaos", "demo")
+HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141
 
 
 def commands() -> list[str]:
@@ -71,7 +78,7 @@ class Bench:
         self.number += 1
         names = {"pdf": "good.pdf", "bad": "bad.pdf", "ids": "ids.txt", "folder": "pdfs"}
         paths = {name: str(self.root / path) for name, path in names.items()}
-        arguments = [command, *(each.format(**paths) for each in condition.pop("arguments", EXAMPLES[command]))]
+        arguments = [command, *(each.format(**paths) for each in condition.pop("arguments", EXAMPLES.get(command, [])))]
         output, errors = self.root / f"output-{self.number}", self.root / f"errors-{self.number}"
         for each in (output, errors):
             each.touch()
@@ -101,7 +108,7 @@ def bench() -> Iterator[Bench]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_V2_")}
     environment |= {"RPA_V2_SHARD_COUNT": "2"}
     (root / "pdfs").mkdir()
-    (root / "good.pdf").write_bytes(sample_pdf("one_column", "2401.00001"))
+    (root / "good.pdf").write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
     (root / "bad.pdf").write_bytes(b"%PDF-1.4 but nothing else %%EOF")
     (root / "ids.txt").write_text(f"{root}/good.pdf\n2401.00002\n")
     command = [sys.executable, "-m", "tests.forked_commands"]
@@ -119,3 +126,283 @@ def bench() -> Iterator[Bench]:
     driver.wait(timeout=30)
     with suppress(OSError):
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def usual(bench: Bench) -> dict[str, Done]:
+    """What the commands say and how they end where nothing is odd."""
+    done = {command: bench.run(command, fresh(bench)) for command in commands()}
+    codes = {command: each.code for command, each in done.items()}
+    assert codes == dict.fromkeys(commands(), 0) | {"add": 1, "run": 1} | dict.fromkeys(REFUSED, WRONG_USAGE), done
+    return done
+
+
+def fresh(bench: Bench) -> Path:
+    """The folder, as a run left it."""
+    folder = bench.root / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(bench.root / "template", folder)
+    return folder
+
+
+def assert_in_order(done: Done, what: str) -> None:
+    """Nothing but lines for a person."""
+    assert "Traceback" not in done.errors, f"{what}: {done}"
+    assert "Exception ignored" not in done.errors, f"{what}: {done}"
+    assert len(done.errors.splitlines()) <= 1, f"{what}: {done}"
+    assert done.code in (0, 1, 2, 3, BROKEN_PIPE), f"{what}: {done}"
+
+
+def comparable(done: Done) -> tuple[int, list[str], str]:
+    """A result without what differs from one moment to the next."""
+    moving = ("run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
+    return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors
+
+
+def test_every_command_is_tried() -> None:
+    assert set(EXAMPLES) == set(commands()), "a new command needs an example here"
+    assert set(READING) | set(WRITING) | set(REFUSED) | {"retry", "mirror"} == set(commands())
+
+
+# Closed: the caller wants none of it. What is lost otherwise is said, where it still can be.
+STREAMS: dict[str, dict[str, str]] = {
+    "no output": {"1": "closed"},
+    "no errors": {"2": "closed"},
+    "no input": {"0": "closed"},
+    "nothing": {"0": "closed", "1": "closed", "2": "closed"},
+    "a full disk for errors": {"2": "/dev/full"},
+    "a reader of errors that is gone": {"2": "gone"},
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_streams_that_nobody_wants_change_nothing(bench: Bench, usual: dict[str, Done], name: str) -> None:
+    streams = STREAMS[name]
+    for command in commands():
+        done = bench.run(command, fresh(bench), to=streams)
+        assert_in_order(done, f"{command}, {name}")
+        code, output, errors = comparable(usual[command])
+        if command == "export" and "1" in streams:
+            code, errors = WRONG_USAGE, "rpa-shard: standard output cannot be written: Bad file descriptor\n"
+        expected = (code, [] if "1" in streams else output, "" if "2" in streams else errors)
+        if command == "chaos":  # its temporary folder has another name each time
+            assert done.code == code
+        else:
+            assert comparable(done) == expected, f"{command}, {name}"
+
+
+@pytest.mark.parametrize("errors", [{}, {"2": "/dev/full"}], ids=["output", "both"])
+def test_output_for_a_full_disk_is_one_line(bench: Bench, usual: dict[str, Done], errors: dict[str, str]) -> None:
+    for command in commands():
+        done = bench.run(command, fresh(bench), to={"1": "/dev/full", **errors})
+        assert done.output == ""
+        assert done.code == (HEALTH_UNKNOWN if command == HEALTH_CHECK else WRONG_USAGE), (command, done)
+        said = "" if errors else "standard output cannot be written: No space left on device"
+        if command in REFUSED:
+            said = "" if errors else usual[command].errors[:20]
+        assert said in done.errors, (command, done)
+        # Messages about single papers come before.
+        assert_in_order(Done(done.code, "", "".join(done.errors.splitlines(keepends=True)[-1:])), command)
+
+
+def test_output_that_nobody_reads_ends_quietly(bench: Bench, usual: dict[str, Done]) -> None:
+    for command in commands():
+        done = bench.run(command, fresh(bench), to={"1": "gone"})
+        if command in REFUSED:
+            assert done.code == usual[command].code
+            continue
+        assert done.code == BROKEN_PIPE, (command, done)
+        assert done.errors in ("", "argument 3: nonsense: neither an arXiv id nor the URL or path of a PDF\n")
+
+
+def test_a_working_folder_that_is_gone(bench: Bench, usual: dict[str, Done]) -> None:
+    for command in commands():
+        done = bench.run(command, fresh(bench), cwd_deleted=True)
+        if command == "chaos":
+            assert_in_order(done, command)
+        else:
+            assert comparable(done) == comparable(usual[command]), command
+        done = bench.run(command, fresh(bench), cwd_deleted=True, environment={"RPA_V2_DATA_DIR": "data"})
+        assert_in_order(done, command)
+        assert done.code == (HEALTH_UNKNOWN if command == HEALTH_CHECK else WRONG_USAGE)
+        assert "the working folder does not exist any more" in done.errors
+
+
+def test_few_descriptors(bench: Bench, usual: dict[str, Done]) -> None:
+    for command in commands():
+        done = bench.run(command, fresh(bench), limits={"NOFILE": 64})
+        assert_in_order(done, command)
+        if command == "run":
+            assert done.code == WRONG_USAGE
+            assert "may need 280 file descriptors, but `ulimit -Hn` is 64" in done.errors
+        elif command != "chaos":
+            assert comparable(done) == comparable(usual[command]), command
+
+
+def test_many_shards_and_few_descriptors(bench: Bench) -> None:
+    folder = bench.root / "many"
+    many = {"RPA_V2_SHARD_COUNT": "60"}
+    assert bench.run("add", folder, arguments=["2401.00001", "2401.00002"], environment=many).code == 0
+    for command in ("status", "verify", "plan", "export"):
+        done = bench.run(command, folder, arguments=EXAMPLES[command][:2] if command == "export" else [],
+                         limits={"NOFILE": 64}, environment=many)  # fmt: skip
+        assert done.code == 0, (command, done)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"encoding": "ascii"},
+        {"encoding": "latin-1"},
+        {"environment": {"TMPDIR": "/nowhere", "COLUMNS": "0", "LINES": "-1", "TERM": "nonsense", "HOME": "/nowhere"}},
+        {"environment": {"TMPDIR": "/dev/null", "COLUMNS": "1", "LC_ALL": "tlh_KX.UTF-8", "TZ": "nowhere", "HOME": ""}},
+    ],
+    ids=["ascii", "latin-1", "environment", "another environment"],
+)
+def test_terminals_and_environments(bench: Bench, usual: dict[str, Done], odd: dict[str, Any]) -> None:
+    for command in commands():
+        done = bench.run(command, fresh(bench), **odd)
+        assert_in_order(done, command)
+        if command != "chaos" and "encoding" not in odd:
+            assert comparable(done) == comparable(usual[command]), command
+        assert done.code == usual[command].code
+
+
+def made_read_only(folder: Path) -> dict[str, Any]:
+    """How to be somebody who may read but not write in `folder`."""
+    if os.geteuid() == 0:
+        return {"nobody": True}
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    return {}
+
+
+def assert_readable(bench: Bench, usual: dict[str, Done], folder: Path, who: dict[str, Any]) -> None:
+    for command in commands():
+        done = bench.run(command, folder, **who)
+        assert_in_order(done, command)
+        if command in READING or command in {"mirror", "demo", "resize"}:
+            usually = comparable(usual[command])
+            shown = [each.replace(str(folder), str(bench.root / "data")) for each in comparable(done)[1]]
+            assert (done.code, shown) == usually[:2], (command, done)
+        elif command in WRITING:
+            assert done.code == WRONG_USAGE, (command, done)
+            assert "cannot be opened: " in done.errors
+    done = bench.run("retry", folder, arguments=[], **who)
+    assert (done.code, "may only be read here" in done.errors) == (WRONG_USAGE, True), done
+    done = bench.run("verify", folder, arguments=["--fix"], **who)
+    assert (done.code, done.errors) == (0, "")
+
+
+def test_a_folder_that_may_only_be_read(bench: Bench, usual: dict[str, Done]) -> None:
+    folder = fresh(bench)
+    who = made_read_only(folder)
+    try:
+        assert_readable(bench, usual, folder, who)
+    finally:
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+
+
+def test_a_file_system_that_may_only_be_read(bench: Bench, usual: dict[str, Done]) -> None:
+    folder = bench.root / "mounted"
+    folder.mkdir(exist_ok=True)
+    mounted = subprocess.run(["mount", "--bind", fresh(bench), folder], capture_output=True).returncode == 0
+    if not mounted:
+        pytest.skip("may not mount here")
+    try:
+        if subprocess.run(["mount", "-o", "remount,ro,bind", folder], capture_output=True).returncode:
+            pytest.skip("may not mount read-only here")
+        assert_readable(bench, usual, folder, {})
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_folder_that_may_only_be_read_while_somebody_writes(bench: Bench) -> None:
+    """What is in SQLite's log counts, whether its index is there or the folder was copied without it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs another user")
+    folder = fresh(bench)
+    shards = [folder / "shards" / f"shard-00{number}.sqlite3" for number in range(2)]
+    with ExitStack() as opened:
+        for each in shards:
+            connection = opened.enter_context(closing(sqlite3.connect(each, isolation_level=None)))
+            connection.execute("UPDATE papers SET priority = 7, failure = 'gone' WHERE status = 'failed'")
+        done = bench.run("status", folder, nobody=True)
+        assert (done.code, done.errors) == (0, "")
+        assert "gone" in done.output
+        copy = bench.root / "copied"
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*-shm"))
+    done = bench.run("status", copy, nobody=True)
+    assert_in_order(done, "status of a copy")
+    assert (done.code, "copy both there" in done.errors) == (WRONG_USAGE, True), done
+    assert "gone" in bench.run("status", copy).output
+
+
+# What Python itself meets at its start, or run.sh: these are started for real.
+SHELL = {
+    "closed": "exec {command} >&-",
+    "all closed": "exec {command} <&- >&- 2>&-",
+    "full": "exec {command} >/dev/full",
+    "few descriptors": "ulimit -n 64; exec {command}",
+    "gone": "mkdir gone; cd gone; rmdir ../gone; exec {command}",
+    "C": "LC_ALL=C exec {command}",
+    "bare ascii": "LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 exec {command}",
+    "ascii output": "PYTHONIOENCODING=ascii exec {command}",
+    "optimized": "PYTHONOPTIMIZE=2 exec {command}",
+    "unbuffered": "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 exec {command}",
+    "nearly no environment": 'exec env -i RPA_V2_DATA_DIR="$RPA_V2_DATA_DIR" PATH="$PATH" {command}',
+    "another Python's home": "PYTHONHOME=/nowhere exec {command}",
+    "a module of the same name": "echo 'raise OSError' >json.py; cp json.py logging.py; exec {command}",
+}
+NEEDS_RUN_SH = ("another Python's home", "a module of the same name")
+
+
+def of_shell(bench: Bench, name: str, command: str) -> Done:
+    folder = Path(tempfile.mkdtemp(dir=bench.root))
+    environment = {each: value for each, value in os.environ.items() if not each.startswith(("RPA_V2_", "PYTHON"))}
+    done = subprocess.run(
+        ["sh", "-c", SHELL[name].format(command=command)],
+        env=environment | {"RPA_V2_DATA_DIR": str(fresh(bench))},
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("name", SHELL)
+@pytest.mark.parametrize("way", ["run.sh", "python", HEALTH_CHECK])
+def test_started_for_real(bench: Bench, usual: dict[str, Done], way: str, name: str) -> None:
+    if way != "run.sh" and name in NEEDS_RUN_SH:
+        pytest.skip("run.sh sees to it")
+    if way == "run.sh" and Path(sys.prefix) != REPOSITORY / ".venv":
+        pytest.skip("run.sh would set up an environment of its own")
+    command = {
+        "run.sh": f"{shlex.quote(str(REPOSITORY / 'run.sh'))} status",
+        "python": f"{shlex.quote(sys.executable)} -m rpa_shard status",
+        HEALTH_CHECK: f"{shlex.quote(sys.executable)} {shlex.quote(str(REPOSITORY / 'scripts' / 'healthcheck.py'))}",
+    }[way]
+    done = of_shell(bench, name, command)
+    expected = comparable(usual[HEALTH_CHECK if way == HEALTH_CHECK else "status"])
+    # bash says this before the first line of the script.
+    errors = [each for each in done.errors.splitlines() if not each.startswith("shell-init: ")]
+    assert_in_order(Done(done.code, done.output, "\n".join(errors)), name)
+    if name == "full":
+        assert done.code == (HEALTH_UNKNOWN if way == HEALTH_CHECK else WRONG_USAGE)
+        return
+    assert done.code == expected[0], done
+    assert comparable(done)[1] == ([] if "closed" in name else expected[1]), done
+    assert errors == []
+
+
+@pytest.mark.parametrize("odd", ["--help", "--version", "status --help", "nonsense", "status --nonsense", ""])
+def test_help_and_mistakes(bench: Bench, odd: str) -> None:
+    for streams in ({"1": "/dev/full"}, {"1": "gone"}, {"1": "closed"}, {"2": "closed"}, {"2": "/dev/full"}):
+        name, *rest = odd.split() or ["add"]
+        done = bench.run(name, fresh(bench), arguments=rest, to=streams)
+        assert_in_order(done, f"{odd} {streams}")
+        if "help" in odd or "version" in odd:
+            codes = {"/dev/full": WRONG_USAGE, "gone": BROKEN_PIPE, "closed": 0}
+            assert done.code == (codes[streams["1"]] if "1" in streams else 0), (odd, streams, done)
+        else:
+            assert done.code == WRONG_USAGE
+            assert bool(done.errors) == ("2" not in streams)

@@ -14,7 +14,7 @@ from typing import IO, cast
 
 import zstandard
 
-from rpa_shard.system.files import replacing
+from rpa_shard.system.files import real_path, replacing
 from rpa_shard.system.streams import discard_from_now_on
 
 STANDARD_OUTPUT = Path("-")
@@ -56,7 +56,7 @@ def complete(out: Path) -> Iterator[IO[bytes]]:
     A device or a pipe is written to; a link stays, and the file that it leads to is replaced.
     """
     try:
-        final = out.resolve()
+        final = real_path(out)
         with replacing(final) if final.is_file() or not final.exists() else final.open("wb") as file:
             yield file
     except OSError as error:

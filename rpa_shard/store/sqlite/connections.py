@@ -10,7 +10,7 @@ import resource
 import sqlite3
 
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.shard_file import open_shard_file
+from rpa_shard.store.sqlite.shard_file import FullDiskError, open_shard_file
 
 # A database, its log, the log's index; and what else a command has open.
 DESCRIPTORS_EACH = 3
@@ -34,7 +34,11 @@ class Connections:
         if connection is None:
             if self._most is not None and len(self._open) >= self._most:
                 self._open.pop(next(iter(self._open))).close()
-            connection = open_shard_file(self._files.shard_file(shard))
+            path = self._files.shard_file(shard)
+            try:
+                connection = open_shard_file(path)
+            except FullDiskError:
+                connection = open_shard_file(path, only_to_read=True)
         self._open[shard] = connection  # the last one of all, in order of use
         return connection
 

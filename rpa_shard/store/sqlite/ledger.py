@@ -218,7 +218,8 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
     try:
         files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {error.strerror}") from None
+        why = "a link to nowhere" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {why}") from None
     with files.exclusive():
         stored = files.read_manifest()
         if stored is None:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.model.errors import StoreError
-from rpa_shard.store.sqlite.companions import companions_of
+from rpa_shard.store.sqlite.companions import companions_of, log_of
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
+from rpa_shard.system.files import real_path
 
 SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
 # How long a statement waits for another process's short write, such as an `add` during a run.
@@ -32,6 +33,10 @@ _REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
 
 class OlderFormatError(StoreError):
     """The file has an older format and must be upgraded first (`rpa_shard.store.sqlite.upgrade`)."""
+
+
+class FullDiskError(StoreError):
+    """The disk has no room for what SQLite needs beside the file."""
 
 
 class DamagedFileError(StoreError):
@@ -51,21 +56,33 @@ SHARD_FILE = FileKind(0x52504153, SHARD_FORMAT, schema)
 CATALOGUE_FILE = FileKind(0x52504143, CATALOGUE_FORMAT, catalogue_schema)
 
 
-def open_shard_file(path: Path, *, create: bool = False, older: bool = False) -> sqlite3.Connection:
+def open_shard_file(
+    path: Path, *, create: bool = False, older: bool = False, only_to_read: bool = False
+) -> sqlite3.Connection:
     """A shard file; with `older` also one of an older format. Raises StoreError."""
-    return open_file(path, SHARD_FILE, create=create, older=older)
+    return open_file(path, SHARD_FILE, create=create, older=older, only_to_read=only_to_read)
 
 
 def open_file(
-    path: Path, kind: FileKind, *, create: bool = False, older: bool = False, any_thread: bool = False
+    path: Path,
+    kind: FileKind,
+    *,
+    create: bool = False,
+    older: bool = False,
+    any_thread: bool = False,
+    only_to_read: bool = False,
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode with named rows. Raises StoreError."""
+    """A connection in autocommit mode with named rows. Raises StoreError (FullDiskError)."""
     if rebuilt(path).exists():
         raise StoreError(f"the repair of {path} was cut short: `rpa-shard repair` finishes it")
-    only_to_read = may_only_be_read(path)
+    if only_to_read:
+        uri = _uri_to_read(path, log_of(path))
+    else:
+        only_to_read = may_only_be_read(path)
+        uri = f"{path.absolute().as_uri()}?mode=rwc" if create and not only_to_read else uri_of(path)
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rwc" if create and not only_to_read else uri_of(path),
+            uri,
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -109,6 +126,14 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
         return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
+    if is_full(error):
+        return FullDiskError(f"{path} cannot be written: its disk is full")
+    if _code(error) == sqlite3.SQLITE_READONLY and not may_only_be_read(path):
+        return FullDiskError(f"{path} cannot be written: its disk was full when it was opened")
+    if _code(error) == sqlite3.SQLITE_CANTOPEN and may_only_be_read(path) and log_of(path).exists():
+        return StoreError(
+            f"{path} has a log, {log_of(path)}, that is read only where it may be written: copy both there"
+        )
     if _code(error) == sqlite3.SQLITE_READONLY:
         return StoreError(f"{path} may only be read here: `status`, `show`, `verify`, `plan` and `export` work")
     if _code(error) == sqlite3.SQLITE_CORRUPT or any(word in str(error) for word in _NONSENSE):
@@ -157,19 +182,21 @@ def _missing(path: Path) -> StoreError:
 
 def may_only_be_read(path: Path) -> bool:
     """Whether the file exists, but we may not write it, or not in its folder, where SQLite keeps its log."""
-    return path.exists() and not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK))
+    return path.exists() and not (os.access(path, os.W_OK) and os.access(real_path(path).parent, os.W_OK))
 
 
 def uri_of(path: Path) -> str:
     """How SQLite opens an existing file: to read and write, or only to read where we may not write."""
-    uri = path.absolute().as_uri()
-    if not may_only_be_read(path):
-        return f"{uri}?mode=rw"
-    log, index = companions_of(path)
-    if index.exists() or (log.exists() and log.stat().st_size):
-        return f"{uri}?mode=ro"
+    return _uri_to_read(path, *companions_of(path)) if may_only_be_read(path) else f"{path.absolute().as_uri()}?mode=rw"
+
+
+def _uri_to_read(path: Path, *needed: Path) -> str:
+    """As `uri_of`, only to read; with those companions that hold something."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    if any(each.exists() and each.stat().st_size for each in needed):
+        return uri
     # SQLite would make an index beside the file; without a log it needs none if it may take the file to stay as it is.
-    return f"{uri}?mode=ro&immutable=1"
+    return f"{uri}&immutable=1"
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:

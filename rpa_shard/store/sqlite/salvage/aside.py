@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.system.files import make_folder_durably, sync_file, sync_folder
+from rpa_shard.system.files import make_folder_durably, real_path, sync_file, sync_folder
 
 
 def new_folder_aside(files: SQLiteFiles) -> Path:
@@ -32,7 +32,7 @@ def copy_aside(path: Path, aside: Path) -> Path:
 
 def move_aside(path: Path, aside: Path) -> None:
     """Moves a file into a folder. A link stays, and what it leads to moves."""
-    target = path.resolve()
+    target = real_path(path)
     try:
         target.replace(aside / path.name)
     except OSError as error:

@@ -32,7 +32,9 @@ from rpa_shard.store.sqlite.salvage.pages import records_of
 from rpa_shard.store.sqlite.salvage.rows import Row, Salvage, blank_row, salvage
 from rpa_shard.store.sqlite.shard_file import (
     SHARD_FILE,
+    damaged,
     identity_of,
+    is_full,
     newer_format,
     open_shard_file,
     open_to_read,
@@ -61,6 +63,8 @@ def find_damage(path: Path) -> str | None:
         with closing(open_to_read(path)) as connection:
             return _damage_inside(connection, path)
     except sqlite3.Error as error:
+        if is_full(error):
+            raise damaged(path, error) from None
         return str(error)
 
 
