@@ -369,11 +369,16 @@ def of_shell(bench: Bench, name: str, command: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("name", SHELL)
-@pytest.mark.parametrize("way", ["run.sh", "python", HEALTH_CHECK])
+WAYS = [
+    (way, name)
+    for way in ("run.sh", "python", HEALTH_CHECK)
+    for name in SHELL
+    if way == "run.sh" or name not in NEEDS_RUN_SH
+]
+
+
+@pytest.mark.parametrize(("way", "name"), WAYS)
 def test_started_for_real(bench: Bench, usual: dict[str, Done], way: str, name: str) -> None:
-    if way != "run.sh" and name in NEEDS_RUN_SH:
-        pytest.skip("run.sh sees to it")
     if way == "run.sh" and Path(sys.prefix) != REPOSITORY / ".venv":
         pytest.skip("run.sh would set up an environment of its own")
     command = {
@@ -392,6 +397,19 @@ def test_started_for_real(bench: Bench, usual: dict[str, Done], way: str, name: 
     assert done.code == expected[0], done
     assert comparable(done)[1] == ([] if "closed" in name else expected[1]), done
     assert errors == []
+
+
+@pytest.mark.parametrize("pool", ["thread", "process"])
+@pytest.mark.parametrize("name", ["nothing", "a full disk for both"])
+def test_a_run_needs_no_terminal(bench: Bench, pool: str, name: str) -> None:
+    """Nor a working folder: shards and extraction children start without."""
+    streams = {**STREAMS, "a full disk for both": {"1": "/dev/full", "2": "/dev/full"}}[name]
+    folder = bench.root / f"run {name} {pool}"
+    assert bench.run("add", folder, arguments=["{pdf}"]).code == 0
+    done = bench.run("run", folder, to=streams, cwd_deleted=True, environment={"RPA_V2_PREP_EXTRACT_POOL": pool})
+    assert done == Done(0 if name == "nothing" else WRONG_USAGE, "", "")
+    verified = bench.run("verify", folder)
+    assert (verified.code, verified.output.splitlines()[0][:31]) == (0, "verify    1 papers (1 prepped),")
 
 
 @pytest.mark.parametrize("odd", ["--help", "--version", "status --help", "nonsense", "status --nonsense", ""])
