@@ -215,7 +215,11 @@ def _for_rehearsals(command: AddCommand) -> None:
         "--faults", **_REPEATED, metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
     )
     sub.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="chooses which papers meet which fault (default 0)"
+        "--seed",
+        type=_whole(-MOST, MOST),
+        default=0,
+        metavar="S",
+        help="chooses which papers meet which fault (default 0)",
     )
     sub.add_argument("--log", type=Path, metavar="F", help="write a JSON line to F for every request")
 
@@ -229,7 +233,12 @@ def _for_rehearsals(command: AddCommand) -> None:
     sub.add_argument(
         "--minutes", type=_minutes, metavar="M", help="stop disturbing after M minutes, and let the run finish"
     )
-    sub.add_argument("--seed", type=int, metavar="S", help="repeat the disruptions of this seed (default: a new seed)")
+    sub.add_argument(
+        "--seed",
+        type=_whole(-MOST, MOST),
+        metavar="S",
+        help="repeat the disruptions of this seed (default: a new seed)",
+    )
     sub.add_argument(
         "--faults",
         **_REPEATED,
@@ -255,9 +264,10 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         try:
             number = int(text)
         except ValueError:
-            number = most + 1
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+            bound = f"at least {least}" if number < least else f"at most {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {bound}")
         return number
 
     return whole
