@@ -220,7 +220,7 @@ class Settings:
         "RPA_V2_MIN_FREE_BYTES",
         500_000_000,
         integer(0, 10**15),
-        "A run pauses while the disk has less free space than this, and resumes by itself.",
+        "A run pauses while a disk of the data folder has less free space than this, and resumes by itself.",
     )
     max_pdf_bytes: int = knob(
         "RPA_V2_MAX_PDF_BYTES",
