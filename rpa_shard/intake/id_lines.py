@@ -41,15 +41,15 @@ def _named_lines(arguments: Sequence[str], files: Sequence[str]) -> Iterator[tup
 
 
 def _lines_of(file: str) -> Iterator[tuple[str, str]]:
-    with ExitStack() as opened:
-        try:
+    try:
+        with ExitStack() as opened:
             stream = sys.stdin.buffer if file == "-" else opened.enter_context(Path(file).open("rb"))
-        except OSError as error:
-            raise IntakeError(f"{file}: {error.strerror}") from None
-        for number, line in enumerate(stream, 1):
-            text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
-            if text and not text.startswith("#"):
-                yield f"line {number}", text
+            for number, line in enumerate(stream, 1):
+                text = line.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+                if text and not text.startswith("#"):
+                    yield f"line {number}", text
+    except OSError as error:
+        raise IntakeError(f"{file}: {error.strerror}") from None
 
 
 def _existing_paper(text: str) -> PaperId:

@@ -412,6 +412,12 @@ def test_a_run_needs_no_terminal(bench: Bench, pool: str, name: str) -> None:
     assert (verified.code, verified.output.splitlines()[0][:31]) == (0, "verify    1 papers (1 prepped),")
 
 
+def test_a_list_from_input_that_is_closed(bench: Bench) -> None:
+    for command in ("add", "plan"):
+        done = bench.run(command, fresh(bench), arguments=["--file", "-"], to={"0": "closed"})
+        assert done == Done(WRONG_USAGE, "", "rpa-shard: -: Bad file descriptor\n")
+
+
 @pytest.mark.parametrize("odd", ["--help", "--version", "status --help", "nonsense", "status --nonsense", ""])
 def test_help_and_mistakes(bench: Bench, odd: str) -> None:
     for streams in ({"1": "/dev/full"}, {"1": "gone"}, {"1": "closed"}, {"2": "closed"}, {"2": "/dev/full"}):
