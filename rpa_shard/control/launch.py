@@ -78,10 +78,9 @@ def launch(
             daemon=daemon,
             progress=Progress(settings.run_phases, shown=on_terminal),
         )
-        try:
-            return supervisor.run()
-        finally:
-            folder.remove_half_written()
+        end = supervisor.run()
+        folder.remove_half_written()
+        return end
 
 
 def refuse_unwritable(folder: DataFolder) -> None:

@@ -2,161 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rpa_shard.cli.arguments import parser
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
-
-REPOSITORY = Path(__file__).parents[2]
-HEALTH_CHECK = "healthcheck"
-# What is tried of each command. {pdf}, {ids} and {new} are files; the folder has one prepped and one failed paper.
-EXAMPLES: dict[str, list[str]] = {
-    "add": ["{pdf}", "{bad}", "nonsense", "--file", "{ids}"],
-    "run": [],
-    "status": [],
-    "verify": [],
-    "repair": [],
-    "retry": ["2401.00009"],
-    "plan": ["--file", "{ids}"],
-    "resize": ["3"],
-    "failures": [],
-    "hosts": [],
-    "show": ["{pdf}"],
-    "export": ["--out", "-"],
-    "mirror": ["{folder}", "--port", "0"],
-    "chaos": ["--folder", "/nowhere/at/all"],
-    "demo": ["--folder", "{folder}"],
-    HEALTH_CHECK: [],
-}
-# Right wherever the folder can be read.
-READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", HEALTH_CHECK)
-# One line where the folder may not be written.
-WRITING = ("add", "run", "repair")
-# These end with one line on standard error whatever becomes of their output, since the example asks for too much.
-REFUSED = ("resize", "chaos", "demo")
-HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141
-
-
-def commands() -> list[str]:
-    """The names of all commands, from the parser itself, and the health check."""
-    (sub,) = (each for each in parser()._actions if isinstance(each.choices, dict))
-    assert isinstance(sub.choices, dict)
-    return [*sub.choices, HEALTH_CHECK]
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    output: str
-    errors: str
-
-
-@dataclass
-class Bench:
-    """A warm process that runs commands on copies of a folder."""
-
-    root: Path
-    driver: subprocess.Popen[str]
-    number: int = 0
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def run(self, command: str, data: Path, **condition: Any) -> Done:
-        self.number += 1
-        names = {"pdf": "good.pdf", "bad": "bad.pdf", "ids": "ids.txt", "folder": "pdfs"}
-        paths = {name: str(self.root / path) for name, path in names.items()}
-        arguments = [command, *(each.format(**paths) for each in condition.pop("arguments", EXAMPLES.get(command, [])))]
-        output, errors = self.root / f"output-{self.number}", self.root / f"errors-{self.number}"
-        for each in (output, errors):
-            each.touch()
-            each.chmod(0o666)
-        wanted = {
-            "arguments": [os.fsencode(each).hex() for each in arguments],
-            "output": str(output),
-            "errors": str(errors),
-            "cwd": str(self.root),
-            "serves": command == "mirror",
-            **condition,
-            "environment": {"RPA_V2_DATA_DIR": str(data), **condition.get("environment", {})},
-        }
-        assert self.driver.stdin is not None
-        assert self.driver.stdout is not None
-        self.driver.stdin.write(json.dumps(wanted) + "\n")
-        self.driver.stdin.flush()
-        code = int(self.driver.stdout.readline())
-        return Done(code, output.read_text(errors="replace"), errors.read_text(errors="replace"))
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    # Not below pytest's own folder, which other users may not enter.
-    root = Path(tempfile.mkdtemp())
-    root.chmod(0o777)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPA_V2_")}
-    environment |= {"RPA_V2_SHARD_COUNT": "2"}
-    (root / "pdfs").mkdir()
-    (root / "good.pdf").write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
-    (root / "bad.pdf").write_bytes(b"%PDF-1.4 but nothing else %%EOF")
-    (root / "ids.txt").write_text(f"{root}/good.pdf\n2401.00002\n")
-    command = [sys.executable, "-m", "tests.forked_commands"]
-    driver = subprocess.Popen(
-        command, env=environment, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    made = Bench(root, driver)
-    template = root / "template"
-    assert made.run("add", template, arguments=["{pdf}", "{bad}"]).code == 0
-    done = made.run("run", template)
-    assert done.code == 1, done
-    yield made
-    assert driver.stdin is not None
-    driver.stdin.close()
-    driver.wait(timeout=30)
-    with suppress(OSError):
-        shutil.rmtree(root)
-
-
-@pytest.fixture(scope="module")
-def usual(bench: Bench) -> dict[str, Done]:
-    """What the commands say and how they end where nothing is odd."""
-    done = {command: bench.run(command, fresh(bench)) for command in commands()}
-    codes = {command: each.code for command, each in done.items()}
-    assert codes == dict.fromkeys(commands(), 0) | {"add": 1, "run": 1} | dict.fromkeys(REFUSED, WRONG_USAGE), done
-    return done
-
-
-def fresh(bench: Bench) -> Path:
-    """The folder, as a run left it."""
-    folder = bench.root / "data"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(bench.root / "template", folder)
-    return folder
-
-
-def assert_in_order(done: Done, what: str) -> None:
-    """Nothing but lines for a person."""
-    assert "Traceback" not in done.errors, f"{what}: {done}"
-    assert "Exception ignored" not in done.errors, f"{what}: {done}"
-    assert len(done.errors.splitlines()) <= 1, f"{what}: {done}"
-    assert done.code in (0, 1, 2, 3, BROKEN_PIPE), f"{what}: {done}"
-
-
-def comparable(done: Done) -> tuple[int, list[str], str]:
-    """A result without what differs from one moment to the next."""
-    moving = ("run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
-    return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors
+from tests.terminals import (
+    BROKEN_PIPE,
+    EXAMPLES,
+    HEALTH_CHECK,
+    HEALTH_UNKNOWN,
+    READING,
+    REFUSED,
+    REPOSITORY,
+    WRITING,
+    WRONG_USAGE,
+    Bench,
+    Done,
+    assert_in_order,
+    commands,
+    comparable,
+    fresh,
+)
 
 
 def test_every_command_is_tried() -> None:
@@ -266,77 +138,6 @@ def test_terminals_and_environments(bench: Bench, usual: dict[str, Done], odd: d
         if command != "chaos" and "encoding" not in odd:
             assert comparable(done) == comparable(usual[command]), command
         assert done.code == usual[command].code
-
-
-def made_read_only(folder: Path) -> dict[str, Any]:
-    """How to be somebody who may read but not write in `folder`."""
-    if os.geteuid() == 0:
-        return {"nobody": True}
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(path.stat().st_mode & ~0o222)
-    return {}
-
-
-def assert_readable(bench: Bench, usual: dict[str, Done], folder: Path, who: dict[str, Any]) -> None:
-    for command in commands():
-        done = bench.run(command, folder, **who)
-        assert_in_order(done, command)
-        if command in READING or command in {"mirror", "demo", "resize"}:
-            usually = comparable(usual[command])
-            shown = [each.replace(str(folder), str(bench.root / "data")) for each in comparable(done)[1]]
-            assert (done.code, shown) == usually[:2], (command, done)
-        elif command in WRITING:
-            assert done.code == WRONG_USAGE, (command, done)
-            assert "cannot be opened: " in done.errors
-    done = bench.run("retry", folder, arguments=[], **who)
-    assert (done.code, "may only be read here" in done.errors) == (WRONG_USAGE, True), done
-    done = bench.run("verify", folder, arguments=["--fix"], **who)
-    assert (done.code, done.errors) == (0, "")
-
-
-def test_a_folder_that_may_only_be_read(bench: Bench, usual: dict[str, Done]) -> None:
-    folder = fresh(bench)
-    who = made_read_only(folder)
-    try:
-        assert_readable(bench, usual, folder, who)
-    finally:
-        for path in (folder, *folder.rglob("*")):
-            path.chmod(0o755)
-
-
-def test_a_file_system_that_may_only_be_read(bench: Bench, usual: dict[str, Done]) -> None:
-    folder = bench.root / "mounted"
-    folder.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "--bind", fresh(bench), folder], capture_output=True).returncode == 0
-    if not mounted:
-        pytest.skip("may not mount here")
-    try:
-        if subprocess.run(["mount", "-o", "remount,ro,bind", folder], capture_output=True).returncode:
-            pytest.skip("may not mount read-only here")
-        assert_readable(bench, usual, folder, {})
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def test_a_folder_that_may_only_be_read_while_somebody_writes(bench: Bench) -> None:
-    """What is in SQLite's log counts, whether its index is there or the folder was copied without it."""
-    if os.geteuid() != 0:
-        pytest.skip("needs another user")
-    folder = fresh(bench)
-    shards = [folder / "shards" / f"shard-00{number}.sqlite3" for number in range(2)]
-    with ExitStack() as opened:
-        for each in shards:
-            connection = opened.enter_context(closing(sqlite3.connect(each, isolation_level=None)))
-            connection.execute("UPDATE papers SET priority = 7, failure = 'gone' WHERE status = 'failed'")
-        done = bench.run("status", folder, nobody=True)
-        assert (done.code, done.errors) == (0, "")
-        assert "gone" in done.output
-        copy = bench.root / "copied"
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*-shm"))
-    done = bench.run("status", copy, nobody=True)
-    assert_in_order(done, "status of a copy")
-    assert (done.code, "copy both there" in done.errors) == (WRONG_USAGE, True), done
-    assert "gone" in bench.run("status", copy).output
 
 
 # What Python itself meets at its start, or run.sh: these are started for real.
