@@ -12,9 +12,9 @@ from typing import Any
 
 from rpa_shard.cli.arguments import parser
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 HEALTH_CHECK = "healthcheck"
-# What is tried of each command. {pdf}, {ids} and {new} are files; the folder has one prepped and one failed paper.
+# What is tried of each command. {pdf}, {bad} and {ids} are files; the folder has one prepped and one failed paper.
 EXAMPLES: dict[str, list[str]] = {
     "add": ["{pdf}", "{bad}", "nonsense", "--file", "{ids}"],
     "run": [],

@@ -54,6 +54,9 @@ def _lines_of(file: str) -> Iterator[tuple[str, str]]:
 
 def _existing_paper(text: str) -> PaperId:
     paper = parse(text)
-    if paper.kind == "file" and not local_path(paper).is_file():
-        raise InvalidIdError("no such file")
+    try:
+        if paper.kind == "file" and not local_path(paper).is_file():
+            raise InvalidIdError("no such file")
+    except OSError as error:  # a name too long, a folder that may not be read
+        raise InvalidIdError(error.strerror) from None
     return paper

@@ -29,18 +29,14 @@ def bench() -> Iterator[Bench]:
     (root / "bad.pdf").write_bytes(b"%PDF-1.4 but nothing else %%EOF")
     (root / "ids.txt").write_text(f"{root}/good.pdf\n2401.00002\n")
     command = [sys.executable, "-m", "tests.forked_commands"]
-    driver = subprocess.Popen(
-        command, env=environment, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    made = Bench(root, driver)
-    template = root / "template"
-    assert made.run("add", template, arguments=["{pdf}", "{bad}"]).code == 0
-    done = made.run("run", template)
-    assert done.code == 1, done
-    yield made
-    assert driver.stdin is not None
-    driver.stdin.close()
-    driver.wait(timeout=30)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True) as driver:
+        made = Bench(root, driver)
+        template = root / "template"
+        assert made.run("add", template, arguments=["{pdf}", "{bad}"]).code == 0
+        done = made.run("run", template)
+        assert done.code == 1, done
+        yield made
     with suppress(OSError):
         shutil.rmtree(root)
 

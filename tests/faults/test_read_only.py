@@ -84,3 +84,21 @@ def test_a_folder_that_may_only_be_read_while_somebody_writes(bench: Bench) -> N
     assert_in_order(done, "status of a copy")
     assert (done.code, "copy both there" in done.errors) == (WRONG_USAGE, True), done
     assert "gone" in bench.run("status", copy).output
+
+
+def test_papers_that_may_not_be_read(bench: Bench) -> None:
+    """They are not called damaged, and nothing is done about them."""
+    if os.geteuid() != 0:
+        pytest.skip("needs another user")
+    folder = fresh(bench)
+    for each in folder.rglob("*.txt"):
+        each.chmod(0o600)
+    for options in ([], ["--fix"]):
+        done = bench.run("verify", folder, arguments=options, nobody=True)
+        assert (done.code, done.errors) == (1, "")
+        assert ".txt: may not be read; nothing says that it is damaged" in done.output
+    for command, code in (("status", 0), ("show", 0), ("export", 1)):
+        done = bench.run(command, folder, nobody=True)
+        assert_in_order(done, command)
+        assert done.code == code, done
+    assert bench.run("verify", folder).code == 0
