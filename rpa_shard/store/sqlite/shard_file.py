@@ -127,7 +127,7 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     if _code(error) == sqlite3.SQLITE_NOTADB:
         return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
     if is_full(error):
-        return FullDiskError(f"{path} cannot be written: its disk is full")
+        return FullDiskError(f"{path} cannot be used: {error}: its disk seems to be full")
     if _code(error) == sqlite3.SQLITE_READONLY and not may_only_be_read(path):
         return FullDiskError(f"{path} cannot be written: its disk was full when it was opened")
     if _code(error) == sqlite3.SQLITE_CANTOPEN and may_only_be_read(path) and log_of(path).exists():
