@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up once, then runs the command: `./run.sh [COMMAND …]`; see `./run.sh --help`.
 set -euo pipefail
+unset CDPATH
 
 script=${BASH_SOURCE[0]}
 while [ -L "$script" ]; do

@@ -37,7 +37,7 @@ def main() -> int:
     except BrokenPipeError:
         discard_from_now_on(sys.stdout)
         return BROKEN_PIPE
-    except (OSError, UsageError) as error:
+    except (OSError, UsageError, ValueError) as error:
         say_unknown(error)
         return UNKNOWN
     finally:

@@ -26,7 +26,6 @@ _COMMANDS: tuple[Handler, ...] = (
 )  # fmt: skip
 _HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}
 
-
 BROKEN_PIPE, INTERRUPTED = 128 + 13, 128 + 2
 
 

@@ -151,6 +151,7 @@ SHELL = {
     "bare ascii": "LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 exec {command}",
     "ascii output": "PYTHONIOENCODING=ascii exec {command}",
     "optimized": "PYTHONOPTIMIZE=2 exec {command}",
+    "a path for cd": "CDPATH=/ exec {command}",
     "unbuffered": "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 exec {command}",
     "nearly no environment": 'exec env -i RPA_V2_DATA_DIR="$RPA_V2_DATA_DIR" PATH="$PATH" {command}',
     "another Python's home": "PYTHONHOME=/nowhere exec {command}",

@@ -36,6 +36,7 @@ def test_defaults_are_possible_anywhere() -> None:
         ("LEASE_TTL_SECONDS", "nan", "a number from"),
         ("HTTP_MAX_KEEPALIVE", "257", "at most RPA_V2_HTTP_MAX_CONNECTIONS=256"),
         ("KEEP_PDF", "yes", "0 or 1"),
+        ("DATA_DIR", "~nobody-of-this-name/data", "a folder"),
         ("SOURCES", "https://example.org/same-for-all.pdf", "URL templates"),
         ("SOURCES", "ftp://example.org/{id}", "URL templates"),
         ("SOURCES", "https://example.org/{yymm}.pdf", "at least the id, name or number"),
