@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up once, then runs the command: `./run.sh [COMMAND …]`; see `./run.sh --help`.
 set -euo pipefail
+unset CDPATH
 
 script=${BASH_SOURCE[0]}
 while [ -L "$script" ]; do
@@ -10,9 +11,10 @@ while [ -L "$script" ]; do
     *) script=$(dirname "$script")/$target ;;
     esac
 done
-here=$(cd -P "$(dirname "$script")" && pwd -P)
+# The folder that we were called from may be gone, which bash would say here.
+here=$(cd -P "$(dirname "$script")" 2>/dev/null && pwd -P)
 
-"$here/scripts/setup.sh"
+(cd "$here" 2>/dev/null && exec ./scripts/setup.sh)
 
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
@@ -29,5 +31,9 @@ for knob in \
     name=${knob%%=*}
     [ -n "${!name:-}" ] || export "$knob"
 done
+
+# The packages of .venv, whatever lies in the folder that we were called from.
+export PYTHONSAFEPATH=1
+unset PYTHONHOME
 
 exec "$here/.venv/bin/python" -m rpa_shard "$@"

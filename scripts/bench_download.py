@@ -53,10 +53,9 @@ async def ours(folder: Path, permits: Permits) -> AsyncIterator[Download]:
     guard = AddressGuard(())
     client = open_client(settings, settings.share(0), guard)
     numbers = iter(range(10**9))
-    (folder / "tmp").mkdir(exist_ok=True)
     with ThreadPoolExecutor(settings.io_threads) as disk:
         limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, 1000.0)
-        downloader = Downloader(client, disk, folder / "tmp", limits, permits, guard)
+        downloader = Downloader(client, disk, "bench", limits, permits, guard)
         yield lambda url: downloader.download(url, folder / "papers" / f"{next(numbers)}.pdf")
         await client.aclose()
 

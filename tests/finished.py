@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rpa_shard.extract.result import Extraction
@@ -14,7 +13,7 @@ from rpa_shard.system.files import fingerprint_of
 PDF = b"%PDF-"
 
 
-def write_finished(files: PaperFiles, temporaries: Path, paper_id: str, extraction: Extraction) -> dict[str, Any]:
+def write_finished(files: PaperFiles, paper_id: str, extraction: Extraction) -> dict[str, Any]:
     """Writes PDF, text and record like a run, except for the content of the PDF; returns the row's result."""
     files.pdf.parent.mkdir(parents=True, exist_ok=True)
     files.pdf.write_bytes(PDF)
@@ -28,4 +27,4 @@ def write_finished(files: PaperFiles, temporaries: Path, paper_id: str, extracti
         download_seconds=0.25,
         extract_seconds=0.5,
     )
-    return row_result(record, write_artifacts(files, temporaries, text, record), pdf_kept=True)
+    return row_result(record, write_artifacts(files, "test", text, record), pdf_kept=True)

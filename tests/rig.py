@@ -143,7 +143,7 @@ class Rig:
     def assert_nothing_left_behind(self) -> None:
         """No process that works in the folder, no half-written file."""
         wait_for(lambda: not self.processes(), "all processes gone")
-        assert self.folder.run.half_written_files() == []
+        assert self.folder.half_written_files() == []
         assert list(self.root.rglob("*.part")) == []
 
     def processes(self) -> list[psutil.Process]:

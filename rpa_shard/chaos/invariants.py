@@ -161,7 +161,7 @@ def blamed(ledger: Ledger) -> list[Violation]:
 def leftovers(folder: DataFolder) -> list[Violation]:
     """I6: nothing of a run is left, neither processes nor files."""
     found = [Violation("I6", f"process {each.pid} is still running") for each in processes_of(folder)]
-    partial = {*folder.run.half_written_files(), *folder.root.rglob(f"*{PART_ENDING}")}
+    partial = {*folder.half_written_files(), *folder.root.rglob(f"*{PART_ENDING}")}
     return found + [Violation("I6", f"{each.relative_to(folder.root)} was left behind") for each in sorted(partial)]
 
 

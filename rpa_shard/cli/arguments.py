@@ -1,7 +1,8 @@
 """What the commands take: their names, arguments and help.
 
-Guarantee: accepted arguments are well formed; `command` names one of the commands. Limit: the command itself checks
-whether a file exists or a host is known.
+Guarantee: accepted arguments are well formed; `command` names one of the commands; no value that was given is dropped:
+an option that is repeated adds up, or is refused. Limit: the command itself checks whether a file exists or a host is
+known.
 """
 
 from __future__ import annotations
@@ -10,21 +11,57 @@ import argparse
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any, NoReturn
 
 from rpa_shard import __version__
+from rpa_shard.cli.output import WRONG_USAGE, report
 from rpa_shard.model.failure import Failure
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
 
+# The largest number that every part of the program, and JSON, can hold.
+MOST = 2**53
+# For options that add up.
+_REPEATED: dict[str, Any] = {"action": "append", "default": []}
+
+
+class Once(argparse.Action):
+    """Stores the value of an option, and refuses another one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = namespace.__dict__.setdefault("values_given", {})
+        if option_string is not None and given.setdefault(self.dest, values) != values:
+            raise argparse.ArgumentError(self, f"given twice, as {given[self.dest]} and {values}: give one")
+        setattr(namespace, self.dest, values)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose options are `Once` unless they say otherwise, and whose errors are one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register("action", None, Once)
+
+    def error(self, message: str) -> NoReturn:
+        report(f"{self.prog}: {message} (see {self.prog} --help)")
+        raise SystemExit(WRONG_USAGE)
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="rpa-shard",
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
         "and references, and keeps every paper's state. No command means `run`.",
         epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
-        "failed or some input was invalid, 2 wrong usage, 3 crash loop, 130 and 143 after SIGINT and SIGTERM.",
+        "failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, 130 and 143 after "
+        "SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be repeated.",
     )
     made.add_argument("--version", action="version", version=f"rpa-shard {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
@@ -44,24 +81,42 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     sub.add_argument("ids", nargs="*", metavar="ID", help="arXiv id or URL, URL of a PDF, path of a PDF or of a folder")
     sub.add_argument(
         "--file",
+        **_REPEATED,
         metavar="F",
         help="a list of them: lines, CSV, TSV, BibTeX, RIS, JSON; packed or not; - is standard input",
     )
     sub.add_argument("--column", metavar="NAME", help="the column (by name or number) or field of F that has them")
-    sub.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first (default 0)")
-    sub.add_argument("--tar", nargs="+", type=Path, default=[], metavar="FILE", help="bulk archives of PDFs from arXiv")
     sub.add_argument(
-        "--manifest", type=Path, metavar="XML", help="the manifest of the archives, to check that they are complete"
+        "--priority", type=_whole(-MOST, MOST), default=0, metavar="N", help="higher goes first (default 0)"
     )
     sub.add_argument(
-        "--metadata", type=Path, metavar="FILE", help="arXiv's metadata snapshot, JSON lines, plain or gzip"
+        "--tar",
+        action="extend",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="bulk archives of PDFs from arXiv",
+    )
+    sub.add_argument(
+        "--manifest",
+        **_REPEATED,
+        type=Path,
+        metavar="XML",
+        help="the manifest of the archives, to check that they are complete",
+    )
+    sub.add_argument(
+        "--metadata",
+        **_REPEATED,
+        type=Path,
+        metavar="FILE",
+        help="arXiv's metadata snapshot, JSON lines, plain or gzip",
     )
     sub.add_argument(
         "--category",
-        action="append",
-        default=[],
+        **_REPEATED,
         metavar="C",
-        help="only papers of the snapshot in this category, such as cs.LG or cs; may be repeated",
+        help="only papers of the snapshot in this category, such as cs.LG or cs",
     )
     sub.add_argument("--since", type=_day, metavar="DAY", help="only papers first submitted on or after YYYY-MM-DD")
     sub.add_argument("--until", type=_day, metavar="DAY", help="only papers first submitted on or before YYYY-MM-DD")
@@ -94,10 +149,21 @@ def _for_mending(command: AddCommand) -> None:
         "./run.sh retry --reason network",
     )
     sub.add_argument("ids", nargs="*", metavar="ID")
-    sub.add_argument("--reason", choices=[each.value for each in Failure], metavar="R", help="one of: %(choices)s")
+    sub.add_argument(
+        "--reason",
+        **_REPEATED,
+        choices=[each.value for each in Failure],
+        metavar="R",
+        help="one of: %(choices)s",
+    )
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
-    sub.add_argument("--file", metavar="F", help="plan for this list of ids instead of the queue; - is standard input")
+    sub.add_argument(
+        "--file",
+        **_REPEATED,
+        metavar="F",
+        help="plan for this list of ids instead of the queue; - is standard input",
+    )
     sub.add_argument("--column", metavar="NAME", help="the column (by name or number) or field of F that has the ids")
 
     sub = command("resize", "change the number of shards of the current run", "./run.sh resize 4")
@@ -106,7 +172,9 @@ def _for_mending(command: AddCommand) -> None:
     command("failures", "show every reason for a failure, and how often and when it is retried", "./run.sh failures")
 
     sub = command("hosts", "show how fast each host is asked, and which hosts are closed to us", "./run.sh hosts")
-    sub.add_argument("--reopen", metavar="HOST", help="ask this host again, once you know why it refused us")
+    sub.add_argument(
+        "--reopen", **_REPEATED, metavar="HOST", help="ask this host again, once you know why it refused us"
+    )
 
 
 def _for_results(command: AddCommand) -> None:
@@ -144,13 +212,19 @@ def _for_rehearsals(command: AddCommand) -> None:
     """Commands for trying everything without a source."""
     sub = command("mirror", "serve a folder of PDFs at /pdf/<id>, like arXiv", "./run.sh mirror ~/pdfs")
     sub.add_argument("folder", type=Path, metavar="FOLDER")
-    sub.add_argument("--port", type=int, default=8765, metavar="P", help="default 8765; 0 chooses a free one")
+    sub.add_argument(
+        "--port", type=_whole(0, 65_535), default=8765, metavar="P", help="default 8765; 0 chooses a free one"
+    )
     sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
     sub.add_argument(
-        "--faults", default="", metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
+        "--faults", **_REPEATED, metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
     )
     sub.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="chooses which papers meet which fault (default 0)"
+        "--seed",
+        type=_whole(-MOST, MOST),
+        default=0,
+        metavar="S",
+        help="chooses which papers meet which fault (default 0)",
     )
     sub.add_argument("--log", type=Path, metavar="F", help="write a JSON line to F for every request")
 
@@ -162,17 +236,25 @@ def _for_rehearsals(command: AddCommand) -> None:
     sub.add_argument("--kills", type=_count, default=25, metavar="N", help="how many processes to kill (default 25)")
     sub.add_argument("--papers", type=_count, metavar="P", help="how many papers (default 40 per kill)")
     sub.add_argument(
-        "--minutes", type=float, metavar="M", help="stop disturbing after M minutes, and let the run finish"
+        "--minutes", type=_minutes, metavar="M", help="stop disturbing after M minutes, and let the run finish"
     )
-    sub.add_argument("--seed", type=int, metavar="S", help="repeat the disruptions of this seed (default: a new seed)")
     sub.add_argument(
-        "--faults", metavar="SPEC", help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)"
+        "--seed",
+        type=_whole(-MOST, MOST),
+        metavar="S",
+        help="repeat the disruptions of this seed (default: a new seed)",
+    )
+    sub.add_argument(
+        "--faults",
+        **_REPEATED,
+        metavar="SPEC",
+        help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)",
     )
     sub.add_argument("--folder", type=Path, metavar="F", help="where to make its temporary folder")
 
     sub = command("demo", "run everything on papers made here, without a network", "./run.sh demo")
     sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
-    sub.add_argument("--papers", type=int, default=200, metavar="N", help="how many papers (default 200)")
+    sub.add_argument("--papers", type=_whole(1, MOST), default=200, metavar="N", help="how many papers (default 200)")
 
 
 def _day(text: str) -> str:
@@ -182,7 +264,28 @@ def _day(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day: write YYYY-MM-DD") from None
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= number <= most:
+            bound = f"at least {least}" if number < least else f"at most {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {bound}")
+        return number
+
+    return whole
+
+
+_count = _whole(1, MOST)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
+    return minutes

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from rpa_shard.cli.output import SOME_FAILED, print_lines
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.errors import StoreError
 from rpa_shard.observe.health import Level, check_folder, lines, worst
@@ -24,7 +25,6 @@ from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import demo_collection, write_collection
 
 _MARKER = ".made-by-rpa-shard-demo"
-SOME_FAILED = 1
 
 
 def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]) -> int:
@@ -41,10 +41,14 @@ def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]
         return code
     with open_ledger(DataFolder(root)) as ledger:
         recount = verify(DataFolder(root), ledger)
-    print("\n".join(recount.lines()))
     folder = shlex.quote(str(root))
-    print(f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}")
-    print(f"          less {folder}/papers/2401/2401.00001.txt")
+    print_lines(
+        [
+            *recount.lines(),
+            f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}",
+            f"          less {folder}/papers/2401/2401.00001.txt",
+        ]
+    )
     # One broken and one missing paper are part of the demo, so it should end with failed papers.
     return 0 if recount.clean else 1
 
@@ -69,6 +73,5 @@ def _run(root: Path, url: str) -> int:
         except KeyboardInterrupt:
             return running.wait()  # it got the Ctrl-C too, and drains
     checks = check_folder(root)
-    print(f"health    {worst(checks).name}")
-    print("\n".join(f"  {line}" for line in lines(checks)))
+    print_lines([f"health    {worst(checks).name}", *(f"  {line}" for line in lines(checks))])
     return 1 if worst(checks) is Level.CRITICAL else code

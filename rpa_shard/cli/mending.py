@@ -37,12 +37,15 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.store.factory import open_ledger
 
     ids = [paper_named(text).canonical for text in parsed.ids] or None
+    reasons = [Failure(each) for each in dict.fromkeys(parsed.reason)]
+    any_of: list[Failure | None] = [*reasons] or [None]
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
-        moved = ledger.retry(ids, Failure(parsed.reason) if parsed.reason else None)
+        moved = [paper_id for reason in any_of for paper_id in ledger.retry(ids, reason)]
     print_lines([f"back in the queue: {len(moved)}"])
+    wanted = f" with {' or '.join(reasons)}" if reasons else ""
     for each in ids or []:
         if each not in moved:
-            say(f"{each}: not failed{f' with {parsed.reason}' if parsed.reason else ''}, left as it is")
+            say(f"{each}: not failed{wanted}, left as it is")
     return OK
 
 
@@ -54,7 +57,7 @@ def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
 
     folder = DataFolder(settings.data_dir)
     if parsed.reopen:
-        print_lines([reopen(folder, plain_host(parsed.reopen))])
+        print_lines(reopen(folder, [plain_host(each) for each in parsed.reopen]))
     else:
         print_lines(host_lines(folder, settings))
     return OK

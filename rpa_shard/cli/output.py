@@ -1,23 +1,25 @@
 """What the commands share: exit codes, the error for wrong usage, and printing.
 
-Guarantee: a closed terminal does not make a command fail. Limit: a full disk behind standard output is an error.
+Guarantee: messages for a person never make a command fail, nor does output to a terminal or a descriptor that is
+closed: nobody wants it. Limit: output that is wanted but cannot be written, as to a full disk, is an error.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.arxiv_id import InvalidIdError, PaperId
 from rpa_shard.model.id_forms.grammar import shown
+from rpa_shard.system.streams import discard_from_now_on
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
+# Of standard output: a closed terminal, a closed descriptor.
+UNWANTED = frozenset({errno.EIO, errno.EBADF})
 
 Handler = Callable[[argparse.Namespace, Settings], int]
 
@@ -38,24 +40,44 @@ def paper_named(text: str) -> PaperId:
 
 def say(line: str) -> None:
     """Prints a line for the person at the terminal, on standard error."""
-    with _ignoring_closed_terminal(sys.stderr):
-        print(f"rpa-shard: {line}", file=sys.stderr, flush=True)
+    report(f"rpa-shard: {line}")
+
+
+def report(line: str) -> None:
+    """Prints a line on standard error, if it can be written at all."""
+    try:
+        print(one_line(line), file=sys.stderr, flush=True)
+    except OSError:
+        discard_from_now_on(sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The text with its control characters escaped: names of files may hold any."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Prints the output of a command."""
-    with _ignoring_closed_terminal(sys.stdout):
-        for line in lines:
+    """Prints the output of a command. Raises UsageError if it cannot be written, BrokenPipeError if nobody reads."""
+    for line in lines:
+        with writing_output():
             print(line)
+    with writing_output():
         sys.stdout.flush()
 
 
 @contextmanager
-def _ignoring_closed_terminal(stream: TextIO) -> Iterator[None]:
-    """Once a write has found the terminal closed, the stream discards everything."""
+def writing_output() -> Iterator[None]:
+    """Around what writes to standard output. Raises like `print_lines`."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard_from_now_on(sys.stdout)
+        if error.errno not in UNWANTED:
+            raise output_error(error) from None
+
+
+def output_error(error: OSError) -> UsageError:
+    """The error for output that cannot be written."""
+    return UsageError(f"standard output cannot be written: {error.strerror}")

@@ -28,7 +28,7 @@ def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
         )
 
     try:
-        behaviour = Behaviour(parse_faults(parsed.faults, parsed.seed), parsed.log)
+        behaviour = Behaviour(parse_faults(",".join(filter(None, parsed.faults)), parsed.seed), parsed.log)
         serve(parsed.folder, parsed.host, parsed.port, announce, behaviour)
     except (MirrorError, ValueError) as error:
         raise UsageError(str(error)) from None
@@ -49,10 +49,10 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
 
     seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
     papers = parsed.papers or max(400, 40 * parsed.kills)
-    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
+    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     try:
-        faults = DEFAULT_FAULTS if parsed.faults is None else parsed.faults
+        faults = ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS
         report = Chaos(Plan(seed, papers, parsed.kills, parsed.minutes, faults), root, say).run()
     except ValueError as error:
         raise UsageError(str(error)) from None

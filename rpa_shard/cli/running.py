@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, report, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
@@ -30,20 +30,19 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
         raise UsageError("--column chooses a column of a list: give --file F too")
     if parsed.manifest and not parsed.tar:
         raise UsageError("--manifest checks archives: give --tar FILE… too")
-    result = AddResult(lambda line: print(line, file=sys.stderr))
+    result = AddResult(report)
     wanted = Filter(tuple(parsed.category), parsed.since or "", parsed.until or "")
     layout = Layout(settings.workers, settings.shard_count)
     problem = ""
     try:
         with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
-            adder.add_ids(parsed.ids, [parsed.file] if parsed.file else [], parsed.column)
+            adder.add_ids(parsed.ids, parsed.file, parsed.column)
             adder.add_archives(parsed.tar, parsed.manifest)
-            if parsed.metadata:
-                adder.add_snapshot(parsed.metadata, wanted, parsed.limit)
+            adder.add_snapshots(parsed.metadata, wanted, parsed.limit)
     except IntakeError as error:
         problem = str(error)
     if not problem or result.added or result.known or result.invalid:
-        print(f"added {result.added}, already known {result.known}, invalid {result.invalid}")
+        print_lines([f"added {result.added}, already known {result.known}, invalid {result.invalid}"])
     if problem:
         raise UsageError(problem)
     return SOME_FAILED if result.invalid else OK
@@ -54,11 +53,13 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.control.launch import launch, log_folder
     from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
 
-    for line in advice_lines(settings):
-        say(line)
-    if sys.stderr.isatty():
-        say(f"log lines go to {log_folder(settings)}")
-    end = launch(settings, daemon=parsed.daemon, say=say)
+    def advise() -> None:
+        for line in advice_lines(settings):
+            say(line)
+        if sys.stderr.isatty():
+            say(f"log lines go to {log_folder(settings)}")
+
+    end = launch(settings, daemon=parsed.daemon, say=say, before_work=advise)
     try:
         summary = summary_lines(DataFolder(settings.data_dir), end)
     except StoreError:
@@ -105,7 +106,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
             mean_bytes = mean_pdf_bytes(ledger)
             ids = ids_to_fetch(ledger)
         if parsed.file:
-            ids = ids_of((), [parsed.file], invalid.append, parsed.column)
+            ids = ids_of((), parsed.file, invalid.append, parsed.column)
         try:
             planned = make_plan(ids, settings, catalogue, mean_bytes)
         except IntakeError as error:

@@ -77,7 +77,14 @@ def phase_names() -> Kind:
 
 
 def folder() -> Kind:
-    return Kind("a folder", lambda text: Path(text).expanduser().absolute())
+    return Kind("a folder", _folder)
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(str(error)) from None
 
 
 def policies() -> Kind:

@@ -1,14 +1,13 @@
 """Every knob: its name, default, meaning and check, once.
 
-Guarantee: every `Settings` is valid: each value is in its range, pairs agree, and the process may open the descriptors
-that it needs. Totals are for the run; `share` gives each shard its part. Limit: the environment is read once, at the
-start; changing a knob requires a new run.
+Guarantee: every `Settings` is valid: each value is in its range, and pairs agree. Totals are for the run; `share` gives
+each shard its part. Limit: the environment is read once, at the start; changing a knob requires a new run. Whether the
+process may open the descriptors that a run needs is checked when one starts (`rpa_shard.config.descriptors`).
 """
 
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
@@ -222,7 +221,7 @@ class Settings:
         "RPA_V2_MIN_FREE_BYTES",
         500_000_000,
         integer(0, 10**15),
-        "A run pauses while the disk has less free space than this, and resumes by itself.",
+        "A run pauses while a disk of the data folder has less free space than this, and resumes by itself.",
     )
     max_pdf_bytes: int = knob(
         "RPA_V2_MAX_PDF_BYTES",
@@ -302,7 +301,7 @@ class Settings:
         )
 
     def check(self) -> None:
-        """Raises SettingsError for impossible pairs and for more descriptors than this process may open."""
+        """Raises SettingsError for impossible pairs."""
         if self.shard_count > self.workers:
             raise _pair_error(self, "shard_count", f"at most RPA_V2_WORKERS={self.workers}: every shard needs a worker")
         if self.lease_renew_seconds >= self.lease_ttl_seconds:
@@ -316,16 +315,11 @@ class Settings:
             if published is not None and not policy.is_within(published) and not self.faster_than_published:
                 allowed = f"no faster than {published} (its published rate) without RPA_V2_FASTER_THAN_PUBLISHED=1"
                 raise _pair_error(self, "host_policies", allowed)
-        needed = max(self.share(shard).descriptors for shard in range(self.shard_count))
-        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft_limit != resource.RLIM_INFINITY and needed > soft_limit:
-            spare = soft_limit - (needed - self.share(0).max_connections)
-            raise _pair_error(
-                self,
-                "max_connections",
-                f"at most {max(spare, 1) * self.shard_count} here: a shard would need {needed} descriptors and "
-                f"`ulimit -n` allows {soft_limit}; raise it or lower the knob",
-            )
+
+    @property
+    def descriptors(self) -> int:
+        """The most descriptors that any shard may need."""
+        return max(self.share(shard).descriptors for shard in range(self.shard_count))
 
 
 def knobs() -> tuple[Field[Any], ...]:

@@ -1,4 +1,4 @@
-"""Whether the disk has room for more papers.
+"""Whether the disks have room for more papers.
 
 Guarantee: one answer for the complete run, and one log line when it changes; a pause ends only once there is clearly
 more space than when it began, so the run does not switch back and forth. Limit: checked once a second; if the disk
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -17,16 +19,16 @@ CLEARLY_MORE = 1.1
 
 
 class DiskWatch:
-    """Watches the disk that holds a folder."""
+    """Watches the disks that hold the folders."""
 
-    def __init__(self, folder: Path, min_free_bytes: int) -> None:
-        self._folder = folder
+    def __init__(self, folders: Sequence[Path], min_free_bytes: int) -> None:
+        self._folders = folders
         self._min_free_bytes = min_free_bytes
         self.paused = False
 
     def look(self) -> bool:
         """Checks now; True if `paused` has changed."""
-        free = shutil.disk_usage(self._folder).free
+        free, folder = min((_free_bytes(each), each) for each in self._folders)
         short = free < self._min_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
         if short == self.paused:
             return False
@@ -35,9 +37,16 @@ class DiskWatch:
             log.error(
                 "paused: %.1f MB free for %s, RPA_V2_MIN_FREE_BYTES requires %.1f: free some space and it resumes",
                 free / 1e6,
-                self._folder,
+                folder,
                 self._min_free_bytes / 1e6,
             )
         else:
             log.warning("enough space again: resuming")
         return True
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # whoever writes there meets the error, and says so
+        return sys.maxsize

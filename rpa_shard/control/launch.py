@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from rpa_shard.config.descriptors import allow_descriptors
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement.factory import placement_for
 from rpa_shard.control.progress import Progress
@@ -26,7 +26,7 @@ from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.supervisor import RunEnd, Supervisor
 from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.ipc.run_status import RunStatus, read_status
-from rpa_shard.model.errors import FolderBusyError
+from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.phase import outstanding
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.store.data_folder import DataFolder
@@ -42,12 +42,19 @@ _POLL_SECONDS = 0.05
 
 
 def launch(
-    settings: Settings, *, daemon: bool, say: Callable[[str], None], registry: PhaseRegistry = BUILT_IN_PHASES
+    settings: Settings,
+    *,
+    daemon: bool,
+    say: Callable[[str], None],
+    before_work: Callable[[], None] = lambda: None,
+    registry: PhaseRegistry = BUILT_IN_PHASES,
 ) -> RunEnd | None:
     """Runs until all papers are done; None if nothing is queued. `say` shows progress messages to a person.
 
-    Raises StoreError (FolderBusyError if another run is working in the folder).
+    `before_work` is called once nothing stands in the way of the work. Raises SettingsError, StoreError
+    (FolderBusyError if another run is working in the folder).
     """
+    allow_descriptors(settings)
     definitions = registry.chosen(settings.run_phases)
     folder = DataFolder(settings.data_dir)
     target = Layout(settings.workers, settings.shard_count)
@@ -55,13 +62,14 @@ def launch(
     with _run_lock(folder.run, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
         _resize(folder, target, say)
         folder.run.resize_request.unlink(missing_ok=True)  # meant for an earlier run
-        shutil.rmtree(folder.run.temporaries, ignore_errors=True)
-        folder.run.remove_half_written()
+        refuse_unwritable(folder)
+        folder.remove_half_written()
         with open_ledger(folder) as ledger:
             if not daemon and not outstanding(ledger.counts().by_status, settings.run_phases):
                 return None
             for definition in definitions:
                 definition.refuse(settings, ledger)
+        before_work()
         on_terminal = sys.stderr.isatty()
         log_to(folder.run.log_file("supervisor") if on_terminal else None, "supervisor")
         supervisor = Supervisor(
@@ -70,7 +78,20 @@ def launch(
             daemon=daemon,
             progress=Progress(settings.run_phases, shown=on_terminal),
         )
-        return supervisor.run()
+        end = supervisor.run()
+        folder.remove_half_written()
+        return end
+
+
+def refuse_unwritable(folder: DataFolder) -> None:
+    """Raises StoreError for a part of the folder that leads nowhere or may not be written: a run writes there."""
+    for part in (folder.papers, folder.run.status_file.parent):
+        try:
+            part.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{part} cannot be used: {error.strerror}") from None
+        if not os.access(part, os.W_OK):
+            raise StoreError(f"{part} may not be written, and a run writes there: see its owner and its file system")
 
 
 @contextmanager

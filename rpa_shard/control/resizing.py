@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
+from rpa_shard.config.descriptors import allow_descriptors
 from rpa_shard.config.settings import Settings, SettingsError
 from rpa_shard.ipc.run_status import RunState, ShardState, read_status
 from rpa_shard.model.errors import FolderBusyError, StoreError
@@ -78,6 +79,7 @@ class LiveResize:
         target = replace(settings, shard_count=asked)
         try:
             target.check()
+            allow_descriptors(target)
         except SettingsError as error:
             log.error("not resized: %s", error)
             self._run.resize_request.unlink(missing_ok=True)

@@ -74,7 +74,7 @@ class Supervisor:
         self._resize = LiveResize(self._folder)
         self._signals: list[int] = []
         self._broker = PermitBroker(settings)
-        self._disk = DiskWatch(settings.data_dir, settings.min_free_bytes)
+        self._disk = DiskWatch(self._folder.disks(), settings.min_free_bytes)
         self._next_status = 0.0
 
     def run(self) -> RunEnd:

@@ -13,17 +13,16 @@ import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from stat import S_ISREG
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.fetch.pages import page_words, says_withdrawn
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.files import Fingerprint, put_in_place, temporary_in
+from rpa_shard.system.files import Fingerprint, open_temporary, put_in_place, temporary_of
 
 # A body up to this size takes a single hop to a thread.
 SPILL_BYTES = 2**20
@@ -47,11 +46,11 @@ class Body:
     thread. They never overlap.
     """
 
-    def __init__(self, temporaries: Path, final: Path, max_bytes: int) -> None:
+    def __init__(self, writer: str, final: Path, max_bytes: int) -> None:
         self._final = final
         self._max_bytes = max_bytes
-        self._temporary = temporary_in(temporaries, ".pdf")
-        self._file: FileIO | None = None
+        self._temporary = temporary_of(writer, final)
+        self._file: IO[bytes] | None = None
         self._chunks: list[bytes] = []
         self._gathered_bytes = 0
         self._size_bytes = 0
@@ -104,7 +103,7 @@ class Body:
     def spill(self) -> None:
         """Writes what is gathered to the temporary file."""
         if self._file is None:
-            self._file = self._temporary.open("wb", buffering=0)
+            self._file = open_temporary(self._temporary, buffering=0)
         _write_all(self._file, self._chunks)
         for chunk in self._chunks:
             end = chunk.rstrip(_PADDING) if chunk.endswith(_PADDED) else chunk
@@ -143,7 +142,7 @@ class Body:
         raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
 
 
-def _write_all(file: FileIO, chunks: Sequence[bytes]) -> None:
+def _write_all(file: IO[bytes], chunks: Sequence[bytes]) -> None:
     """Writes chunks with as few calls as the disk allows: each call releases the GIL and waits to get it back."""
     place = 0
     while place < len(chunks):

@@ -9,6 +9,7 @@ still the same one. Limit: one attempt at one URL; which URLs and how often is d
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
@@ -16,7 +17,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
 import httpx
 
@@ -80,18 +81,18 @@ class _OtherBodyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Downloader:
-    """Downloads for one shard: its client, its disk threads, its folder for half-written files, its limits."""
+    """Downloads for one shard: its client, its disk threads, its name on half-written files, its limits."""
 
     client: httpx.AsyncClient
     disk: Executor
-    temporaries: Path
+    writer: str
     limits: DownloadLimits
     permits: Permits
     guard: AddressGuard
 
     async def download(self, url: str, final: Path) -> Fingerprint:
         """Fetches `url` (http, https, file or tar) into `final`. Raises PaperError."""
-        body = Body(self.temporaries, final, self.limits.max_bytes)
+        body = Body(self.writer, final, self.limits.max_bytes)
         try:
             if url.startswith(("file:", "tar:")):
                 return await self._in_thread(_take_local, body, *local_part(url))
@@ -302,7 +303,7 @@ def _take_local(body: Body, path: Path, offset_bytes: int, size_bytes: int | Non
 def local_part(url: str) -> tuple[Path, int, int | None]:
     """File, offset and size (None: all of it) of a `file:` URL, or of `tar:…#offset=…&size=…`."""
     parts = urlsplit(url)
-    path = Path(unquote(parts.path))
+    path = Path(os.fsdecode(unquote_to_bytes(parts.path)))
     if parts.scheme == "file":
         return path, 0, None
     place = parse_qs(parts.fragment)

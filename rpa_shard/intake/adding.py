@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -69,9 +69,9 @@ class Adder:
         for batch in _batches(ids_of(arguments, files, self._result.note_invalid, column)):
             self._queue(batch)
 
-    def add_archives(self, archives: Sequence[Path], manifest: Path | None) -> None:
+    def add_archives(self, archives: Sequence[Path], manifests: Sequence[Path]) -> None:
         """Adds the papers of tar files; an incomplete one counts as one invalid input. Raises IntakeError."""
-        expected = read_manifest(manifest) if manifest else None
+        expected = {name: files for each in manifests for name, files in read_manifest(each).items()}
         for path in archives:
             try:
                 archive = read_archive(path, expected)
@@ -82,9 +82,10 @@ class Adder:
             for batch in _batches(member.paper_id for member in archive.members):
                 self._queue(batch)
 
-    def add_snapshot(self, path: Path, wanted: Filter, limit: int | None) -> None:
-        """Adds the papers of a metadata snapshot that a filter takes. Raises IntakeError."""
-        rows = islice(read_snapshot(path, wanted, self._result.note_invalid), limit)
+    def add_snapshots(self, paths: Sequence[Path], wanted: Filter, limit: int | None) -> None:
+        """Adds the papers of metadata snapshots that a filter takes, at most `limit` in all. Raises IntakeError."""
+        found = chain.from_iterable(read_snapshot(each, wanted, self._result.note_invalid) for each in paths)
+        rows = islice(found, limit)
         for batch in _batches(rows):
             self._catalogue().add_metadata(batch)
             self._queue([row.paper_id for row in batch])

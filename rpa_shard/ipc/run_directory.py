@@ -7,6 +7,7 @@ inherits the run's lock. Limit: the lock is `flock`, so it works on one machine 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,13 +45,9 @@ class RunDirectory:
         return self.root / "run" / "resize"
 
     @property
-    def temporaries(self) -> Path:
-        """The folder of all half-written files of papers: on the same file system as the papers."""
+    def old_temporaries(self) -> Path:
+        """Where earlier versions kept half-written files of papers; what one of them left may be removed."""
         return self.root / "tmp"
-
-    def temporary(self, shard: int) -> Path:
-        """The folder of a shard's half-written files."""
-        return self.temporaries / f"shard-{shard:03d}"
 
     def breadcrumb_file(self, shard: int) -> Path:
         """Names the paper that a shard is parsing."""
@@ -69,12 +66,13 @@ class RunDirectory:
             yield
 
     def half_written_files(self) -> list[Path]:
-        """Files that a killed process left unfinished."""
-        papers = [path for path in self.temporaries.rglob("*") if path.is_file()]
-        return papers + [path for folder in self._own_folders() for path in folder.glob(f".*{PART_ENDING}")]
+        """The run's own files that a killed process left unfinished."""
+        old = [path for path in self.old_temporaries.rglob("*") if path.is_file()]
+        return old + [path for folder in self._own_folders() for path in folder.glob(f".*{PART_ENDING}")]
 
     def remove_half_written(self) -> None:
-        """Removes the unfinished files of processes that have died; the run's lock must be held."""
+        """Removes the run's own unfinished files of processes that have died; the run's lock must be held."""
+        shutil.rmtree(self.old_temporaries, ignore_errors=True)
         for folder in self._own_folders():
             for path in folder.glob(f".*{PART_ENDING}"):
                 pid = path.name.split(".")[-2]

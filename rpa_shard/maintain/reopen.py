@@ -6,15 +6,24 @@ answers now is known only when it is asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
 
 
-def reopen(folder: DataFolder, host: str) -> str:
-    """Asks the run, or the next one, to reopen a host. Raises StoreError."""
-    if host not in {saved.host for saved in read_hosts(folder.run.governor_file) if saved.status.is_shut}:
-        raise StoreError(f"{host} is not closed: see `./run.sh hosts`")
+def reopen(folder: DataFolder, hosts: Iterable[str]) -> list[str]:
+    """Asks the run, or the next one, to reopen hosts. Raises StoreError, and then asks for none of them."""
+    closed = {saved.host for saved in read_hosts(folder.run.governor_file) if saved.status.is_shut}
+    wanted = list(dict.fromkeys(hosts))
+    for host in wanted:
+        if host not in closed:
+            raise StoreError(f"{host} is not closed: see `./run.sh hosts`")
     folder.run.reopen_folder.mkdir(parents=True, exist_ok=True)
-    (folder.run.reopen_folder / host).touch()
-    return f"the current run, or the next one, will reopen {host}; ./run.sh retry --reason blocked requeues its papers"
+    for host in wanted:
+        (folder.run.reopen_folder / host).touch()
+    return [
+        f"the current run, or the next one, will reopen {host}; ./run.sh retry --reason blocked requeues its papers"
+        for host in wanted
+    ]

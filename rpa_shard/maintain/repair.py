@@ -27,19 +27,17 @@ def repair(folder: DataFolder, say: Callable[[str], None]) -> RepairReport:
     if stored is None:
         raise StoreError(f"no papers in {folder.root} yet, so nothing to repair")
     with folder.run.run_lock(), engine.layout_lock():
-        return engine.repair(lambda: papers_with_files(folder.papers), _expected(folder, stored), say)
+        return engine.repair(lambda: papers_with_files(folder), _expected(folder, stored), say)
 
 
-def papers_with_files(papers: Path) -> Iterator[KnownPaper]:
+def papers_with_files(folder: DataFolder) -> Iterator[KnownPaper]:
     """Papers that have files: complete text and record, or a PDF named by an arXiv id."""
-    for record in papers.rglob("*.json"):
-        known = _by_record(papers, record)
-        if known is not None:
-            yield known
-    for pdf in papers.rglob("*.pdf"):
-        known = _by_name(papers, pdf)
-        if known is not None:
-            yield known
+    for ending, known_by in ((".json", _by_record), (".pdf", _by_name)):
+        for each in folder.paper_folders():
+            for path in each.glob(f"*{ending}"):
+                known = known_by(folder.papers, path)
+                if known is not None:
+                    yield known
 
 
 def _by_record(papers: Path, path: Path) -> KnownPaper | None:

@@ -24,13 +24,14 @@ from rpa_shard.store.rows import RowToVerify
 from rpa_shard.system.files import fingerprint_of_file
 
 SHOWN = 100
-NO_RESULT, WRONG_SHARD = "no result", "wrong shard"
+NO_RESULT, WRONG_SHARD, NOT_ALLOWED = "no result", "wrong shard", "may not be read"
 _AGAIN = "`verify --fix` sends the paper back to be done again"
 ADVICE: Mapping[str, str] = {
     "missing": _AGAIN,
     "wrong size": _AGAIN,
     "wrong hash": _AGAIN,
     NO_RESULT: _AGAIN,
+    NOT_ALLOWED: "nothing says that it is damaged: verify as its owner",
     WRONG_SHARD: "a shard file was copied or put back by hand: remove it, or add its papers again",
 }
 
@@ -154,7 +155,7 @@ class _Recount:
                 self.found.files += 1
                 kind = _compare(expected, hashes=self.found.hashes)
                 if kind is not None:
-                    yield Difference(row.paper_id, kind, expected.path, phase)
+                    yield Difference(row.paper_id, kind, expected.path, None if kind == NOT_ALLOWED else phase)
 
     def _stands(self, row: RowToVerify) -> bool:
         """Whether the row is unchanged since it was read: a run may have moved the paper on meanwhile."""
@@ -176,6 +177,8 @@ def _compare(expected: ExpectedFile, *, hashes: bool) -> str | None:
             return "wrong size"
         if hashes and fingerprint_of_file(Path(expected.path)).sha256 != expected.sha256:
             return "wrong hash"
+    except PermissionError:
+        return NOT_ALLOWED
     except OSError:
         return "missing"
     return None
@@ -183,4 +186,4 @@ def _compare(expected: ExpectedFile, *, hashes: bool) -> str | None:
 
 def _leftovers(folder: DataFolder) -> int:
     run = read_status(folder.run.status_file)
-    return 0 if run is not None and run.is_alive else len(folder.run.half_written_files())
+    return 0 if run is not None and run.is_alive else len(folder.half_written_files())

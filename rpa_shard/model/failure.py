@@ -71,7 +71,8 @@ class PaperError(Exception):
     ) -> None:
         super().__init__(f"{failure}: {detail}")
         self.failure = failure
-        self.detail = detail
+        # The name of a file in it need not be text, which is all that the store and JSON hold.
+        self.detail = detail.encode(errors="backslashreplace").decode()
         self.retry_after_seconds = retry_after_seconds
         self.page = page
         self.host = host

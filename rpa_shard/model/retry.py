@@ -65,7 +65,11 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
             2, 60, 60, "a redirect that must not be followed: perhaps to a network's login page"
         ),
         Failure.DISK_FULL: RetryPolicy(
-            0, 10, 60, "no room for the paper's files, no file descriptors, or a failing disk", charged=False
+            0,
+            10,
+            60,
+            "the paper's files cannot be written: no room, a failing disk, no permission, no file descriptors",
+            charged=False,
         ),
         Failure.INTERRUPTED: RetryPolicy(
             0, 1, 60, "something else ended the process that was extracting the paper", charged=False

@@ -64,7 +64,7 @@ def check_folder(root: Path) -> list[Check]:
     checks = [_run_check(run, live=live), *_shard_checks(run, live=live)]
     checks += [_lag_check(run), _lease_check(folder, live=live), _paper_check(folder, run)]
     checks += [_throughput_check(run, live=live)]
-    checks += [_resource_check(run, live=live), _disk_check(root)]
+    checks += [_resource_check(run, live=live), _disk_check(folder)]
     return checks
 
 
@@ -196,8 +196,8 @@ def _figures_now(shard: ShardStatus) -> ProcessFigures:
     return shard.process
 
 
-def _disk_check(root: Path) -> Check:
-    free = shutil.disk_usage(root).free
+def _disk_check(folder: DataFolder) -> Check:
+    free = min(shutil.disk_usage(each).free for each in folder.disks())
     level = Level.OK if free >= DISK_WARNING_BYTES else Level.WARNING
     if free < DISK_CRITICAL_BYTES:
         level = Level.CRITICAL

@@ -113,9 +113,12 @@ def _text(path: Path) -> Iterator[str]:
     if not path.exists():
         return
     yield "text"
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in islice((line.rstrip() for line in file if line.strip()), TEXT_LINES):
-            yield f"  {line[:TEXT_WIDTH]}"
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in islice((line.rstrip() for line in file if line.strip()), TEXT_LINES):
+                yield f"  {line[:TEXT_WIDTH]}"
+    except OSError as error:
+        yield f"  {error.strerror}"
     yield "  …"
 
 

@@ -27,9 +27,11 @@ from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
 
-# Not the paper's fault: a full disk, no descriptors, no memory, a disk that fails.
+# Not the paper's fault: a full disk, no descriptors, no memory, a disk that fails or is gone, a folder that may not be
+# written.
 _SYSTEM_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS,
+    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENOTCONN, errno.ESTALE, errno.EXDEV,
 }  # fmt: skip
 
 

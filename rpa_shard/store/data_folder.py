@@ -7,10 +7,14 @@ engine knows (`rpa_shard.store.factory`).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.ipc.run_directory import RunDirectory
+from rpa_shard.system.files import remove_temporaries, temporaries_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,42 @@ class DataFolder:
     def run(self) -> RunDirectory:
         """The files of the run that works here."""
         return RunDirectory(self.root)
+
+    def paper_folders(self) -> Iterator[Path]:
+        """Every folder that may hold files of papers, about a thousand at most; links are followed."""
+        yield self.papers
+        for folder in _folders_in(self.papers):
+            yield folder
+            if not folder.name.isdigit():  # a month holds files only, perhaps very many
+                yield from _folders_in(folder)
+
+    def half_written_files(self) -> list[Path]:
+        """Files that a killed process left unfinished."""
+        papers = [path for folder in self.paper_folders() for path in temporaries_in(folder)]
+        return papers + self.run.half_written_files()
+
+    def remove_half_written(self, writer: str | None = None) -> None:
+        """Removes the unfinished files of processes that have died; the run's lock must be held.
+
+        With `writer` only the papers' files that it was writing.
+        """
+        for folder in self.paper_folders():
+            remove_temporaries(folder, writer)
+        if writer is None:
+            self.run.remove_half_written()
+
+    def disks(self) -> list[Path]:
+        """A folder on each file system that the data folder uses: its parts may be mounted or linked elsewhere."""
+        found: dict[int, Path] = {}
+        for folder in (self.root, *_folders_in(self.root), *self.paper_folders()):
+            with suppress(OSError):
+                found.setdefault(folder.stat().st_dev, folder)
+        return list(found.values())
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / each.name for each in entries if not each.name.startswith(".") and each.is_dir()]
+    except OSError:
+        return []

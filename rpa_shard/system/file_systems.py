@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from rpa_shard.model.errors import StoreError
+from rpa_shard.system.files import real_path
 
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "gpfs", "beegfs", "fuse.sshfs", "fuse.s3fs")
 
@@ -24,7 +25,7 @@ def refuse_network_file_system(folder: Path) -> None:
 
 def file_system_of(folder: Path) -> str:
     """The type of the file system that holds `folder`, by the longest mount point above it; "" if unknown."""
-    path = folder.absolute()
+    path = real_path(folder)
     mounts = [(Path(each.mountpoint), each.fstype) for each in psutil.disk_partitions(all=True)]
     above = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(above, default=(0, ""))[1]

@@ -7,16 +7,20 @@ the caller, because several files of one folder need it only once.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 PART_ENDING = ".part"
+# The folder of half-written files beside their targets, so on the same file system, whatever is mounted or linked.
+TEMPORARIES = ".tmp"
+MAX_NAME_BYTES = 255
 _numbers = itertools.count()
 
 
@@ -40,25 +44,66 @@ def fingerprint_of_file(path: Path) -> Fingerprint:
         return Fingerprint(file.tell(), digest.hexdigest())
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads, as far as its links can be followed: `Path.resolve` raises for a loop of links."""
+    return Path(os.path.realpath(path))
+
+
 def temporary_beside(final: Path) -> Path:
     """Where a file that will replace `final` is written; the name has the id of the writing process."""
-    return final.with_name(f".{final.name}.{os.getpid()}{PART_ENDING}")
+    ending = f".{os.getpid()}{PART_ENDING}"
+    kept = os.fsencode(final.name)[: MAX_NAME_BYTES - len(ending) - 1]
+    return final.with_name(f".{os.fsdecode(kept)}{ending}")
 
 
-def temporary_in(folder: Path, ending: str) -> Path:
-    """A path for a half-written file that no other thread of this process uses."""
-    return folder / f"{os.getpid()}-{next(_numbers)}{ending}"
+def temporary_of(writer: str, final: Path) -> Path:
+    """Where `writer` writes a file that will become `final`; no other thread or process uses the same path.
+
+    For many files and many writers: those of one writer can be removed without those of the others.
+    """
+    return final.parent / TEMPORARIES / f"{writer}.{os.getpid()}-{next(_numbers)}{final.suffix}"
+
+
+def remove_temporaries(folder: Path, writer: str | None = None) -> None:
+    """Removes what `writer`, or every writer, left half-written in `folder`; no such writer may be alive."""
+    for path in temporaries_in(folder):
+        if writer is None or path.name.startswith(f"{writer}."):
+            path.unlink(missing_ok=True)
+    if writer is None:
+        with suppress(OSError):
+            (folder / TEMPORARIES).rmdir()
+
+
+def temporaries_in(folder: Path) -> list[Path]:
+    """The half-written files of all writers in `folder`."""
+    try:
+        return list((folder / TEMPORARIES).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def open_temporary(temporary: Path, buffering: int = -1) -> IO[bytes]:
+    """Opens a file to write, and makes its folder if it is missing. Raises OSError."""
+    try:
+        return temporary.open("wb", buffering)
+    except FileNotFoundError:
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:  # a link to nowhere
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+        return temporary.open("wb", buffering)
 
 
 @contextmanager
-def replacing(final: Path, *, temporary: Path | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(final: Path, *, temporary: Path | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `final` if the block ends without an error.
 
-    The folder of `final` is made if it is missing. Raises OSError.
+    With a `temporary` of `temporary_of`, the folder of `final` is made if it is missing. Raises OSError.
     """
+    opened = open_temporary(temporary) if temporary else temporary_beside(final).open("wb")
     temporary = temporary or temporary_beside(final)
     try:
-        with temporary.open("wb") as file:
+        with opened as file:
             yield file
             if durable:
                 file.flush()

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -57,7 +58,7 @@ class Index:
         files: dict[str, Path] = {}
         highest: dict[str, int] = {}
         for name in names:
-            stem = name.removesuffix(".pdf")
+            stem = _stem_of(name)
             files[stem] = self._folder / name
             versioned = _VERSIONED.fullmatch(stem)
             if versioned and int(versioned["version"]) > highest.get(versioned["bare"], 0):
@@ -68,7 +69,7 @@ class Index:
 
     def find(self, paper_id: str) -> Path | None:
         """The file of an id as written in a URL."""
-        stem = paper_id.removesuffix(".pdf").replace("/", "_")
+        stem = _stem_of(paper_id).replace("/", "_")
         found = self._find(stem)
         if found is None and time.monotonic() - self._scanned_at > RESCAN_SECONDS:
             self.scan()
@@ -81,11 +82,17 @@ class Index:
 
     def queueable(self, base_url: str) -> list[str]:
         """What to pass to `add` to queue every paper of the folder: arXiv ids, or URLs for other names."""
-        files = {path.name.removesuffix(".pdf") for path in self._files.values()}
+        files = {_stem_of(path.name) for path in self._files.values()}
         return [
             stem.replace("_", "/") if _ARXIV_NAME.fullmatch(stem) else f"{base_url}/pdf/{stem}"
             for stem in sorted(files)
         ]
+
+
+def _stem_of(name: str) -> str:
+    """A file's name without its ending, as it is in URLs: one that is not text is quoted."""
+    stem = name.removesuffix(".pdf")
+    return stem if stem.isprintable() else quote(os.fsencode(stem))
 
 
 @dataclass(frozen=True, slots=True)

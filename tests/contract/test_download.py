@@ -40,7 +40,7 @@ from rpa_shard.ipc.messages import (
     RequestAnswered,
 )
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.system.files import fingerprint_of
+from rpa_shard.system.files import fingerprint_of, temporaries_in
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -75,14 +75,13 @@ class Bench:
         return raised.value
 
     def leftovers(self) -> list[Path]:
-        return list((self.folder / "tmp").iterdir())
+        return temporaries_in(self.final.parent)
 
 
 @asynccontextmanager
 async def open_bench(
     folder: Path, *, timeout_seconds: float = 5.0, guard: AddressGuard | None = None
 ) -> AsyncIterator[Bench]:
-    (folder / "tmp").mkdir()
     settings = Settings(shard_count=1, download_timeout_seconds=timeout_seconds)
     guard = guard or AddressGuard(())
     client = open_client(settings, settings.share(0), guard)
@@ -90,7 +89,7 @@ async def open_bench(
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
         permits = Permits((), lambda message: note(permits, messages, message))
-        yield Bench(Downloader(client, disk, folder / "tmp", limits, permits, guard), folder, messages)
+        yield Bench(Downloader(client, disk, "shard-000", limits, permits, guard), folder, messages)
         await client.aclose()
 
 
@@ -485,13 +484,12 @@ async def test_a_public_name_that_resolves_inside(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tmp").mkdir()
     real_write, real_writev = os.write, os.writev
     monkeypatch.setattr(os, "write", lambda descriptor, content: real_write(descriptor, content[:1000]))
     monkeypatch.setattr(
         os, "writev", lambda descriptor, pieces: real_writev(descriptor, [b"".join(pieces)[:7001] or b""])
     )
-    body = Body(tmp_path / "tmp", tmp_path / "paper.pdf", 10**9)
+    body = Body("me", tmp_path / "paper.pdf", 10**9)
     sizes = [1, 7000, 10_000, 3, *[8] * 5000]
     place = 0
     for size in sizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from rpa_shard.cli import main
+from rpa_shard.fetch.download import local_part
 from rpa_shard.intake.adding import Adder, AddResult
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
 from rpa_shard.intake.errors import IntakeError
@@ -302,8 +304,8 @@ def test_the_catalogue_during_a_run(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
     path.write_text(json.dumps(row("2401.00001")))
     with Adder(folder, Layout(200, 1), 0, AddResult(print)) as adder:
-        adder.add_snapshot(path, Filter(), None)
-        adder.add_snapshot(path, Filter(), None)
+        adder.add_snapshots([path], Filter(), None)
+        adder.add_snapshots([path], Filter(), None)
     assert reader.whereabouts("2401.00001") == Whereabouts(version="2")
     reader.close()
     with engine_of(folder).open_catalogue() as catalogue:
@@ -328,3 +330,22 @@ def test_a_file_that_is_not_a_catalogue(tmp_path: Path) -> None:
 def test_versions_come_off() -> None:
     ids = ("2401.00001v2", "2401.00001", "hep-th/9901001v12", "https://x/av1")
     assert [without_version(each) for each in ids] == ["2401.00001", "2401.00001", "hep-th/9901001", "https://x/av1"]
+
+
+def test_an_archive_whose_path_is_not_text(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    archive = tmp_path / os.fsdecode(b"caf\xe9 %41.tar")
+    with tarfile.open(archive, "w") as tar:
+        info = tarfile.TarInfo("2401/2401.00001.pdf")
+        info.size = 4
+        tar.addfile(info, io.BytesIO(b"%PDF"))
+    result = AddResult(print)
+    with Adder(folder, Layout(200, 1), 0, result) as adder:
+        for _ in range(2):
+            adder.add_archives([archive], [])
+    assert (result.added, result.known, result.invalid) == (1, 1, 0)
+    with engine_of(folder).open_catalogue() as catalogue:
+        assert catalogue is not None
+        found = catalogue.whereabouts("2401.00001").tar_url
+    assert found is not None
+    assert local_part(found) == (archive, 512, 4)

@@ -48,7 +48,7 @@ def write_paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
     files = files_of(folder.papers, parse(paper_id))
     pages = (Page(paper_id),)
     extraction = make(Document(pages, "pdfium", "5"), measure(pages))
-    return {**write_finished(files, folder.root, paper_id, extraction), "attempts": 1}
+    return {**write_finished(files, paper_id, extraction), "attempts": 1}
 
 
 def end_of(folder: DataFolder, number: int, claim: Claim) -> Outcome | None:

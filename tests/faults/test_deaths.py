@@ -204,7 +204,7 @@ def test_a_paper_whose_processes_are_killed_from_outside_is_not_blamed(rig: Rig,
 
 def test_a_shard_that_dies_at_its_start_stops_the_run_with_the_cause(rig: Rig) -> None:
     rig.run("add", "2401.00001")
-    (rig.root / "tmp").write_text("in the way")
+    rig.environment["RPA_SHARD_FAILPOINTS"] = "open_store=EIO"
     code, _, errors = rig.run("run", CRASH_LOOP_DEATHS="3")
     assert code == 3
     assert "stopped: shards died 4 times within a minute, last: exit code 1" in errors

@@ -27,7 +27,7 @@ class Usage(NamedTuple):
 def test_a_pause_begins_and_ends_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = iter((1000, 499, 400, 510, 540, 551, 500, 499))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 0, next(free)))
-    watch = DiskWatch(tmp_path, 500)
+    watch = DiskWatch([tmp_path], 500)
     seen = [(watch.look(), watch.paused) for _ in range(8)]
     assert [paused for _, paused in seen] == [False, True, True, True, True, False, False, True]
     assert [changed for changed, _ in seen] == [False, True, False, False, False, True, False, True]

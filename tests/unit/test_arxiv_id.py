@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -112,3 +113,31 @@ def test_whatever_is_accepted_is_stable_and_stays_inside(text: str) -> None:
 def test_every_new_id_is_its_own_canonical_form(yymm: int, number: int, version: int | None) -> None:
     text = f"{yymm:04}.{number:05}" + (f"v{version}" if version else "")
     assert parse(text).canonical == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9.pdf",
+        b"new\nline.pdf",
+        b"\xff\xfe?#%41.pdf",
+        b" .pdf",
+        "\u00e9\u4e2d.pdf".encode(),
+        b"n" * 251 + b".pdf",
+    ],
+)
+def test_a_path_may_have_any_bytes(name: bytes) -> None:
+    paper = parse(os.fsdecode(b"/papers/" + name))
+    assert paper.kind == "file"
+    assert paper.canonical.isascii()
+    assert os.fsencode(local_path(paper)) == b"/papers/" + name
+    assert parse(paper.canonical) == paper
+    assert paper.file_stem.isascii()
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.org/caf\udce9.pdf", "a\0b.pdf", "~nobody-of-this-name/x.pdf", "2401\udce9"]
+)
+def test_bytes_that_name_no_paper_are_refused(text: str) -> None:
+    with pytest.raises(InvalidIdError):
+        parse(text)

@@ -55,6 +55,15 @@ def test_add_takes_pdfs_that_exist(tmp_path: Path, capsys: Captured) -> None:
     assert "other.pdf: no such file" in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_looked_for_stops_no_other(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "loop.pdf").symlink_to("loop.pdf")
+    given = [str(tmp_path / f"{'n' * 300}.pdf"), str(tmp_path / "loop.pdf"), str(tmp_path), "/dev/null", "2401.00001"]
+    assert main(["add", *given]) == 1
+    output, errors = capsys.readouterr()
+    assert output == "added 1, already known 0, invalid 4\n"
+    assert "File name too long" in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

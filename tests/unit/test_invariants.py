@@ -39,6 +39,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import completed, failed, reclaimed, suspected
 from rpa_shard.store.rows import HistoryLine, PaperRow
 from rpa_shard.system.failpoints import parse
+from rpa_shard.system.files import open_temporary, temporary_of
 from rpa_shard.testing.arrivals import Arrival, read_arrivals
 
 ID = "2401.00001"
@@ -237,8 +238,7 @@ async def test_a_folder_that_lost_and_left_things(tmp_path: Path) -> None:
         assert [each.invariant for each in artifacts(folder, ledger)] == ["I3", "I3"], "text and record are missing"
         assert accounts(ledger) == []
         assert known_results(ledger) == {(claim.paper_id, "prep"): json.dumps(result, sort_keys=True)}
-    (folder.root / "tmp" / "shard-000").mkdir(parents=True)
-    (folder.root / "tmp" / "shard-000" / "1-1.pdf").touch()
+    open_temporary(half := temporary_of("shard-000", folder.papers / "2401" / "2401.00009.pdf")).close()
     child = subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()"],
         env={"RPA_V2_DATA_DIR": str(folder.root)},
@@ -249,7 +249,7 @@ async def test_a_folder_that_lost_and_left_things(tmp_path: Path) -> None:
     child.stdout.readline()
     assert {each.what for each in leftovers(folder)} == {
         f"process {child.pid} is still running",
-        "tmp/shard-000/1-1.pdf was left behind",
+        f"{half.relative_to(folder.root)} was left behind",
     }
     child.communicate()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import httpx
@@ -51,6 +52,15 @@ async def test_over_http(shelf: Path) -> None:
         ids = (await client.get(f"{mirror.url}/ids")).text.split("\n")
         assert ids[:4] == ["2401.00001", "2401.00002v1", "2401.00002v3", "hep-th/9901001"]
         assert ids[4].startswith(f"{mirror.url}/pdf/my")
+
+
+async def test_names_that_are_not_text(shelf: Path) -> None:
+    Path(shelf, os.fsdecode(b"caf\xe9.pdf")).write_bytes(b"%PDF-1.5 caf")
+    async with Mirror(shelf) as mirror, httpx.AsyncClient() as client:
+        ids = (await client.get(f"{mirror.url}/ids")).text.splitlines()
+        assert len(ids) == 6
+        assert f"{mirror.url}/pdf/caf%E9" in ids
+        assert (await client.get(f"{mirror.url}/pdf/caf%E9")).content == b"%PDF-1.5 caf"
 
 
 async def test_new_files_are_found(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ from rpa_shard.store.outcome import completed, failed
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.system.clock import Moment
-from rpa_shard.system.files import Fingerprint, fingerprint_of
+from rpa_shard.system.files import Fingerprint, fingerprint_of, open_temporary, temporary_of
 from tests.finished import write_finished
 from tests.statuses import host_status, run_status, shard_report, shard_status
 
@@ -80,11 +80,9 @@ async def folder(tmp_path: Path) -> DataFolder:
 
 def write_paper(folder: DataFolder) -> dict[str, Any]:
     files = files_of(folder.papers, parse(DONE))
-    temporaries = folder.root / "tmp"
-    temporaries.mkdir()
     pages = (Page("Slow ﬁsh\nclocks"),)
     extraction = replace(make(Document(pages, "pdfium", "5"), measure(pages)), references=REFERENCES)
-    return write_finished(files, temporaries, DONE, extraction)
+    return write_finished(files, DONE, extraction)
 
 
 @pytest.fixture
@@ -140,7 +138,7 @@ def test_each_damage_is_named_and_can_be_fixed(
 
 
 def test_leftovers_are_reported_but_are_no_difference(folder: DataFolder, ledger: Ledger) -> None:
-    (folder.root / "tmp" / "1-1.pdf").touch()
+    open_temporary(temporary_of("shard-000", folder.papers / "2401" / "2401.00009.pdf")).close()
     found = verify(folder, ledger)
     assert (found.clean, found.leftovers) == (True, 1)
 

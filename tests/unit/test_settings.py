@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +20,6 @@ def settings(**environment: str) -> Settings:
     return Settings.from_environment({f"RPA_V2_{name}": value for name, value in environment.items()})
 
 
-@pytest.fixture
-def few_descriptors() -> Iterator[int]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
-    yield 300
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_defaults_are_possible_anywhere() -> None:
     assert Settings.from_environment({}).shard_count == usable_cores()
 
@@ -46,6 +36,7 @@ def test_defaults_are_possible_anywhere() -> None:
         ("LEASE_TTL_SECONDS", "nan", "a number from"),
         ("HTTP_MAX_KEEPALIVE", "257", "at most RPA_V2_HTTP_MAX_CONNECTIONS=256"),
         ("KEEP_PDF", "yes", "0 or 1"),
+        ("DATA_DIR", "~nobody-of-this-name/data", "a folder"),
         ("SOURCES", "https://example.org/same-for-all.pdf", "URL templates"),
         ("SOURCES", "ftp://example.org/{id}", "URL templates"),
         ("SOURCES", "https://example.org/{yymm}.pdf", "at least the id, name or number"),
@@ -69,12 +60,6 @@ def test_policies_as_slow_as_one_likes_and_faster_only_on_purpose() -> None:
     assert settings(HOST_POLICY="arxiv.org=40/1@8", FASTER_THAN_PUBLISHED="1").host_policies[0].requests == 40
     with pytest.raises(SettingsError, match="published rate"):
         settings(HOST_POLICY="ArXiv.org.=40/1@8")
-
-
-def test_more_descriptors_than_allowed(few_descriptors: int) -> None:
-    with pytest.raises(SettingsError, match=r"RPA_V2_HTTP_MAX_CONNECTIONS=256: .*`ulimit -n` allows 300"):
-        settings(SHARD_COUNT="1")
-    assert settings(SHARD_COUNT="4").share(0).descriptors < few_descriptors
 
 
 def test_a_computed_shard_count_gives_way_to_few_workers() -> None:

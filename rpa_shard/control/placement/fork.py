@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -33,6 +32,7 @@ from rpa_shard.shard.process import run_shard
 from rpa_shard.system.logs import log_to
 from rpa_shard.system.memory import oom_kills
 from rpa_shard.system.processes import born
+from rpa_shard.system.streams import settle_streams
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +162,7 @@ class ForkPlacement:
                 definition.warm_up(settings)
         ours, theirs = socket.socketpair()
         gc.freeze()  # these objects are shared with the child; its collector must not touch them, which would copy them
-        sys.stdout.flush()
-        sys.stderr.flush()
+        settle_streams()
         pid = os.fork()
         if pid == 0:
             siblings = [shard.control for shard in self._shards if shard.is_open]
@@ -204,8 +203,7 @@ class ForkPlacement:
                 last.setblocking(False)
                 last.send(encode(Broke(describe(error))))
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            settle_streams()
             os._exit(code)
 
 

@@ -62,7 +62,7 @@ def export(
     else:
         with opened(out) as file:
             for piece in _pieces(rows, format):
-                file.write(piece.encode())
+                file.write(piece.encode(errors="backslashreplace"))
     if out != STANDARD_OUTPUT:
         done.size_bytes = out.stat().st_size
     return done

@@ -14,7 +14,8 @@ from typing import IO, cast
 
 import zstandard
 
-from rpa_shard.system.files import replacing
+from rpa_shard.system.files import real_path, replacing
+from rpa_shard.system.streams import discard_from_now_on
 
 STANDARD_OUTPUT = Path("-")
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
@@ -28,8 +29,14 @@ class ExportError(Exception):
 def opened(out: Path) -> Iterator[IO[bytes]]:
     """The stream to write to, compressed by the name's ending; `out` appears when the block ends well."""
     if out == STANDARD_OUTPUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            discard_from_now_on(sys.stdout)
+            raise ExportError(f"standard output cannot be written: {error.strerror}") from None
         return
     with complete(out) as file:
         if out.suffix == ".gz":
@@ -44,9 +51,13 @@ def opened(out: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def complete(out: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under the name `out` when the block ends well. Raises ExportError."""
+    """A file that appears under the name `out` when the block ends well. Raises ExportError.
+
+    A device or a pipe is written to; a link stays, and the file that it leads to is replaced.
+    """
     try:
-        with replacing(out) as file:
+        final = real_path(out)
+        with replacing(final) if final.is_file() or not final.exists() else final.open("wb") as file:
             yield file
     except OSError as error:
         raise ExportError(f"{out} cannot be written: {error.strerror}") from None

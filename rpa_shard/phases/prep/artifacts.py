@@ -15,7 +15,7 @@ from typing import Any
 
 from rpa_shard.model.arxiv_id import PaperId
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.files import fingerprint_of_file, replacing, sync_folder, temporary_in
+from rpa_shard.system.files import fingerprint_of_file, replacing, sync_folder, temporary_of
 
 # From a paper's folder up to the data folder: `papers/url/0f`.
 LEVELS_OF_FOLDERS = 3
@@ -58,20 +58,20 @@ def sync_names(folder: Path) -> None:
         _named.add(folder)
 
 
-def write_durably(content: bytes, temporaries: Path, final: Path) -> None:
+def write_durably(content: bytes, writer: str, final: Path) -> None:
     """Writes `final` complete or not at all. The caller syncs its folder."""
-    with replacing(final, temporary=temporary_in(temporaries, final.suffix)) as file:
+    with replacing(final, temporary=temporary_of(writer, final)) as file:
         reach("write_artifact")
         file.write(content)
         file.flush()
         reach("sync_artifact")
 
 
-def write_artifacts(files: PaperFiles, temporaries: Path, text: bytes, record: Mapping[str, Any]) -> bytes:
-    """Writes text and record, in this order, durably; returns the record's bytes."""
+def write_artifacts(files: PaperFiles, writer: str, text: bytes, record: Mapping[str, Any]) -> bytes:
+    """Writes text and record, in this order, durably; returns the record's bytes. `writer` names who writes."""
     content = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-    write_durably(text, temporaries, files.text)
-    write_durably(content, temporaries, files.record)
+    write_durably(text, writer, files.text)
+    write_durably(content, writer, files.record)
     reach("sync_folder")
     sync_names(files.record.parent)
     return content

@@ -5,7 +5,6 @@ Guarantee: what a runner opens is closed when its shard ends, whatever happens. 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 
@@ -31,16 +30,14 @@ from rpa_shard.system.threads import background_threads
 async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
     """The runner of one shard."""
     settings, share, run = context.settings, context.share, context.folder.run
-    temporaries = run.temporary(context.number)
-    shutil.rmtree(temporaries, ignore_errors=True)  # what a killed predecessor left
-    temporaries.mkdir(parents=True)
+    writer = f"shard-{context.number:03d}"
+    context.folder.remove_half_written(writer)  # what a killed predecessor left
     rules = ExtractionRules(
         settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
     )
     limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, settings.min_bytes_per_second)
     guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
     async with AsyncExitStack() as opened:
-        opened.callback(shutil.rmtree, temporaries, ignore_errors=True)
         breadcrumb = opened.enter_context(closing(Breadcrumb(run.breadcrumb_file(context.number))))
         catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
         disk = opened.enter_context(background_threads("disk", share.io_threads))
@@ -50,7 +47,7 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
         yield PrepRunner(
             context.folder.papers,
             settings.sources,
-            Downloader(client, disk, temporaries, limits, context.permits, guard),
+            Downloader(client, disk, writer, limits, context.permits, guard),
             pool,
             catalogue,
             {DOWNLOAD: share.download_concurrency, EXTRACT: share.extract_concurrency},

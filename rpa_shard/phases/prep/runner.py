@@ -165,7 +165,7 @@ class PrepRunner:
             download_seconds=fetched.download_seconds,
             extract_seconds=seconds,
         )
-        content = write_artifacts(files, self._downloader.temporaries, text, record)
+        content = write_artifacts(files, self._downloader.writer, text, record)
         reach("after_artifacts")
         if not self._keep_pdf:
             files.pdf.unlink(missing_ok=True)

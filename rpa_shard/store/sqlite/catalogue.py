@@ -7,6 +7,7 @@ the sources, and records have no metadata.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -31,9 +32,10 @@ class SQLiteCatalogue:
 
     def add_members(self, archive: Path, members: Iterable[Member]) -> None:
         """Notes where papers lie in `archive`, an absolute path."""
+        path = os.fsencode(archive)
         with transaction_on(self._connection, self._path) as connection:
-            connection.execute(catalogue_query("add_archive"), {"path": str(archive)})
-            (number,) = connection.execute(catalogue_query("archive_number"), {"path": str(archive)}).fetchone()
+            connection.execute(catalogue_query("add_archive"), {"path": path})
+            (number,) = connection.execute(catalogue_query("archive_number"), {"path": path}).fetchone()
             rows = (
                 {
                     "id": member.paper_id,

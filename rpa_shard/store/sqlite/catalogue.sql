@@ -24,12 +24,12 @@ CREATE TABLE metadata (
 ) STRICT;
 
 -- name: add_archive
--- Record an archive, unless it is known.
-INSERT INTO archives (path) VALUES (:path) ON CONFLICT (path) DO NOTHING;
+-- Record an archive, unless it is known. Its path is given as bytes, which need not be text.
+INSERT INTO archives (path) VALUES (CAST(:path AS TEXT)) ON CONFLICT (path) DO NOTHING;
 
 -- name: archive_number
 -- The number of an archive.
-SELECT number FROM archives WHERE path = :path;
+SELECT number FROM archives WHERE path = CAST(:path AS TEXT);
 
 -- name: add_member
 -- Where a paper's PDF lies in an archive.
@@ -42,7 +42,7 @@ INSERT OR REPLACE INTO metadata (id, title, authors, abstract, categories, doi, 
 
 -- name: member
 -- Archive, offset and size of a paper's PDF.
-SELECT path, offset_bytes, size_bytes FROM members JOIN archives ON number = archive WHERE id = :id;
+SELECT CAST(path AS BLOB) AS path, offset_bytes, size_bytes FROM members JOIN archives ON number = archive WHERE id = :id;
 
 -- name: version
 -- The latest version that the snapshot knows.

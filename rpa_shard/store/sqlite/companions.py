@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rpa_shard.system.files import real_path
+
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log of the database at `path`."""
-    return path.with_name(path.name + "-wal")
+    """The write-ahead log of the database at `path`, which SQLite keeps beside the file itself, not beside a link."""
+    file = real_path(path)
+    return file.with_name(file.name + "-wal")
 
 
 def companions_of(path: Path) -> tuple[Path, Path]:
     """The log and its index."""
-    return log_of(path), path.with_name(path.name + "-shm")
+    file = real_path(path)
+    return log_of(file), file.with_name(file.name + "-shm")
 
 
 def with_companions(path: Path) -> tuple[Path, ...]:

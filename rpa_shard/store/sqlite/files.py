@@ -69,7 +69,8 @@ class SQLiteFiles:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{self.manifest_file} cannot be read: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise StoreError(f"{self.manifest_file} cannot be read: {why}") from None
         try:
             content = json.loads(text)
             version = int(content["format"])

@@ -19,9 +19,10 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on
+from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
 from rpa_shard.store.sqlite.upgrade import upgrade_if_older
 from rpa_shard.system.file_systems import refuse_network_file_system
 
@@ -31,7 +32,7 @@ PAGE_ROWS = 1000
 class SQLiteLedger:
     """The shard files of one folder, as `rpa_shard.store.protocol.Ledger`. Made by `open_ledger`."""
 
-    def __init__(self, files: SQLiteFiles, layout: Layout, connections: Sequence[sqlite3.Connection]) -> None:
+    def __init__(self, files: SQLiteFiles, layout: Layout, connections: Connections) -> None:
         self._files = files
         self._layout = layout
         self._connections = connections
@@ -67,7 +68,7 @@ class SQLiteLedger:
         papers = 0
         for shard in range(self.layout.shards):
             if except_archived and catalogue.exists():
-                self._read(shard, "attach_catalogue", path=str(catalogue))
+                self._read(shard, "attach_catalogue", path=uri_of(catalogue))
                 papers += self._read(shard, "count_arxiv_papers_not_archived", **wanted)[0][0]
                 self._read(shard, "detach_catalogue")
             else:
@@ -201,10 +202,9 @@ def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iter
         stored = files.read_manifest()
         if stored is None or stored.moving_to is not None:
             raise StoreError(f"a resize of {files.root} was cut short: `run` finishes it")
-        connections = [
-            opened.enter_context(closing(open_shard_file(files.shard_file(shard))))
-            for shard in range(stored.layout.shards)
-        ]
+        connections = opened.enter_context(closing(Connections(files)))
+        for shard in range(stored.layout.shards):
+            connections[shard]  # a file that cannot be used is reported at once
         yield SQLiteLedger(files, stored.layout, connections)
 
 
@@ -213,11 +213,13 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
 
     Raises StoreError.
     """
-    refuse_network_file_system(files.root)
+    for folder in (files.root, files.shard_file(0).parent):
+        refuse_network_file_system(folder)
     try:
         files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{files.root} cannot be used as data folder: {error.strerror}") from None
+        why = "a link to nowhere" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {why}") from None
     with files.exclusive():
         stored = files.read_manifest()
         if stored is None:

@@ -19,7 +19,7 @@ from rpa_shard.store.sqlite.companions import remove_with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import transaction
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.shard_file import damaged, open_shard_file
+from rpa_shard.store.sqlite.shard_file import damaged, open_shard_file, uri_of
 from rpa_shard.system.failpoints import reach
 
 BATCH_PAPERS = 20_000
@@ -90,7 +90,7 @@ def _page(connection: sqlite3.Connection, files: SQLiteFiles, shard: int, after:
 
 def _move_batch(connection: sqlite3.Connection, files: SQLiteFiles, shard: int, home: int, papers: list[str]) -> None:
     ids = {"ids": json.dumps(papers)}
-    connection.execute("ATTACH ? AS destination", (str(files.shard_file(home)),))
+    connection.execute("ATTACH ? AS destination", (uri_of(files.shard_file(home)),))
     try:
         # Committed separately: a transaction over two files in WAL mode is not atomic if the power fails between them.
         with transaction(connection, files, home):

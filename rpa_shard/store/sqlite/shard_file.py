@@ -1,8 +1,9 @@
 """Opening our SQLite files, a shard's or the catalogue, in the same way everywhere.
 
 Guarantee: a file that is not ours, has a newer format, has an older one and is not yet upgraded, or is damaged, is
-refused with one clear line and left unchanged; a new file is made complete or not at all. Limit: damage deep inside a
-file is noticed only when it is read.
+refused with one clear line and left unchanged; a new file is made complete or not at all; where we may not write, the
+file can be read. Limit: damage deep inside a file is noticed only when it is read; where we may not write, a run that
+somebody else starts while we read may make us see damage that is none.
 
 Nothing but SQLite may open such a file: when a process closes any descriptor of a file, POSIX drops all locks that
 the process holds on it, SQLite's too, and another process may then take away the log that this one still writes to.
@@ -10,6 +11,7 @@ the process holds on it, SQLite's too, and another process may then take away th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.model.errors import StoreError
+from rpa_shard.store.sqlite.companions import companions_of, log_of
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
+from rpa_shard.system.files import real_path
 
 SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
 # How long a statement waits for another process's short write, such as an `add` during a run.
@@ -29,6 +33,10 @@ _REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
 
 class OlderFormatError(StoreError):
     """The file has an older format and must be upgraded first (`rpa_shard.store.sqlite.upgrade`)."""
+
+
+class FullDiskError(StoreError):
+    """The disk has no room for what SQLite needs beside the file."""
 
 
 class DamagedFileError(StoreError):
@@ -48,21 +56,33 @@ SHARD_FILE = FileKind(0x52504153, SHARD_FORMAT, schema)
 CATALOGUE_FILE = FileKind(0x52504143, CATALOGUE_FORMAT, catalogue_schema)
 
 
-def open_shard_file(path: Path, *, create: bool = False, older: bool = False) -> sqlite3.Connection:
+def open_shard_file(
+    path: Path, *, create: bool = False, older: bool = False, only_to_read: bool = False
+) -> sqlite3.Connection:
     """A shard file; with `older` also one of an older format. Raises StoreError."""
-    return open_file(path, SHARD_FILE, create=create, older=older)
+    return open_file(path, SHARD_FILE, create=create, older=older, only_to_read=only_to_read)
 
 
 def open_file(
-    path: Path, kind: FileKind, *, create: bool = False, older: bool = False, any_thread: bool = False
+    path: Path,
+    kind: FileKind,
+    *,
+    create: bool = False,
+    older: bool = False,
+    any_thread: bool = False,
+    only_to_read: bool = False,
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode with named rows. Raises StoreError."""
-    mode = "rwc" if create else "rw"
+    """A connection in autocommit mode with named rows. Raises StoreError (FullDiskError)."""
     if rebuilt(path).exists():
         raise StoreError(f"the repair of {path} was cut short: `rpa-shard repair` finishes it")
+    if only_to_read:
+        uri = _uri_to_read(path, log_of(path))
+    else:
+        only_to_read = may_only_be_read(path)
+        uri = f"{path.absolute().as_uri()}?mode=rwc" if create and not only_to_read else uri_of(path)
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
+            uri,
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -71,8 +91,9 @@ def open_file(
         connection.row_factory = sqlite3.Row
         try:
             _check_format(connection, path, kind, create=create, older=older)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            if not only_to_read:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
@@ -105,6 +126,16 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
         return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
+    if is_full(error):
+        return FullDiskError(f"{path} cannot be used: {error}: its disk seems to be full")
+    if _code(error) == sqlite3.SQLITE_READONLY and not may_only_be_read(path):
+        return FullDiskError(f"{path} cannot be written: its disk was full when it was opened")
+    if _code(error) == sqlite3.SQLITE_CANTOPEN and may_only_be_read(path) and log_of(path).exists():
+        return StoreError(
+            f"{path} has a log, {log_of(path)}, that is read only where it may be written: copy both there"
+        )
+    if _code(error) == sqlite3.SQLITE_READONLY:
+        return StoreError(f"{path} may only be read here: `status`, `show`, `verify`, `plan` and `export` work")
     if _code(error) == sqlite3.SQLITE_CORRUPT or any(word in str(error) for word in _NONSENSE):
         return damaged_because(path, str(error))
     return StoreError(f"{path} cannot be used: {error}")
@@ -149,12 +180,32 @@ def _missing(path: Path) -> StoreError:
     return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_REPAIR}")
 
 
+def may_only_be_read(path: Path) -> bool:
+    """Whether the file exists, but we may not write it, or not in its folder, where SQLite keeps its log."""
+    return path.exists() and not (os.access(path, os.W_OK) and os.access(real_path(path).parent, os.W_OK))
+
+
+def uri_of(path: Path) -> str:
+    """How SQLite opens an existing file: to read and write, or only to read where we may not write."""
+    return _uri_to_read(path, *companions_of(path)) if may_only_be_read(path) else f"{path.absolute().as_uri()}?mode=rw"
+
+
+def _uri_to_read(path: Path, *needed: Path) -> str:
+    """As `uri_of`, only to read; with those companions that hold something."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    if any(each.exists() and each.stat().st_size for each in needed):
+        return uri
+    # SQLite would make an index beside the file; without a log it needs none if it may take the file to stay as it is.
+    return f"{uri}&immutable=1"
+
+
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing, whatever the file is. Raises sqlite3.Error.
 
     A connection that may write copies the log into the file when it closes, and the file may be damaged.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    uri = uri_of(path) if may_only_be_read(path) else f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True)
     connection.row_factory = sqlite3.Row
     return connection
 

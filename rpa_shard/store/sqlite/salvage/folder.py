@@ -14,7 +14,7 @@ from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.companions import with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.salvage.aside import new_folder_aside
+from rpa_shard.store.sqlite.salvage.aside import move_aside, new_folder_aside
 from rpa_shard.store.sqlite.salvage.rebuild import CUT_SHORT, find_damage, finish, ids_in, repair_file
 from rpa_shard.store.sqlite.shard_file import DamagedFileError
 
@@ -62,5 +62,5 @@ def _put_catalogue_aside(files: SQLiteFiles) -> Path | None:
         aside = new_folder_aside(files)
         for each in with_companions(files.catalogue_file):
             if each.exists():
-                each.replace(aside / each.name)
+                move_aside(each, aside)
         return aside / files.catalogue_file.name

@@ -12,7 +12,6 @@ The caller holds the run lock and the layout lock.
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,12 +27,14 @@ from rpa_shard.store.sqlite.companions import companions_of, remove_with_compani
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import check_row
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.salvage.aside import new_folder_aside
+from rpa_shard.store.sqlite.salvage.aside import copy_aside, new_folder_aside
 from rpa_shard.store.sqlite.salvage.pages import records_of
 from rpa_shard.store.sqlite.salvage.rows import Row, Salvage, blank_row, salvage
 from rpa_shard.store.sqlite.shard_file import (
     SHARD_FILE,
+    damaged,
     identity_of,
+    is_full,
     newer_format,
     open_shard_file,
     open_to_read,
@@ -62,6 +63,8 @@ def find_damage(path: Path) -> str | None:
         with closing(open_to_read(path)) as connection:
             return _damage_inside(connection, path)
     except sqlite3.Error as error:
+        if is_full(error):
+            raise damaged(path, error) from None
         return str(error)
 
 
@@ -194,9 +197,7 @@ def _keep(files: SQLiteFiles, path: Path) -> Path | None:
     aside = new_folder_aside(files)
     for file in with_companions(path):
         if file.exists():
-            copy = aside / file.name
-            shutil.copy2(file, copy)
-            sync_file(copy)
+            copy_aside(file, aside)
     for each in (aside, aside.parent, files.root):
         sync_folder(each)
     return aside / path.name
