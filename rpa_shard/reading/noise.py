@@ -61,7 +61,7 @@ FEW_CHARACTERS, SAMPLE_CHARACTERS = 60, 400
 SURELY_LIKELY_SHARE = 0.04
 # A share that proves noise, and how many there must be at least.
 DAMAGED_SHARE = 0.2
-SPOILED_SHARE, MIN_SPOILED, MAX_CHARACTERS_A_WORD = 0.2, 10, 14
+SPOILED_SHARE, MIN_SPOILED, MAX_CHARACTERS_A_WORD = 0.25, 10, 14
 GLYPH_NAMES_SHARE = 0.4
 # So many pairs of letters may be unlikely, and this many more because few pairs prove little.
 UNLIKELY_SHARE, UNLIKELY_ALLOWED = 0.085, 5
