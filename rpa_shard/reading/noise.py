@@ -39,6 +39,8 @@ _NO_WORD = re.compile("[ACDEFGHIKLMNPQRSTVWY]{8,}|[ACGTUN]{4,}|[acgtun]{8,}|[A-Z
 _SIGNS = re.compile(r"[!-'*+/:-@\\^-`{-~¡-©«-±´-¹»-¿×÷\u2500-\u27bf\0-\x08\x0e-\x1f-]")
 _SIGNS_OF_FORMULAS = frozenset("*+/:;<=>^_{|}~\xb1\xd7\xf7-")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_SIGN_INSIDE = re.compile(r"\S[!\"#$%&;:<>?@\\*](?=\S\S)")
+_NUMBERS = re.compile(r"[\d.,:%()/+-]+")
 _REPEATED = re.compile(r"(\S)(?:\s?\1){2,}")
 _ALONE = re.compile(r"(?<!\S)(?:[^\s.]\s+){6,}")
 _OTHER_SCRIPTS = re.compile("[\u0590-\u0e7f\u4e00-\u9fff\uac00-\ud7af]")
@@ -58,7 +60,7 @@ _BACKWARDS = (" eht ", " dna ", " fo ")
 CHARACTERS_A_COMMON_WORD = 90
 # How much of each quarter of a page is looked at: first a little.
 FEW_CHARACTERS, SAMPLE_CHARACTERS = 60, 400
-SURELY_LIKELY_SHARE = 0.04
+LIKELY_SHARE, MIN_PAIRS_SHARE = 0.04, 0.4
 # A share that proves noise, and how many there must be at least.
 DAMAGED_SHARE = 0.2
 SPOILED_SHARE, MIN_SPOILED, MAX_CHARACTERS_A_WORD = 0.25, 10, 14
@@ -69,6 +71,7 @@ SIGNS_SHARE, MIN_SIGNS, MIN_KINDS_OF_SIGNS = 0.55, 30, 6
 MIN_SIGNS_SHARE = 0.05
 # Signs that formulas hardly have are noise where so few letters are in words.
 ODD_SIGNS_SHARE, WORDS_SHARE = 0.06, 0.22
+STRANGE_SHARE, MIN_TOKENS = 0.25, 30
 ALONE_SHARE, MIN_LETTERS, MIN_ALPHABET, MAX_SAME_LETTERS = 0.6, 150, 10, 3
 MAX_BLOCKS = 8
 MIN_SCRIPT_LETTERS = 100
@@ -86,9 +89,19 @@ def damaged_characters(text: str) -> int:
 
 def is_noise(text: str, damaged: int = 0) -> bool:
     """Whether a page's text, which has so many damaged characters, is noise rather than words, numbers or formulas."""
-    if damaged * 50 <= len(text) and (_is_english(text) or _has_likely_words(_sample(text, FEW_CHARACTERS))):
+    if damaged * 50 <= len(text) and _is_english(text):
+        return False
+    if " eht " in text and _is_backwards(text):
+        return True
+    if damaged * 50 <= len(text) and _has_likely_words(_sample(text, FEW_CHARACTERS)):
         return False
     sample = _sample(text, SAMPLE_CHARACTERS)
+    words = (word for word in set(_ALPHABETIC.findall(sample)) if _NO_WORD.fullmatch(word) is None)
+    unlikely, pairs = unlikely_pairs(words)
+    if unlikely > UNLIKELY_SHARE * pairs + UNLIKELY_ALLOWED:
+        return True
+    if not damaged and sample.isascii() and pairs > MIN_PAIRS_SHARE * len(sample):
+        return False
     return any(rule(sample) for rule in _RULES)
 
 
@@ -117,13 +130,7 @@ def _has_likely_words(sample: str) -> bool:
     if not sample.isascii() and _MISREAD_CHARACTERS.search(sample):
         return False
     unlikely, pairs = unlikely_pairs(set(_ALPHABETIC.findall(sample)))
-    return pairs > FEW_CHARACTERS and unlikely < SURELY_LIKELY_SHARE * pairs
-
-
-def _has_unlikely_words(sample: str) -> bool:
-    words = set(_ALPHABETIC.findall(sample))
-    unlikely, pairs = unlikely_pairs(word for word in words if _NO_WORD.fullmatch(word) is None)
-    return unlikely > UNLIKELY_SHARE * pairs + UNLIKELY_ALLOWED
+    return pairs > FEW_CHARACTERS and unlikely <= LIKELY_SHARE * pairs + 1
 
 
 def _has_spoiled_words(sample: str) -> bool:
@@ -151,6 +158,17 @@ def _is_signs(sample: str) -> bool:
     odd = [count for sign, count in found.items() if sign not in _SIGNS_OF_FORMULAS]
     words = sum(map(len, _WORD.findall(sample)))
     return bool(odd) and sum(odd) - max(odd) > ODD_SIGNS_SHARE * characters and words < WORDS_SHARE * characters
+
+
+def _has_strange_tokens(sample: str) -> bool:
+    """Whether signs stand inside of most of what is between blanks, and there are hardly any words."""
+    tokens = [token for token in sample.split() if len(token) > 3]
+    if len(tokens) < MIN_TOKENS:
+        return False
+    if sum(map(len, _WORD.findall(sample))) > WORDS_SHARE * sum(map(len, sample.split())):
+        return False
+    strange = sum(_SIGN_INSIDE.search(token) is not None and not _NUMBERS.fullmatch(token) for token in tokens)
+    return strange > STRANGE_SHARE * len(tokens)
 
 
 def _is_scattered(sample: str) -> bool:
@@ -189,16 +207,15 @@ def _has_unlikely_letters(sample: str) -> bool:
     return False
 
 
-def _is_backwards(sample: str) -> bool:
-    return " eht " in sample and sum(map(sample.count, _BACKWARDS)) * 2 * CHARACTERS_A_COMMON_WORD > len(sample)
+def _is_backwards(text: str) -> bool:
+    return sum(map(text.count, _BACKWARDS)) * 2 * CHARACTERS_A_COMMON_WORD > len(text)
 
 
 _RULES: tuple[Callable[[str], bool], ...] = (
-    _has_unlikely_words,
     _has_spoiled_words,
     _is_signs,
+    _has_strange_tokens,
     _is_scattered,
     _is_glyph_names,
     _has_unlikely_letters,
-    _is_backwards,
 )
