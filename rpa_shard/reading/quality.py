@@ -69,10 +69,13 @@ class Quality:
         return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORD_SHARE and not self.garbled
 
     @property
-    def rank(self) -> tuple[bool, bool, int, float, float]:
-        """Greater is better: decides between two engines' texts. Length does not count."""
-        bad = (self.garbled_share or 0.0, self.damaged_share or 0.0)
-        return not self.garbled, not self.needs_ocr, -self.failed_pages, -bad[0], -bad[1]
+    def rank(self) -> tuple[float, int, float]:
+        """Greater is better: decides between two engines' texts. Length does not count, only how many pages are text.
+
+        So nothing at all is not better than noise, and some good pages are better than noise on all of them.
+        """
+        readable = (1.0 - self.scanned_share) * (1.0 - (self.garbled_share or 0.0))
+        return round(readable, 3), -self.failed_pages, -(self.damaged_share or 0.0)
 
 
 def measure(pages: Sequence[Page]) -> Quality:

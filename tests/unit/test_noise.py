@@ -220,6 +220,23 @@ def test_pages_and_flag() -> None:
     assert (none.garbled_pages, none.garbled_share, none.garbled) == ((), None, False)
 
 
+def test_what_ranks_before_what() -> None:
+    good, noise, nothing = Page(PAGE * 2), Page(words(random.Random(1), PRINTABLE, 4000)), Page("")
+    damaged = Page(PAGE[:400] + "\ufffd" + PAGE)
+    order = [
+        [good, good, good],
+        [damaged, good, good],
+        [good, good, Page("", failed=True)],
+        [good, nothing, noise],
+        [noise, noise, noise],
+    ]
+    ranks = [measure(pages).rank for pages in order]
+    assert ranks == sorted(ranks, reverse=True)
+    assert len(set(ranks)) == len(ranks)
+    assert measure([nothing] * 3).rank <= measure([noise] * 3).rank, "nothing is not better than noise"
+    assert measure([good] * 3).rank == measure([Page(PAGE * 9)] * 3).rank, "length does not count"
+
+
 def test_short_pages_are_judged_together() -> None:
     chooser = random.Random(5)
     slides = [Page(words(chooser, string.ascii_letters, 150)) for _ in range(6)]
