@@ -1,11 +1,8 @@
 """arXiv ids, DOIs and URLs in text whose lines were joined, and in link targets.
 
-Guarantee: pure; results conform to the published grammars: arXiv ids without version and without subject class
-(`hep-th/9901001`), DOIs in lower case; each once, in order of appearance. Limit: a well-formed name does not prove that
-the paper exists.
-
-Sources: arXiv's "Understanding the arXiv identifier"; Crossref's recommended expression for DOIs
-(`10.\\d{4,9}/[-._;()/:A-Z0-9]+`, 99.3 % of theirs), and for old Wiley ones the SICI form with `<` and `>`.
+Guarantee: pure; results conform to the published grammars (see `dois` and `arxiv_names`); each once, in order of
+appearance, those of links first. What is glued to a name is told apart where a sign or a word shows it; a URL broken by
+a blank is closed up where the rest can be nothing else. Limit: a well-formed name does not prove that it exists.
 """
 
 from __future__ import annotations
@@ -14,33 +11,32 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from rpa_shard.model.arxiv_id import OLD_ARCHIVES, InvalidIdError, parse
+from rpa_shard.reading.arxiv_names import PAPER_URL, ids_in, ids_in_url, may_have_ids
+from rpa_shard.reading.dois import DATACITE_PREFIX, GLUED_WORD, dois_in, tidied, trimmed
 
-MAX_DOI_CHARACTERS = 200
-_SICI = r"\(SICI\)[-._;()/:A-Za-z0-9<>]+"
-_DOI = re.compile(rf"(?<![\d.])10\.\d{{4,9}}(?:\.\d+)*/(?:{_SICI}|[-._;()/:A-Za-z0-9]+)")
-_DOI_AFTER = re.compile(r"(?:/(?:abstract|full|pdf|epdf|meta|summary|fulltext|issuetoc))+$|\.pdf$", re.IGNORECASE)
-_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"“”|\\^{}\[\]]+|\bwww\.[^\s<>\"“”|\\^{}\[\]]{3,}", re.IGNORECASE)
-_NEW_ID = r"(?<!\d)((?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{4,5})(?:v[1-9]\d?)?"
-# After `arXiv:`, `abs/` or `pdf/` whatever follows; bare only where it cannot be part of another number.
-_NEW = re.compile(
-    rf"(?:arXiv\s?[:.]?\s?|abs/|pdf/){_NEW_ID}(?!\d)|(?<![\d.=/_-])\b{_NEW_ID}(?![\d/]|\.\d)", re.IGNORECASE
-)
-_ARCHIVE = "|".join(sorted((re.escape(each).replace(r"\-", "-?") for each in OLD_ARCHIVES), key=len, reverse=True))
-_OLD = re.compile(
-    rf"(?<![A-Za-z-])({_ARCHIVE})(?:\.[A-Za-z]{{2,8}}(?:-[A-Za-z]{{2,8}})?)?\s?/\s?(\d{{7}})(?:v[1-9]\d?)?(?!\d)",
+_IN_URL = r"[^\s\0<>\"“”|\\^{}\[\]]"
+_URL = re.compile(rf"(?:https?|ftp)://{_IN_URL}+|\bwww\.{_IN_URL}{{3,}}", re.IGNORECASE)
+# Where something else begins although nothing separates it from a URL; a URL may well contain another one.
+_GLUED = re.compile(rf"(?<=[A-Za-z0-9.,;)])(?i:arXiv\s?:|https?://|doi\s?:)|(?<=[.,;/)\d]){GLUED_WORD}")
+_ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z0-9-]+\.)*arxiv\.org/", re.IGNORECASE)
+# Cheap tests that spare most texts the expensive ones.
+_HINTS = ("10.", "10 .", "://", "rXiv", "rxiv", "RXIV", "www.", "abs/", ": //")
+# A blank inside a URL is closed up before the rest of a path or a page's name, but not before a whole word: there an
+# underscore is missing, which some fonts draw as a rule, and after the host a tilde.
+_PAGE = r"\.(?:s?html?|php|aspx?|jsp|pdf|cgi)\b"
+_SPACED_URL = re.compile(
+    r"((?:https?|ftp)://[^\s<>\"“”/]+/[^\s<>\"“”]+) (?!w/|and/or|https?:|www\.|doi|arxiv|[\d/]+(?![\w/]))"
+    rf"(?=[\w~%-]{{1,3}}(?:/(?=[\s.,;)]|$)|{_PAGE})|(?<=[/_=-] )[\w~%.-]*(?:/[\w~%./-]*(?:/|{_PAGE})|{_PAGE}))",
     re.IGNORECASE,
 )
-_SQUEEZED = {each.replace("-", ""): each for each in OLD_ARCHIVES}
-_DATACITE = "10.48550/arxiv."
-_ARXIV_HOST = re.compile(r"(?:https?://)?(?:[a-z-]+\.)*arxiv\.org/", re.IGNORECASE)
-# Cheap tests that spare most texts the expensive ones.
-_HINTS = ("10.", "10 .", "://", "rXiv", "rxiv", "RXIV", "www.", "abs/")
-_NEW_HINT = re.compile(r"\d{4}\.\d{4}")
-_OLD_HINT = re.compile(r"/\s?\d{7}")
-_SPACED_DOI = re.compile(
-    r"(?<![\d.])10 ?\. ?\d{4,9} ?/ ?[-_;()/:A-Za-z0-9]+(?:\.[-_;()/:A-Za-z0-9]+| [./_:-] [-_;()/:A-Za-z0-9]+){0,12}"
+_SPACED_SCHEME = re.compile(r"\b(https?|ftp) ?: ?/ ?/ ?(?=\w)", re.IGNORECASE)
+# Hyphens and digits of other alphabets as plain ones; what has no width is dropped.
+_PLAIN = (
+    dict.fromkeys(map(ord, "\u2010\u2011\u2212"), "-")
+    | dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+    | {0xFF10 + digit: str(digit) for digit in range(10)}
 )
+_NOT_PLAIN = re.compile(f"[{''.join(map(chr, _PLAIN))}]")
 
 
 class Identifiers(NamedTuple):
@@ -54,115 +50,93 @@ class Identifiers(NamedTuple):
 NOTHING = Identifiers()
 
 
+class _Found:
+    """The names found so far; the keys of dictionaries, because each counts once."""
+
+    def __init__(self) -> None:
+        self.arxiv_ids: dict[str, None] = {}
+        self.dois: dict[str, None] = {}
+        self.urls: dict[str, None] = {}
+
+
 def find_identifiers(text: str, uris: tuple[str, ...] = ()) -> Identifiers:
     """The union of what the text names and what the links in it lead to."""
-    arxiv_ids: dict[str, None] = {}
-    dois: dict[str, None] = {}
-    urls: dict[str, None] = {}
+    found = _Found()
     for uri in uris:
-        _from_uri(uri, arxiv_ids, dois, urls)
+        _from_uri(unquote(uri.strip()), found)
     if _may_name(text):
-        _from_text(
-            _despaced(text) if "10 ." in text or "10. " in text or " / " in text else text, arxiv_ids, dois, urls
-        )
-    if not (arxiv_ids or dois or urls):
+        _from_text(_plain(text), found)
+    if not (found.arxiv_ids or found.dois or found.urls):
         return NOTHING
-    _drop_beginnings(dois)
-    _drop_beginnings(urls)
-    return Identifiers(tuple(arxiv_ids), tuple(dois), tuple(urls))
+    _drop_beginnings(found.dois)
+    _drop_beginnings(found.urls)
+    return Identifiers(tuple(found.arxiv_ids), tuple(found.dois), tuple(found.urls))
 
 
-def _from_uri(uri: str, arxiv_ids: dict[str, None], dois: dict[str, None], urls: dict[str, None]) -> None:
-    uri = unquote(uri.strip())
-    before = len(arxiv_ids) + len(dois)
-    found = _take_dois(uri, arxiv_ids, dois)
-    if not found and _ARXIV_HOST.match(uri):
-        _take_arxiv_ids(uri, arxiv_ids)
-    if len(arxiv_ids) + len(dois) == before and not found and _URL.match(uri):
-        urls[_trim(uri)] = None
+def _from_uri(uri: str, found: _Found) -> None:
+    dois = [each.doi for each in dois_in(tidied(uri))]
+    ids = [name for doi in dois for name in _datacite(doi)] if dois else ids_in_url(uri)
+    found.dois.update(dict.fromkeys(dois))
+    found.arxiv_ids.update(dict.fromkeys(ids))
+    if not dois and not (ids and PAPER_URL.match(uri)) and _URL.match(uri):
+        found.urls[trimmed(uri)] = None
 
 
-def _from_text(text: str, arxiv_ids: dict[str, None], dois: dict[str, None], urls: dict[str, None]) -> None:
-    rest = _masked(_DOI, text) if _take_dois(text, arxiv_ids, dois) else text
-    for match in _URL.finditer(rest):
-        url = _trim(match[0])
-        if not _ARXIV_HOST.match(url) and "\0" not in url and "doi.org/" not in url:
-            urls[url] = None
-            rest = rest[: match.start()] + "\0" * len(match[0]) + rest[match.end() :]
-    _take_arxiv_ids(rest, arxiv_ids)
+def _from_text(text: str, found: _Found) -> None:
+    ids: list[tuple[int, str]] = []
+    for start, end, doi in list(dois_in(text)):
+        found.dois[doi] = None
+        ids += [(start, name) for name in _datacite(doi)]
+        text = _masked(text, start, end)
+    if "://" in text or "www." in text.lower():
+        text = _take_urls(text, found, ids)
+    if may_have_ids(text):
+        ids += ids_in(text)
+    found.arxiv_ids.update(dict.fromkeys(name for _, name in sorted(ids, key=lambda each: each[0])))
+
+
+def _take_urls(text: str, found: _Found, ids: list[tuple[int, str]]) -> str:
+    """Takes the URLs, and the ids in them; the rest of the text."""
+    at = 0
+    while (match := _URL.search(text, at)) is not None:
+        start, at = match.span()
+        glued = _GLUED.search(text, start + 8, at + 8)
+        if glued is not None and glued.start() < at:
+            at = glued.start()
+        url = trimmed(text[start:at])
+        if text[at : at + 1] == "\0" or "doi.org/" in url:
+            continue  # the beginning of a DOI's URL
+        names = ids_in_url(unquote(url))
+        ids += [(start, name) for name in names]
+        if not _ARXIV_HOST.match(url):
+            if not (names and PAPER_URL.match(url)):
+                found.urls[url] = None
+            text = _masked(text, start, at)
+    return text
+
+
+def _datacite(doi: str) -> list[str]:
+    return (
+        [name for _, name in ids_in("arXiv:" + doi[len(DATACITE_PREFIX) :])] if doi.startswith(DATACITE_PREFIX) else []
+    )
 
 
 def _may_name(text: str) -> bool:
     """A cheap test that spares most texts the expensive ones."""
-    if any(each in text for each in _HINTS):
-        return True
-    return _NEW_HINT.search(text) is not None or _OLD_HINT.search(text) is not None
+    return any(each in text for each in _HINTS) or may_have_ids(text)
 
 
-def _despaced(text: str) -> str:
-    """The text with DOIs that have spaces for line breaks (`10 . 1145 / 3292500 . 3330701`) closed up."""
-    return _SPACED_DOI.sub(lambda match: match[0].replace(" ", ""), text)
+def _plain(text: str) -> str:
+    """The text with its names written as they should be."""
+    if not text.isascii() and _NOT_PLAIN.search(text):
+        text = text.translate(_PLAIN)
+    if "://" in text or ": //" in text or ":/ /" in text:
+        text = _SPACED_URL.sub(r"\1", _SPACED_SCHEME.sub(r"\1://", text))
+    return tidied(text)
 
 
-def _masked(pattern: re.Pattern[str], text: str) -> str:
-    return pattern.sub(lambda match: "\0" * len(match[0]), text)
-
-
-def _take_dois(text: str, arxiv_ids: dict[str, None], dois: dict[str, None]) -> bool:
-    found = False
-    for match in _DOI.finditer(text):
-        doi = clean_doi(match[0])
-        if doi is None:
-            continue
-        found = True
-        if doi.startswith(_DATACITE):
-            _take_arxiv_ids(doi[len(_DATACITE) :], arxiv_ids)
-        dois[doi] = None
-    return found
-
-
-def clean_doi(candidate: str) -> str | None:
-    """A DOI in lower case, without the punctuation and path around it, or None."""
-    doi = _trim(candidate)
-    doi = _trim(_DOI_AFTER.sub("", doi)).lower()
-    suffix = doi.partition("/")[2]
-    return doi if suffix and len(doi) <= MAX_DOI_CHARACTERS and any(each.isalnum() for each in suffix) else None
-
-
-def _trim(text: str) -> str:
-    """The name without what the sentence around it added at its end."""
-    while text and _ends_loosely(text):
-        text = text[:-1]
-    return text
-
-
-def _ends_loosely(text: str) -> bool:
-    last = text[-1]
-    if last == ")":  # opened before the name
-        return text.count("(") < text.count(")")
-    if last in "-/":
-        return "://" not in text
-    return last in ".,;:'’”\"!?*]}("
-
-
-def _take_arxiv_ids(text: str, arxiv_ids: dict[str, None]) -> None:
-    if _NEW_HINT.search(text) is not None:
-        for match in _NEW.finditer(text):
-            _take_valid(match[1] or match[2], arxiv_ids)
-    if _OLD_HINT.search(text) is None:
-        return
-    for match in _OLD.finditer(text):
-        archive = _SQUEEZED.get(match[1].lower().replace("-", ""))
-        _take_valid(f"{archive}/{match[2]}", arxiv_ids)
-
-
-def _take_valid(text: str, arxiv_ids: dict[str, None]) -> None:
-    try:
-        paper = parse(text)
-    except InvalidIdError:
-        return
-    if paper.kind == "arxiv":
-        arxiv_ids[paper.canonical] = None
+def _masked(text: str, start: int, end: int) -> str:
+    return text[:start] + "\0" * (end - start) + text[end:]
 
 
 def _drop_beginnings(found: dict[str, None]) -> None:

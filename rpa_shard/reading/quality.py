@@ -1,9 +1,9 @@
 """How far a document's text can be trusted: figures, and the flags derived from them.
 
-Guarantee: pure; flags follow from the figures alone, no text is dropped. Limit: the language test knows only English.
+Guarantee: pure; flags follow from the figures alone, no text is dropped. Limit: the language test knows only English;
+what `rpa_shard.reading.noise` takes for words is not garbled.
 
-The rules adapt published ones: olmOCR's filter for scans (few characters per page) and for letters (half of the text),
-Gopher's word lengths (3 to 10 on average) and stop words, FinePDFs' damaged characters.
+Two rules adapt published ones: olmOCR's filter for scans (few characters per page), Gopher's stop words.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from rpa_shard.reading.document import Page
+from rpa_shard.reading.noise import damaged_characters, is_noise
 
 # Below this a page has no usable text layer: a scan often has a stamp or a running head as text.
 SCANNED_PAGE_CHARACTERS = 50
-MAX_DAMAGED_SHARE = 0.01
-MIN_LETTERS_SHARE = 0.5
-MIN_MEAN_WORD_LENGTH, MAX_MEAN_WORD_LENGTH = 2.5, 14.0
+# A paper is of use though a figure or a form in it is noise.
+MAX_GARBLED_SHARE = 0.25
+# Shorter pages are judged together.
+MIN_PAGE_CHARACTERS = 300
 MIN_STOP_WORD_SHARE = 0.08
 # Letters and words are measured on about this many characters, from the pages' beginnings.
 SAMPLE_CHARACTERS = 6_000
@@ -27,7 +29,6 @@ SAMPLED_PAGES = 60
 # With less than this a share is not measured.
 MIN_WORDS = 100
 MIN_CHARACTERS = 500
-_DAMAGED = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x80-\x9f]")
 _WORD = re.compile(r"[^\W\d_]+")
 _STOP_WORDS = frozenset(
     "the of and to in a is that for we with as by on this are be an it from which at or not".split()
@@ -48,6 +49,7 @@ class Quality:
     mean_word_length: float | None
     stop_word_share: float | None
     failed_pages: int
+    garbled_share: float | None = None
     garbled_pages: tuple[int, ...] = ()
     text_missing_pages: tuple[int, ...] = ()
 
@@ -58,14 +60,8 @@ class Quality:
 
     @property
     def garbled(self) -> bool:
-        """Damaged characters, or characters that do not form words."""
-        if self.letters_share is None or self.damaged_share is None or self.mean_word_length is None:
-            return False
-        return (
-            self.damaged_share > MAX_DAMAGED_SHARE
-            or self.letters_share < MIN_LETTERS_SHARE
-            or not MIN_MEAN_WORD_LENGTH <= self.mean_word_length <= MAX_MEAN_WORD_LENGTH
-        )
+        """Too many of the pages that have text are noise."""
+        return (self.garbled_share or 0.0) > MAX_GARBLED_SHARE
 
     @property
     def non_english(self) -> bool:
@@ -73,9 +69,13 @@ class Quality:
         return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORD_SHARE and not self.garbled
 
     @property
-    def rank(self) -> tuple[bool, bool, int, float]:
-        """Greater is better: decides between two engines' texts. Length does not count."""
-        return not self.garbled, not self.needs_ocr, -self.failed_pages, -(self.damaged_share or 0.0)
+    def rank(self) -> tuple[float, int, float]:
+        """Greater is better: decides between two engines' texts. Length does not count, only how many pages are text.
+
+        So nothing at all is not better than noise, and some good pages are better than noise on all of them.
+        """
+        readable = (1.0 - self.scanned_share) * (1.0 - (self.garbled_share or 0.0))
+        return round(readable, 3), -self.failed_pages, -(self.damaged_share or 0.0)
 
 
 def measure(pages: Sequence[Page]) -> Quality:
@@ -86,21 +86,36 @@ def measure(pages: Sequence[Page]) -> Quality:
     sample = _sample(pages)
     dense = "".join(sample.split())
     words = _WORD.findall(sample)
+    letters = sum(map(len, words))
     enough = len(dense) >= MIN_CHARACTERS
+    damaged = [damaged_characters(page.text) for page in pages]
+    garbled = _garbled(pages, lengths, damaged)
     return Quality(
         characters_a_page=round(float(median(lengths)) if lengths else 0.0, 1),
         scanned_share=round(scanned / max(len(pages), 1), 4),
-        damaged_share=round(sum(map(_damaged, pages)) / max(characters, 1), 5) if enough else None,
-        letters_share=round(sum(map(len, words)) / len(dense), 4) if enough else None,
-        mean_word_length=round(sum(map(len, words)) / max(len(words), 1), 2) if enough else None,
-        stop_word_share=_stop_words(words),
+        damaged_share=round(sum(damaged) / max(characters, 1), 5) if enough else None,
+        letters_share=round(letters / len(dense), 4) if enough else None,
+        mean_word_length=round(letters / max(len(words), 1), 2) if enough else None,
+        stop_word_share=_stop_words(words, letters),
         failed_pages=sum(page.failed for page in pages),
+        garbled_share=round(len(garbled) / (len(pages) - scanned), 4) if scanned < len(pages) else None,
+        garbled_pages=garbled,
         text_missing_pages=tuple(number for number, page in enumerate(pages, 1) if page.text_missing),
     )
 
 
-def _damaged(page: Page) -> int:
-    return 0 if page.text.isascii() else len(_DAMAGED.findall(page.text))
+def _garbled(pages: Sequence[Page], lengths: Sequence[int], damaged: Sequence[int]) -> tuple[int, ...]:
+    """The pages, counted from 1, whose text is noise."""
+    measured = zip(pages, lengths, damaged, strict=True)
+    found = [
+        number
+        for number, (page, length, bad) in enumerate(measured, 1)
+        if length >= MIN_PAGE_CHARACTERS and is_noise(page.text, bad)
+    ]
+    short = [index for index, length in enumerate(lengths) if SCANNED_PAGE_CHARACTERS <= length < MIN_PAGE_CHARACTERS]
+    if short and is_noise("\n".join(pages[index].text for index in short), sum(damaged[index] for index in short)):
+        found += [index + 1 for index in short]
+    return tuple(sorted(found))
 
 
 def _sample(pages: Sequence[Page]) -> str:
@@ -109,7 +124,7 @@ def _sample(pages: Sequence[Page]) -> str:
     return " ".join(page.text[:share] for page in pages[:SAMPLED_PAGES])
 
 
-def _stop_words(words: Sequence[str]) -> float | None:
-    if len(words) < MIN_WORDS:
+def _stop_words(words: Sequence[str], letters: int) -> float | None:
+    if len(words) < MIN_WORDS and letters < MIN_CHARACTERS:  # Chinese has long words
         return None
-    return round(sum(word.lower() in _STOP_WORDS for word in words) / len(words), 4)
+    return round(sum(map(_STOP_WORDS.__contains__, map(str.lower, words))) / len(words), 4)

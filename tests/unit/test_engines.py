@@ -306,3 +306,24 @@ def test_lines_end_at_line_ends_halves_of_them_and_hyphens(raw: str) -> None:
     assert found == lines
     units = raw.encode("utf-16-le", "surrogatepass")
     assert [units[2 * start : 2 * end].decode("utf-16-le", "surrogatepass") for start, end in spans] == pieces[::2]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pages_whose_font_means_other_letters_are_told(pdf: Path, engine: str) -> None:
+    lines = [
+        "We measured the height of the water in a small harbour with a wooden ruler, and wrote",
+        "it down at dawn and at dusk. The record is long: it covers forty years, and hardly a",
+        "morning is missing. From these numbers we estimate how fast the sea rises, and compare",
+        "the estimate with what a model of the coast predicts: they agree within the error.",
+    ]
+
+    def page(by: int) -> Page:
+        text = ["".join(each if each == " " else chr(ord(each) + by) for each in line) for line in lines]
+        return Page([Text(72, 700 - 12 * row, line) for row, line in enumerate(text)])
+
+    pdf.write_bytes(write_pdf([page(0), page(0), page(3), page(0)]))
+    found = extract(pdf, engine)
+    assert (found.quality.garbled_pages, found.flags) == ((3,), ())
+    pdf.write_bytes(write_pdf([page(0), page(1), page(3)]))
+    found = extract(pdf, engine)
+    assert (found.quality.garbled_pages, found.flags) == ((2, 3), ("garbled",))

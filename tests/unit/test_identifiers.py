@@ -96,6 +96,135 @@ def test_grammars(text: str, arxiv_ids: tuple[str, ...], dois: tuple[str, ...]) 
     assert find_identifiers(text)[:2] == (arxiv_ids, dois)
 
 
+@pytest.mark.parametrize(
+    ("text", "arxiv_ids", "dois"),
+    [
+        # Glued to one another.
+        ("arXiv:2401.00001arXiv:2401.00002", ("2401.00001", "2401.00002"), ()),
+        ("2401.00001,2401.00002;2401.00003", ("2401.00001", "2401.00002", "2401.00003"), ()),
+        ("hep-th/9901001hep-th/9901002,math/0309136", ("hep-th/9901001", "hep-th/9901002", "math/0309136"), ()),
+        ("doi:10.1103/PhysRevD.1.1arXiv:hep-th/9901001.", ("hep-th/9901001",), ("10.1103/physrevd.1.1",)),
+        ("doi:10.1103/PhysRevD.1.1hep-th/9901001", ("hep-th/9901001",), ("10.1103/physrevd.1.1",)),
+        ("10.1088/1126-6708/2009/01/001arXiv:0811.1234", ("0811.1234",), ("10.1088/1126-6708/2009/01/001",)),
+        ("10.1007/JHEP01(2020)123,arXiv:1910.00001 [hep-ph]", ("1910.00001",), ("10.1007/jhep01(2020)123",)),
+        ("doi:10.1093/x/aaq063/2010-12-01;arXiv:1012.0001v1;hep-ph/0001001", ("1012.0001", "hep-ph/0001001"), (
+            "10.1093/x/aaq063/2010-12-01",
+        )),
+        ("10.1000/abc.1https://arxiv.org/abs/2401.00001", ("2401.00001",), ("10.1000/abc.1",)),
+        ("https://arxiv.org/abs/2401.00001v2doi:10.1000/abc", ("2401.00001",), ("10.1000/abc",)),
+        ("10.1000/abc12doi:10.1000/def", (), ("10.1000/abc12", "10.1000/def")),
+        ("10.1000/abc1210.1000/def34", (), ("10.1000/abc12", "10.1000/def34")),
+        ("10.1000/abc;10.1000/def,10.1000/ghi", (), ("10.1000/abc", "10.1000/def", "10.1000/ghi")),
+        ("https://doi.org/10.1000/abchttps://doi.org/10.1000/def", (), ("10.1000/abc", "10.1000/def")),
+        ("https://doi.org/https://doi.org/10.1000/abc", (), ("10.1000/abc",)),
+        ("10.1000/abc1234Accessed 2 May; 10.1000/b1.Available online", (), ("10.1000/abc1234", "10.1000/b1")),
+        ("10.1000/abc123PMID: 1234567, 10.1090/S0002-9947-1990-XMR1013334", (), (
+            "10.1000/abc123", "10.1090/s0002-9947-1990-x",
+        )),
+        ("10.1016/j.cell.2019.01.001.In: Cell", (), ("10.1016/j.cell.2019.01.001",)),
+        ("Lett.10.1103/PhysRevLett.1.1(1970)", (), ("10.1103/physrevlett.1.1",)),
+        # Written in other ways.
+        ("https://doi.org/10.1002%2Fabc.123", (), ("10.1002/abc.123",)),
+        ("10.1002/(SICI)1097-0258(19980815)17:15&lt;1661::AID-SIM968&gt;3.0.CO;2-2", (), (
+            "10.1002/(sici)1097-0258(19980815)17:15<1661::aid-sim968>3.0.co;2-2",
+        )),
+        ("doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2.", (), ("10.1175/1520-0469(1963)020<0130:dnf>2.0.co;2",)),
+        ("doi:10.1016/0009‐2614(84)85645‐6; hep‑th/9901003", ("hep-th/9901003",), ("10.1016/0009-2614(84)85645-6",)),
+        ("10.1145/ 3292500.3330701", (), ("10.1145/3292500.3330701",)),
+        ("10.1101/2020.01.01.123456v1.full.pdf", (), ("10.1101/2020.01.01.123456",)),
+        # DataCite's DOIs of arXiv's papers.
+        ("doi:10.48550/ARXIV.2401.00012", ("2401.00012",), ("10.48550/arxiv.2401.00012",)),
+        ("10.48550/arXiv:2401.00012", ("2401.00012",), ("10.48550/arxiv.2401.00012",)),
+        ("https://doi.org/10.48550/arXiv.hep-th/9901001", ("hep-th/9901001",), ("10.48550/arxiv.hep-th/9901001",)),
+        ("https://commons.datacite.org/doi.org/10.48550%2Farxiv.2401.00012", ("2401.00012",), (
+            "10.48550/arxiv.2401.00012",
+        )),
+        ("arXiv: 2001.01238; https://doi.org/10.48550/arXiv.2001.01239", ("2001.01238", "2001.01239"), (
+            "10.48550/arxiv.2001.01239",
+        )),
+        # Archives and classes around an id.
+        ("arXiv:hep-th/1601.07616, 2016", ("1601.07616",), ()),
+        ("hep-th/1601.07616; arXiv:cs.CL/1601.07617; arXiv: [hep-th] 1601.07618", (
+            "1601.07616", "1601.07617", "1601.07618",
+        ), ()),
+        ("arXiv:[1601.07616], arXiv/1601.07617, arxiv.org:1601.07618", ("1601.07616", "1601.07617", "1601.07618"), ()),
+        ("hep-th 9901005, hep-th/ 9901006, cond-mat.9901007, hep-ph9901008", (
+            "hep-th/9901005", "hep-th/9901006", "cond-mat/9901007", "hep-ph/9901008",
+        ), ()),
+        ("arXiv:9901001 [hep-th], math.AG 0309136, cond-mat.str-el/0001001", (
+            "hep-th/9901001", "math/0309136", "cond-mat/0001001",
+        ), ()),
+        # No ids.
+        ("math 0309136 and cs 0101001, Phys 9901001, physics 0001001", (), ()),
+        ("ISBN 978-3-16-148410-0, 2019.05.12, 10.1234/ 2019, $1,234.5678", (), ()),
+        ("https://scholar.archive.org/work/x/2401.00001", (), ()),
+    ],
+)  # fmt: skip
+def test_what_is_glued_or_written_otherwise(text: str, arxiv_ids: tuple[str, ...], dois: tuple[str, ...]) -> None:
+    found = find_identifiers(text)
+    assert (found.arxiv_ids, found.dois) == (arxiv_ids, dois)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://arxiv.org/pdf/2401.00001v3.pdf", "https://ar5iv.labs.arxiv.org/html/2401.00001",
+        "https://ar5iv.org/abs/2401.00001", "https://www.alphaxiv.org/abs/2401.00001v2",
+        "https://huggingface.co/papers/2401.00001", "https://www.semanticscholar.org/arxiv/2401.00001",
+        "https://scirate.com/arxiv/2401.00001", "https://export.arxiv.org/api/query?id_list=2401.00001",
+        "http://xxx.lanl.gov/abs/hep-th/9901001", "http://de.arxiv.org/abs/hep-th/9901001v2",
+        "https://arxiv.org/abs/hep-th%2F9901001", "https://ar5iv.labs.arxiv.org/html/hep-th/9901001",
+    ],
+)  # fmt: skip
+def test_pages_of_papers(url: str) -> None:
+    paper_id = "2401.00001" if "2401" in url else "hep-th/9901001"
+    assert find_identifiers(f"A. Ondine, {url}.") == Identifiers((paper_id,))
+    assert find_identifiers("", (url,)) == Identifiers((paper_id,))
+
+
+@pytest.mark.parametrize(
+    ("text", "arxiv_ids", "urls"),
+    [
+        ("http://www.example.org/roma n/ 2012", (), ("http://www.example.org/roman/",)),
+        ("https://example.org/some/ path/file.html.", (), ("https://example.org/some/path/file.html",)),
+        ("http://example.org/pap er.html", (), ("http://example.org/paper.html",)),
+        ("https: //example.org/x", (), ("https://example.org/x",)),
+        # An underscore is missing, or a tilde, or nothing.
+        ("http://example.org/user guide.pdf", (), ("http://example.org/user",)),
+        ("http://example.org/ ondine/x.html", (), ("http://example.org/",)),
+        ("https://example.org/foo/ and more, 1/2", (), ("https://example.org/foo/",)),
+        ("https://example.org/foo w/ more", (), ("https://example.org/foo",)),
+        ("https://example.org/foo 12/2019", (), ("https://example.org/foo",)),
+        ("https://a.org/xhttps://b.org/y", (), ("https://a.org/x", "https://b.org/y")),
+        ("https://a.org/web/2019/https://b.org/y", (), ("https://a.org/web/2019/https://b.org/y",)),
+        ("http://a.org/x.pdfarXiv:2001.01234", ("2001.01234",), ("http://a.org/x.pdf",)),
+        ("http://a.org/find?p=arXiv:2001.01234", ("2001.01234",), ("http://a.org/find?p=arXiv:2001.01234",)),
+        ("http://b.edu/abs/2020arXiv200101234S", ("2001.01234",), ("http://b.edu/abs/2020arXiv200101234S",)),
+    ],
+)
+def test_urls_with_blanks_and_neighbours(text: str, arxiv_ids: tuple[str, ...], urls: tuple[str, ...]) -> None:
+    assert find_identifiers(text) == Identifiers(arxiv_ids, (), urls)
+
+
+@given(
+    st.lists(st.one_of(NEW_IDS, OLD_IDS, DOIS), min_size=2, max_size=4, unique=True), st.sampled_from([",", ";", ""])
+)
+def test_glued_names_come_apart(names: list[str], between: str) -> None:
+    labelled = [("doi:" if name.startswith("10.") else "arXiv:") + name for name in names]
+    found = find_identifiers(between.join(labelled))
+    dois = [name.lower() for name in names if name.startswith("10.")]
+    assume(not any(other != name and other.startswith(name) for name in dois for other in dois))
+    assert found == Identifiers(tuple(name for name in names if not name.startswith("10.")), tuple(dois))
+
+
+@given(st.sampled_from(["hep-th/", "cs.CL/"]), NEW_IDS, st.integers(0, 30))
+def test_an_archive_before_a_new_id_survives_a_line_break(archive: str, paper_id: str, at: int) -> None:
+    text = f"arXiv:{archive}{paper_id}"
+    at = len(text) - len(paper_id) + at
+    assume(at < len(text))
+    assert find_identifiers(broken(text, at)).arxiv_ids == (paper_id,)
+
+
 def test_urls() -> None:
     text = "See https://example.org/a_(b), http://x.org/y. and www.site.net/z; not http://doi.org/10.1000/a1"
     assert find_identifiers(text).urls == ("https://example.org/a_(b)", "http://x.org/y", "www.site.net/z")

@@ -176,9 +176,7 @@ def test_scans() -> None:
     assert quality.letters_share is None, "too little to measure"
 
 
-@pytest.mark.parametrize(
-    "text", ["þ\x86ÿbÿIþ " * 300, "\ufffd" + PROSE * 20 + "\ufffd" * 40, "+-=() 12 " * 300, "x y " * 400]
-)
+@pytest.mark.parametrize("text", ["þ\x86ÿbÿIþ " * 300, "¢£¥ §¨© ª«¬ 12 " * 300, "x y " * 400])
 def test_garbled(text: str) -> None:
     quality = measure([Page(text)])
     assert quality.garbled

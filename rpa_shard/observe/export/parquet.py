@@ -89,6 +89,7 @@ def _records_schema(pyarrow: Any, texts: Texts) -> Any:
             [
                 *((name, real) for name in shares),
                 ("failed_pages", number),
+                ("garbled_share", real),
                 ("garbled_pages", list_(number)),
                 ("text_missing_pages", list_(number)),
             ]
