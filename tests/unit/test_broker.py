@@ -65,7 +65,7 @@ def test_a_refusal_that_a_person_has_ended_reaches_no_shard_of_the_next_run(tmp_
     bench = Bench(tmp_path)
     bench.broker.handle(0, [HostBlocked(HOST, "HTTP 403")])
     bench.act(0)
-    reopen(bench.folder, HOST)
+    reopen(bench.folder, [HOST])
     hosts = PermitBroker(bench.settings).hosts()
     assert hosts[HOST].blocked is None
     assert hosts[HOST].closed_seconds == 0.0, "a probe is to show whether it can be opened"
