@@ -15,7 +15,8 @@ from pypdfium2 import PdfDocument, PdfiumError
 
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
-from rpa_shard.extract.engines.pdfium_text import TextPage, document_metadata
+from rpa_shard.extract.engines.pdfium_shapes import open_text
+from rpa_shard.extract.engines.pdfium_text import document_metadata
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 
@@ -62,11 +63,10 @@ def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) 
     if not page:
         return Page("", failed=True)
     try:
-        text_page = c.FPDFText_LoadPage(page)
-        if not text_page:
+        text = open_text(page, budget)
+        if text is None:
             return Page("", failed=True)
         try:
-            text = TextPage(text_page, budget)
             return Page(
                 text.text,
                 text.places(),
@@ -75,6 +75,6 @@ def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) 
                 c.FPDF_GetPageHeightF(page),
             )
         finally:
-            c.FPDFText_ClosePage(text_page)
+            text.close()
     finally:
         c.FPDF_ClosePage(page)

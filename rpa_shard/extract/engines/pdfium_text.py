@@ -51,10 +51,14 @@ _character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
 
 
 class TextPage:
-    """One open text page. PDFium counts in UTF-16 units, `text` in code points."""
+    """One open text page. PDFium counts in UTF-16 units, `text` in code points.
 
-    def __init__(self, handle: Any, budget: Budget) -> None:
+    `turned` is the height of a page that was turned to the left to be read: its lines have no places.
+    """
+
+    def __init__(self, handle: Any, budget: Budget, turned: float | None = None) -> None:
         self._handle = handle
+        self._turned = turned
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
         self._same_index = count == units
@@ -68,6 +72,8 @@ class TextPage:
 
     def places(self) -> tuple[Place | None, ...]:
         """The place of each line; None for empty ones, and past the cap."""
+        if self._turned is not None:
+            return ()
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
         handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
@@ -100,6 +106,8 @@ class TextPage:
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
+        if self._turned is not None:
+            x, y = self._turned - y, x
         found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
         if found < 0:
             return None
@@ -108,6 +116,10 @@ class TextPage:
         if line < 0:
             return None
         return self._offsets[line] + min(unit - self._spans[line][0], len(self._lines[line]))
+
+    def close(self) -> None:
+        """Closes PDFium's text page: nothing else may be called any more."""
+        c.FPDFText_ClosePage(self._handle)
 
 
 def _raw_text(handle: Any, count: int) -> tuple[str, int]:

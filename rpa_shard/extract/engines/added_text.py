@@ -1,0 +1,133 @@
+"""Text that lies on a page without being part of its content: form fields, comments, signatures.
+
+Guarantee: pure; every item becomes whole lines of its own, after the line that it follows on the page, and is named in
+`added`; places and links keep pointing at what they pointed at; the time is n log n. Limit: a blank in the middle of a
+sentence is filled after the line that contains it, not inside it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from rpa_shard.extract.engines.limits import Budget
+from rpa_shard.reading.document import AddedText, Link, Page, Place
+from rpa_shard.reading.raw import valid_text
+
+# How many lines above an item are looked at to find the one that it follows.
+_NEAREST_LINES = 60
+_LARGEST_LETTERS = 12.0
+
+
+class Item(NamedTuple):
+    """One piece of such text, and its rectangle on the page in points."""
+
+    kind: Literal["annotation", "form_field", "signature"]
+    left: float
+    bottom: float
+    right: float
+    top: float
+    text: str
+
+
+class _Piece(NamedTuple):
+    """An item at its place in the text: the line that it follows (-1: none), its own lines."""
+
+    after: int
+    item: Item
+    lines: tuple[str, ...]
+
+
+def with_items(page: Page, items: Iterable[Item], budget: Budget) -> Page:
+    """The page with the text of all items in it."""
+    ordered = sorted(items, key=lambda item: (-round(item.top), item.left))
+    rows = _Rows(page.places)
+    last = page.text.count("\n")
+    pieces: list[_Piece] = []
+    for item in ordered:
+        text = budget.cut(valid_text(item.text).strip())
+        if text.strip():
+            lines = tuple(line.strip() for line in text.split("\n") if line.strip())
+            pieces.append(_Piece(rows.line_before(item, last), item, lines))
+    return _merged(page, sorted(pieces, key=lambda piece: piece.after)) if pieces else page
+
+
+class _Rows:
+    """The lines of a page by height."""
+
+    def __init__(self, places: Sequence[Place | None]) -> None:
+        found = [(place.baseline, number, place) for number, place in enumerate(places) if place is not None]
+        self._rows = sorted(found)
+        self._heights = [row[0] for row in self._rows]
+
+    def line_before(self, item: Item, last: int) -> int:
+        """The number of the line that an item follows: in its own row to the left, or above; nearest first."""
+        if not self._rows:
+            return last
+        low, middle = item.bottom - 0.2 * (item.top - item.bottom), (item.bottom + item.top) / 2
+        first = bisect_left(self._heights, low)
+        best, best_distance = -1, float("inf")
+        for baseline, number, place in self._rows[first : first + _NEAREST_LINES]:
+            in_row = baseline <= middle + 0.5 * place.size
+            if in_row and place.left > item.left:
+                continue
+            aside = max(0.0, item.left - place.right, place.left - item.right)
+            distance = aside + (0.0 if in_row else 2 * max(baseline - item.top, 0.0) + place.size)
+            if distance < best_distance or (distance == best_distance and number > best):
+                best, best_distance = number, distance
+        return best
+
+
+def _merged(page: Page, pieces: Sequence[_Piece]) -> Page:
+    """The page's lines and the pieces, which are in order, as one text."""
+    texts = page.text.split("\n") if page.text else []
+    has_places = len(page.places) == len(texts) or not texts
+    lines: list[str] = []
+    places: list[Place | None] = []
+    added: list[AddedText] = []
+    # Where each line that follows a piece begins, before and after: for the offsets of the links.
+    moved: list[tuple[int, int]] = []
+    at = before = taken = 0
+    for piece in pieces:
+        for number in range(taken, min(piece.after + 1, len(texts))):
+            lines.append(texts[number])
+            places.append(page.places[number] if has_places else None)
+            at += len(texts[number]) + 1
+            before += len(texts[number]) + 1
+        taken = max(taken, min(piece.after + 1, len(texts)))
+        start = at
+        lines.extend(piece.lines)
+        places.extend(_places(piece))
+        at += sum(len(line) + 1 for line in piece.lines)
+        added.append(AddedText(piece.item.kind, start, at - 1))
+        moved.append((before, at - before))
+    lines.extend(texts[taken:])
+    places.extend(page.places[taken:] if has_places else ())
+    return replace(
+        page,
+        text="\n".join(lines),
+        places=tuple(places) if has_places else (),
+        links=tuple(_moved(page.links, moved)),
+        added=tuple(added),
+    )
+
+
+def _places(piece: _Piece) -> Iterable[Place]:
+    item, count = piece.item, len(piece.lines)
+    height = (item.top - item.bottom) / count
+    size = round(min(height, _LARGEST_LETTERS), 1)
+    for number in range(count):
+        middle = item.top - (number + 0.5) * height
+        yield Place(round(item.left, 1), round(middle - 0.3 * size, 1), round(item.right, 1), size)
+
+
+def _moved(links: Sequence[Link], moved: Sequence[tuple[int, int]]) -> Iterable[Link]:
+    starts = [start for start, _ in moved]
+    for link in links:
+        if link.offset is None:
+            yield link
+            continue
+        pieces_before = bisect_left(starts, link.offset + 1)
+        yield link._replace(offset=link.offset + (moved[pieces_before - 1][1] if pieces_before else 0))

@@ -1,0 +1,150 @@
+"""Text that PDFium would leave out or mix up because of the shape of its letters: makes it readable before it is read.
+
+PDFium passes over text whose letters have no width or height, which is what it measures for a font that is neither
+embedded nor replaced, and takes equal lines of it for one line printed twice. Columns of vertical writing come out from
+the left to the right.
+
+Guarantee: an outline of half a point gives every such piece of text a shape; a page of vertical writing is turned so
+that its columns, from the right to the left, become lines. One look at each object of the page. Limit: only for pages
+whose text shows a reason, see `is_suspect`; the page must not be drawn afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from ctypes import PYFUNCTYPE, byref, c_float, c_int, c_void_p, cast
+from typing import Any
+
+import pypdfium2.raw as c
+
+from rpa_shard.extract.engines.limits import Budget
+from rpa_shard.extract.engines.pdfium_text import TextPage
+
+# Scripts whose fonts PDFium cannot replace by one of its own.
+_OTHER_SCRIPT = re.compile("[\u0530-\u1fff\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]")
+_EAST_ASIAN = re.compile("[\u2e80-\ud7ff\uf900-\ufaff]")
+# With less text than this all may be lost.
+FEW_CHARACTERS = 200
+PAGE_OBJECTS = 300_000
+FORM_DEPTH = 12
+_OUTLINE = 0.5
+_SMALLEST = 0.01
+_TALL = 2.0
+_AS_IT_IS = c.FS_MATRIX(1, 0, 0, 1, 0, 0)
+
+
+def _keeping_the_gil(function: Any, result: Any = c_int) -> Callable[..., Any]:
+    address = cast(function, c_void_p).value
+    assert address is not None
+    return PYFUNCTYPE(result)(address)
+
+
+_object = _keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
+_inner_object = _keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
+_kind = _keeping_the_gil(c.FPDFPageObj_GetType)
+_bounds = _keeping_the_gil(c.FPDFPageObj_GetBounds)
+_matrix = _keeping_the_gil(c.FPDFPageObj_GetMatrix)
+
+
+def open_text(page: Any, budget: Budget) -> TextPage | None:
+    """The page's text with all its letters; None if PDFium cannot read it. The caller closes it."""
+    handle = c.FPDFText_LoadPage(page)
+    if not handle:
+        return None
+    text = TextPage(handle, budget)
+    if not is_suspect(text.text, page):
+        return text
+    shapeless, vertical = give_shapes(page)
+    if shapeless:
+        text = _better(text, page, budget)
+    if vertical and _EAST_ASIAN.search(text.text):
+        height = c.FPDF_GetPageHeightF(page)
+        turn(page, height)
+        text = _better(text, page, budget, height)
+    return text
+
+
+def _better(text: TextPage, page: Any, budget: Budget, turned: float | None = None) -> TextPage:
+    """The page read again, or `text` if that brings nothing but blanks; the other one is closed."""
+    left = budget.characters
+    budget.characters += len(text.text)
+    again = TextPage(c.FPDFText_LoadPage(page), budget, turned)
+    if "".join(again.text.split()) != "".join(text.text.split()):
+        text.close()
+        return again
+    again.close()
+    budget.characters = left
+    return text
+
+
+def is_suspect(text: str, page: Any) -> bool:
+    """Whether to look at the page's objects: its text has letters of another script, or there is hardly any."""
+    if len(text) < FEW_CHARACTERS:
+        return bool(c.FPDFPage_CountObjects(page) > 0)
+    return not text.isascii() and _OTHER_SCRIPT.search(text) is not None
+
+
+def text_objects(page: Any) -> Iterator[c_void_p]:
+    """All text objects of a page, those in forms included, in order; at most `PAGE_OBJECTS` objects are looked at."""
+    handle = cast(page, c_void_p)
+    left = PAGE_OBJECTS
+    # Per level: the form (None: the page), the number of the next object, and how many there are.
+    levels: list[tuple[Any, int, int]] = [(None, 0, c.FPDFPage_CountObjects(page))]
+    while levels and left:
+        form, number, count = levels.pop()
+        while number < count and left:
+            left -= 1
+            found = c_void_p(_object(handle, number) if form is None else _inner_object(form, c_int(number)))
+            number += 1
+            kind = _kind(found)
+            if kind == c.FPDF_PAGEOBJ_TEXT:
+                yield found
+            elif kind == c.FPDF_PAGEOBJ_FORM and len(levels) < FORM_DEPTH:
+                levels.append((form, number, count))
+                form, number = found, 0
+                count = c.FPDFFormObj_CountObjects(as_object(found))
+
+
+def as_object(address: c_void_p) -> Any:
+    return cast(address, c.FPDF_PAGEOBJECT)
+
+
+def give_shapes(page: Any) -> tuple[bool, bool]:
+    """Gives text without a shape one. Returns whether there was any, and whether the page is written vertically."""
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
+    at = byref(left), byref(bottom), byref(right), byref(top)
+    matrix = c.FS_MATRIX()
+    matrix_at = byref(matrix)
+    shapeless = False
+    upright = tall = 0.0
+    for each in text_objects(page):
+        if not _bounds(each, *at):
+            continue
+        width, height = right.value - left.value, top.value - bottom.value
+        if width < _SMALLEST or height < _SMALLEST:
+            shapeless = True
+            _outline(as_object(each))
+        if _matrix(each, matrix_at) and abs(matrix.b) > abs(matrix.a):
+            continue  # turned letters, as beside a figure
+        if height > _TALL * width:
+            tall += height
+        else:
+            upright += width
+    return shapeless, tall > upright
+
+
+def _outline(text: Any) -> None:
+    c.FPDFTextObj_SetTextRenderMode(text, c.FPDF_TEXTRENDERMODE_STROKE)
+    c.FPDFPageObj_SetStrokeWidth(text, _OUTLINE)
+    c.FPDFPageObj_TransformF(text, _AS_IT_IS)  # so that its bounds are computed again
+
+
+def turn(page: Any, height: float) -> None:
+    """Turns everything on the page to the left by a right angle: what ran down runs to the right."""
+    quarter = c.FS_MATRIX(0, 1, -1, 0, height, 0)
+    for number in range(min(c.FPDFPage_CountObjects(page), PAGE_OBJECTS)):
+        found = c.FPDFPage_GetObject(page, number)
+        if c.FPDFPageObj_GetType(found) in (c.FPDF_PAGEOBJ_TEXT, c.FPDF_PAGEOBJ_FORM):
+            c.FPDFPageObj_TransformF(found, quarter)
+
