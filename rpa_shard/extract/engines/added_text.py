@@ -21,15 +21,34 @@ _NEAREST_LINES = 60
 _LARGEST_LETTERS = 12.0
 
 
+# Of an annotation: invisible on the screen. Of a text field: what is typed is not shown.
+HIDDEN_FLAGS = 2 | 32
+PASSWORD_FLAG = 1 << 13
+
+Kind = Literal["annotation", "form_field", "signature"]
+
+
 class Item(NamedTuple):
     """One piece of such text, and its rectangle on the page in points."""
 
-    kind: Literal["annotation", "form_field", "signature"]
+    kind: Kind
     left: float
     bottom: float
     right: float
     top: float
     text: str
+
+
+def shown(drawn: str, value: str, *, is_button: bool = False) -> str:
+    """What a reader sees of an annotation: what is drawn; its value if the drawing lacks it, or cuts or spaces it.
+
+    Without letters a drawing is no text: an icon, or the mark in a box.
+    """
+    drawn_letters, value_letters = "".join(drawn.split()), "".join(value.split())
+    if value_letters and drawn_letters in value_letters:
+        return value.strip()
+    letters = sum(map(str.isalnum, drawn_letters))
+    return drawn.strip() if letters > (1 if is_button else 0) else value.strip()
 
 
 class _Piece(NamedTuple):

@@ -6,6 +6,7 @@ another thread. Limit: one thread of the process at a time, even for different d
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pypdfium2
 import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
+from rpa_shard.extract.engines.added_text import with_items
+from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pdfium_annotations import page_items
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium_shapes import open_text
 from rpa_shard.extract.engines.pdfium_text import document_metadata
@@ -32,18 +36,18 @@ class PdfiumEngine:
             document = PdfDocument(path)
         except PdfiumError as error:
             raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
-        try:
-            return self._read(document, max_pages)
-        finally:
-            document.close()
+        with closing(document), closing(FieldValues(path)) as fields:
+            return self._read(document, max_pages, fields)
 
-    def _read(self, document: PdfDocument, max_pages: int | None) -> Document:
+    def _read(self, document: PdfDocument, max_pages: int | None, fields: FieldValues) -> Document:
         budget = Budget()
         count = len(document)
         if count > PAGES:
             budget.hit("pages")
         entries = entry_places(document.raw, budget)
-        pages = [_read_page(document.raw, index, entries, budget) for index in range(min(count, max_pages or PAGES))]
+        pages = [
+            _read_page(document.raw, index, entries, budget, fields) for index in range(min(count, max_pages or PAGES))
+        ]
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
@@ -58,23 +62,32 @@ class PdfiumEngine:
         )
 
 
-def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> Page:
-    page = c.FPDF_LoadPage(document, index)
-    if not page:
+def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget, fields: FieldValues) -> Page:
+    handle = c.FPDF_LoadPage(document, index)
+    if not handle:
         return Page("", failed=True)
     try:
-        text = open_text(page, budget)
-        if text is None:
-            return Page("", failed=True)
-        try:
-            return Page(
-                text.text,
-                text.places(),
-                page_links(document, page, text, entries, budget),
-                c.FPDF_GetPageWidthF(page),
-                c.FPDF_GetPageHeightF(page),
-            )
-        finally:
-            text.close()
+        links = budget.links
+        page = _read_content(document, handle, entries, budget)
+        # Links are counted already: only a page with other annotations is looked at again.
+        if c.FPDFPage_GetAnnotCount(handle) == links - budget.links:
+            return page
+        return with_items(page, page_items(document, handle, index, budget, fields.value), budget)
     finally:
-        c.FPDF_ClosePage(page)
+        c.FPDF_ClosePage(handle)
+
+
+def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget) -> Page:
+    text = open_text(page, budget)
+    if text is None:
+        return Page("", failed=True)
+    try:
+        return Page(
+            text.text,
+            text.places(),
+            page_links(document, page, text, entries, budget),
+            c.FPDF_GetPageWidthF(page),
+            c.FPDF_GetPageHeightF(page),
+        )
+    finally:
+        text.close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from ctypes import PYFUNCTYPE, byref, c_float, c_int, c_void_p, cast
+from ctypes import PYFUNCTYPE, byref, c_float, c_int, c_long, c_void_p, cast
 from typing import Any
 
 import pypdfium2.raw as c
@@ -88,56 +88,83 @@ def is_suspect(text: str, page: Any) -> bool:
 def text_objects(page: Any) -> Iterator[c_void_p]:
     """All text objects of a page, those in forms included, in order; at most `PAGE_OBJECTS` objects are looked at."""
     handle = cast(page, c_void_p)
+    return _texts_among([(lambda number: _object(handle, number), 0, c.FPDFPage_CountObjects(page))])
+
+
+def form_text_objects(form: Any) -> Iterator[c_void_p]:
+    """As `text_objects`, of a form."""
+    return _texts_among([_level(cast(form, c_void_p))])
+
+
+def _level(form: c_void_p) -> tuple[Callable[[int], Any], int, int]:
+    return lambda number: _inner_object(form, c_long(number)), 0, c.FPDFFormObj_CountObjects(as_object(form))
+
+
+def _texts_among(levels: list[tuple[Callable[[int], Any], int, int]]) -> Iterator[c_void_p]:
+    """`levels` are a way to get an object by its number, the next number, and how many there are, outermost first."""
     left = PAGE_OBJECTS
-    # Per level: the form (None: the page), the number of the next object, and how many there are.
-    levels: list[tuple[Any, int, int]] = [(None, 0, c.FPDFPage_CountObjects(page))]
     while levels and left:
-        form, number, count = levels.pop()
+        object_at, number, count = levels.pop()
         while number < count and left:
             left -= 1
-            found = c_void_p(_object(handle, number) if form is None else _inner_object(form, c_int(number)))
+            found = c_void_p(object_at(number))
             number += 1
             kind = _kind(found)
             if kind == c.FPDF_PAGEOBJ_TEXT:
                 yield found
             elif kind == c.FPDF_PAGEOBJ_FORM and len(levels) < FORM_DEPTH:
-                levels.append((form, number, count))
-                form, number = found, 0
-                count = c.FPDFFormObj_CountObjects(as_object(found))
+                levels.append((object_at, number, count))
+                object_at, number, count = _level(found)
 
 
 def as_object(address: c_void_p) -> Any:
     return cast(address, c.FPDF_PAGEOBJECT)
 
 
+class _Bounds:
+    """The bounds of page objects, into numbers that are allocated once."""
+
+    def __init__(self) -> None:
+        self._edges = [c_float() for _ in range(4)]
+        self._at = [byref(edge) for edge in self._edges]
+
+    def size(self, text: c_void_p) -> tuple[float, float]:
+        _bounds(text, *self._at)
+        left, bottom, right, top = (edge.value for edge in self._edges)
+        return right - left, top - bottom
+
+
+_BOUNDS = _Bounds()
+
+
+def give_shape(text: c_void_p) -> tuple[float, float, bool]:
+    """Gives a text object a shape if it has none. Returns its width and height, and whether it had none."""
+    width, height = _BOUNDS.size(text)
+    if width >= _SMALLEST and height >= _SMALLEST:
+        return width, height, False
+    outlined = as_object(text)
+    c.FPDFTextObj_SetTextRenderMode(outlined, c.FPDF_TEXTRENDERMODE_STROKE)
+    c.FPDFPageObj_SetStrokeWidth(outlined, _OUTLINE)
+    c.FPDFPageObj_TransformF(outlined, _AS_IT_IS)  # so that its bounds are computed again
+    return width, height, True
+
+
 def give_shapes(page: Any) -> tuple[bool, bool]:
     """Gives text without a shape one. Returns whether there was any, and whether the page is written vertically."""
-    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
-    at = byref(left), byref(bottom), byref(right), byref(top)
     matrix = c.FS_MATRIX()
     matrix_at = byref(matrix)
-    shapeless = False
+    any_shapeless = False
     upright = tall = 0.0
     for each in text_objects(page):
-        if not _bounds(each, *at):
-            continue
-        width, height = right.value - left.value, top.value - bottom.value
-        if width < _SMALLEST or height < _SMALLEST:
-            shapeless = True
-            _outline(as_object(each))
+        width, height, shapeless = give_shape(each)
+        any_shapeless = any_shapeless or shapeless
         if _matrix(each, matrix_at) and abs(matrix.b) > abs(matrix.a):
             continue  # turned letters, as beside a figure
         if height > _TALL * width:
             tall += height
         else:
             upright += width
-    return shapeless, tall > upright
-
-
-def _outline(text: Any) -> None:
-    c.FPDFTextObj_SetTextRenderMode(text, c.FPDF_TEXTRENDERMODE_STROKE)
-    c.FPDFPageObj_SetStrokeWidth(text, _OUTLINE)
-    c.FPDFPageObj_TransformF(text, _AS_IT_IS)  # so that its bounds are computed again
+    return any_shapeless, tall > upright
 
 
 def turn(page: Any, height: float) -> None:

@@ -15,7 +15,9 @@ import pypdf
 from pypdf import Configuration, PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 
+from rpa_shard.extract.engines.added_text import Item, with_items
 from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pypdf_annotations import page_items
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
 from rpa_shard.model.failure import Failure, PaperError
@@ -85,7 +87,8 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
     text, places = pieces.finish(text, budget)
     width, height = _result_or(lambda: _size(page), (0.0, 0.0))
     links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
-    return Page(text, places, links, width, height)
+    items: tuple[Item, ...] = _result_or(lambda: page_items(page, budget), ())
+    return with_items(Page(text, places, links, width, height), items, budget)
 
 
 def _size(page: PageObject) -> tuple[float, float]:
