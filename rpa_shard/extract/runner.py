@@ -99,12 +99,15 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     furniture = _furniture(reading, dropped, stamped, numbers)
     hidden = dropped | _stamp_line(reading, stamped)
     lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
-    bibliography = find_references(document, lines, reading)
+    added = _added_text(document, reading)
+    content = _without(added, lines) if added else lines
+    bibliography = find_references(document, content, reading)
     references = bibliography.references
     stop = references[0].start if references else len(reading.raw)
-    sections = find_sections(lines, stop)
+    sections = find_sections(content, stop)
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    paragraphs = paragraph_starts(lines, _known_starts(lines, sections, references))
+    known = _known_starts(lines, sections, references).union(each.start for each in added)
+    paragraphs = paragraph_starts(lines, known)
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -113,10 +116,10 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         references_expected=bibliography.expected,
         citations=_citations(document, reading, bibliography),
         sections=sections,
-        abstract=find_abstract(lines, sections, reading.raw),
+        abstract=find_abstract(content, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
         layout=TextLayout(furniture, tuple(paragraphs)),
-        added_text=_added_text(document, reading),
+        added_text=added,
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
@@ -200,6 +203,12 @@ def _added_text(document: Document, reading: Reading) -> tuple[AddedSpan, ...]:
         for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
         for each in page.added
     )
+
+
+def _without(added: Iterable[AddedSpan], lines: Iterable[Line]) -> list[Line]:
+    """The lines that are part of the pages' content: a comment is no heading and belongs to no reference."""
+    taken = {start for each in added for start in range(each.start, each.end)}
+    return [line for line in lines if line.start not in taken]
 
 
 def _flags(

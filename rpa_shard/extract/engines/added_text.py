@@ -8,9 +8,12 @@ sentence is filled after the line that contains it, not inside it.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Literal, NamedTuple
+from unicodedata import normalize
 
 from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.reading.document import AddedText, Link, Page, Place
@@ -19,6 +22,8 @@ from rpa_shard.reading.raw import valid_text
 # How many lines above an item are looked at to find the one that it follows.
 _NEAREST_LINES = 60
 _LARGEST_LETTERS = 12.0
+_SENTENCE_LINES = 12
+_SENTENCE_ENDS = (".", ":", "?", "!", ".”", '."')
 
 
 # Of an annotation: invisible on the screen. Of a text field: what is typed is not shown.
@@ -40,13 +45,15 @@ class Item(NamedTuple):
 
 
 def shown(drawn: str, value: str, *, is_button: bool = False) -> str:
-    """What a reader sees of an annotation: what is drawn; its value if the drawing lacks it, or cuts or spaces it.
+    """What a reader sees of an annotation: what is drawn; its value if the drawing lacks, cuts, spaces or turns it.
 
     Without letters a drawing is no text: an icon, or the mark in a box.
     """
     drawn_letters, value_letters = "".join(drawn.split()), "".join(value.split())
     if value_letters and drawn_letters in value_letters:
         return value.strip()
+    if not value.isascii() and not Counter(normalize("NFKC", drawn_letters)) - Counter(normalize("NFKC", value)):
+        return value.strip()  # letters that run to the left, or join
     letters = sum(map(str.isalnum, drawn_letters))
     return drawn.strip() if letters > (1 if is_button else 0) else value.strip()
 
@@ -62,32 +69,37 @@ class _Piece(NamedTuple):
 def with_items(page: Page, items: Iterable[Item], budget: Budget) -> Page:
     """The page with the text of all items in it."""
     ordered = sorted(items, key=lambda item: (-round(item.top), item.left))
-    rows = _Rows(page.places)
-    last = page.text.count("\n")
+    if not ordered:
+        return page
+    rows = _Rows(page)
     pieces: list[_Piece] = []
     for item in ordered:
         text = budget.cut(valid_text(item.text).strip())
         if text.strip():
             lines = tuple(line.strip() for line in text.split("\n") if line.strip())
-            pieces.append(_Piece(rows.line_before(item, last), item, lines))
+            pieces.append(_Piece(rows.line_before(item), item, lines))
     return _merged(page, sorted(pieces, key=lambda piece: piece.after)) if pieces else page
 
 
 class _Rows:
     """The lines of a page by height."""
 
-    def __init__(self, places: Sequence[Place | None]) -> None:
-        found = [(place.baseline, number, place) for number, place in enumerate(places) if place is not None]
+    def __init__(self, page: Page) -> None:
+        self._texts, self._places = page.text.split("\n"), page.places
+        found = [(place.baseline, number, place) for number, place in enumerate(page.places) if place is not None]
         self._rows = sorted(found)
         self._heights = [row[0] for row in self._rows]
 
-    def line_before(self, item: Item, last: int) -> int:
-        """The number of the line that an item follows: in its own row to the left, or above; nearest first."""
+    def line_before(self, item: Item) -> int:
+        """The number of the line that an item follows: in its own row to the left, or above; nearest first.
+
+        A comment waits for the end of the sentence.
+        """
         if not self._rows:
-            return last
-        low, middle = item.bottom - 0.2 * (item.top - item.bottom), (item.bottom + item.top) / 2
-        first = bisect_left(self._heights, low)
-        best, best_distance = -1, float("inf")
+            return len(self._texts) - 1
+        middle = (item.bottom + item.top) / 2
+        first = bisect_left(self._heights, item.bottom - 0.2 * (item.top - item.bottom))
+        best, best_distance = -1, inf
         for baseline, number, place in self._rows[first : first + _NEAREST_LINES]:
             in_row = baseline <= middle + 0.5 * place.size
             if in_row and place.left > item.left:
@@ -96,7 +108,16 @@ class _Rows:
             distance = aside + (0.0 if in_row else 2 * max(baseline - item.top, 0.0) + place.size)
             if distance < best_distance or (distance == best_distance and number > best):
                 best, best_distance = number, distance
-        return best
+        return self._end_of_sentence(best) if item.kind == "annotation" and best >= 0 else best
+
+    def _end_of_sentence(self, number: int) -> int:
+        for line in range(number, min(number + _SENTENCE_LINES, len(self._places) - 1)):
+            this, following = self._places[line], self._places[line + 1]
+            if this is None or following is None or self._texts[line].rstrip().endswith(_SENTENCE_ENDS):
+                return line
+            if not 0 < this.baseline - following.baseline < 2 * max(this.size, following.size):
+                return line
+        return number
 
 
 def _merged(page: Page, pieces: Sequence[_Piece]) -> Page:

@@ -22,6 +22,7 @@ from rpa_shard.extract.engines.pdfium_drawings import Drawn, drawn_texts
 
 _VALUE_BYTES = 2_000_000
 _TAG = re.compile("<[^<>]*>")
+_WITHOUT_TEXT = frozenset({c.FPDF_ANNOT_LINK, c.FPDF_ANNOT_POPUP})
 
 
 class _Annotation(NamedTuple):
@@ -59,18 +60,16 @@ def page_items(
 
 def _annotations(page: Any, budget: Budget) -> Iterator[_Annotation]:
     for number in range(c.FPDFPage_GetAnnotCount(page)):
+        if budget.annotations == 0:
+            budget.hit("annotations")
+            return
+        budget.annotations -= 1
         annotation = c.FPDFPage_GetAnnot(page, number)
         if not annotation:
             continue
         try:
             subtype = c.FPDFAnnot_GetSubtype(annotation)
-            if subtype in (c.FPDF_ANNOT_LINK, c.FPDF_ANNOT_POPUP):
-                continue
-            if budget.annotations == 0:
-                budget.hit("annotations")
-                return
-            budget.annotations -= 1
-            found = _read(annotation, number, subtype)
+            found = None if subtype in _WITHOUT_TEXT else _read(annotation, number, subtype)
             if found is not None:
                 yield found
         finally:

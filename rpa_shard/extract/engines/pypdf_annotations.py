@@ -28,12 +28,14 @@ def page_items(page: PageObject, budget: Budget) -> tuple[Item, ...]:
         with suppress(Exception):  # pypdf raises whatever its parsing runs into
             annotation = reference.get_object()
             subtype = annotation.get("/Subtype")
-            if subtype in ("/Link", "/Popup") or int(annotation.get("/F", 0)) & HIDDEN_FLAGS:
+            if subtype in ("/Link", "/Popup"):
                 continue
             if budget.annotations == 0:
                 budget.hit("annotations")
                 break
             budget.annotations -= 1
+            if int(annotation.get("/F", 0)) & HIDDEN_FLAGS:
+                continue
             item = _item(page, annotation, subtype)
             if item is not None:
                 found.append(item)
