@@ -281,11 +281,14 @@ async def test_a_body_that_ends_with_the_connection(bench: Bench) -> None:
     ("before", "after", "is_valid"),
     [
         (b"", b"", True),
-        (b"x" * 1019, b"", True),
-        (b"x" * 1020, b"", False),
+        (b"x" * 60_000, b"", True),
+        (b"x" * 70_000, b"", False),
+        (b"<p>" * 341 + b"\n", b"", True),
+        (b"<p>" * 342, b"", False),
         (b"", b"\0" * 70_000 + b" \n" * 5000, True),
         (b"", b"x" * 2000, True),
-        (b"", b"x" * 4000, False),
+        (b"", b"x" * 4000, True),
+        (b"", b"\n1 0 obj " + b"x" * 4000, False),
     ],
 )
 async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, after: bytes, is_valid: bool) -> None:

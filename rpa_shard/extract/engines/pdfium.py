@@ -6,7 +6,7 @@ another thread. Limit: one thread of the process at a time, even for different d
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
 from rpa_shard.extract.engines.added_text import with_items
+from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium_annotations import page_items
@@ -23,6 +24,7 @@ from rpa_shard.extract.engines.pdfium_shapes import open_text
 from rpa_shard.extract.engines.pdfium_text import document_metadata
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
+from rpa_shard.reading.frame import repaired
 
 
 class PdfiumEngine:
@@ -32,14 +34,15 @@ class PdfiumEngine:
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"
 
     def read(self, path: Path, max_pages: int | None = None) -> Document:
-        try:
-            document = PdfDocument(path)
-        except PdfiumError as error:
-            raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
+        document, is_repaired = _open(path)
         with closing(document), closing(FieldValues(path)) as fields:
-            return self._read(document, max_pages, fields)
+            damaged = is_repaired or not c.FPDF_DocumentHasValidCrossReferenceTable(document.raw) or is_damaged(path)
+            found = self._read(document, max_pages, fields, damaged=damaged)
+        if is_repaired and any(page.failed for page in found.pages):
+            raise PaperError(Failure.BAD_PDF, "pdfium: its cross-reference table is lost, and so are some of its pages")
+        return found
 
-    def _read(self, document: PdfDocument, max_pages: int | None, fields: FieldValues) -> Document:
+    def _read(self, document: PdfDocument, max_pages: int | None, fields: FieldValues, *, damaged: bool) -> Document:
         budget = Budget()
         count = len(document)
         if count > PAGES:
@@ -59,7 +62,21 @@ class PdfiumEngine:
             entries.destinations,
             document_metadata(document.raw),
             budget.names(),
+            damaged,
         )
+
+
+def _open(path: Path) -> tuple[PdfDocument, bool]:
+    """The open document, and whether the file had to be repaired for it. Raises PaperError."""
+    try:
+        return PdfDocument(path), False
+    except PdfiumError as error:
+        refusal = error
+    if refusal.err_code == c.FPDF_ERR_FORMAT:
+        for content in repaired(path.read_bytes()):
+            with suppress(PdfiumError):
+                return PdfDocument(content), True
+    raise PaperError(Failure.BAD_PDF, f"pdfium: {refusal}")
 
 
 def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget, fields: FieldValues) -> Page:

@@ -44,9 +44,7 @@ def drawn_texts(document: Any, page: Any, index: int, wanted: Sequence[Drawn]) -
             return {}
         for number in range(last):
             c.FPDFPageObj_SetIsActive(c.FPDFPage_GetObject(flat, number), False)
-        drawings = [
-            c.FPDFFormObj_GetObject(appended, number) for number in range(c.FPDFFormObj_CountObjects(appended))
-        ]
+        drawings = [c.FPDFFormObj_GetObject(appended, number) for number in range(c.FPDFFormObj_CountObjects(appended))]
         texts = _texts(flat, drawings)
         return {number: texts[at] for at, number in _matched(drawings, wanted) if at in texts}
     finally:
@@ -100,7 +98,10 @@ def _by_owner(handle: Any, owners: Mapping[int, int]) -> dict[int, str]:
             letters.append("\n")
         letters.append(letter)
         before, between = owner, []
-    return {owner: "".join(letters).encode("utf-16", "surrogatepass").decode("utf-16", "replace") for owner, letters in found.items()}
+    return {
+        owner: "".join(letters).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        for owner, letters in found.items()
+    }
 
 
 def _matched(drawings: Sequence[Any], wanted: Sequence[Drawn]) -> Iterator[tuple[int, int]]:

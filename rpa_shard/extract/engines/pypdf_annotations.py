@@ -114,4 +114,3 @@ def _drawn(page: PageObject, annotation: Any) -> str:
         return page.extract_xform_text(normal)
     except Exception:  # pypdf raises whatever its parsing runs into
         return ""
-
