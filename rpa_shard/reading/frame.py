@@ -23,12 +23,14 @@ _NUMBER = re.compile(rb"(\d{1,10})\s+(\d{1,5})\s*\Z")
 _ROOT = re.compile(rb"/Root\s+(\d{1,10})\s+(\d{1,5})\s+R")
 _OBJECT_HEAD_BYTES = 4096
 _HEAD_BYTES = 2048
+# An end marker with its line ends, for files that tell their length.
+_MARKER_BYTES = 16
 
 
 def is_whole(pdf: bytes) -> bool:
     """Whether all of a PDF is there, with or without an end marker at its end."""
     announced = _LINEARIZED.search(pdf[:_HEAD_BYTES])
-    if announced is not None and int(announced[1]) > len(pdf):
+    if announced is not None and int(announced[1]) > len(pdf) + _MARKER_BYTES:
         return False
     marker = pdf.rfind(_END_MARKER)
     if marker >= 0 and _OBJECT.search(pdf, marker) is None:
