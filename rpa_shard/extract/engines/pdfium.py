@@ -105,6 +105,7 @@ def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget
             page_links(document, page, text, entries, budget),
             c.FPDF_GetPageWidthF(page),
             c.FPDF_GetPageHeightF(page),
+            text_missing=text.is_missing_letters(),
         )
     finally:
         text.close()

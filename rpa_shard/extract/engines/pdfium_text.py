@@ -17,6 +17,7 @@ from typing import Any
 
 import pypdfium2.raw as c
 
+from rpa_shard.extract.engines.letters import MIN_ODD_SHARE, SAMPLED_LETTERS, is_much, is_odd
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
@@ -48,6 +49,8 @@ def _keeping_the_gil(function: Any) -> Callable[..., int]:
 _char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
 _loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
 _character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
+_is_unmapped = _keeping_the_gil(c.FPDFText_HasUnicodeMapError)
+_unicode_of = _keeping_the_gil(c.FPDFText_GetUnicode)
 
 
 class TextPage:
@@ -61,6 +64,7 @@ class TextPage:
         self._turned = turned
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
+        self._count = count
         self._same_index = count == units
         self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
         self.text = "\n".join(self._lines)
@@ -103,6 +107,19 @@ class TextPage:
                 ),
             )
         return tuple(found)
+
+    def is_missing_letters(self) -> bool:
+        """Whether much of the page is set in a font that does not tell which characters its letters are.
+
+        PDFium returns the font's own numbers for them. In many fonts these are those of ASCII, which is well; where
+        they are not, odd characters are among them.
+        """
+        handle, count = c_void_p(addressof(self._handle.contents)), self._count
+        step = count // SAMPLED_LETTERS + 1
+        if sum(_is_unmapped(handle, number) == 1 for number in range(0, count, step)) < min(2, count):
+            return False
+        unmapped = [_unicode_of(handle, number) for number in range(count) if _is_unmapped(handle, number) == 1]
+        return is_much(len(unmapped), count) and sum(map(is_odd, unmapped)) >= MIN_ODD_SHARE * len(unmapped)
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""

@@ -19,6 +19,7 @@ from pypdf.errors import PyPdfError
 
 from rpa_shard.extract.engines.added_text import Item, with_items
 from rpa_shard.extract.engines.damage import is_damaged
+from rpa_shard.extract.engines.letters import lacks_letters
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pypdf_annotations import page_items
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
@@ -96,11 +97,12 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
         text = page.extract_text(visitor_text=pieces.visit)
     except Exception:  # pypdf raises whatever its parsing runs into
         return Page("", failed=True)
+    text_missing = lacks_letters(text)
     text, places = pieces.finish(text, budget)
     width, height = _result_or(lambda: _size(page), (0.0, 0.0))
     links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
     items: tuple[Item, ...] = _result_or(lambda: page_items(page, budget), ())
-    return with_items(Page(text, places, links, width, height), items, budget)
+    return with_items(Page(text, places, links, width, height, text_missing=text_missing), items, budget)
 
 
 def _size(page: PageObject) -> tuple[float, float]:
