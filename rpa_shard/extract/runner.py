@@ -32,11 +32,13 @@ from rpa_shard.system.failpoints import reach
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
 # in pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
-# The second engine is also tried if the first failed on more than this share of the pages.
+# The second engine is also tried if the first failed or missed letters on more than this share of the pages.
 MAX_FAILED_PAGES_SHARE = 0.1
 # If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
 # the cause is usually the fonts.
 TRIAL_PAGES = 1
+# If the first engine misses letters, the second one first reads up to the first such page, if that is among these.
+TRIAL_MISSING_PAGES = 3
 # How far the number of references may be from what the destinations imply: this number, or this share of them.
 MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
@@ -61,7 +63,7 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
         try:
-            if best is not None and best[1].garbled and not _may_do_better(name, path, best[0]):
+            if best is not None and not _may_do_better(name, path, best[0], best[1]):
                 continue
             document = load(name).read(path)
         except PaperError as refusal:
@@ -73,20 +75,29 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
         quality = measure(document.pages)
         if best is None or quality.rank > best[1].rank:
             best = document, quality, number > 0
-        if not (quality.garbled or quality.failed_pages > MAX_FAILED_PAGES_SHARE * len(document.pages)):
+        lost = max(quality.failed_pages, len(quality.text_missing_pages))
+        if not (quality.garbled or lost > MAX_FAILED_PAGES_SHARE * len(document.pages)):
             break
     if best is None:
         raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
     return best
 
 
-def _may_do_better(name: str, path: Path, than: Document) -> bool:
-    """Whether to read all of a document with an engine, after another one garbled it.
+def _may_do_better(name: str, path: Path, than: Document, quality: Quality) -> bool:
+    """Whether to read all of a document with an engine, after another one garbled it or missed letters.
 
     Yes if it does better on the first pages, or if those are too short to decide.
     """
-    first = measure(than.pages[:TRIAL_PAGES])
-    return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
+    if quality.garbled:
+        first = measure(than.pages[:TRIAL_PAGES])
+        return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
+    if quality.text_missing_pages:
+        number = quality.text_missing_pages[0]
+        if number > TRIAL_MISSING_PAGES:
+            return False
+        page = load(name).read(path, number).pages[-1]
+        return bool(page.text.strip()) and not page.text_missing
+    return True
 
 
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:

@@ -73,9 +73,10 @@ class Quality:
         return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORD_SHARE and not self.garbled
 
     @property
-    def rank(self) -> tuple[bool, bool, int, float]:
+    def rank(self) -> tuple[bool, bool, int, int, float]:
         """Greater is better: decides between two engines' texts. Length does not count."""
-        return not self.garbled, not self.needs_ocr, -self.failed_pages, -(self.damaged_share or 0.0)
+        lost = -self.failed_pages, -len(self.text_missing_pages)
+        return not self.garbled, not self.needs_ocr, *lost, -(self.damaged_share or 0.0)
 
 
 def measure(pages: Sequence[Page]) -> Quality:

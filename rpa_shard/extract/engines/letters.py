@@ -11,7 +11,7 @@ import re
 # A page lacks text if at least this many of its letters, and this share of them, have no character.
 MIN_MISSING, MIN_MISSING_SHARE = 10, 0.1
 # A font's own numbers are taken for characters if fewer of them than this are no Latin letters, digits or marks.
-MIN_ODD_SHARE = 0.08
+MIN_ODD, MIN_ODD_SHARE = 3, 0.08
 # So many letters of a page are looked at first.
 SAMPLED_LETTERS = 40
 # The names of letters that pypdf writes where it knows no character, and characters that no text contains.
@@ -24,12 +24,12 @@ def is_much(missing: int, letters: int) -> bool:
 
 
 def is_odd(character: int) -> bool:
-    """Whether a code point is no printable character of the Latin alphabets."""
-    return not (0x20 <= character < 0x7F or 0xC0 <= character < 0x180)
+    """Whether a code point is neither a printable character of the Latin alphabets nor a blank."""
+    return not (0x20 <= character < 0x7F or 0xC0 <= character < 0x180 or character in (0x09, 0x0A, 0x0D))
 
 
 def lacks_letters(text: str) -> bool:
     """Whether much of a text, before it was made valid, is no characters but numbers and names of letters."""
     unknown = _UNKNOWN.findall(text)
     length = len("".join(text.split())) - sum(len(each) - 1 for each in unknown)
-    return is_much(len(unknown), length)
+    return len(unknown) >= MIN_ODD and len(unknown) >= MIN_ODD_SHARE * length
