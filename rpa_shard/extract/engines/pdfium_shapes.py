@@ -2,24 +2,25 @@
 
 PDFium passes over text whose letters have no width or height, which is what it measures for a font that is neither
 embedded nor replaced, and takes equal lines of it for one line printed twice. Columns of vertical writing come out from
-the left to the right.
+the left to the right, and so do lines of letters that lie on their right side or stand on their heads.
 
-Guarantee: an outline of half a point gives every such piece of text a shape; a page of vertical writing is turned so
-that its columns, from the right to the left, become lines. One look at each object of the page. Limit: only for pages
-whose text shows a reason, see `is_suspect`; the page must not be drawn afterwards.
+Guarantee: an outline of half a point gives every such piece of text a shape; such a page is turned until its columns,
+from the right to the left, are lines, or its letters upright. One look at each object of the page. Limit: only for
+pages whose text shows a reason, see `_is_suspect`; the page must not be drawn afterwards.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from ctypes import PYFUNCTYPE, byref, c_float, c_int, c_long, c_void_p, cast
+from ctypes import byref, c_float, c_long, c_void_p, cast
+from enum import Enum
 from typing import Any
 
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_text import TextPage
+from rpa_shard.extract.engines.pdfium_text import TextPage, Turn, keeping_the_gil
 
 # The first UTF-8 bytes of scripts whose fonts PDFium cannot replace by one of its own (U+0540 to U+1FFF, U+3000 to
 # U+D7FF), and all other bytes: a search for them costs a hundredth of a search for the letters.
@@ -36,17 +37,11 @@ _TALL = 2.0
 _AS_IT_IS = c.FS_MATRIX(1, 0, 0, 1, 0, 0)
 
 
-def _keeping_the_gil(function: Any, result: Any = c_int) -> Callable[..., Any]:
-    address = cast(function, c_void_p).value
-    assert address is not None
-    return PYFUNCTYPE(result)(address)
-
-
-_object = _keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
-_inner_object = _keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
-_kind = _keeping_the_gil(c.FPDFPageObj_GetType)
-_bounds = _keeping_the_gil(c.FPDFPageObj_GetBounds)
-_matrix = _keeping_the_gil(c.FPDFPageObj_GetMatrix)
+_object = keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
+_inner_object = keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
+_kind = keeping_the_gil(c.FPDFPageObj_GetType)
+_bounds = keeping_the_gil(c.FPDFPageObj_GetBounds)
+_matrix = keeping_the_gil(c.FPDFPageObj_GetMatrix)
 
 
 def open_text(page: Any, budget: Budget) -> TextPage | None:
@@ -55,19 +50,24 @@ def open_text(page: Any, budget: Budget) -> TextPage | None:
     if not handle:
         return None
     text = TextPage(handle, budget)
-    if not is_suspect(text.text, page):
+    if not _is_suspect(text, page):
         return text
-    shapeless, vertical = give_shapes(page)
+    shapeless, direction = give_shapes(page)
     if shapeless:
         text = _better(text, page, budget)
-    if vertical and _EAST_ASIAN.search(text.text):
-        height = c.FPDF_GetPageHeightF(page)
-        turn(page, height)
-        text = _better(text, page, budget, height)
+    if direction in (Direction.ON_RIGHT_SIDE, Direction.ON_HEAD) or (
+        direction is Direction.DOWN and _EAST_ASIAN.search(text.text)
+    ):
+        turn = _turn(direction, c.FPDF_GetPageWidthF(page), c.FPDF_GetPageHeightF(page))
+        for number in range(min(c.FPDFPage_CountObjects(page), PAGE_OBJECTS)):
+            found = c.FPDFPage_GetObject(page, number)
+            if c.FPDFPageObj_GetType(found) in (c.FPDF_PAGEOBJ_TEXT, c.FPDF_PAGEOBJ_FORM):
+                c.FPDFPageObj_TransformF(found, turn)
+        text = _better(text, page, budget, (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f))
     return text
 
 
-def _better(text: TextPage, page: Any, budget: Budget, turned: float | None = None) -> TextPage:
+def _better(text: TextPage, page: Any, budget: Budget, turned: Turn | None = None) -> TextPage:
     """The page read again, or `text` if that brings nothing but blanks; the other one is closed."""
     left = budget.characters
     budget.characters += len(text.text)
@@ -80,11 +80,13 @@ def _better(text: TextPage, page: Any, budget: Budget, turned: float | None = No
     return text
 
 
-def is_suspect(text: str, page: Any) -> bool:
-    """Whether to look at the page's objects: its text has letters of another script, or there is hardly any."""
-    if len(text) < FEW_CHARACTERS:
+def _is_suspect(text: TextPage, page: Any) -> bool:
+    """Whether to look at the page's objects: letters of another script or turned ones, or hardly any."""
+    if len(text.text) < FEW_CHARACTERS:
         return bool(c.FPDFPage_CountObjects(page) > 0)
-    return not text.isascii() and bool(text.encode().translate(None, _USUAL_BYTES))
+    if not text.text.isascii() and text.text.encode().translate(None, _USUAL_BYTES):
+        return True
+    return text.is_turned()
 
 
 def text_objects(page: Any) -> Iterator[c_void_p]:
@@ -151,28 +153,40 @@ def give_shape(text: c_void_p) -> tuple[float, float, bool]:
     return width, height, True
 
 
-def give_shapes(page: Any) -> tuple[bool, bool]:
-    """Gives text without a shape one. Returns whether there was any, and whether the page is written vertically."""
+class Direction(Enum):
+    """How most of a page's text runs, as the page is shown: where to, for upright letters, or how its letters lie."""
+
+    RIGHT = 0
+    ON_LEFT_SIDE = 1
+    ON_HEAD = 2
+    ON_RIGHT_SIDE = 3
+    DOWN = 4
+
+
+def give_shapes(page: Any) -> tuple[bool, Direction]:
+    """Gives text without a shape one. Returns whether there was any, and how most of the text runs."""
     matrix = c.FS_MATRIX()
     matrix_at = byref(matrix)
+    rotation = c.FPDFPage_GetRotation(page)
     any_shapeless = False
-    upright = tall = 0.0
+    extents = dict.fromkeys(Direction, 0.0)
     for each in text_objects(page):
         width, height, shapeless = give_shape(each)
         any_shapeless = any_shapeless or shapeless
-        if _matrix(each, matrix_at) and abs(matrix.b) > abs(matrix.a):
-            continue  # turned letters, as beside a figure
-        if height > _TALL * width:
-            tall += height
-        else:
-            upright += width
-    return any_shapeless, tall > upright
+        if not _matrix(each, matrix_at):
+            continue
+        is_upright = abs(matrix.a) >= abs(matrix.b)
+        quarters = (0 if matrix.a >= 0 else 2) if is_upright else (1 if matrix.b >= 0 else 3)
+        along, across = (width, height) if is_upright else (height, width)
+        direction = Direction((quarters - rotation) % 4)
+        if direction is Direction.RIGHT and across > _TALL * along:
+            direction = Direction.DOWN
+        extents[direction] += max(width, height)
+    return any_shapeless, max(Direction, key=lambda direction: extents[direction])
 
 
-def turn(page: Any, height: float) -> None:
-    """Turns everything on the page to the left by a right angle: what ran down runs to the right."""
-    quarter = c.FS_MATRIX(0, 1, -1, 0, height, 0)
-    for number in range(min(c.FPDFPage_CountObjects(page), PAGE_OBJECTS)):
-        found = c.FPDFPage_GetObject(page, number)
-        if c.FPDFPageObj_GetType(found) in (c.FPDF_PAGEOBJ_TEXT, c.FPDF_PAGEOBJ_FORM):
-            c.FPDFPageObj_TransformF(found, quarter)
+def _turn(direction: Direction, width: float, height: float) -> Any:
+    """What turns a page until such text runs to the right: a half turn, or a quarter turn to the left."""
+    if direction is Direction.ON_HEAD:
+        return c.FS_MATRIX(-1, 0, 0, -1, width, height)
+    return c.FS_MATRIX(0, 1, -1, 0, height, 0)

@@ -10,7 +10,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_int, c_ushort, c_void_p, cast, create_string_buffer
+from ctypes import (
+    PYFUNCTYPE,
+    addressof,
+    byref,
+    c_double,
+    c_float,
+    c_int,
+    c_ushort,
+    c_void_p,
+    cast,
+    create_string_buffer,
+)
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -31,11 +42,12 @@ _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
+_HALF_TURN = 3.0  # in radians, a little less
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
-def _keeping_the_gil(function: Any) -> Callable[..., int]:
-    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
+def keeping_the_gil(function: Any, result: Any = c_int) -> Callable[..., Any]:
+    """A PDFium function, called without releasing the GIL and without checks of its arguments.
 
     pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
     line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
@@ -43,23 +55,28 @@ def _keeping_the_gil(function: Any) -> Callable[..., int]:
     """
     address = cast(function, c_void_p).value
     assert address is not None
-    return PYFUNCTYPE(c_int)(address)
+    return PYFUNCTYPE(result)(address)
 
 
-_char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
-_loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
-_character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
-_is_unmapped = _keeping_the_gil(c.FPDFText_HasUnicodeMapError)
-_unicode_of = _keeping_the_gil(c.FPDFText_GetUnicode)
+_char_origin = keeping_the_gil(c.FPDFText_GetCharOrigin)
+_loose_char_box = keeping_the_gil(c.FPDFText_GetLooseCharBox)
+_character_at = keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
+_is_unmapped = keeping_the_gil(c.FPDFText_HasUnicodeMapError)
+_angle_of = keeping_the_gil(c.FPDFText_GetCharAngle, c_float)
+_unicode_of = keeping_the_gil(c.FPDFText_GetUnicode)
+
+
+# A matrix of PDF: the point (x, y) becomes (a x + c y + e, b x + d y + f).
+Turn = tuple[float, float, float, float, float, float]
 
 
 class TextPage:
     """One open text page. PDFium counts in UTF-16 units, `text` in code points.
 
-    `turned` is the height of a page that was turned to the left to be read: its lines have no places.
+    `turned` is the matrix by which the page was turned to be read: its lines have no places.
     """
 
-    def __init__(self, handle: Any, budget: Budget, turned: float | None = None) -> None:
+    def __init__(self, handle: Any, budget: Budget, turned: Turn | None = None) -> None:
         self._handle = handle
         self._turned = turned
         count = max(c.FPDFText_CountChars(handle), 0)
@@ -108,6 +125,12 @@ class TextPage:
             )
         return tuple(found)
 
+    def is_turned(self) -> bool:
+        """Whether the letters in the page's middle lie on their right side or stand on their heads."""
+        handle, count = c_void_p(addressof(self._handle.contents)), self._count
+        angles = [_angle_of(handle, count * quarter // 4) for quarter in (1, 2, 3)]
+        return len([angle for angle in angles if angle > _HALF_TURN]) > 1
+
     def is_missing_letters(self) -> bool:
         """Whether much of the page is set in a font that does not tell which characters its letters are.
 
@@ -124,7 +147,8 @@ class TextPage:
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
         if self._turned is not None:
-            x, y = self._turned - y, x
+            a, b, along, down, right, up = self._turned
+            x, y = a * x + along * y + right, b * x + down * y + up
         found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
         if found < 0:
             return None
