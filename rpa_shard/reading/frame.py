@@ -38,7 +38,8 @@ def is_whole(pdf: bytes) -> bool:
     end = pdf.rstrip(_PADDING)
     if _START.search(end[-_HEAD_BYTES:]):
         return True  # only the marker is missing
-    return end.endswith((b"endobj", b">>")) and _has_all_objects(end)
+    has_ended = end.endswith(b"endobj") or (end.endswith(b">>") and end.rfind(b"trailer") > end.rfind(b"endobj"))
+    return has_ended and _has_all_objects(end)
 
 
 def _has_all_objects(pdf: bytes) -> bool:
@@ -57,7 +58,7 @@ def repaired(content: bytes) -> Iterator[bytes]:
         content = content[header:]
         yield content
     root = _root(content)
-    if root is not None:
+    if root is not None and _has_all_objects(content):
         yield content + b"\ntrailer\n<< /Root %d %d R >>\nstartxref\n0\n%%%%EOF\n" % root
 
 

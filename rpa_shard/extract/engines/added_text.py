@@ -21,6 +21,8 @@ from rpa_shard.reading.raw import valid_text
 
 # How many lines above an item are looked at to find the one that it follows.
 _NEAREST_LINES = 60
+# A point to the side counts as so much of a point in height.
+_ASIDE = 0.15
 _LARGEST_LETTERS = 12.0
 _SENTENCE_LINES = 12
 _SENTENCE_ENDS = (".", ":", "?", "!", ".”", '."')
@@ -105,7 +107,7 @@ class _Rows:
             if in_row and place.left > item.left:
                 continue
             aside = max(0.0, item.left - place.right, place.left - item.right)
-            distance = aside + (0.0 if in_row else 2 * max(baseline - item.top, 0.0) + place.size)
+            distance = _ASIDE * aside + (0.0 if in_row else max(baseline - item.top, 0.0) + place.size / 2)
             if distance < best_distance or (distance == best_distance and number > best):
                 best, best_distance = number, distance
         return self._end_of_sentence(best) if item.kind == "annotation" and best >= 0 else best

@@ -55,8 +55,10 @@ def open_text(page: Any, budget: Budget) -> TextPage | None:
     shapeless, direction = give_shapes(page)
     if shapeless:
         text = _better(text, page, budget)
-    if direction in (Direction.ON_RIGHT_SIDE, Direction.ON_HEAD) or (
-        direction is Direction.DOWN and _EAST_ASIAN.search(text.text)
+    if (
+        direction in (Direction.ON_RIGHT_SIDE, Direction.ON_HEAD)
+        or (direction is Direction.ON_LEFT_SIDE and shapeless)
+        or (direction is Direction.DOWN and _EAST_ASIAN.search(text.text))
     ):
         turn = _turn(direction, c.FPDF_GetPageWidthF(page), c.FPDF_GetPageHeightF(page))
         for number in range(min(c.FPDFPage_CountObjects(page), PAGE_OBJECTS)):
@@ -72,7 +74,7 @@ def _better(text: TextPage, page: Any, budget: Budget, turned: Turn | None = Non
     left = budget.characters
     budget.characters += len(text.text)
     again = TextPage(c.FPDFText_LoadPage(page), budget, turned)
-    if "".join(again.text.split()) != "".join(text.text.split()):
+    if turned is not None or "".join(again.text.split()) != "".join(text.text.split()):
         text.close()
         return again
     again.close()
@@ -186,7 +188,9 @@ def give_shapes(page: Any) -> tuple[bool, Direction]:
 
 
 def _turn(direction: Direction, width: float, height: float) -> Any:
-    """What turns a page until such text runs to the right: a half turn, or a quarter turn to the left."""
+    """What turns a page until such text runs to the right."""
     if direction is Direction.ON_HEAD:
         return c.FS_MATRIX(-1, 0, 0, -1, width, height)
+    if direction is Direction.ON_LEFT_SIDE:
+        return c.FS_MATRIX(0, -1, 1, 0, 0, width)
     return c.FS_MATRIX(0, 1, -1, 0, height, 0)

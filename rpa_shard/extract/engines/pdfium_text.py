@@ -42,7 +42,8 @@ _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
-_HALF_TURN = 3.0  # in radians, a little less
+# Radians, clockwise: between a quarter turn and a half turn, with some room.
+_TURNED = 1.0, 4.0
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
@@ -129,7 +130,7 @@ class TextPage:
         """Whether the letters in the page's middle lie on their right side or stand on their heads."""
         handle, count = c_void_p(addressof(self._handle.contents)), self._count
         angles = [_angle_of(handle, count * quarter // 4) for quarter in (1, 2, 3)]
-        return len([angle for angle in angles if angle > _HALF_TURN]) > 1
+        return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
 
     def is_missing_letters(self) -> bool:
         """Whether much of the page is set in a font that does not tell which characters its letters are.

@@ -102,15 +102,10 @@ def _text(value: Any) -> str:
 
 def _drawn(page: PageObject, annotation: Any) -> str:
     """The text in what is drawn for an annotation."""
-    appearance = annotation.get("/AP")
-    normal = appearance.get_object().get("/N") if appearance is not None else None
-    normal = normal.get_object() if normal is not None else None
-    if normal is not None and not hasattr(normal, "get_data"):
-        state = normal.get(annotation.get("/AS", "/Off"))
-        normal = state.get_object() if state is not None else None
-    if normal is None:
-        return ""
     try:
+        normal: Any = annotation["/AP"]["/N"]
+        if not hasattr(normal, "get_data"):
+            normal = normal[annotation.get("/AS", "/Off")]
         return page.extract_xform_text(normal)
     except Exception:  # pypdf raises whatever its parsing runs into
         return ""
