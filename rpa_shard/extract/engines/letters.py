@@ -12,15 +12,15 @@ import re
 MIN_MISSING, MIN_MISSING_SHARE = 10, 0.1
 # A font's own numbers are taken for characters if fewer of them than this are no Latin letters, digits or marks.
 MIN_ODD, MIN_ODD_SHARE = 3, 0.08
-# So many letters of a page are looked at first.
-SAMPLED_LETTERS = 40
+# So many letters of every page are looked at; and so many, if two of those have no character.
+FIRST_SAMPLE, SECOND_SAMPLE = 20, 400
 # The names of letters that pypdf writes where it knows no character, and characters that no text contains.
 _UNKNOWN = re.compile("/[A-Za-z]{1,5}\\d{1,5}(?=/|\\s|$)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
 
 
 def is_much(missing: int, letters: int) -> bool:
-    """Whether so many missing letters of a page are worth a flag."""
-    return missing >= MIN_MISSING and missing >= MIN_MISSING_SHARE * letters
+    """Whether so many missing letters, among those that were looked at, are worth a flag."""
+    return missing >= max(MIN_MISSING, MIN_MISSING_SHARE * letters)
 
 
 def is_odd(character: int) -> bool:

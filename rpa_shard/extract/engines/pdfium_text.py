@@ -28,7 +28,7 @@ from typing import Any
 
 import pypdfium2.raw as c
 
-from rpa_shard.extract.engines.letters import MIN_ODD_SHARE, SAMPLED_LETTERS, is_much, is_odd
+from rpa_shard.extract.engines.letters import FIRST_SAMPLE, MIN_ODD_SHARE, SECOND_SAMPLE, is_much, is_odd
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
@@ -79,6 +79,7 @@ class TextPage:
 
     def __init__(self, handle: Any, budget: Budget, turned: Turn | None = None) -> None:
         self._handle = handle
+        self._at = c_void_p(addressof(handle.contents))
         self._turned = turned
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
@@ -98,7 +99,7 @@ class TextPage:
             return ()
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
-        handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
+        handle, new = self._at, tuple.__new__
         same, rounder = self._same_index, ROUNDER
         found: list[Place | None] = [None] * len(self._spans)
         for number, (start, end) in enumerate(self._spans[:PAGE_LINES_WITH_PLACES]):
@@ -127,10 +128,9 @@ class TextPage:
         return tuple(found)
 
     def is_turned(self) -> bool:
-        """Whether the letters in the page's middle lie on their right side or stand on their heads."""
-        handle, count = c_void_p(addressof(self._handle.contents)), self._count
-        angles = [_angle_of(handle, count * quarter // 4) for quarter in (1, 2, 3)]
-        return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
+        """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""
+        angles = [_angle_of(self._at, self._count * part // 6) for part in (2, 3, 4)]
+        return sum(_TURNED[0] < angle < _TURNED[1] for angle in angles) > 1
 
     def is_missing_letters(self) -> bool:
         """Whether much of the page is set in a font that does not tell which characters its letters are.
@@ -138,12 +138,15 @@ class TextPage:
         PDFium returns the font's own numbers for them. In many fonts these are those of ASCII, which is well; where
         they are not, odd characters are among them.
         """
-        handle, count = c_void_p(addressof(self._handle.contents)), self._count
-        step = count // SAMPLED_LETTERS + 1
-        if sum(_is_unmapped(handle, number) == 1 for number in range(0, count, step)) < min(2, count):
+        count, at = self._count, self._at
+        if sum(_is_unmapped(at, number) == 1 for number in range(0, count, count // FIRST_SAMPLE + 1)) < 2:
             return False
-        unmapped = [_unicode_of(handle, number) for number in range(count) if _is_unmapped(handle, number) == 1]
-        return is_much(len(unmapped), count) and sum(map(is_odd, unmapped)) >= MIN_ODD_SHARE * len(unmapped)
+        letters = range(0, count, count // SECOND_SAMPLE + 1)
+        unmapped = [number for number in letters if _is_unmapped(at, number) == 1]
+        if not is_much(len(unmapped), len(letters)):
+            return False
+        odd = sum(is_odd(_unicode_of(at, number)) for number in unmapped)
+        return odd >= MIN_ODD_SHARE * len(unmapped)
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
