@@ -302,6 +302,22 @@ async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, 
         assert error.failure is (Failure.NOT_A_PDF if before else Failure.TRUNCATED)
 
 
+async def test_a_whole_file_without_its_end_marker(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001").rstrip().removesuffix(b"%%EOF")
+    path.write_bytes(whole)
+    await bench.downloader.download(path.as_uri(), bench.final)
+    assert bench.final.read_bytes() == whole
+
+
+@pytest.mark.parametrize("tenths", range(1, 10))
+async def test_a_file_that_was_cut_is_refused(bench: Bench, tmp_path: Path, tenths: int) -> None:
+    path = tmp_path / "a.pdf"
+    whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
+    path.write_bytes(whole[: len(whole) * tenths // 10])
+    assert (await bench.fails(path.as_uri())).failure is Failure.TRUNCATED
+
+
 @pytest.mark.parametrize("content_range", ["", "Content-Range: bytes 5-9/10"])
 async def test_a_part_that_was_not_asked_for(bench: Bench, content_range: str) -> None:
     async def part(request: bytes, number: int) -> bytes:

@@ -13,6 +13,7 @@ from rpa_shard.extract.engines.added_text import Item, shown, with_items
 from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
+from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Link, Page, Place
 from rpa_shard.testing.pdf_writer import write_pdf
 from tests import raw_pdf
@@ -148,6 +149,7 @@ def test_as_many_as_the_cap(path: Path, engine: str, monkeypatch: pytest.MonkeyP
     found = read(path, page_with(notes), engine)
     assert [text for _, _, text in added(found)] == ["note 0", "note 1", "note 2"]
     assert (found.limits_hit, found.flags) == (("annotations",), ("partial",))
+    assert "annotations" in json_schema()["properties"]["limits_hit"]["items"]["enum"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -129,8 +129,8 @@ class TextPage:
 
     def is_turned(self) -> bool:
         """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""
-        angles = [_angle_of(self._at, self._count * part // 6) for part in (2, 3, 4)]
-        return sum(_TURNED[0] < angle < _TURNED[1] for angle in angles) > 1
+        angles = [_angle_of(self._at, self._count * part // 7) for part in (2, 3, 4)]
+        return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
 
     def is_missing_letters(self) -> bool:
         """Whether much of the page is set in a font that does not tell which characters its letters are.
