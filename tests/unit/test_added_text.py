@@ -141,6 +141,29 @@ def test_a_page_with_annotations_only(path: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_pages_that_share_their_content(path: Path, engine: str) -> None:
+    shared = b"/Parent 2 0 R /MediaBox [0 0 612 792] /Contents 6 0 R /Resources 7 0 R"
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R 8 0 R] /Count 2 >>",
+        3: b"<< /Type /Page %b /Annots [10 0 R] >>" % shared,
+        4: stream(raw_pdf.shown({(72.0, 700.0): "The same on both pages"})),
+        5: raw_pdf.FONT,
+        6: b"[4 0 R]",
+        7: b"<< /Font << /F1 5 0 R >> >>",
+        8: b"<< /Type /Page %b /Annots [11 0 R] >>" % shared,
+        10: annotation("Stamp", 620, "/AP << /N 20 0 R >>"),
+        11: annotation("Stamp", 620, "/AP << /N 21 0 R >>"),
+        20: drawing("Received"),
+        21: drawing("Sent back"),
+    }
+    found = read(path, raw_pdf.write(objects), engine)
+    assert added(found) == [("annotation", 1, "Received"), ("annotation", 2, "Sent back")]
+    page = "The same on both pages"
+    assert found.text == f"[PAGE 1]\n{page}\nReceived\n\n[PAGE 2]\n{page}\nSent back\n"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_as_many_as_the_cap(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ANNOTATIONS", 3)
     notes = {

@@ -48,9 +48,16 @@ class PdfiumEngine:
         if count > PAGES:
             budget.hit("pages")
         entries = entry_places(document.raw, budget)
-        pages = [
-            _read_page(document.raw, index, entries, budget, fields) for index in range(min(count, max_pages or PAGES))
-        ]
+        pages: list[Page] = []
+        annotated: list[int] = []
+        for index in range(min(count, max_pages or PAGES)):
+            page, has_annotations = _read_page(document.raw, index, entries, budget)
+            pages.append(page)
+            if has_annotations:
+                annotated.append(index)
+        # Afterwards, because it changes the content of a page, which others may share.
+        for index in annotated:
+            pages[index] = with_items(pages[index], page_items(document.raw, index, budget, fields.value), budget)
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
@@ -79,17 +86,15 @@ def _open(path: Path) -> tuple[PdfDocument, bool]:
     raise PaperError(Failure.BAD_PDF, f"pdfium: {refusal}")
 
 
-def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget, fields: FieldValues) -> Page:
+def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> tuple[Page, bool]:
+    """The page's own content, and whether it has other annotations than links."""
     handle = c.FPDF_LoadPage(document, index)
     if not handle:
-        return Page("", failed=True)
+        return Page("", failed=True), False
     try:
         links = budget.links
         page = _read_content(document, handle, entries, budget)
-        # Links are counted already: only a page with other annotations is looked at again.
-        if c.FPDFPage_GetAnnotCount(handle) == links - budget.links:
-            return page
-        return with_items(page, page_items(document, handle, index, budget, fields.value), budget)
+        return page, c.FPDFPage_GetAnnotCount(handle) != links - budget.links
     finally:
         c.FPDF_ClosePage(handle)
 

@@ -3,8 +3,8 @@
 What a field or a comment says is what is drawn for it, because that is what a reader sees; its value if nothing is
 drawn.
 
-Guarantee: at most `ANNOTATIONS` of a document are read, in linear time; what is hidden is left out. Limit: the page's
-own content must have been read before, since it changes.
+Guarantee: at most `ANNOTATIONS` of a document are read, in linear time; what is hidden is left out. Limit: the content
+of all pages must have been read before, since it changes.
 """
 
 from __future__ import annotations
@@ -38,16 +38,20 @@ class _Annotation(NamedTuple):
     may_inherit: bool
 
 
-def page_items(
-    document: Any, page: Any, index: int, budget: Budget, inherited: Callable[[int, int], str]
-) -> tuple[Item, ...]:
-    """The text of the page's form fields and other annotations, links apart.
+def page_items(document: Any, index: int, budget: Budget, inherited: Callable[[int, int], str]) -> tuple[Item, ...]:
+    """The text of a page's form fields and other annotations, links apart.
 
     `inherited` tells a field's value from the numbers of page and annotation, where PDFium does not.
     """
-    annotations = list(_annotations(page, budget))
-    wanted = [Drawn(each.number, each.rectangle) for each in annotations if each.is_drawn]
-    drawn = drawn_texts(document, page, index, wanted) if wanted else {}
+    page = c.FPDF_LoadPage(document, index)
+    if not page:
+        return ()
+    try:
+        annotations = list(_annotations(page, budget))
+        wanted = [Drawn(each.number, each.rectangle) for each in annotations if each.is_drawn]
+        drawn = drawn_texts(document, page, index, wanted) if wanted else {}
+    finally:
+        c.FPDF_ClosePage(page)
     found: list[Item] = []
     for each in annotations:
         text = shown(drawn.get(each.number, ""), each.value, is_button=each.is_button)
