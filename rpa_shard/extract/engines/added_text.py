@@ -146,7 +146,7 @@ def _merged(page: Page, pieces: Sequence[_Piece]) -> Page:
         added.append(AddedText(piece.item.kind, start, at - 1))
         moved.append((before, at - before))
     lines.extend(texts[taken:])
-    places.extend(page.places[taken:] if has_places else ())
+    places.extend(page.places[taken : len(texts)] if has_places else ())
     return replace(
         page,
         text="\n".join(lines),
