@@ -32,11 +32,13 @@ from rpa_shard.system.failpoints import reach
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
 # in pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
-# The second engine is also tried if the first failed on more than this share of the pages.
+# The second engine is also tried if the first failed or missed letters on more than this share of the pages.
 MAX_FAILED_PAGES_SHARE = 0.1
 # If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
 # the cause is usually the fonts.
 TRIAL_PAGES = 1
+# If the first engine misses letters, the second one first reads up to the first such page, if that is among these.
+TRIAL_MISSING_PAGES = 3
 # How far the number of references may be from what the destinations imply: this number, or this share of them.
 MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
@@ -61,7 +63,7 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
     best: tuple[Document, Quality, bool] | None = None
     for number, name in enumerate(names_for(choice)):
         try:
-            if best is not None and best[1].garbled and not _may_do_better(name, path, best[0]):
+            if best is not None and not _may_do_better(name, path, best[0], best[1]):
                 continue
             document = load(name).read(path)
         except PaperError as refusal:
@@ -73,20 +75,29 @@ def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
         quality = measure(document.pages)
         if best is None or quality.rank > best[1].rank:
             best = document, quality, number > 0
-        if not (quality.garbled or quality.failed_pages > MAX_FAILED_PAGES_SHARE * len(document.pages)):
+        lost = max(quality.failed_pages, len(quality.text_missing_pages))
+        if not (quality.garbled or lost > MAX_FAILED_PAGES_SHARE * len(document.pages)):
             break
     if best is None:
         raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
     return best
 
 
-def _may_do_better(name: str, path: Path, than: Document) -> bool:
-    """Whether to read all of a document with an engine, after another one garbled it.
+def _may_do_better(name: str, path: Path, than: Document, quality: Quality) -> bool:
+    """Whether to read all of a document with an engine, after another one garbled it or missed letters.
 
     Yes if it does better on the first pages, or if those are too short to decide.
     """
-    first = measure(than.pages[:TRIAL_PAGES])
-    return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
+    if quality.garbled:
+        first = measure(than.pages[:TRIAL_PAGES])
+        return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
+    if quality.text_missing_pages:
+        number = quality.text_missing_pages[0]
+        if number > TRIAL_MISSING_PAGES:
+            return False
+        page = load(name).read(path, number).pages[-1]
+        return bool(page.text.strip()) and not page.text_missing
+    return True
 
 
 def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
@@ -99,12 +110,15 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     furniture = _furniture(reading, dropped, stamped, numbers)
     hidden = dropped | _stamp_line(reading, stamped)
     lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
-    bibliography = find_references(document, lines, reading)
+    added = _added_text(document, reading)
+    content = _without(added, lines) if added else lines
+    bibliography = find_references(document, content, reading)
     references = bibliography.references
     stop = references[0].start if references else len(reading.raw)
-    sections = find_sections(lines, stop)
+    sections = find_sections(content, stop)
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    paragraphs = paragraph_starts(lines, _known_starts(lines, sections, references))
+    known = _known_starts(lines, sections, references).union(each.start for each in added)
+    paragraphs = paragraph_starts(lines, known)
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -113,10 +127,10 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         references_expected=bibliography.expected,
         citations=_citations(document, reading, bibliography),
         sections=sections,
-        abstract=find_abstract(lines, sections, reading.raw),
+        abstract=find_abstract(content, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
         layout=TextLayout(furniture, tuple(paragraphs)),
-        added_text=_added_text(document, reading),
+        added_text=added,
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
@@ -200,6 +214,12 @@ def _added_text(document: Document, reading: Reading) -> tuple[AddedSpan, ...]:
         for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
         for each in page.added
     )
+
+
+def _without(added: Iterable[AddedSpan], lines: Iterable[Line]) -> list[Line]:
+    """The lines that are part of the pages' content: a comment is no heading and belongs to no reference."""
+    taken = {start for each in added for start in range(each.start, each.end)}
+    return [line for line in lines if line.start not in taken]
 
 
 def _flags(

@@ -1,8 +1,9 @@
 """The body of a PDF, from its first byte to a file in place.
 
-Guarantee: the file appears only if it is a PDF, with its header within the first KB and its end marker near the end, no
-larger than the cap, and its content on disk. Otherwise nothing is left behind. Limit: the file's name is durable only
-once its folder is synced, which writing the paper's text does; where the bytes come from is the caller's business.
+Guarantee: the file appears only if it is a whole PDF, no larger than the cap, and its content on disk: with a header
+within its first 64 KB, and with an end marker near the end or, if that is lost, all that its structure promises.
+Otherwise nothing is left behind. Limit: the file's name is durable only once its folder is synced, which writing the
+paper's text does; where the bytes come from is the caller's business.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.fetch.pages import page_words, says_withdrawn
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.reading.frame import is_whole
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint, open_temporary, put_in_place, temporary_of
 
 # A body up to this size takes a single hop to a thread.
 SPILL_BYTES = 2**20
-HEADER_WITHIN_BYTES = 1024
+# Mail or a web server may have put something before it; a page that is no PDF shows it within its first KB.
+HEADER_WITHIN_BYTES = 65_536
+PAGE_WITHIN_BYTES = 1024
 # Not counting padding at the end: many programs pad files to full blocks, and their PDFs are sound.
 END_MARKER_WITHIN_BYTES = 2048
+_HEADER = b"%PDF-"
+_BLANK = b" \t\r\n\xef\xbb\xbf"
 _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 # Compressed bytes are unpacked in steps, so that a decompression bomb exceeds the cap before it fills the memory.
@@ -56,6 +62,7 @@ class Body:
         self._size_bytes = 0
         self._digest = hashlib.sha256()
         self._head = b""
+        self._has_header = False
         self._tail = b""
 
     @property
@@ -69,16 +76,18 @@ class Body:
         self._gathered_bytes = self._size_bytes = 0
         self._digest = hashlib.sha256()
         self._head = self._tail = b""
+        self._has_header = False
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
 
     def take(self, chunk: bytes) -> bool:
         """Adds a chunk; True if it is time to `spill`. Raises PaperError for what cannot be a PDF, or past the cap."""
-        if len(self._head) < HEADER_WITHIN_BYTES:
+        if not self._has_header:
             self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
-            if len(self._head) == HEADER_WITHIN_BYTES:
+            if len(self._head) >= self._header_within_bytes:
                 self.check_head()
+            self._has_header = _HEADER in self._head[: self._header_within_bytes]
         self._chunks.append(chunk)
         self._gathered_bytes += len(chunk)
         self._size_bytes += len(chunk)
@@ -116,7 +125,7 @@ class Body:
         """Checks the body and puts the file in place. Raises PaperError."""
         self.check_head()
         self.spill()
-        if b"%%EOF" not in self._tail:
+        if b"%%EOF" not in self._tail and not is_whole(self._temporary.read_bytes()):
             raise PaperError(Failure.TRUNCATED, f"no end marker at the end of {self._size_bytes} bytes")
         assert self._file is not None
         os.fsync(self._file.fileno())
@@ -133,9 +142,14 @@ class Body:
                 self._file.close()
             self._temporary.unlink(missing_ok=True)
 
+    @property
+    def _header_within_bytes(self) -> int:
+        is_page = self._head.lstrip(_BLANK).startswith(b"<")
+        return PAGE_WITHIN_BYTES if is_page else HEADER_WITHIN_BYTES
+
     def check_head(self) -> None:
         """Raises PaperError if the beginning, which may be all of it, is not that of a PDF."""
-        if b"%PDF-" in self._head:
+        if _HEADER in self._head[: self._header_within_bytes]:
             return
         if says_withdrawn(self._head):
             raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")

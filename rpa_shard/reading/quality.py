@@ -69,13 +69,14 @@ class Quality:
         return self.stop_word_share is not None and self.stop_word_share < MIN_STOP_WORD_SHARE and not self.garbled
 
     @property
-    def rank(self) -> tuple[float, int, float]:
+    def rank(self) -> tuple[float, int, int, float]:
         """Greater is better: decides between two engines' texts. Length does not count, only how many pages are text.
 
         So nothing at all is not better than noise, and some good pages are better than noise on all of them.
         """
         readable = (1.0 - self.scanned_share) * (1.0 - (self.garbled_share or 0.0))
-        return round(readable, 3), -self.failed_pages, -(self.damaged_share or 0.0)
+        lost = -self.failed_pages, -len(self.text_missing_pages)
+        return round(readable, 3), *lost, -(self.damaged_share or 0.0)
 
 
 def measure(pages: Sequence[Page]) -> Quality:

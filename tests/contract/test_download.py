@@ -304,11 +304,14 @@ async def test_a_body_that_ends_with_the_connection(bench: Bench) -> None:
     ("before", "after", "is_valid"),
     [
         (b"", b"", True),
-        (b"x" * 1019, b"", True),
-        (b"x" * 1020, b"", False),
+        (b"x" * 60_000, b"", True),
+        (b"x" * 70_000, b"", False),
+        (b"<p>" * 339 + b"\n\n", b"", True),
+        (b"<p>" * 340, b"", False),
         (b"", b"\0" * 70_000 + b" \n" * 5000, True),
         (b"", b"x" * 2000, True),
-        (b"", b"x" * 4000, False),
+        (b"", b"x" * 4000, True),
+        (b"", b"\n1 0 obj " + b"x" * 4000, False),
     ],
 )
 async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, after: bytes, is_valid: bool) -> None:
@@ -320,6 +323,22 @@ async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, 
     else:
         error = await bench.fails(path.as_uri())
         assert error.failure is (Failure.NOT_A_PDF if before else Failure.TRUNCATED)
+
+
+async def test_a_whole_file_without_its_end_marker(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001").rstrip().removesuffix(b"%%EOF")
+    path.write_bytes(whole)
+    await bench.downloader.download(path.as_uri(), bench.final)
+    assert bench.final.read_bytes() == whole
+
+
+@pytest.mark.parametrize("tenths", range(1, 10))
+async def test_a_file_that_was_cut_is_refused(bench: Bench, tmp_path: Path, tenths: int) -> None:
+    path = tmp_path / "a.pdf"
+    whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
+    path.write_bytes(whole[: len(whole) * tenths // 10])
+    assert (await bench.fails(path.as_uri())).failure is Failure.TRUNCATED
 
 
 @pytest.mark.parametrize("content_range", ["", "Content-Range: bytes 5-9/10"])

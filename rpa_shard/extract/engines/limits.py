@@ -11,6 +11,7 @@ PAGES = 5_000
 PAGE_LINES_WITH_PLACES = 3_000
 LINKS = 20_000
 DESTINATIONS = 20_000
+ANNOTATIONS = 20_000
 NAME_CHARACTERS = 500
 URI_CHARACTERS = 2_000
 
@@ -24,6 +25,7 @@ class Budget:
     def __init__(self) -> None:
         self.characters = DOCUMENT_CHARACTERS
         self.links = LINKS
+        self.annotations = ANNOTATIONS
         self._hit: set[str] = set()
 
     def cut(self, text: str) -> str:

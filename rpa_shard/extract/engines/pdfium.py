@@ -6,6 +6,7 @@ another thread. Limit: one thread of the process at a time, even for different d
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,17 @@ import pypdfium2
 import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
+from rpa_shard.extract.engines.added_text import with_items
+from rpa_shard.extract.engines.damage import is_damaged
+from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pdfium_annotations import page_items
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
-from rpa_shard.extract.engines.pdfium_text import TextPage, document_metadata
+from rpa_shard.extract.engines.pdfium_shapes import open_text
+from rpa_shard.extract.engines.pdfium_text import document_metadata
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
+from rpa_shard.reading.frame import repaired
 
 
 class PdfiumEngine:
@@ -27,22 +34,30 @@ class PdfiumEngine:
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"
 
     def read(self, path: Path, max_pages: int | None = None) -> Document:
-        try:
-            document = PdfDocument(path)
-        except PdfiumError as error:
-            raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
-        try:
-            return self._read(document, max_pages)
-        finally:
-            document.close()
+        document, is_repaired = _open(path)
+        with closing(document), closing(FieldValues(path)) as fields:
+            damaged = is_repaired or not c.FPDF_DocumentHasValidCrossReferenceTable(document.raw) or is_damaged(path)
+            found = self._read(document, max_pages, fields, damaged=damaged)
+        if is_repaired and any(page.failed for page in found.pages):
+            raise PaperError(Failure.BAD_PDF, "pdfium: its cross-reference table is lost, and so are some of its pages")
+        return found
 
-    def _read(self, document: PdfDocument, max_pages: int | None) -> Document:
+    def _read(self, document: PdfDocument, max_pages: int | None, fields: FieldValues, *, damaged: bool) -> Document:
         budget = Budget()
         count = len(document)
         if count > PAGES:
             budget.hit("pages")
         entries = entry_places(document.raw, budget)
-        pages = [_read_page(document.raw, index, entries, budget) for index in range(min(count, max_pages or PAGES))]
+        pages: list[Page] = []
+        annotated: list[int] = []
+        for index in range(min(count, max_pages or PAGES)):
+            page, has_annotations = _read_page(document.raw, index, entries, budget)
+            pages.append(page)
+            if has_annotations:
+                annotated.append(index)
+        # Afterwards, because it changes the content of a page, which others may share.
+        for index in annotated:
+            pages[index] = with_items(pages[index], page_items(document.raw, index, budget, fields.value), budget)
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
@@ -54,27 +69,48 @@ class PdfiumEngine:
             entries.destinations,
             document_metadata(document.raw),
             budget.names(),
+            damaged,
         )
 
 
-def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> Page:
-    page = c.FPDF_LoadPage(document, index)
-    if not page:
+def _open(path: Path) -> tuple[PdfDocument, bool]:
+    """The open document, and whether the file had to be repaired for it. Raises PaperError."""
+    try:
+        return PdfDocument(path), False
+    except PdfiumError as error:
+        refusal = error
+    if refusal.err_code == c.FPDF_ERR_FORMAT:
+        for content in repaired(path.read_bytes()):
+            with suppress(PdfiumError):
+                return PdfDocument(content), True
+    raise PaperError(Failure.BAD_PDF, f"pdfium: {refusal}")
+
+
+def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> tuple[Page, bool]:
+    """The page's own content, and whether it has other annotations than links."""
+    handle = c.FPDF_LoadPage(document, index)
+    if not handle:
+        return Page("", failed=True), False
+    try:
+        links = budget.links
+        page = _read_content(document, handle, entries, budget)
+        return page, c.FPDFPage_GetAnnotCount(handle) != links - budget.links
+    finally:
+        c.FPDF_ClosePage(handle)
+
+
+def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget) -> Page:
+    text = open_text(page, budget)
+    if text is None:
         return Page("", failed=True)
     try:
-        text_page = c.FPDFText_LoadPage(page)
-        if not text_page:
-            return Page("", failed=True)
-        try:
-            text = TextPage(text_page, budget)
-            return Page(
-                text.text,
-                text.places(),
-                page_links(document, page, text, entries, budget),
-                c.FPDF_GetPageWidthF(page),
-                c.FPDF_GetPageHeightF(page),
-            )
-        finally:
-            c.FPDFText_ClosePage(text_page)
+        return Page(
+            text.text,
+            text.places(),
+            page_links(document, page, text, entries, budget),
+            c.FPDF_GetPageWidthF(page),
+            c.FPDF_GetPageHeightF(page),
+            text_missing=text.is_missing_letters(),
+        )
     finally:
-        c.FPDF_ClosePage(page)
+        text.close()

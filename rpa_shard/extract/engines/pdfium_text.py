@@ -10,13 +10,25 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_int, c_ushort, c_void_p, cast, create_string_buffer
+from ctypes import (
+    PYFUNCTYPE,
+    addressof,
+    byref,
+    c_double,
+    c_float,
+    c_int,
+    c_ushort,
+    c_void_p,
+    cast,
+    create_string_buffer,
+)
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
 import pypdfium2.raw as c
 
+from rpa_shard.extract.engines.letters import FIRST_SAMPLE, MIN_ODD_SHARE, SECOND_SAMPLE, is_much, is_odd
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
@@ -30,11 +42,13 @@ _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
+# Radians, clockwise: between a quarter turn and a half turn, with some room.
+_TURNED = 1.0, 4.0
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
-def _keeping_the_gil(function: Any) -> Callable[..., int]:
-    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
+def keeping_the_gil(function: Any, result: Any = c_int) -> Callable[..., Any]:
+    """A PDFium function, called without releasing the GIL and without checks of its arguments.
 
     pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
     line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
@@ -42,21 +56,34 @@ def _keeping_the_gil(function: Any) -> Callable[..., int]:
     """
     address = cast(function, c_void_p).value
     assert address is not None
-    return PYFUNCTYPE(c_int)(address)
+    return PYFUNCTYPE(result)(address)
 
 
-_char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
-_loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
-_character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
+_char_origin = keeping_the_gil(c.FPDFText_GetCharOrigin)
+_loose_char_box = keeping_the_gil(c.FPDFText_GetLooseCharBox)
+_character_at = keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
+_is_unmapped = keeping_the_gil(c.FPDFText_HasUnicodeMapError)
+_angle_of = keeping_the_gil(c.FPDFText_GetCharAngle, c_float)
+_unicode_of = keeping_the_gil(c.FPDFText_GetUnicode)
+
+
+# A matrix of PDF: the point (x, y) becomes (a x + c y + e, b x + d y + f).
+Turn = tuple[float, float, float, float, float, float]
 
 
 class TextPage:
-    """One open text page. PDFium counts in UTF-16 units, `text` in code points."""
+    """One open text page. PDFium counts in UTF-16 units, `text` in code points.
 
-    def __init__(self, handle: Any, budget: Budget) -> None:
+    `turned` is the matrix by which the page was turned to be read: its lines have no places.
+    """
+
+    def __init__(self, handle: Any, budget: Budget, turned: Turn | None = None) -> None:
         self._handle = handle
+        self._at = c_void_p(addressof(handle.contents))
+        self._turned = turned
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
+        self._count = count
         self._same_index = count == units
         self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
         self.text = "\n".join(self._lines)
@@ -68,9 +95,11 @@ class TextPage:
 
     def places(self) -> tuple[Place | None, ...]:
         """The place of each line; None for empty ones, and past the cap."""
+        if self._turned is not None:
+            return ()
         x, y, box = c_double(), c_double(), c.FS_RECTF()
         x_at, y_at, box_at = byref(x), byref(y), byref(box)
-        handle, new = c_void_p(addressof(self._handle.contents)), tuple.__new__
+        handle, new = self._at, tuple.__new__
         same, rounder = self._same_index, ROUNDER
         found: list[Place | None] = [None] * len(self._spans)
         for number, (start, end) in enumerate(self._spans[:PAGE_LINES_WITH_PLACES]):
@@ -98,8 +127,32 @@ class TextPage:
             )
         return tuple(found)
 
+    def is_turned(self) -> bool:
+        """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""
+        angles = [_angle_of(self._at, self._count * part // 7) for part in (2, 3, 4)]
+        return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
+
+    def is_missing_letters(self) -> bool:
+        """Whether much of the page is set in a font that does not tell which characters its letters are.
+
+        PDFium returns the font's own numbers for them. In many fonts these are those of ASCII, which is well; where
+        they are not, odd characters are among them.
+        """
+        count, at = self._count, self._at
+        if sum(_is_unmapped(at, number) == 1 for number in range(0, count, count // FIRST_SAMPLE + 1)) < 2:
+            return False
+        letters = range(0, count, count // SECOND_SAMPLE + 1)
+        unmapped = [number for number in letters if _is_unmapped(at, number) == 1]
+        if not is_much(len(unmapped), len(letters)):
+            return False
+        odd = sum(is_odd(_unicode_of(at, number)) for number in unmapped)
+        return odd >= MIN_ODD_SHARE * len(unmapped)
+
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
+        if self._turned is not None:
+            a, b, along, down, right, up = self._turned
+            x, y = a * x + along * y + right, b * x + down * y + up
         found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
         if found < 0:
             return None
@@ -108,6 +161,10 @@ class TextPage:
         if line < 0:
             return None
         return self._offsets[line] + min(unit - self._spans[line][0], len(self._lines[line]))
+
+    def close(self) -> None:
+        """Closes PDFium's text page: nothing else may be called any more."""
+        c.FPDFText_ClosePage(self._handle)
 
 
 def _raw_text(handle: Any, count: int) -> tuple[str, int]:

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pypdf
 from pypdf import Configuration, PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 
+from rpa_shard.extract.engines.added_text import Item, with_items
+from rpa_shard.extract.engines.damage import is_damaged
+from rpa_shard.extract.engines.letters import lacks_letters
 from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pypdf_annotations import page_items
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page
+from rpa_shard.reading.frame import repaired
 from rpa_shard.reading.metadata import plausible_metadata
 
 T = TypeVar("T")
 
 # It warns about most real files; what matters shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+
+_REFUSALS = (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError)
 
 # No external program may be run on an untrusted file.
 _LIMITS = Configuration(jbig2dec_binary=None)
@@ -40,28 +49,34 @@ class PypdfEngine:
     def read(self, path: Path, max_pages: int | None = None) -> Document:
         with apply_configuration(_LIMITS):
             try:
-                return self._read(path, max_pages)
-            except (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300]) from None
+                with path.open("rb") as file:
+                    return self._read(file, max_pages, damaged=is_damaged(path))
+            except _REFUSALS as error:
+                refusal = PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300])
+            for content in repaired(path.read_bytes()):
+                with suppress(PaperError, *_REFUSALS):
+                    found = self._read(BytesIO(content), max_pages, damaged=True)
+                    if not any(page.failed for page in found.pages):
+                        return found
+        raise refusal
 
-    def _read(self, path: Path, max_pages: int | None) -> Document:
-        with path.open("rb") as file:
-            reader = PdfReader(file, strict=False)
-            if reader.is_encrypted and not reader.decrypt(""):
-                raise PaperError(Failure.BAD_PDF, "pypdf: encrypted, and the empty password does not open it")
-            budget = Budget()
-            count = len(reader.pages)
-            if count > PAGES:
-                budget.hit("pages")
-            entries: tuple[Destination, ...] = _result_or(lambda: entry_places(reader, budget), ())
-            keys = {each.key for each in entries}
-            pages = [_read_page(reader, index, keys, budget) for index in range(min(count, max_pages or PAGES))]
-            metadata = _result_or(lambda: _metadata(reader), DocumentMetadata())
+    def _read(self, file: BinaryIO, max_pages: int | None, *, damaged: bool) -> Document:
+        reader = PdfReader(file, strict=False)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise PaperError(Failure.BAD_PDF, "pypdf: encrypted, and the empty password does not open it")
+        budget = Budget()
+        count = len(reader.pages)
+        if count > PAGES:
+            budget.hit("pages")
+        entries: tuple[Destination, ...] = _result_or(lambda: entry_places(reader, budget), ())
+        keys = {each.key for each in entries}
+        pages = [_read_page(reader, index, keys, budget) for index in range(min(count, max_pages or PAGES))]
+        metadata = _result_or(lambda: _metadata(reader), DocumentMetadata())
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pypdf: no pages")
         if all(page.failed for page in pages):
             raise PaperError(Failure.BAD_PDF, "pypdf: no page can be read")
-        return Document(tuple(pages), self.name, self.version, _distinct(entries), metadata, budget.names())
+        return Document(tuple(pages), self.name, self.version, _distinct(entries), metadata, budget.names(), damaged)
 
 
 def _result_or(read: Callable[[], T], default: T) -> T:
@@ -82,10 +97,12 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
         text = page.extract_text(visitor_text=pieces.visit)
     except Exception:  # pypdf raises whatever its parsing runs into
         return Page("", failed=True)
+    text_missing = lacks_letters(text)
     text, places = pieces.finish(text, budget)
     width, height = _result_or(lambda: _size(page), (0.0, 0.0))
     links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
-    return Page(text, places, links, width, height)
+    items: tuple[Item, ...] = _result_or(lambda: page_items(page, budget), ())
+    return with_items(Page(text, places, links, width, height, text_missing=text_missing), items, budget)
 
 
 def _size(page: PageObject) -> tuple[float, float]:

@@ -58,8 +58,9 @@ def pdfs_in(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder.absolute(), onerror=fail):
         folders.sort()
         for name in sorted(names):
-            if name[-4:].lower() == ".pdf":
-                yield Path(parent, name)
+            path = Path(parent, name)
+            if name[-4:].lower() == ".pdf" and path.is_file():
+                yield path
 
 
 def _of_lines(lines: Iterator[str], column: str | None) -> Iterator[tuple[Where, Item]]:
