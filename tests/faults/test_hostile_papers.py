@@ -187,7 +187,7 @@ async def test_the_same_text_from_any_number_of_threads(tmp_path: Path, pool: st
     with closing(Breadcrumb(tmp_path / "crumb")) as crumb, closing(ExtractionPool(rules, threads, crumb)) as extraction:
 
         async def one(paper_id: str) -> object:
-            return await extraction.run(lambda: extraction.extract(paper_id, tmp_path / paper_id, suspect=False))
+            return await extraction.run(lambda: extraction.extract(paper_id, tmp_path / paper_id))
 
         together = await asyncio.gather(*(one(paper_id) for paper_id in papers))
     assert dict(zip(papers, together, strict=True)) == alone

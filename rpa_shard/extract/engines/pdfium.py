@@ -16,6 +16,7 @@ from pypdfium2 import PdfDocument, PdfiumError
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium_text import TextPage, document_metadata
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 
@@ -30,6 +31,7 @@ class PdfiumEngine:
         try:
             document = PdfDocument(path)
         except PdfiumError as error:
+            path.open("rb").close()  # raises OSError if it is the system that refuses
             raise PaperError(Failure.BAD_PDF, f"pdfium: {error}") from None
         try:
             return self._read(document, max_pages)
@@ -58,6 +60,7 @@ class PdfiumEngine:
 
 
 def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> Page:
+    check()
     page = c.FPDF_LoadPage(document, index)
     if not page:
         return Page("", failed=True)

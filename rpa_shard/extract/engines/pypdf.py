@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import pypdf
 from pypdf import Configuration, PageObject, PdfReader, apply_configuration
-from pypdf.errors import PyPdfError
 
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page
 from rpa_shard.reading.metadata import plausible_metadata
@@ -39,10 +39,7 @@ class PypdfEngine:
 
     def read(self, path: Path, max_pages: int | None = None) -> Document:
         with apply_configuration(_LIMITS):
-            try:
-                return self._read(path, max_pages)
-            except (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300]) from None
+            return self._read(path, max_pages)
 
     def _read(self, path: Path, max_pages: int | None) -> Document:
         with path.open("rb") as file:
@@ -76,6 +73,7 @@ def _distinct(entries: tuple[Destination, ...]) -> tuple[Destination, ...]:
 
 
 def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) -> Page:
+    check()
     try:
         page = reader.pages[index]
         pieces = Pieces()

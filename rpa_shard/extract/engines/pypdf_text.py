@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rpa_shard.extract.engines.limits import Budget
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Place
 from rpa_shard.reading.raw import valid_line, valid_text
 
@@ -47,6 +48,7 @@ class Pieces:
         """Called by pypdf for each piece, with its text, the two matrices, font and size."""
         if not text:
             return
+        check()
         x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
         y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
         scale = abs(tm[3] * cm[3] + tm[2] * cm[1]) or abs(tm[1] * cm[2]) or 1.0
