@@ -16,9 +16,12 @@ from pypdfium2 import PdfDocument, PdfiumError
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium_text import TextPage, document_metadata
-from rpa_shard.extract.engines.time_slice import check
+from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slice
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
+
+# PDFium passes all pieces of text on one line for each of them: a quarter of a million may take a minute.
+MAX_TEXT_OBJECTS = 15_000
 
 
 class PdfiumEngine:
@@ -59,12 +62,27 @@ class PdfiumEngine:
         )
 
 
+def _has_many_texts(page: Any) -> bool:
+    """Whether the page may take PDFium seconds, in a call that cannot be interrupted."""
+    count = c.FPDFPage_CountObjects(page)
+    if count <= MAX_TEXT_OBJECTS:
+        return False
+    texts = 0
+    for index in range(count):
+        texts += c.FPDFPageObj_GetType(c.FPDFPage_GetObject(page, index)) == c.FPDF_PAGEOBJ_TEXT
+        if texts > MAX_TEXT_OBJECTS:
+            return True
+    return False
+
+
 def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> Page:
     check()
     page = c.FPDF_LoadPage(document, index)
     if not page:
         return Page("", failed=True)
     try:
+        if has_slice() and _has_many_texts(page):
+            raise SliceOverError
         text_page = c.FPDFText_LoadPage(page)
         if not text_page:
             return Page("", failed=True)

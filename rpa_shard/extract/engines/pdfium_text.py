@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
-from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_int, c_ushort, c_void_p, cast, create_string_buffer
+from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
+from rpa_shard.extract.engines.pdfium_places import TOLERANCE_POINTS, CharacterPlaces, keeping_the_gil
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
@@ -30,24 +30,14 @@ _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
+# With more links than this times characters, an index of the characters costs less than passing them for each link.
+MAX_PASSED = 1_000_000
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
-def _keeping_the_gil(function: Any) -> Callable[..., int]:
-    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
-
-    pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
-    line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
-    be worth it. Callers pass what C expects: pointers as `c_void_p` or `byref`, ints as ints.
-    """
-    address = cast(function, c_void_p).value
-    assert address is not None
-    return PYFUNCTYPE(c_int)(address)
-
-
-_char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
-_loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
-_character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
+_char_origin = keeping_the_gil(c.FPDFText_GetCharOrigin)
+_loose_char_box = keeping_the_gil(c.FPDFText_GetLooseCharBox)
+_character_at = keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
 
 
 class TextPage:
@@ -55,8 +45,11 @@ class TextPage:
 
     def __init__(self, handle: Any, budget: Budget) -> None:
         self._handle = handle
+        self._budget = budget
+        self._by_place: CharacterPlaces | None = None
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
+        self._count = min(count, PAGE_CHARACTERS)
         self._same_index = count == units
         self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
         self.text = "\n".join(self._lines)
@@ -98,9 +91,17 @@ class TextPage:
             )
         return tuple(found)
 
+    def expect(self, points: int) -> None:
+        """Prepares for `offset_at` being asked for that many points."""
+        if points * self._count > MAX_PASSED:
+            self._by_place = CharacterPlaces(self._handle, self._count)
+
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
-        found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
+        if self._by_place is not None:
+            found = self._by_place.index_at(x, y, self._budget)
+        else:
+            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
         if found < 0:
             return None
         unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)

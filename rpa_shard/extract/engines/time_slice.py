@@ -36,3 +36,8 @@ def check() -> None:
     """Raises SliceOverError when the slice is over."""
     if time.monotonic() > _ends_at.get():
         raise SliceOverError
+
+
+def has_slice() -> bool:
+    """Whether the calling thread reads under a slice."""
+    return _ends_at.get() < inf

@@ -1,0 +1,105 @@
+"""The characters of one page by place, for pages with more links than it pays to pass all characters for.
+
+Guarantee: finds what `FPDFText_GetCharIndexAtPos` finds: the first character whose box holds the point, or the nearest
+one within the tolerance. Limit: characters crowded at one place are passed one by one, as many as the document's budget
+allows.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_float, c_int, c_void_p, cast
+from heapq import merge
+from typing import Any
+
+import pypdfium2.raw as c
+
+from rpa_shard.extract.engines.limits import Budget
+from rpa_shard.extract.engines.time_slice import check
+
+# How far from a character a point may be and still be at it: as wide and as high as this, with the character inside.
+TOLERANCE_POINTS = 4.0
+_HALF = TOLERANCE_POINTS / 2
+_CELL_POINTS = 8.0
+# A character on more cells than this is passed for every point.
+_MAX_CELLS = 64
+_CHECK_EVERY = 4096
+_FAR = 10_000.0
+
+
+def keeping_the_gil(function: Any) -> Callable[..., int]:
+    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
+
+    pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
+    line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
+    be worth it. Callers pass what C expects: pointers as `c_void_p` or `byref`, ints as ints.
+    """
+    address = cast(function, c_void_p).value
+    assert address is not None
+    return PYFUNCTYPE(c_int)(address)
+
+
+_char_box = keeping_the_gil(c.FPDFText_GetCharBox)
+
+
+class CharacterPlaces:
+    """The first `count` characters of an open text page by place."""
+
+    def __init__(self, handle: Any, count: int) -> None:
+        self._edges = tuple(array("f") for _ in range(4))
+        self._cells: defaultdict[tuple[int, int], array[int]] = defaultdict(lambda: array("I"))
+        self._large = array("I")
+        edges = [c_double() for _ in range(4)]
+        pointers = [byref(edge) for edge in edges]
+        pointer = c_void_p(addressof(handle.contents))
+        left, right, bottom, top = edges
+        for index in range(count):
+            if index % _CHECK_EVERY == 0:
+                check()
+            if not _char_box(pointer, index, *pointers):
+                left.value = right.value = bottom.value = top.value = 0.0
+            for kept, edge in zip(self._edges, edges, strict=True):
+                kept.append(edge.value)
+            self._place(index, *sorted((left.value, right.value)), *sorted((bottom.value, top.value)))
+
+    def _place(self, index: int, left: float, right: float, bottom: float, top: float) -> None:
+        """Enters a character into each cell where a point may find it."""
+        first_column, last_column = _cell(left - _HALF), _cell(right + _HALF)
+        first_row, last_row = _cell(bottom - _HALF), _cell(top + _HALF)
+        if (last_column - first_column + 1) * (last_row - first_row + 1) > _MAX_CELLS:
+            self._large.append(index)
+            return
+        for column in range(first_column, last_column + 1):
+            for row in range(first_row, last_row + 1):
+                self._cells[column, row].append(index)
+
+    def index_at(self, x: float, y: float, budget: Budget) -> int:
+        """The index of the character at or near a point, or -1."""
+        x, y = c_float(x).value, c_float(y).value
+        lefts, rights, bottoms, tops = self._edges
+        nearest, distance = -1, _FAR
+        for index in self._candidates(x, y):
+            if not budget.may_look():
+                return -1
+            left, right, bottom, top = lefts[index], rights[index], bottoms[index], tops[index]
+            if left <= x <= right and bottom <= y <= top:
+                return index
+            if (
+                min(left, right) - _HALF <= x <= max(left, right) + _HALF
+                and min(bottom, top) - _HALF <= y <= max(bottom, top) + _HALF
+            ):
+                away = min(abs(x - left), abs(x - right)) + min(abs(y - bottom), abs(y - top))
+                if away < distance:
+                    nearest, distance = index, away
+        return nearest
+
+    def _candidates(self, x: float, y: float) -> Iterator[int]:
+        cell = self._cells.get((_cell(x), _cell(y)), ())
+        return merge(cell, self._large) if self._large else iter(cell)
+
+
+def _cell(position: float) -> int:
+    # Not beyond any page: a position may be infinite or no number at all.
+    return int(max(-1e6, min(1e6, position)) // _CELL_POINTS)
