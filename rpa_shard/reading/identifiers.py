@@ -11,6 +11,7 @@ Sources: arXiv's "Understanding the arXiv identifier"; Crossref's recommended ex
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -131,18 +132,24 @@ def clean_doi(candidate: str) -> str | None:
 
 def _trim(text: str) -> str:
     """The name without what the sentence around it added at its end."""
-    while text and _ends_loosely(text):
-        text = text[:-1]
-    return text
-
-
-def _ends_loosely(text: str) -> bool:
-    last = text[-1]
-    if last == ")":  # opened before the name
-        return text.count("(") < text.count(")")
-    if last in "-/":
-        return "://" not in text
-    return last in ".,;:'’”\"!?*]}("
+    end = len(text)
+    opened, closed = text.count("("), text.count(")")
+    is_url = "://" in text
+    while end:
+        last = text[end - 1]
+        if last == ")":
+            if opened >= closed:
+                break
+            closed -= 1
+        elif last == "(":
+            opened -= 1
+        elif last in "-/":
+            if is_url and "://" in text[:end]:
+                break
+        elif last not in ".,;:'’”\"!?*]}":
+            break
+        end -= 1
+    return text[:end]
 
 
 def _take_arxiv_ids(text: str, arxiv_ids: dict[str, None]) -> None:
@@ -167,6 +174,7 @@ def _take_valid(text: str, arxiv_ids: dict[str, None]) -> None:
 
 def _drop_beginnings(found: dict[str, None]) -> None:
     """Drops names that are the beginning of another one: a line's end cut them off."""
-    if len(found) > 1:
-        for each in [each for each in found if any(other != each and other.startswith(each) for other in found)]:
+    # In order, a name that another one begins with is next to one that it begins, too.
+    for each, following in pairwise(sorted(found)):
+        if following.startswith(each):
             del found[each]
