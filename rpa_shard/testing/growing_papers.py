@@ -20,7 +20,7 @@ _FREE = 10
 def links(count: int) -> bytes:
     """One page with that many links, and that many pieces of text under them."""
     pieces = _pieces(count)
-    places = [(20 + 6 * (number % 90), 30 + number // 90 % 740) for number in range(count)]
+    places = [_place(number) for number in range(count)]
     found = [Link((x, y, x + 5, y + 8), f"http://example.org/{x}") for x, y in places]
     return write_pdf([Page(links=found, operators=pieces)])
 
@@ -52,6 +52,23 @@ def destinations_at_one_line(count: int) -> bytes:
     return write_pdf([Page(texts)], places)
 
 
+def destinations_among_lines(count: int) -> bytes:
+    """That many destinations of entries, and as many lines, all at one height."""
+    shown = " ".join(f"1 0 0 1 {20 + number % 500} {700 - number % 3} Tm (word) Tj T*" for number in range(count))
+    places = {f"cite.{number}": Destination(0, 20 + number % 500, 705) for number in range(count)}
+    return write_pdf([Page(operators=f"BT /F1 1 Tf 1 TL {shown} ET")], places)
+
+
+def links_in_one_entry(count: int) -> bytes:
+    """A reference with that many links to different places."""
+    entry = [
+        Text(72, 700, "References"),
+        *(Text(72, 680 - 14 * n, f"[{n}] A. Weir, Water, 199{n}.") for n in range(1, 5)),
+    ]
+    found = [Link((80, 650, 120, 660), f"http://example.org/{number}/{')' * 50}") for number in range(count)]
+    return write_pdf([Page(entry, found)])
+
+
 def nested_names(count: int) -> bytes:
     """Destinations in a tree of names of that depth."""
     objects = {1: b"<< /Type /Catalog /Pages 2 0 R /Names << /Dests %d 0 R >> >>" % _FREE}
@@ -65,16 +82,13 @@ def nested_names(count: int) -> bytes:
 def fonts(count: int) -> bytes:
     """One page that changes its font that many times, to another each time."""
     names = b" ".join(b"/F%d %d 0 R" % (number, _FREE + number) for number in range(count))
-    shown = "BT " + " ".join(
-        f"/F{number} 6 Tf 1 0 0 1 {20 + 6 * (number % 90)} {30 + number // 90 % 740} Tm (ab) Tj"
-        for number in range(count)
-    )
+    shown = [f"/F{number} 6 Tf 1 0 0 1 {x} {y} Tm (ab) Tj" for number, (x, y) in enumerate(map(_place, range(count)))]
     objects = {_FREE + number: FONT for number in range(count)}
     page = (
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources << /Font << %b >> >> >>"
         % names
     )
-    return one_page({**objects, 3: page, 5: _packed(shown + " ET")})
+    return one_page({**objects, 3: page, 5: _packed(" ".join(["BT", *shown, "ET"]))})
 
 
 def form_fields(count: int) -> bytes:
@@ -215,11 +229,21 @@ def labelled_references(count: int) -> bytes:
     return _bibliography(count, "[Wei{}] ")
 
 
+def hyphenated_references(count: int) -> bytes:
+    """That many references, each with a word broken at a line's end."""
+    words = [chr(97 + at // 26 % 26) + chr(97 + at % 26) for at in range(676)]
+    found = ["References"]
+    for number in range(1, count + 1):
+        a, b = words[number % 676], words[number // 676 % 676]
+        found += [f"[{number}] A. Weir, Water, Harbour Notes (1990) and then q{a}x{b}-", f"z{b}{a}, and so on."]
+    return _lines([_PROSE, *found])
+
+
 def bibliographies(count: int) -> bytes:
-    """A book whose chapters each have a bibliography of four entries."""
-    chapter = ["References", *(f"[{number}] A. Weir, Water, Harbour Notes 3, 199{number}." for number in range(1, 5))]
+    """A book whose chapters each have a bibliography of six entries."""
+    chapter = ["References", *(f"[{number}] A. Weir, Water, Harbour Notes 3, 199{number}." for number in range(1, 7))]
     found = []
-    for _ in range(count // 5):
+    for _ in range(count // 7):
         found += chapter
     return _lines([_PROSE, *found])
 
@@ -272,6 +296,8 @@ GROWING: Mapping[str, Callable[[int], bytes]] = MappingProxyType(
         "links on pages": links_on_pages,
         "destinations": destinations,
         "destinations at one line": destinations_at_one_line,
+        "destinations among lines": destinations_among_lines,
+        "links in one entry": links_in_one_entry,
         "nested names": nested_names,
         "fonts": fonts,
         "form fields": form_fields,
@@ -289,6 +315,7 @@ GROWING: Mapping[str, Callable[[int], bytes]] = MappingProxyType(
         "numbered references": numbered_references,
         "author-year references": author_year_references,
         "labelled references": labelled_references,
+        "hyphenated references": hyphenated_references,
         "bibliographies": bibliographies,
         "operators": operators,
         "drawn forms": drawn_forms,
@@ -301,6 +328,8 @@ GROWING: Mapping[str, Callable[[int], bytes]] = MappingProxyType(
         "lines that end in a hyphen": _repeating("harbour readings of water-"),
         "lines that end in a URL": _repeating("See http://example.org/a{number}/"),
         "entry of names": _entry_of("Weir, C. A.,"),
+        "entry of names joined by and": _entry_of("A. Weir and"),
+        "entry of full names joined by and": _entry_of("Anna B Weir and"),
         "entry of capitals": _entry_of("Weir van de la"),
         "entry of DOIs": _entry_of("10.5555/harbour.1991"),
         "entry of URLs": _entry_of("http://example.org/abc"),
@@ -311,12 +340,15 @@ GROWING: Mapping[str, Callable[[int], bytes]] = MappingProxyType(
 )
 
 
+def _place(number: int) -> tuple[int, int]:
+    """Places in rows from the bottom of a page; after the last row they begin anew."""
+    return 20 + 6 * (number % 90), 30 + 8 * (number // 90 % 90)
+
+
 def _pieces(count: int) -> str:
     """That many small pieces of text, in the content stream of a page."""
-    shown = " ".join(
-        f"1 0 0 1 {20 + 6 * (number % 90)} {30 + number // 90 % 740} Tm (1+2) Tj" for number in range(count)
-    )
-    return f"BT /F1 6 Tf {shown} ET"
+    shown = [f"1 0 0 1 {x} {y} Tm (1+2) Tj" for x, y in map(_place, range(count))]
+    return " ".join(["BT /F1 6 Tf", *shown, "ET"])
 
 
 def _packed(content: str) -> bytes:

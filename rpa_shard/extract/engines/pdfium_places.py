@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_float, c_int, c_void_p, cast
 from heapq import merge
+from math import inf
 from typing import Any
 
 import pypdfium2.raw as c
@@ -26,7 +27,8 @@ _CELL_POINTS = 8.0
 # A character on more cells than this is passed for every point.
 _MAX_CELLS = 64
 _CHECK_EVERY = 4096
-_FAR = 10_000.0
+# Farther than anything on a page.
+_FAR = 100_000.0
 
 
 def keeping_the_gil(function: Any) -> Callable[..., int]:
@@ -60,14 +62,18 @@ class CharacterPlaces:
                 check()
             if not _char_box(pointer, index, *pointers):
                 left.value = right.value = bottom.value = top.value = 0.0
-            for kept, edge in zip(self._edges, edges, strict=True):
-                kept.append(edge.value)
-            self._place(index, *sorted((left.value, right.value)), *sorted((bottom.value, top.value)))
+            self._enter(index, left.value, right.value, bottom.value, top.value)
 
-    def _place(self, index: int, left: float, right: float, bottom: float, top: float) -> None:
+    def _enter(self, index: int, left: float, right: float, bottom: float, top: float) -> None:
         """Enters a character into each cell where a point may find it."""
-        first_column, last_column = _cell(left - _HALF), _cell(right + _HALF)
-        first_row, last_row = _cell(bottom - _HALF), _cell(top + _HALF)
+        for kept, edge in zip(self._edges, (left, right, bottom, top), strict=True):
+            kept.append(edge)
+        # Not a usual one if it is turned over, beyond any page, or not a number.
+        if not (-_FAR < left <= right < _FAR and -_FAR < bottom <= top < _FAR):
+            self._large.append(index)
+            return
+        first_column, last_column = int((left - _HALF) // _CELL_POINTS), int((right + _HALF) // _CELL_POINTS)
+        first_row, last_row = int((bottom - _HALF) // _CELL_POINTS), int((top + _HALF) // _CELL_POINTS)
         if (last_column - first_column + 1) * (last_row - first_row + 1) > _MAX_CELLS:
             self._large.append(index)
             return
@@ -79,7 +85,7 @@ class CharacterPlaces:
         """The index of the character at or near a point, or -1."""
         x, y = c_float(x).value, c_float(y).value
         lefts, rights, bottoms, tops = self._edges
-        nearest, distance = -1, _FAR
+        nearest, distance = -1, inf
         for index in self._candidates(x, y):
             if not budget.may_look():
                 return -1
@@ -96,10 +102,7 @@ class CharacterPlaces:
         return nearest
 
     def _candidates(self, x: float, y: float) -> Iterator[int]:
-        cell = self._cells.get((_cell(x), _cell(y)), ())
-        return merge(cell, self._large) if self._large else iter(cell)
-
-
-def _cell(position: float) -> int:
-    # Not beyond any page: a position may be infinite or no number at all.
-    return int(max(-1e6, min(1e6, position)) // _CELL_POINTS)
+        usual: Sequence[int] = ()
+        if -_FAR < x < _FAR and -_FAR < y < _FAR:
+            usual = self._cells.get((int(x // _CELL_POINTS), int(y // _CELL_POINTS)), ())
+        return merge(usual, self._large) if self._large else iter(usual)

@@ -30,8 +30,8 @@ _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
-# With more links than this times characters, an index of the characters costs less than passing them for each link.
-MAX_PASSED = 1_000_000
+# For more points than this an index of the characters costs less than passing them for each.
+MAX_POINTS = 1_000
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 
@@ -93,11 +93,13 @@ class TextPage:
 
     def expect(self, points: int) -> None:
         """Prepares for `offset_at` being asked for that many points."""
-        if points * self._count > MAX_PASSED:
+        if points > MAX_POINTS:
             self._by_place = CharacterPlaces(self._handle, self._count)
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
+        if not self.text:
+            return None
         if self._by_place is not None:
             found = self._by_place.index_at(x, y, self._budget)
         else:
