@@ -82,7 +82,7 @@ def try_next(search: Search, read: Read, *, outlives_deaths: bool = False) -> Se
     except Exception as error:
         if search.best is None or is_systems_fault(error):
             raise
-        log.exception("bug in reading what %s found, kept what %s did", search.name, search.best.engine)
+        log.exception("bug in what was made of the text of %s", search.name)
         _note(search, cause_and_place(error))
         return after
     if found is None:
@@ -109,4 +109,4 @@ def _better(search: Search, read: Read) -> Extraction | None:
 
 def _note(search: Search, why: str) -> None:
     if search.best is not None:
-        log.warning("%s read no more of %s: %s", search.name, search.path.name, why)
+        log.warning("%s: kept what %s read: %s", search.path.name, search.best.engine, why)

@@ -33,6 +33,12 @@ def one_link_often(count: int) -> bytes:
     return one_page({3: _page(b"/Annots [%b]" % (b"6 0 R " * count)), 5: _packed(_pieces(12 * count)), 6: annotation})
 
 
+def pieces_of_one_line(count: int) -> bytes:
+    """One page with that many pieces of text in rows a point apart, which PDFium takes for one line and compares."""
+    shown = " ".join(f"1 0 0 1 {20 + 6 * (n % 90)} {20 + n // 90 % 750} Tm (1+2) Tj" for n in range(count))
+    return write_pdf([Page(operators=f"BT /F1 6 Tf {shown} ET")])
+
+
 def links_on_pages(count: int) -> bytes:
     """Twenty pages that share the links and the text."""
     share = max(count // 20, 1)

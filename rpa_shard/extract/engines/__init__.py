@@ -59,7 +59,6 @@ def read(name: str, path: Path, max_pages: int | None = None) -> Document:
     except MemoryError:
         raise PaperError(Failure.BAD_PDF, f"{name}: needs more memory than allowed") from None
     except (Exception, SystemExit) as error:
-        # The file cannot be opened: `filename` is only set by the call that opens it.
-        if is_systems_fault(error) or (isinstance(error, OSError) and error.filename is not None):
+        if is_systems_fault(error) or not path.exists():
             raise
         raise PaperError(Failure.BAD_PDF, f"{name}: {cause_of(error)}") from None
