@@ -146,6 +146,7 @@ def test_the_systems_fault_is_not_the_papers(pdf: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(PypdfEngine, "read", raising(OSError(24, "Too many open files")))
     with pytest.raises(OSError, match="Too many"):
         extract(pdf, "pypdf")
+    monkeypatch.undo()
     pdf.unlink()
     for engine in ("pdfium", "pypdf"):
         with pytest.raises(FileNotFoundError):
