@@ -27,6 +27,15 @@ class Citation(NamedTuple):
     reference: int
 
 
+class AddedSpan(NamedTuple):
+    """A span of the raw text that is not part of a page's content: a form field's value, a comment, a signature."""
+
+    kind: str
+    page: int
+    start: int
+    end: int
+
+
 class PageSize(NamedTuple):
     """A page size in points, and how many pages have it."""
 
@@ -53,6 +62,7 @@ class Extraction:
     abstract: str | None
     stamp: Stamp | None
     layout: TextLayout
+    added_text: tuple[AddedSpan, ...]
     metadata: DocumentMetadata
     page_sizes: tuple[PageSize, ...]
     quality: Quality
@@ -86,10 +96,11 @@ class Extraction:
                 "citations": tuple(Citation(**each) for each in content["citations"]),
                 "sections": tuple(Section(**each) for each in content["sections"]),
                 "stamp": Stamp(**content["stamp"]) if content["stamp"] else None,
-                "layout": TextLayout(_spans(layout["furniture"]), tuple(layout["paragraphs"])),
+                "layout": TextLayout(_spans(layout["furniture"]), tuple(layout["paragraphs"]), _spans(layout["order"])),
+                "added_text": tuple(AddedSpan(**each) for each in content["added_text"]),
                 "metadata": DocumentMetadata(**content["metadata"]),
                 "page_sizes": tuple(PageSize(**each) for each in content["page_sizes"]),
-                "quality": Quality(**content["quality"]),
+                "quality": _quality(content["quality"]),
                 "flags": tuple(content["flags"]),
                 "failed_pages": tuple(content["failed_pages"]),
                 "limits_hit": tuple(content["limits_hit"]),
@@ -115,6 +126,10 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def _spans(content: Any) -> tuple[tuple[int, int], ...]:
     return tuple((begin, end) for begin, end in content)
+
+
+def _quality(content: Mapping[str, Any]) -> Quality:
+    return Quality(**{**content, **{name: tuple(content[name]) for name in ("garbled_pages", "text_missing_pages")}})
 
 
 def _reference(content: Mapping[str, Any]) -> Reference:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rpa_shard.extract.engines import read
 from rpa_shard.extract.engines.time_slice import time_slice
-from rpa_shard.extract.result import Citation, Extraction, PageSize
+from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
 from rpa_shard.extract.search import search_of, try_next
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
@@ -97,10 +97,11 @@ def make(document: Document, quality: Quality) -> Extraction:
         abstract=find_abstract(lines, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
         layout=TextLayout(furniture, tuple(paragraphs)),
+        added_text=_added_text(document, reading),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
-        flags=_flags(quality, bibliography, cut=bool(limits)),
+        flags=_flags(quality, bibliography, cut=bool(limits), damaged=document.damaged),
         engine=document.engine,
         engine_version=document.engine_version,
         failed_pages=tuple(number for number, page in enumerate(document.pages, 1) if page.failed),
@@ -174,12 +175,22 @@ def _page_sizes(document: Document) -> tuple[PageSize, ...]:
     return tuple(PageSize(width, height, count) for (width, height), count in sorted(sizes.items()))
 
 
-def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool) -> tuple[str, ...]:
+def _added_text(document: Document, reading: Reading) -> tuple[AddedSpan, ...]:
+    return tuple(
+        AddedSpan(each.kind, number, span[0] + each.start, span[0] + each.end)
+        for number, (page, span) in enumerate(zip(document.pages, reading.page_spans, strict=True), 1)
+        for each in page.added
+    )
+
+
+def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, damaged: bool) -> tuple[str, ...]:
     flags = {
+        "damaged_file": damaged,
         "needs_ocr": quality.needs_ocr,
         "garbled": quality.garbled,
         "non_english": quality.non_english,
         "partial": quality.failed_pages > 0 or cut,
+        "text_missing": bool(quality.text_missing_pages),
         "refs_mismatch": _mismatch(bibliography.references, bibliography.expected),
     }
     return tuple(sorted(flag for flag, raised in flags.items() if raised))

@@ -8,7 +8,7 @@ engine's order, formulas as the engine gave them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,13 @@ Span = tuple[int, int]
 class TextLayout:
     """The layout of the raw text: spans that are furniture, and where paragraphs begin.
 
-    Offsets are characters of the raw text, ascending.
+    Offsets are characters of the raw text, ascending. `order` has the lines of pages whose own order jumps between
+    columns, as spans in the order in which they are read.
     """
 
     furniture: tuple[Span, ...] = ()
     paragraphs: tuple[int, ...] = ()
+    order: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,10 @@ def clean_of_record(text: str, record: Mapping[str, Any]) -> CleanText:
     layout = record["layout"] or {"furniture": [], "paragraphs": []}
     return clean_text(
         text,
-        [(begin, end) for begin, end in record["page_offsets"]],
-        TextLayout(tuple((begin, end) for begin, end in layout["furniture"]), tuple(layout["paragraphs"])),
+        _spans(record["page_offsets"]),
+        TextLayout(_spans(layout["furniture"]), tuple(layout["paragraphs"]), _spans(layout.get("order", ()))),
     )
+
+
+def _spans(content: Iterable[Sequence[int]]) -> tuple[Span, ...]:
+    return tuple((begin, end) for begin, end in content)

@@ -7,7 +7,7 @@ engine cannot determine is empty or None.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Place(NamedTuple):
@@ -39,9 +39,20 @@ class Link(NamedTuple):
     key: str | None
 
 
+class AddedText(NamedTuple):
+    """A span of a page's text that is not part of the page's content: a form field's value, a comment, a signature."""
+
+    kind: Literal["annotation", "form_field", "signature"]
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. `places` has one item per line of `text`, or is empty; sizes are points."""
+    """One page. `places` has one item per line of `text`, or is empty; sizes are points.
+
+    `text_missing` says that letters are drawn on the page which the engine could not map to characters.
+    """
 
     text: str
     places: tuple[Place | None, ...] = ()
@@ -49,6 +60,8 @@ class Page:
     width: float = 0.0
     height: float = 0.0
     failed: bool = False
+    added: tuple[AddedText, ...] = ()
+    text_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class DocumentMetadata:
 class Document:
     """One PDF as an engine read it; pages in order, counted from 1.
 
-    `destinations` are those of bibliography entries; `limits_hit` names the caps that cut anything off.
+    `destinations` are those of bibliography entries; `limits_hit` names the caps that cut anything off;
+    `damaged` says that the file breaks the format, although the engine could read it.
     """
 
     pages: tuple[Page, ...]
@@ -73,3 +87,4 @@ class Document:
     destinations: tuple[Destination, ...] = ()
     metadata: DocumentMetadata = DocumentMetadata()
     limits_hit: tuple[str, ...] = ()
+    damaged: bool = False

@@ -36,7 +36,10 @@ _STOP_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures of one document's text; shares are between 0 and 1, None if there is too little text to measure."""
+    """Figures of one document's text; shares are between 0 and 1, None if there is too little text to measure.
+
+    Pages are counted from 1.
+    """
 
     characters_a_page: float
     scanned_share: float
@@ -45,6 +48,8 @@ class Quality:
     mean_word_length: float | None
     stop_word_share: float | None
     failed_pages: int
+    garbled_pages: tuple[int, ...] = ()
+    text_missing_pages: tuple[int, ...] = ()
 
     @property
     def needs_ocr(self) -> bool:
@@ -90,6 +95,7 @@ def measure(pages: Sequence[Page]) -> Quality:
         mean_word_length=round(sum(map(len, words)) / max(len(words), 1), 2) if enough else None,
         stop_word_share=_stop_words(words),
         failed_pages=sum(page.failed for page in pages),
+        text_missing_pages=tuple(number for number, page in enumerate(pages, 1) if page.text_missing),
     )
 
 

@@ -85,11 +85,19 @@ def _records_schema(pyarrow: Any, texts: Texts) -> Any:
         "references_method": text,
         "references_expected": number,
         "citations": list_(struct([("page", number), ("offset", number), ("reference", number)])),
-        "quality": struct([*((name, real) for name in shares), ("failed_pages", number)]),
+        "quality": struct(
+            [
+                *((name, real) for name in shares),
+                ("failed_pages", number),
+                ("garbled_pages", list_(number)),
+                ("text_missing_pages", list_(number)),
+            ]
+        ),
         "flags": list_(text),
         "failed_pages": list_(number),
         "limits_hit": list_(text),
-        "layout": struct([("furniture", spans), ("paragraphs", list_(number))]),
+        "layout": struct([("furniture", spans), ("paragraphs", list_(number)), ("order", spans)]),
+        "added_text": list_(struct([("kind", text), ("page", number), ("start", number), ("end", number)])),
         "engine": struct([("name", text), ("version", text)]),
         "source": text,
         "pdf_sha256": text,

@@ -15,7 +15,7 @@ from rpa_shard.extract.result import Extraction, plain
 from rpa_shard.model.phase import Status
 from rpa_shard.system.files import Fingerprint
 
-RECORD_SCHEMA = 2
+RECORD_SCHEMA = 3
 _SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -58,6 +58,7 @@ def make_record(
         "failed_pages": extraction.failed_pages,
         "limits_hit": extraction.limits_hit,
         "layout": plain(extraction.layout),
+        "added_text": plain(extraction.added_text),
         "engine": {"name": extraction.engine, "version": extraction.engine_version},
         "source": source,
         "pdf_sha256": pdf.sha256,
