@@ -193,7 +193,8 @@ class Settings:
         "RPA_V2_EXTRACT_DEADLINE_SECONDS",
         120.0,
         number(0.1, 86_400),
-        "The longest time for parsing one paper. Past it, the process that parses is killed.",
+        "The longest time for parsing one paper; for one that runs alone, the longest with each engine. Past it, the "
+        "process that parses is killed.",
     )
     extract_slow_seconds: float = knob(
         "RPA_V2_EXTRACT_SLOW_SECONDS",
