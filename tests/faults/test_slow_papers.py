@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.extract.engines.pdfium import MAX_TEXT_OBJECTS
 from rpa_shard.testing.growing_papers import pieces_of_one_line
 from tests.rig import Rig, in_use, wait_for
 
@@ -19,7 +18,6 @@ PIECES = 400_000
 
 @pytest.fixture(scope="module")
 def hog() -> bytes:
-    assert PIECES > MAX_TEXT_OBJECTS
     return pieces_of_one_line(PIECES)
 
 

@@ -134,6 +134,20 @@ def test_characters_crowded_at_one_place_are_looked_at_only_so_often(pdf: Path) 
     assert (budget.looks, budget.names()) == (0, ("links",))
 
 
+def test_a_page_whose_pieces_pdfium_would_compare_for_long_is_left_to_the_other_engine(
+    pdf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf.write_bytes(GROWING["one link often"](600))
+    assert extract(pdf, "pdfium").limits_hit == (), "many pieces, on lines of their own"
+    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.MAX_PASSED_PIECES", 1_000)
+    assert extract(pdf, "pdfium").limits_hit == ()
+    pdf.write_bytes(pieces_of_one_line(6_000))
+    with pytest.raises(PaperError, match="in a reasonable time"):
+        extract(pdf, "pdfium")
+    assert "1+21+2" in extract(pdf, "auto").text
+    assert extract(pdf, "auto").engine == "pypdf"
+
+
 @pytest.mark.parametrize("name", ["A. Weir", "Anna B Weir", "De La Weir", "A. van de Weir Ondine", "De La Weir, A."])
 @pytest.mark.parametrize("between", [" and ", " & ", "; ", ", "])
 @pytest.mark.parametrize("end", ["x", " x", "", ".", " 1", ". "])

@@ -14,14 +14,15 @@ import pypdfium2.raw as c
 from pypdfium2 import PdfDocument, PdfiumError
 
 from rpa_shard.extract.engines.limits import PAGES, Budget
+from rpa_shard.extract.engines.pdfium_crowding import passed_pieces
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium_text import TextPage, document_metadata
 from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slice
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 
-# PDFium passes all pieces of text on one line for each of them: a quarter of a million may take a minute.
-MAX_TEXT_OBJECTS = 15_000
+# To put a page's pieces of text in order, PDFium passes those of one line for each of them: fifty million in a second.
+MAX_PASSED_PIECES, MAX_PASSED_PIECES_IN_SLICE = 400_000_000, 25_000_000
 
 
 class PdfiumEngine:
@@ -51,7 +52,8 @@ class PdfiumEngine:
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
-            raise PaperError(Failure.BAD_PDF, "pdfium: no page can be read")
+            why = " in a reasonable time" if "text" in budget.names() else ""
+            raise PaperError(Failure.BAD_PDF, f"pdfium: no page can be read{why}")
         return Document(
             tuple(pages),
             self.name,
@@ -62,16 +64,14 @@ class PdfiumEngine:
         )
 
 
-def _has_many_texts(page: Any) -> bool:
-    """Whether the page may take PDFium seconds, in a call that cannot be interrupted."""
-    count = c.FPDFPage_CountObjects(page)
-    if count <= MAX_TEXT_OBJECTS:
-        return False
-    texts = 0
-    for index in range(count):
-        texts += c.FPDFPageObj_GetType(c.FPDFPage_GetObject(page, index)) == c.FPDF_PAGEOBJ_TEXT
-        if texts > MAX_TEXT_OBJECTS:
-            return True
+def _is_too_crowded(page: Any, budget: Budget) -> bool:
+    """Whether loading the page's text would take very long. Raises SliceOverError if too long for the slice."""
+    passed = passed_pieces(page, MAX_PASSED_PIECES)
+    if passed > MAX_PASSED_PIECES:
+        budget.hit("text")
+        return True
+    if passed > MAX_PASSED_PIECES_IN_SLICE and has_slice():
+        raise SliceOverError
     return False
 
 
@@ -81,8 +81,8 @@ def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) 
     if not page:
         return Page("", failed=True)
     try:
-        if has_slice() and _has_many_texts(page):
-            raise SliceOverError
+        if _is_too_crowded(page, budget):
+            return Page("", failed=True)
         text_page = c.FPDFText_LoadPage(page)
         if not text_page:
             return Page("", failed=True)

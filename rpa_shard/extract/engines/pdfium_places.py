@@ -31,8 +31,8 @@ _CHECK_EVERY = 4096
 _FAR = 100_000.0
 
 
-def keeping_the_gil(function: Any) -> Callable[..., int]:
-    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
+def keeping_the_gil(function: Any, returns: Any = c_int) -> Callable[..., int]:
+    """A PDFium function that returns an int or an address, called without releasing the GIL or checking arguments.
 
     pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
     line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
@@ -40,7 +40,7 @@ def keeping_the_gil(function: Any) -> Callable[..., int]:
     """
     address = cast(function, c_void_p).value
     assert address is not None
-    return PYFUNCTYPE(c_int)(address)
+    return PYFUNCTYPE(returns)(address)
 
 
 _char_box = keeping_the_gil(c.FPDFText_GetCharBox)

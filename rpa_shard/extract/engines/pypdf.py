@@ -27,8 +27,9 @@ T = TypeVar("T")
 # It warns about most real files; what matters shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
-# No external program may be run on an untrusted file.
-_LIMITS = Configuration(jbig2dec_binary=None)
+# No external program may be run on an untrusted file. A page of two hundred thousand words, which PDFium may refuse, is
+# read in proportion to its size.
+_LIMITS = Configuration(jbig2dec_binary=None, stream_parsing_work_maximum_count=10_000_000)
 
 
 class PypdfEngine:
