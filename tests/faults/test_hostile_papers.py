@@ -155,7 +155,7 @@ def test_children_of_a_killed_shard_do_not_outlive_it(rig: Rig, tmp_path: Path, 
 
 def test_a_crash_in_the_shard_and_one_in_the_child_are_poison_with_their_signal(rig: Rig, tmp_path: Path) -> None:
     add_files(rig, tmp_path / "pdfs", {"heavy": heavy_page()})
-    run = rig.start("run")
+    run = rig.start("run", EXTRACT_ENGINE="pdfium")
     shards = rig.running_shards(2)
 
     def parsing() -> int:
