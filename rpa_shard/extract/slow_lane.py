@@ -50,6 +50,8 @@ class SlowLane:
             self._stop.set()
             await asyncio.wait([running])
             self._stop.clear()
+            if not running.cancelled():
+                running.exception()  # looked at, so that asyncio does not report it
             raise
 
     def finish(self, unfinished: Unfinished) -> Extraction:

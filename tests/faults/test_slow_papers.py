@@ -47,6 +47,7 @@ def test_no_paper_waits_for_slow_ones_and_a_drain_hands_them_back(
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 143, errors
     assert "ending by force" not in errors
+    assert "Traceback" not in errors
     rows = rig.rows()
     assert {rows[each].status for each in hogs} == {"pending"}
     assert {event for each in hogs for event in rig.events(each)} <= {"released"}, "no attempt is charged"
