@@ -72,7 +72,7 @@ class Share:
             + self.max_connections
             + self.download_concurrency
             + self.io_threads
-            + PIPES_PER_CHILD * self.extract_workers
+            + PIPES_PER_CHILD * (self.extract_workers + 1)  # and the slow lane's
         )
 
 
@@ -193,7 +193,15 @@ class Settings:
         "RPA_V2_EXTRACT_DEADLINE_SECONDS",
         120.0,
         number(0.1, 86_400),
-        "The longest time for parsing one paper. Past it, the process that parses is killed.",
+        "The longest time for parsing one paper; for one that runs alone, the longest with each engine. Past it, the "
+        "process that parses is killed.",
+    )
+    extract_slow_seconds: float = knob(
+        "RPA_V2_EXTRACT_SLOW_SECONDS",
+        5.0,
+        number(0.01, 86_400),
+        "A paper that takes longer than this to parse goes on in the shard's slow lane, a child process of its own, so "
+        "that no other paper waits for it.",
     )
     lease_ttl_seconds: float = knob(
         "RPA_V2_LEASE_TTL_SECONDS", 300.0, number(0.1, 86_400), "How long a lease lasts without being renewed."

@@ -1,11 +1,13 @@
 """Extraction in a child process that may be killed: for suspects, and for untrusted PDFs.
 
-Guarantee: a call ends within a moment of its deadline, with a result or a `PaperError` that says what happened; a child
-that hangs is killed with everything it started; one that causes its own death is `poison`, with the signal, and one
-that something else has killed is `interrupted`; a child never outlives its parent (Linux). Limit: a child costs a
-process and a fifth of a second to start, and its memory limit counts address space, not memory in use.
+Guarantee: a call ends within a moment of its deadline, or of `stop`, with a result or a `PaperError` that says what
+happened; a child that hangs is killed with everything it started; one that causes its own death is `poison`, with the
+signal, and one that something else has killed is `interrupted`; an exception in it is told as such, with its cause; a
+child never outlives its parent (Linux). Limit: a child costs a process and a fifth of a second to start, and its memory
+limit counts address space, not memory in use.
 
-The protocol is one JSON object per line: `{"path", "choice"}` in, `{"extraction"}` or `{"failure", "detail"}` out.
+The protocol is one JSON object per line: `{"path", "engine", "pages"}` in, `{"extraction"}` or `{"failure", "detail"}`
+out.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,25 +30,32 @@ from typing import Any, BinaryIO
 import psutil
 
 from rpa_shard.extract.result import Extraction
-from rpa_shard.extract.runner import extract
+from rpa_shard.extract.runner import read_with
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.deaths import is_own_doing, signal_name
+from rpa_shard.system.errors import cause_and_place, is_systems_fault
 from rpa_shard.system.memory import oom_kills
 
 # PDFium and pypdf keep some memory of each document: replacing the child from time to time frees it.
 PAPERS_PER_CHILD = 500
 MAX_RSS_BYTES = 600 * 2**20
 GRACE_SECONDS = 1.0
+# How often a waiting parent looks whether it is to stop.
+LOOK_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1
 # The unit of `ru_maxrss`.
 RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class ExtractionChild:
-    """A child process that extracts, started when first needed. One thread may use it at a time."""
+    """A child process that extracts, started when first needed. One thread may use it at a time.
 
-    def __init__(self, memory_limit_bytes: int) -> None:
+    Once another thread sets `stop`, the child is killed.
+    """
+
+    def __init__(self, memory_limit_bytes: int, stop: threading.Event | None = None) -> None:
         self._memory_limit_bytes = memory_limit_bytes
+        self._stop = stop
         self._process: subprocess.Popen[bytes] | None = None
         self._papers = 0
         self._oom_kills_before = 0
@@ -54,16 +65,17 @@ class ExtractionChild:
         """The child's process id while there is one."""
         return self._process.pid if self._process else None
 
-    def extract(self, path: Path, choice: str, deadline_seconds: float) -> Extraction:
-        """As `rpa_shard.extract.runner.extract`, in the child.
+    def extract(self, path: Path, engine: str, deadline_seconds: float, max_pages: int | None = None) -> Extraction:
+        """As `rpa_shard.extract.runner.read_with`, in the child.
 
-        Raises PaperError; besides the runner's failures with EXTRACT_TIMEOUT, POISON, INTERRUPTED, or BUG (a Python
-        exception).
+        Raises PaperError; besides the runner's failures with EXTRACT_TIMEOUT, POISON, INTERRUPTED, DISK_FULL (the
+        system is at fault), or BUG (a Python exception).
         """
         self._recycle_if_due()
         process = self._running()
         self._papers += 1
-        answer = self._ask(process, {"path": str(path), "choice": choice}, deadline_seconds)
+        question = {"path": str(path), "engine": engine, "pages": max_pages}
+        answer = self._ask(process, question, deadline_seconds)
         if answer is None:
             raise self._death()
         if "failure" in answer:
@@ -114,9 +126,9 @@ class ExtractionChild:
         self.close()
 
     def _ask(
-        self, process: subprocess.Popen[bytes], question: dict[str, str], deadline_seconds: float
+        self, process: subprocess.Popen[bytes], question: Mapping[str, Any], deadline_seconds: float
     ) -> dict[str, Any] | None:
-        """The child's answer, or None if it died. Raises EXTRACT_TIMEOUT after killing it."""
+        """The child's answer, or None if it died. Raises EXTRACT_TIMEOUT or INTERRUPTED after killing it."""
         assert process.stdin is not None
         assert process.stdout is not None
         give_up = time.monotonic() + deadline_seconds
@@ -126,9 +138,15 @@ class ExtractionChild:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while not (parts and parts[-1].endswith(b"\n")):
-                if not selector.select(max(0.0, give_up - time.monotonic())):
+                left = give_up - time.monotonic()
+                if self._stop is not None and self._stop.is_set():
                     self._kill()
-                    raise PaperError(Failure.EXTRACT_TIMEOUT, f"extraction took more than {deadline_seconds:g} s")
+                    raise PaperError(Failure.INTERRUPTED, "the extraction was stopped")
+                if not selector.select(max(0.0, left if self._stop is None else min(left, LOOK_SECONDS))):
+                    if left > LOOK_SECONDS:
+                        continue
+                    self._kill()
+                    raise PaperError(Failure.EXTRACT_TIMEOUT, f"extraction took more than {deadline_seconds:.3g} s")
                 part = os.read(process.stdout.fileno(), 2**20)
                 if not part:
                     return None
@@ -173,23 +191,26 @@ def _child(memory_limit_bytes: int, parent: int) -> None:
         _answer(answers, json.loads(line))
 
 
-def _answer(answers: BinaryIO, question: dict[str, str]) -> None:
-    answer: dict[str, Any]
+def _answer(answers: BinaryIO, question: Mapping[str, Any]) -> None:
     try:
-        answer = {"extraction": extract(Path(question["path"]), question["choice"]).to_json()}
-        content = json.dumps(answer).encode()
+        found = read_with(question["engine"], Path(question["path"]), question["pages"])
+        content = json.dumps({"extraction": found.to_json()}).encode()
     except PaperError as error:
-        content = json.dumps({"failure": error.failure, "detail": error.detail}).encode()
+        content = _failure(error.failure, error.detail)
     except MemoryError:
-        content = json.dumps(
-            {"failure": Failure.BAD_PDF, "detail": "its text needs more memory than a child may have"}
-        ).encode()
-    except Exception as error:
-        detail = f"{type(error).__name__}: {error}"
-        content = json.dumps({"failure": Failure.BUG, "detail": f"in the extraction child: {detail}"[:500]}).encode()
+        content = _failure(Failure.BAD_PDF, "its text needs more memory than a child may have")
+    except (Exception, SystemExit) as error:
+        if is_systems_fault(error):
+            content = _failure(Failure.DISK_FULL, str(error))
+        else:
+            content = _failure(Failure.BUG, f"in the extraction child: {cause_and_place(error)}")
     view = memoryview(content + b"\n")
     while view:
         view = view[answers.write(view) :]
+
+
+def _failure(failure: Failure, detail: str) -> bytes:
+    return json.dumps({"failure": failure, "detail": detail}).encode()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A PDF's text and references: reads it with the engines in order, then derives everything from their pages.
 
 Guarantee: only one thread of the process at a time is inside any engine; a file that breaks an engine ends as
-`PaperError(BAD_PDF)`. If the first engine's text is bad, the second one's is taken only if its quality is better.
-Limit: blocks for as long as the engine takes; deadlines are enforced from outside.
+`PaperError(BAD_PDF)`, as `search` says. Limit: blocks for as long as the engine takes; deadlines are enforced from
+outside.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 
-from rpa_shard.extract.engines import load, names_for
+from rpa_shard.extract.engines import read
+from rpa_shard.extract.engines.time_slice import time_slice
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
-from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.extract.search import search_of, try_next
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
@@ -32,13 +34,6 @@ from rpa_shard.system.failpoints import reach
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
 # in pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
-# The second engine is also tried if the first failed or missed letters on more than this share of the pages.
-MAX_FAILED_PAGES_SHARE = 0.1
-# If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
-# the cause is usually the fonts.
-TRIAL_PAGES = 1
-# If the first engine misses letters, the second one first reads up to the first such page, if that is among these.
-TRIAL_MISSING_PAGES = 3
 # How far the number of references may be from what the destinations imply: this number, or this share of them.
 MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
@@ -46,61 +41,36 @@ ONE_CITATION_CHARACTERS = 40
 
 
 def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
-    """Reads the PDF at `path` with the engines of `choice`. Raises PaperError(BAD_PDF).
+    """Reads the PDF at `path` with the engines of `choice`, in this process. Raises PaperError(BAD_PDF).
 
-    `inside` is entered after the engine lock is acquired, and left before it is released.
+    `inside` is as in `read_with`.
     """
-    with ENGINE_LOCK, inside or nullcontext():
+    search = search_of(path, choice)
+    while not search.is_over:
+        search = try_next(search, lambda name, path, pages: read_with(name, path, pages, inside))
+    return search.result()
+
+
+def read_with(
+    name: str,
+    path: Path,
+    max_pages: int | None = None,
+    inside: AbstractContextManager[None] | None = None,
+    slice_seconds: float = inf,
+) -> Extraction:
+    """Reads the PDF at `path`, or its first pages, with one engine. Raises PaperError(BAD_PDF).
+
+    `inside` is entered after the engine lock is acquired, and left before it is released. Raises SliceOverError when
+    the lock has been held for `slice_seconds`.
+    """
+    with ENGINE_LOCK, inside or nullcontext(), time_slice(slice_seconds):
         reach("mid_extraction")
-        document, quality, fell_back = _read(path, choice)
+        document = read(name, path, max_pages)
         # Inside the block, so that a deadline measured by `inside` covers it.
-        return make(document, quality, fell_back=fell_back)
+        return make(document, measure(document.pages))
 
 
-def _read(path: Path, choice: str) -> tuple[Document, Quality, bool]:
-    """What the first engine reads, or a later one if that is better; also whether it was a later one."""
-    refusals: list[str] = []
-    best: tuple[Document, Quality, bool] | None = None
-    for number, name in enumerate(names_for(choice)):
-        try:
-            if best is not None and not _may_do_better(name, path, best[0], best[1]):
-                continue
-            document = load(name).read(path)
-        except PaperError as refusal:
-            refusals.append(refusal.detail)
-            continue
-        except MemoryError:
-            refusals.append(f"{name}: needs more memory than allowed")
-            continue
-        quality = measure(document.pages)
-        if best is None or quality.rank > best[1].rank:
-            best = document, quality, number > 0
-        lost = max(quality.failed_pages, len(quality.text_missing_pages))
-        if not (quality.garbled or lost > MAX_FAILED_PAGES_SHARE * len(document.pages)):
-            break
-    if best is None:
-        raise PaperError(Failure.BAD_PDF, "; ".join(refusals))
-    return best
-
-
-def _may_do_better(name: str, path: Path, than: Document, quality: Quality) -> bool:
-    """Whether to read all of a document with an engine, after another one garbled it or missed letters.
-
-    Yes if it does better on the first pages, or if those are too short to decide.
-    """
-    if quality.garbled:
-        first = measure(than.pages[:TRIAL_PAGES])
-        return not first.garbled or measure(load(name).read(path, TRIAL_PAGES).pages).rank > first.rank
-    if quality.text_missing_pages:
-        number = quality.text_missing_pages[0]
-        if number > TRIAL_MISSING_PAGES:
-            return False
-        page = load(name).read(path, number).pages[-1]
-        return bool(page.text.strip()) and not page.text_missing
-    return True
-
-
-def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Extraction:
+def make(document: Document, quality: Quality) -> Extraction:
     """Derives everything from the document that an engine read."""
     reading = read_lines(document.pages)
     numbered, numbers = without_line_numbers(reading.lines)
@@ -134,7 +104,7 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
         metadata=document.metadata,
         page_sizes=_page_sizes(document),
         quality=quality,
-        flags=_flags(quality, bibliography, cut=bool(limits), fell_back=fell_back, damaged=document.damaged),
+        flags=_flags(quality, bibliography, cut=bool(limits), damaged=document.damaged),
         engine=document.engine,
         engine_version=document.engine_version,
         failed_pages=tuple(number for number, page in enumerate(document.pages, 1) if page.failed),
@@ -222,9 +192,7 @@ def _without(added: Iterable[AddedSpan], lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if line.start not in taken]
 
 
-def _flags(
-    quality: Quality, bibliography: Bibliography, *, cut: bool, fell_back: bool, damaged: bool
-) -> tuple[str, ...]:
+def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, damaged: bool) -> tuple[str, ...]:
     flags = {
         "damaged_file": damaged,
         "needs_ocr": quality.needs_ocr,
@@ -233,7 +201,6 @@ def _flags(
         "partial": quality.failed_pages > 0 or cut,
         "text_missing": bool(quality.text_missing_pages),
         "refs_mismatch": _mismatch(bibliography.references, bibliography.expected),
-        "fallback_engine": fell_back,
     }
     return tuple(sorted(flag for flag, raised in flags.items() if raised))
 

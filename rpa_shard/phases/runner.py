@@ -54,6 +54,7 @@ class Attempt:
         self._slots = slots
         # Whether the paper can be handed back now without throwing work away.
         self.interruptible = True
+        self._is_wanted_back = False
 
     def slot(self, name: str) -> AbstractAsyncContextManager[None]:
         """A slot of the shard, while the block runs."""
@@ -62,6 +63,16 @@ class Attempt:
     def must_finish(self) -> None:
         """From here on a drain waits for the attempt instead of interrupting it."""
         self.interruptible = False
+
+    def may_be_interrupted(self) -> None:
+        """From here on a drain interrupts the attempt again; at once if it has begun meanwhile."""
+        self.interruptible = True
+        if self._is_wanted_back:
+            raise asyncio.CancelledError
+
+    def want_back(self) -> None:
+        """The shard drains."""
+        self._is_wanted_back = True
 
 
 class PhaseRunner(Protocol):

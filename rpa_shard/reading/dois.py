@@ -93,15 +93,21 @@ def clean_doi(candidate: str) -> str | None:
 
 def trimmed(name: str) -> str:
     """A DOI or URL without what the sentence around it added at its end."""
-    while name and _ends_loosely(name):
-        name = name[:-1]
-    return name
-
-
-def _ends_loosely(name: str) -> bool:
-    last = name[-1]
-    if last == ")":  # opened before the name
-        return name.count("(") < name.count(")")
-    if last in "-/":
-        return "://" not in name
-    return last in ".,;:'’”\"!?*]}("
+    end = len(name)
+    opened, closed = name.count("("), name.count(")")
+    is_url = "://" in name
+    while end:
+        last = name[end - 1]
+        if last == ")":  # opened before the name
+            if opened >= closed:
+                break
+            closed -= 1
+        elif last == "(":
+            opened -= 1
+        elif last in "-/":
+            if is_url and "://" in name[:end]:
+                break
+        elif last not in ".,;:'’”\"!?*]}":
+            break
+        end -= 1
+    return name[:end]

@@ -8,6 +8,8 @@ a blank is closed up where the rest can be nothing else. Limit: a well-formed na
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -84,10 +86,11 @@ def _from_uri(uri: str, found: _Found) -> None:
 
 def _from_text(text: str, found: _Found) -> None:
     ids: list[tuple[int, str]] = []
-    for start, end, doi in list(dois_in(text)):
+    dois = list(dois_in(text))
+    for start, _, doi in dois:
         found.dois[doi] = None
         ids += [(start, name) for name in _datacite(doi)]
-        text = _masked(text, start, end)
+    text = _masked(text, [(start, end) for start, end, _ in dois])
     if "://" in text or "www." in text.lower():
         text = _take_urls(text, found, ids)
     if may_have_ids(text):
@@ -98,6 +101,7 @@ def _from_text(text: str, found: _Found) -> None:
 def _take_urls(text: str, found: _Found, ids: list[tuple[int, str]]) -> str:
     """Takes the URLs, and the ids in them; the rest of the text."""
     at = 0
+    taken: list[tuple[int, int]] = []
     while (match := _URL.search(text, at)) is not None:
         start, at = match.span()
         glued = _GLUED.search(text, start + 8, at + 8)
@@ -111,8 +115,8 @@ def _take_urls(text: str, found: _Found, ids: list[tuple[int, str]]) -> str:
         if not _ARXIV_HOST.match(url):
             if not (names and PAPER_URL.match(url)):
                 found.urls[url] = None
-            text = _masked(text, start, at)
-    return text
+            taken.append((start, at))
+    return _masked(text, taken)
 
 
 def _datacite(doi: str) -> list[str]:
@@ -135,12 +139,19 @@ def _plain(text: str) -> str:
     return tidied(text)
 
 
-def _masked(text: str, start: int, end: int) -> str:
-    return text[:start] + "\0" * (end - start) + text[end:]
+def _masked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with spans of it, in order, made unreadable."""
+    parts: list[str] = []
+    at = 0
+    for start, end in spans:
+        parts += (text[at:start], "\0" * (end - start))
+        at = end
+    return "".join(parts) + text[at:] if spans else text
 
 
 def _drop_beginnings(found: dict[str, None]) -> None:
     """Drops names that are the beginning of another one: a line's end cut them off."""
-    if len(found) > 1:
-        for each in [each for each in found if any(other != each and other.startswith(each) for other in found)]:
+    # In order, a name that another one begins with is next to one that it begins, too.
+    for each, following in pairwise(sorted(found)):
+        if following.startswith(each):
             del found[each]

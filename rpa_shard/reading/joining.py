@@ -13,8 +13,9 @@ from collections.abc import Container, Iterable
 
 HYPHENS = "-‐\u00ad"
 MAX_TOKEN_CHARACTERS = 300
+MAX_SEARCHED_CHARACTERS = 1_000_000_000
 _SIGNS = ".,;:()[]“”"
-_WORD_BEFORE = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐\u00ad]$")
+_WORD_BEFORE = re.compile(r"((?<![^\W\d_])[^\W\d_]++(?:[-‐][^\W\d_]++)*)[-‐\u00ad]$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
 # Words that usually keep their hyphen: "self-", "well-".
 _KEEPERS = frozenset(
@@ -69,11 +70,26 @@ class Words:
         return word in self._words
 
 
-def join_lines(lines: Iterable[str], words: Container[str]) -> str:
-    """The lines as one; `words` are those of the document, needed to decide about hyphens.
+class TextOrWords:
+    """The document's text, searched for words as long as these are few; from then on its words.
 
-    The document's text can be passed instead: faster for a few lines, slower for all of them.
+    Searching the text is faster for a few words, and slower for many.
     """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._words = Words(text)
+        self._searches = MAX_SEARCHED_CHARACTERS // max(len(text), 1)
+
+    def __contains__(self, word: object) -> bool:
+        if self._searches <= 0:
+            return word in self._words
+        self._searches -= 1
+        return str(word) in self._text
+
+
+def join_lines(lines: Iterable[str], words: Container[str]) -> str:
+    """The lines as one; `words` are those of the document, needed to decide about hyphens."""
     joined: list[str] = []
     tail = ""
     for line in lines:

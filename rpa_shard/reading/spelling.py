@@ -8,7 +8,7 @@ with their letters (`Jes´us`, `Butkoviˇc`), all kinds of blanks replaced by sp
 from __future__ import annotations
 
 import re
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
 _TABLE = str.maketrans(
     {
@@ -54,12 +54,30 @@ _BLANKS = re.compile(r"[ \t]{2,}|\t")
 _JUNK = re.compile(r"<latexit\b[^<>]{0,400}>[A-Za-z0-9+/=\s]{0,20000}</latexit>|\(cid:\d{1,5}\)")
 
 
+# Bringing marks after one letter into order takes the square of their number.
+MAX_MARKS = 30
+_MANY_MARKS = re.compile(rf"[^\w\s\x00-\u02ff]{{{MAX_MARKS + 1},}}")
+
+
+def _few_marks(match: re.Match[str]) -> str:
+    """A run of signs without the marks after the first thirty of one letter."""
+    kept: list[str] = []
+    marks = 0
+    for each in match[0]:
+        marks = marks + 1 if combining(each) else 0
+        if marks <= MAX_MARKS:
+            kept.append(each)
+    return "".join(kept)
+
+
 def spell(line: str) -> str:
     """The line spelled out."""
     if line.isascii():
         return _spaced(_ACCENTED.sub(_accented, line) if "`" in line else line)
     if _SPECIAL.search(line) is not None:
         line = line.translate(_TABLE)
+    if _MANY_MARKS.search(line) is not None:
+        line = _MANY_MARKS.sub(_few_marks, line)
     if not is_normalized("NFC", line):
         line = normalize("NFC", line)
     if _LOOSE.search(line) is not None:

@@ -142,8 +142,7 @@ class Shard:
         claims.close()
         reach("mid_drain")
         for worker, task in self._workers.items():
-            if worker.interruptible:
-                task.cancel()
+            worker.drain(task)
         await asyncio.wait(working)
 
     async def _listen(self, link: Link, permits: Permits, claims: Claims) -> None:

@@ -8,7 +8,6 @@ not the workers, bound downloads, extractions and the like.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import random
 import time
@@ -23,16 +22,10 @@ from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, completed, released
+from rpa_shard.system.errors import cause_and_place, is_systems_fault
 from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
-
-# Not the paper's fault: a full disk, no descriptors, no memory, a disk that fails or is gone, a folder that may not be
-# written.
-_SYSTEM_ERRORS = {
-    errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS,
-    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENOTCONN, errno.ESTALE, errno.EXDEV,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +48,13 @@ class Worker:
         # Set by a cancellation, whether the shard drains or breaks; from then on it takes no more papers.
         self._cancelled = False
 
-    @property
-    def interruptible(self) -> bool:
-        """Whether the current paper can be handed back now without losing work."""
-        return self._attempt is not None and self._attempt.interruptible
+    def drain(self, task: asyncio.Task[None]) -> None:
+        """Interrupts the current paper if it can be handed back without losing work, now or later."""
+        if self._attempt is None:
+            return
+        self._attempt.want_back()
+        if self._attempt.interruptible:
+            task.cancel()
 
     async def run(self) -> None:
         """Works until the claims are closed or the task is cancelled."""
@@ -82,12 +78,12 @@ class Worker:
         except PaperError as error:
             failed = error
         except OSError as error:
-            if error.errno not in _SYSTEM_ERRORS:
+            if not is_systems_fault(error):
                 log.exception("bug arxiv_id=%s", claim.paper_id)
-            failed = PaperError(Failure.DISK_FULL if error.errno in _SYSTEM_ERRORS else Failure.BUG, str(error))
+            failed = PaperError(Failure.DISK_FULL if is_systems_fault(error) else Failure.BUG, str(error))
         except Exception as error:
             log.exception("bug arxiv_id=%s", claim.paper_id)
-            failed = PaperError(Failure.BUG, f"{type(error).__name__}: {error}")
+            failed = PaperError(Failure.BUG, cause_and_place(error))
         finally:
             self._attempt = None
         context.counters.attempts_failed += 1

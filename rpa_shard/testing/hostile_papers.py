@@ -15,12 +15,10 @@ from io import BytesIO
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, ByteStringObject
 
+from rpa_shard.testing.pdf_objects import END_MARKER, FONT, SHOWN, assemble, one_page, page, stream
 from rpa_shard.testing.pdf_writer import Page, write_pdf
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
-_FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >>"
-_SHOWN = b"BT /F1 10 Tf 72 700 Td (still here) Tj ET\n"
-_END_MARKER = b"\n%%EOF\n"
 TENTHS = 10
 
 
@@ -37,39 +35,39 @@ def large_text_page(text_bytes: int = 5_000_000) -> bytes:
 
 def decompression_bomb(unpacked_bytes: int = 100_000_000, *, layers: int = 1) -> bytes:
     """A page whose content unpacks to that many blanks; each further layer compresses it once more."""
-    content = _packed(_SHOWN, b" " * 2**20, unpacked_bytes // 2**20)
+    content = _packed(SHOWN, b" " * 2**20, unpacked_bytes // 2**20)
     for _ in range(layers - 1):
         content = zlib.compress(content, 9)
     filters = b"/FlateDecode " * layers
-    return _one_page({5: _stream(content, b"/Filter [" + filters + b"]")})
+    return one_page({5: stream(content, b"/Filter [" + filters + b"]")})
 
 
 def many_pages(tens: int = 6) -> bytes:
     """A page tree in which each node lists the same child ten times: 10 to the `tens` pages in a few hundred bytes."""
-    objects = {1: b"<< /Type /Catalog /Pages 10 0 R >>", 4: _FONT, 5: _stream(_SHOWN)}
+    objects = {1: b"<< /Type /Catalog /Pages 10 0 R >>", 4: FONT, 5: stream(SHOWN)}
     for level in range(tens):
         child = 11 + level if level < tens - 1 else 3
         kids = b"%d 0 R " % child * 10
         parent = b"/Parent %d 0 R" % (9 + level) if level else b""
         count = 10 ** (tens - level)
         objects[10 + level] = b"<< /Type /Pages %b /Kids [%b] /Count %d >>" % (parent, kids, count)
-    objects[3] = _page(9 + tens)
-    return _assemble(objects)
+    objects[3] = page(9 + tens)
+    return assemble(objects)
 
 
 def page_tree_loop() -> bytes:
     """A page tree that is its own child."""
     kids = b"<< /Type /Pages /Kids [3 0 R 2 0 R 6 0 R] /Count 1000 >>"
     back = b"<< /Type /Pages /Parent 2 0 R /Kids [2 0 R] /Count 1000 >>"
-    return _one_page({2: kids, 6: back})
+    return one_page({2: kids, 6: back})
 
 
 def object_stream_loop() -> bytes:
     """An object stream that contains itself, extends itself, and holds its own length."""
     inside = b"7 0 8 8 << /Loop 7 0 R >> 99"
-    return _one_page(
+    return one_page(
         {
-            5: _stream(_SHOWN, b"/Filter 8 0 R /DecodeParms 7 0 R"),
+            5: stream(SHOWN, b"/Filter 8 0 R /DecodeParms 7 0 R"),
             7: b"<< /Type /ObjStm /N 2 /First 8 /Extends 7 0 R /Length 8 0 R >>\nstream\n" + inside + b"\nendstream",
             8: b"8 0 R",
         },
@@ -80,9 +78,9 @@ def object_stream_loop() -> bytes:
 def form_loop() -> bytes:
     """A page that draws a form which draws itself, twice."""
     drawn = b"/Resources << /Font << /F1 4 0 R >> /XObject << /X 6 0 R >> >>"
-    form = _stream(_SHOWN + b"/X Do /X Do\n", b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] " + drawn)
+    form = stream(SHOWN + b"/X Do /X Do\n", b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] " + drawn)
     page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R " + drawn + b" >>"
-    return _one_page({3: page, 5: _stream(_SHOWN + b"/X Do\n"), 6: form})
+    return one_page({3: page, 5: stream(SHOWN + b"/X Do\n"), 6: form})
 
 
 def form_bomb(levels: int = 6) -> bytes:
@@ -91,25 +89,25 @@ def form_bomb(levels: int = 6) -> bytes:
     for level in range(levels):
         number, child = 10 + level, 11 + level
         inside = b"/XObject << /X %d 0 R >>" % child if level < levels - 1 else b""
-        content = b"/X Do " * 10 if inside else _SHOWN * 10
+        content = b"/X Do " * 10 if inside else SHOWN * 10
         entries = (
             b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /Font << /F1 4 0 R >> %b >>" % inside
         )
-        objects[number] = _stream(content, entries)
+        objects[number] = stream(content, entries)
     resources = b"/Resources << /XObject << /X 10 0 R >> >>"
     objects[3] = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R " + resources + b" >>"
-    objects[5] = _stream(b"/X Do\n")
-    return _one_page(objects)
+    objects[5] = stream(b"/X Do\n")
+    return one_page(objects)
 
 
 def deep_nesting(depth: int = 100_000) -> bytes:
     """Arrays within arrays in the page, dictionaries within dictionaries in the catalog, and blocks in the content."""
     arrays = b"[" * depth + b"]" * depth
     dictionaries = b"<< /D " * depth + b"0" + b" >>" * depth
-    return _one_page(
+    return one_page(
         {
             1: b"<< /Type /Catalog /Pages 2 0 R /Deep " + dictionaries + b" >>",
-            5: _stream(b"q " * depth + b"/M << /A " + arrays + b" >> BDC " + _SHOWN + b"Q " * depth),
+            5: stream(b"q " * depth + b"/M << /A " + arrays + b" >> BDC " + SHOWN + b"Q " * depth),
             6: arrays,
         }
     )
@@ -117,13 +115,13 @@ def deep_nesting(depth: int = 100_000) -> bytes:
 
 def deep_page_tree(depth: int = 20_000) -> bytes:
     """A page tree with one page, that many levels down."""
-    objects = {1: b"<< /Type /Catalog /Pages 10 0 R >>", 4: _FONT, 5: _stream(_SHOWN)}
+    objects = {1: b"<< /Type /Catalog /Pages 10 0 R >>", 4: FONT, 5: stream(SHOWN)}
     for level in range(depth):
         child = 11 + level if level < depth - 1 else 3
         parent = b"/Parent %d 0 R" % (9 + level) if level else b""
         objects[10 + level] = b"<< /Type /Pages %b /Kids [%d 0 R] /Count 1 >>" % (parent, child)
-    objects[3] = _page(9 + depth)
-    return _assemble(objects)
+    objects[3] = page(9 + depth)
+    return assemble(objects)
 
 
 class _RepeatableWriter(PdfWriter):
@@ -145,7 +143,7 @@ def encrypted(password: str, paper_id: str = "2401.00001") -> bytes:
 
 def cut(pdf: bytes, tenths: int) -> bytes:
     """The first tenths of a file, with an end marker, so that no downloader notices the missing rest."""
-    return pdf[: len(pdf) * tenths // TENTHS] + _END_MARKER
+    return pdf[: len(pdf) * tenths // TENTHS] + END_MARKER
 
 
 def flipped(pdf: bytes, seed: int, share: float = 0.002) -> bytes:
@@ -153,7 +151,7 @@ def flipped(pdf: bytes, seed: int, share: float = 0.002) -> bytes:
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     content = bytearray(pdf)
     for _ in range(max(1, int(len(pdf) * share))):
-        content[chance.randrange(8, len(pdf) - len(_END_MARKER))] = chance.randrange(256)
+        content[chance.randrange(8, len(pdf) - len(END_MARKER))] = chance.randrange(256)
     return bytes(content)
 
 
@@ -189,49 +187,3 @@ def _packed(head: bytes, step: bytes, times: int) -> bytes:
         checksum = zlib.adler32(content, checksum)
     end = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS).flush()
     return b"\x78\xda" + parts[0] + parts[1] * times + end + checksum.to_bytes(4)
-
-
-def _page(parent: int = 2) -> bytes:
-    head = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 612 792] " % parent
-    return head + b"/Contents 5 0 R /Resources << /Font << /F1 4 0 R >> >> >>"
-
-
-def _stream(content: bytes, entries: bytes = b"") -> bytes:
-    return b"<< %b /Length %d >>\nstream\n%b\nendstream" % (entries, len(content), content)
-
-
-def _one_page(objects: Mapping[int, bytes], in_object_stream: Mapping[int, int] | None = None) -> bytes:
-    """A file of one page, with some of its objects replaced: 1 catalog, 2 tree, 3 page, 4 font, 5 content."""
-    usual = {
-        1: b"<< /Type /Catalog /Pages 2 0 R >>",
-        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        3: _page(),
-        4: _FONT,
-        5: _stream(_SHOWN),
-    }
-    return _assemble({**usual, **objects}, in_object_stream or {})
-
-
-def _assemble(objects: Mapping[int, bytes], in_object_stream: Mapping[int, int] | None = None) -> bytes:
-    """A file of numbered objects with a cross-reference stream; object 1 is the catalog."""
-    inside = in_object_stream or {}
-    file = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
-    places = {}
-    for number, content in sorted(objects.items()):
-        places[number] = len(file)
-        file += b"%d 0 obj\n%b\nendobj\n" % (number, content)
-    table = max(objects) + 1
-    places[table] = len(file)
-    rows = b"".join(_row(number, places, inside) for number in range(table + 1))
-    entries = b"/Type /XRef /Size %d /W [1 4 2] /Root 1 0 R /Filter /FlateDecode" % (table + 1)
-    file += b"%d 0 obj\n%b\nendobj\n" % (table, _stream(zlib.compress(rows), entries))
-    file += b"startxref\n%d" % places[table] + _END_MARKER
-    return bytes(file)
-
-
-def _row(number: int, places: Mapping[int, int], inside: Mapping[int, int]) -> bytes:
-    if number in inside:
-        return bytes([2]) + inside[number].to_bytes(4) + (0).to_bytes(2)
-    if number in places:
-        return bytes([1]) + places[number].to_bytes(4) + (0).to_bytes(2)
-    return bytes([0]) + bytes(4) + (65535).to_bytes(2)

@@ -211,4 +211,4 @@ def test_what_a_real_run_writes_fits_the_schema(tmp_path: Path) -> None:
     (shard,) = status.shards
     assert shard.report.by_status == {"prepped": 1, "failed": 1}
     assert shard.report.by_failure == {"not_found": 1}
-    assert set(shard.report.gauges) == {"download", "extract", "parsing"}
+    assert set(shard.report.gauges) == {"download", "extract", "parsing", "slow"}

@@ -16,6 +16,7 @@ from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP, Status
 from rpa_shard.model.retry import POLICIES
+from rpa_shard.phases.runner import Attempt, Slots
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import LagHistogram, measure_lag
 from rpa_shard.system.threads import NICENESS, background_threads
@@ -90,3 +91,14 @@ def test_background_threads_yield_to_the_loop() -> None:
         assert pool.submit(niceness).result() == min(19, before + NICENESS)
         assert pool.submit(lambda: threading.current_thread().name).result() == "disk_0"
     assert niceness() == before
+
+
+def test_a_drain_that_came_meanwhile_interrupts_an_attempt_as_soon_as_it_may() -> None:
+    attempt = Attempt(Slots({}))
+    attempt.must_finish()
+    attempt.may_be_interrupted()
+    attempt.must_finish()
+    attempt.want_back()
+    assert not attempt.interruptible
+    with pytest.raises(asyncio.CancelledError):
+        attempt.may_be_interrupted()

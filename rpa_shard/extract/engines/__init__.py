@@ -1,8 +1,8 @@
 """The engines that read PDFs, behind one interface.
 
-Guarantee: an engine either returns a `Document` or raises `PaperError(BAD_PDF)`; it is imported only when needed.
-Limit: no engine may be entered from two threads (PDFium may crash, pypdf stalls the loop); `rpa_shard.extract.runner`
-prevents it.
+Guarantee: `read` either returns a `Document` or raises `PaperError(BAD_PDF)` with the cause, whatever an engine raises;
+engines are imported only when needed. Limit: no engine may be entered from two threads (PDFium may crash, pypdf stalls
+the loop), which `rpa_shard.extract.runner` prevents; one that hangs or crashes is the caller's concern.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document
+from rpa_shard.system.errors import cause_of, is_systems_fault
 
 
 class Engine(Protocol):
@@ -24,7 +26,7 @@ class Engine(Protocol):
     def version(self) -> str: ...
 
     def read(self, path: Path, max_pages: int | None = None) -> Document:
-        """The text of every page, or of the first ones. Raises PaperError(BAD_PDF) with the reason."""
+        """The text of every page, or of the first ones. Raises PaperError(BAD_PDF), or whatever it runs into."""
 
 
 _CHOICES = {"auto": ("pdfium", "pypdf"), "pdfium": ("pdfium",), "pypdf": ("pypdf",)}
@@ -45,3 +47,18 @@ def load(name: str) -> Engine:
     from rpa_shard.extract.engines.pypdf import PypdfEngine
 
     return PypdfEngine()
+
+
+def read(name: str, path: Path, max_pages: int | None = None) -> Document:
+    """What the engine called `name` reads. Raises PaperError(BAD_PDF), or OSError if the system is at fault."""
+    engine = load(name)
+    try:
+        return engine.read(path) if max_pages is None else engine.read(path, max_pages)
+    except PaperError:
+        raise
+    except MemoryError:
+        raise PaperError(Failure.BAD_PDF, f"{name}: needs more memory than allowed") from None
+    except (Exception, SystemExit) as error:
+        if is_systems_fault(error) or not path.exists():
+            raise
+        raise PaperError(Failure.BAD_PDF, f"{name}: {cause_of(error)}") from None

@@ -14,6 +14,10 @@ DESTINATIONS = 20_000
 ANNOTATIONS = 20_000
 NAME_CHARACTERS = 500
 URI_CHARACTERS = 2_000
+# Characters, or pieces of text, that are looked at to find those under links, on pages with very many of both.
+LOOKS = 4_000_000
+# Looking up a destination may mean passing all names: links times names.
+NAME_STEPS = 50_000_000
 
 # How LaTeX's hyperref names the destination of a bibliography entry.
 ENTRY_PREFIX = "cite."
@@ -26,6 +30,8 @@ class Budget:
         self.characters = DOCUMENT_CHARACTERS
         self.links = LINKS
         self.annotations = ANNOTATIONS
+        self.looks = LOOKS
+        self.name_steps = NAME_STEPS
         self._hit: set[str] = set()
 
     def cut(self, text: str) -> str:
@@ -36,6 +42,22 @@ class Budget:
             text = text[:allowed]
         self.characters -= len(text)
         return text
+
+    def may_look(self) -> bool:
+        """Whether one more character may be looked at, to find what is under a link."""
+        if self.looks == 0:
+            self.hit("links")
+            return False
+        self.looks -= 1
+        return True
+
+    def may_look_up(self, names: int) -> bool:
+        """Whether a destination may be looked up among that many names."""
+        if self.name_steps < names:
+            self.hit("links")
+            return False
+        self.name_steps -= names
+        return True
 
     def hit(self, *names: str) -> None:
         self._hit.update(names)

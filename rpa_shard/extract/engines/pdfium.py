@@ -19,12 +19,17 @@ from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium_annotations import page_items
+from rpa_shard.extract.engines.pdfium_crowding import passed_pieces
 from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium_shapes import open_text
 from rpa_shard.extract.engines.pdfium_text import document_metadata
+from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slice
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.frame import repaired
+
+# To put a page's pieces of text in order, PDFium passes those of one line for each of them: fifty million in a second.
+MAX_PASSED_PIECES, MAX_PASSED_PIECES_IN_SLICE = 400_000_000, 25_000_000
 
 
 class PdfiumEngine:
@@ -61,7 +66,8 @@ class PdfiumEngine:
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
-            raise PaperError(Failure.BAD_PDF, "pdfium: no page can be read")
+            why = " in a reasonable time" if "text" in budget.names() else ""
+            raise PaperError(Failure.BAD_PDF, f"pdfium: no page can be read{why}")
         return Document(
             tuple(pages),
             self.name,
@@ -78,6 +84,7 @@ def _open(path: Path) -> tuple[PdfDocument, bool]:
     try:
         return PdfDocument(path), False
     except PdfiumError as error:
+        path.open("rb").close()  # raises OSError if it is the system that refuses
         refusal = error
     if refusal.err_code == c.FPDF_ERR_FORMAT:
         for content in repaired(path.read_bytes()):
@@ -86,12 +93,26 @@ def _open(path: Path) -> tuple[PdfDocument, bool]:
     raise PaperError(Failure.BAD_PDF, f"pdfium: {refusal}")
 
 
+def _is_too_crowded(page: Any, budget: Budget) -> bool:
+    """Whether loading the page's text would take very long. Raises SliceOverError if too long for the slice."""
+    passed = passed_pieces(page, MAX_PASSED_PIECES)
+    if passed > MAX_PASSED_PIECES:
+        budget.hit("text")
+        return True
+    if passed > MAX_PASSED_PIECES_IN_SLICE and has_slice():
+        raise SliceOverError
+    return False
+
+
 def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> tuple[Page, bool]:
     """The page's own content, and whether it has other annotations than links."""
+    check()
     handle = c.FPDF_LoadPage(document, index)
     if not handle:
         return Page("", failed=True), False
     try:
+        if _is_too_crowded(handle, budget):
+            return Page("", failed=True), False
         links = budget.links
         page = _read_content(document, handle, entries, budget)
         return page, c.FPDFPage_GetAnnotCount(handle) != links - budget.links

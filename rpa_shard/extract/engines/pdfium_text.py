@@ -9,19 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
-from ctypes import (
-    PYFUNCTYPE,
-    addressof,
-    byref,
-    c_double,
-    c_float,
-    c_int,
-    c_ushort,
-    c_void_p,
-    cast,
-    create_string_buffer,
-)
+from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -30,6 +18,15 @@ import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.letters import FIRST_SAMPLE, MIN_ODD_SHARE, SECOND_SAMPLE, is_much, is_odd
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
+from rpa_shard.extract.engines.pdfium_calls import (
+    angle_of,
+    char_origin,
+    character_at,
+    is_unmapped,
+    loose_char_box,
+    unicode_of,
+)
+from rpa_shard.extract.engines.pdfium_places import TOLERANCE_POINTS, CharacterPlaces
 from rpa_shard.reading.document import DocumentMetadata, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
@@ -44,28 +41,9 @@ _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
 # Radians, clockwise: between a quarter turn and a half turn, with some room.
 _TURNED = 1.0, 4.0
+# For more points than this an index of the characters costs less than passing them for each.
+MAX_POINTS = 1_000
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
-
-
-def keeping_the_gil(function: Any, result: Any = c_int) -> Callable[..., Any]:
-    """A PDFium function, called without releasing the GIL and without checks of its arguments.
-
-    pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
-    line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
-    be worth it. Callers pass what C expects: pointers as `c_void_p` or `byref`, ints as ints.
-    """
-    address = cast(function, c_void_p).value
-    assert address is not None
-    return PYFUNCTYPE(result)(address)
-
-
-_char_origin = keeping_the_gil(c.FPDFText_GetCharOrigin)
-_loose_char_box = keeping_the_gil(c.FPDFText_GetLooseCharBox)
-_character_at = keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
-_is_unmapped = keeping_the_gil(c.FPDFText_HasUnicodeMapError)
-_angle_of = keeping_the_gil(c.FPDFText_GetCharAngle, c_float)
-_unicode_of = keeping_the_gil(c.FPDFText_GetUnicode)
-
 
 # A matrix of PDF: the point (x, y) becomes (a x + c y + e, b x + d y + f).
 Turn = tuple[float, float, float, float, float, float]
@@ -81,9 +59,11 @@ class TextPage:
         self._handle = handle
         self._at = c_void_p(addressof(handle.contents))
         self._turned = turned
+        self._budget = budget
+        self._by_place: CharacterPlaces | None = None
         count = max(c.FPDFText_CountChars(handle), 0)
         raw, units = _raw_text(handle, count)
-        self._count = count
+        self._count = min(count, PAGE_CHARACTERS)
         self._same_index = count == units
         self._spans, self._lines = split_lines(budget.cut(raw), has_astral=units > len(raw))
         self.text = "\n".join(self._lines)
@@ -107,12 +87,12 @@ class TextPage:
                 continue
             first, last = start, end - 1
             if not same:
-                first, last = max(_character_at(handle, first), 0), max(_character_at(handle, last), 0)
-            if not _char_origin(handle, first, x_at, y_at):
+                first, last = max(character_at(handle, first), 0), max(character_at(handle, last), 0)
+            if not char_origin(handle, first, x_at, y_at):
                 continue
-            _loose_char_box(handle, first, box_at)
+            loose_char_box(handle, first, box_at)
             size = box.top - box.bottom
-            _loose_char_box(handle, last, box_at)
+            loose_char_box(handle, last, box_at)
             last_size = box.top - box.bottom
             if last_size > size:  # a line may begin or end with an index
                 size = last_size
@@ -129,7 +109,7 @@ class TextPage:
 
     def is_turned(self) -> bool:
         """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""
-        angles = [_angle_of(self._at, self._count * part // 7) for part in (2, 3, 4)]
+        angles = [angle_of(self._at, self._count * part // 7) for part in (2, 3, 4)]
         return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
 
     def is_missing_letters(self) -> bool:
@@ -139,21 +119,31 @@ class TextPage:
         they are not, odd characters are among them.
         """
         count, at = self._count, self._at
-        if sum(_is_unmapped(at, number) == 1 for number in range(0, count, count // FIRST_SAMPLE + 1)) < 2:
+        if sum(is_unmapped(at, number) == 1 for number in range(0, count, count // FIRST_SAMPLE + 1)) < 2:
             return False
         letters = range(0, count, count // SECOND_SAMPLE + 1)
-        unmapped = [number for number in letters if _is_unmapped(at, number) == 1]
+        unmapped = [number for number in letters if is_unmapped(at, number) == 1]
         if not is_much(len(unmapped), len(letters)):
             return False
-        odd = sum(is_odd(_unicode_of(at, number)) for number in unmapped)
+        odd = sum(is_odd(unicode_of(at, number)) for number in unmapped)
         return odd >= MIN_ODD_SHARE * len(unmapped)
+
+    def expect(self, points: int) -> None:
+        """Prepares for `offset_at` being asked for that many points."""
+        if points > MAX_POINTS:
+            self._by_place = CharacterPlaces(self._handle, self._count)
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
+        if not self.text:
+            return None
         if self._turned is not None:
             a, b, along, down, right, up = self._turned
             x, y = a * x + along * y + right, b * x + down * y + up
-        found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 4.0, 4.0)
+        if self._by_place is not None:
+            found = self._by_place.index_at(x, y, self._budget)
+        else:
+            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
         if found < 0:
             return None
         unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO, TypeVar
 
 import pypdf
 from pypdf import Configuration, PageObject, PdfReader, apply_configuration
-from pypdf.errors import PyPdfError
 
 from rpa_shard.extract.engines.added_text import Item, with_items
 from rpa_shard.extract.engines.damage import is_damaged
@@ -24,6 +23,7 @@ from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pypdf_annotations import page_items
 from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
 from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page
 from rpa_shard.reading.frame import repaired
@@ -34,10 +34,9 @@ T = TypeVar("T")
 # It warns about most real files; what matters shows in the result.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
-_REFUSALS = (PyPdfError, RecursionError, MemoryError, ValueError, TypeError, KeyError, AttributeError)
-
-# No external program may be run on an untrusted file.
-_LIMITS = Configuration(jbig2dec_binary=None)
+# No external program may be run on an untrusted file. A page of two hundred thousand words, which PDFium may refuse, is
+# read in proportion to its size.
+_LIMITS = Configuration(jbig2dec_binary=None, stream_parsing_work_maximum_count=10_000_000)
 
 
 class PypdfEngine:
@@ -51,10 +50,12 @@ class PypdfEngine:
             try:
                 with path.open("rb") as file:
                     return self._read(file, max_pages, damaged=is_damaged(path))
-            except _REFUSALS as error:
-                refusal = PaperError(Failure.BAD_PDF, f"pypdf: {type(error).__name__}: {error}"[:300])
+            except PaperError:
+                raise
+            except Exception as error:  # pypdf raises whatever its parsing runs into
+                refusal = error
             for content in repaired(path.read_bytes()):
-                with suppress(PaperError, *_REFUSALS):
+                with suppress(Exception):
                     found = self._read(BytesIO(content), max_pages, damaged=True)
                     if not any(page.failed for page in found.pages):
                         return found
@@ -91,6 +92,7 @@ def _distinct(entries: tuple[Destination, ...]) -> tuple[Destination, ...]:
 
 
 def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) -> Page:
+    check()
     try:
         page = reader.pages[index]
         pieces = Pieces()

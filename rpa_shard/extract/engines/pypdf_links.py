@@ -12,6 +12,7 @@ from pypdf import PageObject, PdfReader
 
 from rpa_shard.extract.engines.limits import DESTINATIONS, LINKS, NAME_CHARACTERS, URI_CHARACTERS, Budget, entry_key
 from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Destination, Link
 from rpa_shard.reading.raw import valid_line
 
@@ -37,9 +38,10 @@ def _number(value: Any) -> float | None:
 
 def page_links(page: PageObject, pieces: Pieces, keys: set[str], budget: Budget) -> tuple[Link, ...]:
     """The page's links to URIs and to bibliography entries, in the order of its annotations."""
-    found: list[Link] = []
+    targets: list[tuple[tuple[float, float], str | None, str | None]] = []
     annotations = page.get("/Annots")
     for reference in (annotations.get_object() if annotations is not None else None) or []:
+        check()
         if budget.links == 0:
             budget.hit("links")
             break
@@ -52,9 +54,11 @@ def page_links(page: PageObject, pieces: Pieces, keys: set[str], budget: Budget)
         if uri is None and key is None:
             continue
         left, bottom, right, top = (float(edge) for edge in annotation["/Rect"])
-        offset = pieces.offset_at(min(left, right) + 2, (bottom + top) / 2)
-        found.append(Link(offset, uri, key))
-    return tuple(found[:LINKS])
+        targets.append(((min(left, right) + 2, (bottom + top) / 2), uri, key))
+    points = dict.fromkeys(point for point, _, _ in targets)
+    pieces.expect(len(points), budget)
+    offsets = {point: pieces.offset_at(*point) for point in points}
+    return tuple(Link(offsets[point], uri, key) for point, uri, key in targets[:LINKS])
 
 
 def _target(annotation: Any) -> tuple[str | None, str | None]:

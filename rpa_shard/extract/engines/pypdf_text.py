@@ -7,14 +7,22 @@ height.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from rpa_shard.extract.engines.limits import Budget
+from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Place
 from rpa_shard.reading.raw import valid_line, valid_text
 
 _LETTER_WIDTH_PER_HEIGHT = 0.46
+# With more links than this times parts, an index of the parts costs less than passing them for each link.
+MAX_PASSED = 200_000
+_BAND_POINTS = 4.0
+# Higher letters are not found above that height.
+_MAX_BANDS = 500
 
 
 class _Piece(NamedTuple):
@@ -42,11 +50,13 @@ class Pieces:
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
         self._parts: list[_Part] = []
+        self._by_place: _PartsByPlace | None = None
 
     def visit(self, text: str, cm: Sequence[float], tm: Sequence[float], font: object, font_size: float) -> None:
         """Called by pypdf for each piece, with its text, the two matrices, font and size."""
         if not text:
             return
+        check()
         x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
         y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
         scale = abs(tm[3] * cm[3] + tm[2] * cm[1]) or abs(tm[1] * cm[2]) or 1.0
@@ -75,17 +85,65 @@ class Pieces:
         kept = budget.cut("\n".join(lines))
         return kept, tuple(places[: kept.count("\n") + 1])
 
+    def expect(self, points: int, budget: Budget) -> None:
+        """Prepares for `offset_at` being asked for that many points."""
+        if points * len(self._parts) > MAX_PASSED:
+            self._by_place = _PartsByPlace(self._parts, budget)
+
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in the text of the character at or near a point of the page."""
-        best: tuple[float, int] | None = None
+        if self._by_place is not None:
+            return _offset_in(self._by_place.nearest(x, y), x)
+        best: _Part | None = None
         for part in self._parts:
-            if not part.y - 0.4 * part.size <= y <= part.y + part.size + 1 or x < part.x - 4:
-                continue
-            distance = x - part.x
-            inside = min(int(distance / max(_LETTER_WIDTH_PER_HEIGHT * part.size, 0.1)), part.length - 1)
-            if best is None or distance < best[0]:
-                best = distance, part.offset + max(inside, 0)
-        return best[1] if best else None
+            if _is_at(part, x, y) and (best is None or part.x > best.x):
+                best = part
+        return _offset_in(best, x)
+
+
+class _PartsByPlace:
+    """The parts of one page by height, and at each height by their left edges."""
+
+    def __init__(self, parts: Sequence[_Part], budget: Budget) -> None:
+        self._budget = budget
+        bands: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+        for order, part in enumerate(parts):
+            check()
+            first, last = _band(part.y - 0.4 * part.size), _band(part.y + part.size + 1)
+            # Of parts with one left edge the first one counts.
+            for band in range(first, min(last, first + _MAX_BANDS) + 1):
+                bands[band].append((part.x, -order))
+        for found in bands.values():
+            found.sort()
+        self._bands = bands
+        self._parts = parts
+
+    def nearest(self, x: float, y: float) -> _Part | None:
+        band = self._bands.get(_band(y), [])
+        for at in range(bisect_right(band, (x + 4, 1)), 0, -1):
+            if not self._budget.may_look():
+                return None
+            part = self._parts[-band[at - 1][1]]
+            if _is_at(part, x, y):
+                return part
+        return None
+
+
+def _is_at(part: _Part, x: float, y: float) -> bool:
+    return part.y - 0.4 * part.size <= y <= part.y + part.size + 1 and x >= part.x - 4
+
+
+def _offset_in(part: _Part | None, x: float) -> int | None:
+    """The offset of the letter of a part at a place, estimated."""
+    if part is None:
+        return None
+    inside = min(int((x - part.x) / max(_LETTER_WIDTH_PER_HEIGHT * part.size, 0.1)), part.length - 1)
+    return part.offset + max(inside, 0)
+
+
+def _band(y: float) -> int:
+    # Not beyond any page: a position may be infinite or no number at all.
+    return int(max(-1e6, min(1e6, y)) // _BAND_POINTS)
 
 
 def _extended(place: Place | None, part: _Part) -> Place:

@@ -13,6 +13,7 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.config.source_names import template_of
 from rpa_shard.extract.engines import load, names_for
 from rpa_shard.extract.pool import ExtractionPool, ExtractionRules
+from rpa_shard.extract.slow_lane import WIDTH, SlowLane
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
@@ -20,7 +21,7 @@ from rpa_shard.ipc.breadcrumb import Breadcrumb
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import PREP, open_statuses
 from rpa_shard.phases.prep.result import expected_files
-from rpa_shard.phases.prep.runner import DOWNLOAD, EXTRACT, PrepRunner
+from rpa_shard.phases.prep.runner import DOWNLOAD, EXTRACT, SLOW, PrepRunner
 from rpa_shard.phases.runner import PhaseDefinition, PhaseRunner, ShardContext
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.system.threads import background_threads
@@ -33,7 +34,11 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
     writer = f"shard-{context.number:03d}"
     context.folder.remove_half_written(writer)  # what a killed predecessor left
     rules = ExtractionRules(
-        settings.extract_pool, settings.engine, settings.extract_deadline_seconds, settings.child_memory_bytes
+        settings.extract_pool,
+        settings.engine,
+        settings.extract_deadline_seconds,
+        settings.child_memory_bytes,
+        settings.extract_slow_seconds,
     )
     limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, settings.min_bytes_per_second)
     guard = AddressGuard(host_of(template_of(source)) for source in settings.sources)
@@ -42,6 +47,7 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
         catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
         disk = opened.enter_context(background_threads("disk", share.io_threads))
         pool = opened.enter_context(closing(ExtractionPool(rules, share.extract_workers, breadcrumb)))
+        slow_lane = opened.enter_context(closing(SlowLane(rules)))
         client = open_client(settings, share, guard)
         opened.push_async_callback(client.aclose)
         yield PrepRunner(
@@ -49,8 +55,9 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
             settings.sources,
             Downloader(client, disk, writer, limits, context.permits, guard),
             pool,
+            slow_lane,
             catalogue,
-            {DOWNLOAD: share.download_concurrency, EXTRACT: share.extract_concurrency},
+            {DOWNLOAD: share.download_concurrency, EXTRACT: share.extract_concurrency, SLOW: WIDTH},
             keep_pdf=settings.keep_pdf,
         )
 

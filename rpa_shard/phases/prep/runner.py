@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.extract.pool import ExtractionPool
+from rpa_shard.extract.pool import ExtractionPool, Unfinished
 from rpa_shard.extract.result import Extraction
+from rpa_shard.extract.slow_lane import SlowLane
 from rpa_shard.fetch.download import Downloader, run_to_its_end
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.ipc.run_status import Gauge
@@ -32,7 +34,7 @@ from rpa_shard.system.files import Fingerprint, fingerprint_of, fingerprint_of_f
 
 log = logging.getLogger(__name__)
 
-DOWNLOAD, EXTRACT = "download", "extract"
+DOWNLOAD, EXTRACT, SLOW = "download", "extract", "slow"
 PARSING = "parsing"
 DOWNLOADED_BYTES = "downloaded_bytes"
 # After these the next source is tried (`_LOCAL_ONLY`: if it was a local file). If no source has the paper, it fails
@@ -76,6 +78,7 @@ class PrepRunner:
         sources: Sequence[str],
         downloader: Downloader,
         pool: ExtractionPool,
+        slow_lane: SlowLane,
         catalogue: CatalogueReader,
         slots: Mapping[str, int],
         *,
@@ -85,6 +88,7 @@ class PrepRunner:
         self._sources = sources
         self._downloader = downloader
         self._pool = pool
+        self._slow_lane = slow_lane
         self._catalogue = catalogue
         self._slots = slots
         self._keep_pdf = keep_pdf
@@ -103,7 +107,16 @@ class PrepRunner:
             attempt.must_finish()
             if isinstance(found, Finished):
                 return found.result
-            return await self._pool.run(lambda: self._extract_and_write(claim, paper, files, found))
+            unfinished: Unfinished | None = None
+            if not claim.suspect:
+                done = await self._pool.run(lambda: self._begin(claim, paper, files, found))
+                if not isinstance(done, Unfinished):
+                    return done
+                unfinished = done
+        # Nothing that another paper may want is held from here on.
+        attempt.may_be_interrupted()
+        async with attempt.slot(SLOW):
+            return await self._slow_lane.run(lambda: self._finish(claim, paper, files, found, unfinished))
 
     def summary(self, result: Result) -> str:
         return f"pages={result['pages']} chars={result['characters']} refs={result['references']}"
@@ -144,13 +157,34 @@ class PrepRunner:
                 refusals.append(error)
         raise min(refusals, key=lambda refusal: _NOT_HERE.index(refusal.failure))
 
-    def _extract_and_write(self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched) -> Result:
+    def _begin(self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched) -> Result | Unfinished:
+        """Extracts and writes, unless the paper is one for the slow lane."""
         begun = time.monotonic()
-        extraction = self._extract(claim, paper, files.pdf)
-        seconds = time.monotonic() - begun
+        with _setting_aside(files.pdf):
+            extraction = self._pool.extract(claim.paper_id, files.pdf)
+            if isinstance(extraction, Unfinished):
+                return extraction
+            check_stamp(paper, extraction.stamp)
+        return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+
+    def _finish(
+        self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched, unfinished: Unfinished | None
+    ) -> Result:
+        """Extracts in the slow lane, and writes: what the pool has begun, or else a suspect."""
+        begun = time.monotonic()
+        log.info("slow_lane arxiv_id=%s %s", claim.paper_id, "suspect" if unfinished is None else "unfinished")
+        with _setting_aside(files.pdf):
+            lane = self._slow_lane
+            extraction = lane.extract_suspect(files.pdf) if unfinished is None else lane.finish(unfinished)
+            check_stamp(paper, extraction.stamp)
+        return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+
+    def _write(
+        self, paper: PaperId, files: PaperFiles, fetched: Fetched, extraction: Extraction, seconds: float
+    ) -> Result:
         log.info(
             "extract_text done arxiv_id=%s ms=%.0f chars=%d refs=%d",
-            claim.paper_id,
+            paper.canonical,
             seconds * 1000,
             extraction.characters,
             len(extraction.references),
@@ -171,16 +205,16 @@ class PrepRunner:
             files.pdf.unlink(missing_ok=True)
         return row_result(record, content, pdf_kept=self._keep_pdf)
 
-    def _extract(self, claim: Claim, paper: PaperId, pdf: Path) -> Extraction:
-        try:
-            extraction = self._pool.extract(claim.paper_id, pdf, suspect=claim.suspect)
-            check_stamp(paper, extraction.stamp)
-        except PaperError as error:
-            if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
-                # Kept for inspection, but under another name, so that a retry fetches the paper again.
-                pdf.replace(pdf.with_suffix(".bad.pdf"))
-            raise
-        return extraction
+
+@contextmanager
+def _setting_aside(pdf: Path) -> Iterator[None]:
+    """Gives a PDF that turns out bad, or another paper's, another name, so that a retry fetches the paper again."""
+    try:
+        yield
+    except PaperError as error:
+        if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
+            pdf.replace(pdf.with_suffix(".bad.pdf"))
+        raise
 
 
 def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:

@@ -23,6 +23,8 @@ from rpa_shard.reading.references.by_marker import STYLES, style_of
 _MAX_DROP_POINTS = 40.0
 _MIN_ACROSS_POINTS, _MAX_ACROSS_POINTS = -16.0, 110.0
 _BIN_POINTS = 0.5
+# Lines considered for one destination, the nearest ones.
+_MAX_LINES_BELOW = 100
 # A destination inside a line: how far its height may be from the usual one, and how many letters it may be from the
 # beginning of a part.
 _SAME_LINE_POINTS, _CLOSE_CHARACTERS = 3.0, 9
@@ -136,8 +138,8 @@ def _below(
 ) -> list[_Below]:
     """The lines close below the destination, nearest first."""
     assert each.y is not None
-    begin = bisect_left(baselines, each.y - _MAX_DROP_POINTS)
     end = bisect_left(baselines, each.y + 3.0)
+    begin = max(bisect_left(baselines, each.y - _MAX_DROP_POINTS), end - _MAX_LINES_BELOW)
     found = []
     for index in indices[begin:end]:
         left = lines[index].left

@@ -7,6 +7,7 @@ equations, lists) are told apart by what the entries contain: years. Limit: a ma
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -162,10 +163,13 @@ def _without_outliers(starts: tuple[int, ...]) -> tuple[int, ...]:
 def _best(candidates: Iterable[Run]) -> list[Run]:
     """The most convincing runs that do not overlap: the best one, and others of its style."""
     ranked = sorted(candidates, key=lambda run: (len(run.starts) * (0.5 + run.share), run.starts), reverse=True)
+    # In the order of the text: a run may only overlap its neighbours.
     chosen: list[Run] = []
     for run in ranked:
-        if chosen and (run.style != chosen[0].style or len(run.starts) < 5 or run.share < 0.7):
+        if chosen and (run.style != ranked[0].style or len(run.starts) < 5 or run.share < 0.7):
             continue
-        if all(run.starts[-1] < other.starts[0] or run.starts[0] > other.starts[-1] for other in chosen):
-            chosen.append(run)
-    return sorted(chosen, key=lambda run: run.starts)
+        at = bisect_left(chosen, run.starts[0], key=lambda other: other.starts[0])
+        is_after = at == 0 or chosen[at - 1].starts[-1] < run.starts[0]
+        if is_after and (at == len(chosen) or run.starts[-1] < chosen[at].starts[0]):
+            chosen.insert(at, run)
+    return chosen

@@ -29,10 +29,13 @@ _GIVEN_FIRST = (
     rf"(?:{_INITIALS}\s?{_SURNAME}(?: {_SURNAME})?|"
     rf"[{UPPER}][^\W\d_]+(?:-[{UPPER}][^\W\d_]+)?(?: [{UPPER}]\.?)?(?: {_SURNAME}){{1,2}})"
 )
-_SURNAME_FIRST = rf"{_SURNAME}(?: {_SURNAME})?, {_INITIALS}"
+_SURNAME_FIRST = rf"(?>{_SURNAME}(?: {_SURNAME})?), {_INITIALS}"
 _SEPARATOR = r"(?:, and |, & | and | & |, |; )"
 _AND_OTHERS = r"(?:,? et al\.?|,? and others)?"
-_LIST_GIVEN = re.compile(rf"({_GIVEN_FIRST}(?:{_SEPARATOR}{_GIVEN_FIRST}){{0,60}}){_AND_OTHERS}(?=[.,:] |, [“\"]| \()")
+# Without backtracking into a name before the last: it may match in two ways, and sixty names would in two to the sixty.
+_LIST_GIVEN = re.compile(
+    rf"((?:(?>{_GIVEN_FIRST}){_SEPARATOR}){{0,60}}{_GIVEN_FIRST}){_AND_OTHERS}(?=[.,:] |, [“\"]| \()"
+)
 _LIST_SURNAME = re.compile(rf"({_SURNAME_FIRST}(?:{_SEPARATOR}{_SURNAME_FIRST}){{0,60}}){_AND_OTHERS}\.?(?= |,|$)")
 _SPLIT_GIVEN = re.compile(r", and |, & | and | & |, |; ")
 _SPLIT_SURNAME = re.compile(r"(?<=\.),? (?:and |& )|(?<=\.)[,;] |, and |, & ")

@@ -6,14 +6,14 @@ Guarantee: as the package says. Limit: as the package says.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.identifiers import find_identifiers
-from rpa_shard.reading.joining import join_lines
+from rpa_shard.reading.joining import TextOrWords, join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations
 from rpa_shard.reading.references.by_indent import Listed, find_listed
@@ -86,8 +86,9 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     entries = entry_lines(found.lines, found.starts[:MAX_ENTRIES], found.stop, found.ends)
     links = _uri_links(document, reading)
     numbered = found.method != "author_year"
+    words = TextOrWords(reading.raw)
     references = tuple(
-        _reference(number, entry, found.keys.get(start, ()), reading.raw, links, numbered)
+        _reference(number, entry, found.keys.get(start, ()), words, links, numbered)
         for number, (start, entry) in enumerate(zip(found.starts, entries, strict=False), 1)
     )
     ordinals = {
@@ -178,7 +179,7 @@ def _reference(
     ordinal: int,
     entry: Sequence[Line],
     keys: Sequence[str],
-    words: str,
+    words: Container[str],
     links: _UriLinks,
     numbered: bool,
 ) -> Reference:
