@@ -11,10 +11,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from rpa_shard.extract.engines import load, names_for
+from rpa_shard.extract.raw_offsets import with_raw_offsets
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.clean import TextLayout
@@ -22,9 +24,11 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
+from rpa_shard.reading.order import pages_to_reorder
 from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
+from rpa_shard.reading.reordered import reorder
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach
@@ -94,6 +98,20 @@ def make(document: Document, quality: Quality, *, fell_back: bool = False) -> Ex
     reading = read_lines(document.pages)
     numbered, numbers = without_line_numbers(reading.lines)
     reading = reading._replace(lines=numbered)
+    orders = pages_to_reorder(reading, document.pages)
+    if not orders:
+        return _derive(document, reading, numbers, quality, fell_back=fell_back)
+    reordered = reorder(document, reading, orders)
+    found = _derive(reordered.document, reordered.reading, (), quality, fell_back=fell_back)
+    found = with_raw_offsets(found, reordered, reading)
+    furniture = tuple(sorted({*found.layout.furniture, *numbers}))
+    return replace(found, layout=replace(found.layout, furniture=furniture), added_text=_added_text(document, reading))
+
+
+def _derive(
+    document: Document, reading: Reading, numbers: Iterable[tuple[int, int]], quality: Quality, *, fell_back: bool
+) -> Extraction:
+    """Derives everything from a document that is in the order of reading."""
     dropped = find_furniture(reading.lines)
     stamped = find_stamp(document.pages[0].text)
     furniture = _furniture(reading, dropped, stamped, numbers)

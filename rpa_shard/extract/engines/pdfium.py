@@ -67,12 +67,14 @@ def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) 
             return Page("", failed=True)
         try:
             text = TextPage(text_page, budget)
+            places, width = text.places(), c.FPDF_GetPageWidthF(page)
             return Page(
                 text.text,
-                text.places(),
+                places,
                 page_links(document, page, text, entries, budget),
-                c.FPDF_GetPageWidthF(page),
+                width,
                 c.FPDF_GetPageHeightF(page),
+                pieces=text.pieces(places, width),
             )
         finally:
             c.FPDFText_ClosePage(text_page)

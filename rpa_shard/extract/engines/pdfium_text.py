@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
-from ctypes import PYFUNCTYPE, addressof, byref, c_double, c_int, c_ushort, c_void_p, cast, create_string_buffer
+from collections.abc import Sequence
+from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -18,7 +18,9 @@ from typing import Any
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
-from rpa_shard.reading.document import DocumentMetadata, Place
+from rpa_shard.extract.engines.pdfium_calls import char_origin, character_at, loose_char_box
+from rpa_shard.extract.engines.pdfium_pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
+from rpa_shard.reading.document import DocumentMetadata, Piece, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
 
@@ -31,23 +33,6 @@ _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _METADATA_BYTES = 4096
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
-
-
-def _keeping_the_gil(function: Any) -> Callable[..., int]:
-    """A PDFium function that returns an int, called without releasing the GIL and without checks of its arguments.
-
-    pypdfium2's own releases the GIL at each call and converts each argument to its declared type. With three calls per
-    line that takes most of their time, and each call competes with the loop for the GIL. These calls are too short to
-    be worth it. Callers pass what C expects: pointers as `c_void_p` or `byref`, ints as ints.
-    """
-    address = cast(function, c_void_p).value
-    assert address is not None
-    return PYFUNCTYPE(c_int)(address)
-
-
-_char_origin = _keeping_the_gil(c.FPDFText_GetCharOrigin)
-_loose_char_box = _keeping_the_gil(c.FPDFText_GetLooseCharBox)
-_character_at = _keeping_the_gil(c.FPDFText_GetCharIndexFromTextIndex)
 
 
 class TextPage:
@@ -78,12 +63,12 @@ class TextPage:
                 continue
             first, last = start, end - 1
             if not same:
-                first, last = max(_character_at(handle, first), 0), max(_character_at(handle, last), 0)
-            if not _char_origin(handle, first, x_at, y_at):
+                first, last = max(character_at(handle, first), 0), max(character_at(handle, last), 0)
+            if not char_origin(handle, first, x_at, y_at):
                 continue
-            _loose_char_box(handle, first, box_at)
+            loose_char_box(handle, first, box_at)
             size = box.top - box.bottom
-            _loose_char_box(handle, last, box_at)
+            loose_char_box(handle, last, box_at)
             last_size = box.top - box.bottom
             if last_size > size:  # a line may begin or end with an index
                 size = last_size
@@ -97,6 +82,14 @@ class TextPage:
                 ),
             )
         return tuple(found)
+
+    def pieces(self, places: Sequence[Place | None], page_width: float) -> tuple[Piece, ...]:
+        """The pieces of lines that PDFium joined from several, if the page has such lines."""
+        wide = wide_lines(places, page_width)
+        if not wide or len(self.text) > MAX_CHARACTERS:
+            return ()
+        lines = TextLines(self._handle, self._spans, self._lines, self._offsets, self._same_index)
+        return find_pieces(lines, places, page_width, wide)
 
     def offset_at(self, x: float, y: float) -> int | None:
         """The offset in `text` of the character at or near a point of the page."""
