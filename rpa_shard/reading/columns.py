@@ -29,8 +29,10 @@ _MIN_COLUMN_LINES, _MIN_COLUMN_SHARE = 3, 0.08
 _MIN_BESIDE_SHARE = 0.3
 # How far into a column a line must reach to cross the gap before it, as a share of the column's width.
 _CROSSING_SHARE = 0.12
-# Long lines that are beside one another in one column: the columns were not understood.
-_MAX_UNEXPLAINED_SHARE = 0.1
+# Long lines that are beside one another in one column, and any that are apart in one: no columns of text, or not
+# understood. A number in the margin is shorter.
+_MAX_UNEXPLAINED_SHARE, _MAX_SCATTERED_SHARE = 0.1, 0.25
+_MIN_SCATTERED_CHARACTERS = 5
 
 
 @dataclass(slots=True)
@@ -86,12 +88,13 @@ def read_columns(lines: Sequence[Line], page_width: float) -> Layout | None:
     gaps = _gaps(long, edges)
     _place(rows, gaps, edges, page_width)
     merged: list[Row] = []
-    unexplained = 0
+    unexplained = scattered = 0
     for band in _bands(rows):
-        band_rows, clashes = _by_column(band, page_width)
-        merged += band_rows
-        unexplained += clashes
-    if unexplained > _MAX_UNEXPLAINED_SHARE * len(long):
+        found = _by_column(band, page_width)
+        merged += found.rows
+        unexplained += found.unexplained
+        scattered += found.scattered
+    if unexplained > _MAX_UNEXPLAINED_SHARE * len(long) or scattered > _MAX_SCATTERED_SHARE * len(merged):
         return None
     return Layout(_read(merged, max(len(edges), 1)), edges)
 
@@ -210,22 +213,30 @@ def _crosses(row: Row, gap: Gap, before: float, page_width: float) -> bool:
     return is_centred or (row.left < gap.left - enough and row.right > gap.right + enough)
 
 
-def _by_column(band: Sequence[Row], page_width: float) -> tuple[list[Row], int]:
-    """The rows of one baseline, joined in each column, or all if one of them crosses a gap; and how many long ones
-    were joined that are apart from one another."""
+class _Merged(NamedTuple):
+    """The rows of one baseline; how many were joined that are apart, and how many of these are long."""
+
+    rows: list[Row]
+    scattered: int
+    unexplained: int
+
+
+def _by_column(band: Sequence[Row], page_width: float) -> _Merged:
+    """The rows of one baseline, joined in each column, or all if one of them crosses a gap."""
     spanning = [row for row in band if row.first < row.last]
     found: list[Row] = []
-    clashes = 0
+    scattered = unexplained = 0
     for row in band:
         if spanning:
             row.first, row.last = min(each.first for each in spanning), max(each.last for each in spanning)
         before = found[-1] if found else None
         if before is not None and before.first == row.first:
-            clashes += before.is_long(page_width) and row.is_long(page_width)
+            scattered += min(before.characters, row.characters) >= _MIN_SCATTERED_CHARACTERS
+            unexplained += before.is_long(page_width) and row.is_long(page_width)
             before.add(row)
         else:
             found.append(row)
-    return found, clashes
+    return _Merged(found, scattered, unexplained)
 
 
 def _read(rows: Sequence[Row], columns: int) -> list[Row]:

@@ -8,7 +8,7 @@ without places, or in scripts that run from right to left, stay as they are.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from unicodedata import bidirectional
@@ -23,12 +23,18 @@ _MIN_POINTS, _MIN_CHARACTERS = 100.0, 20
 # another one on its left counts as that many.
 _MIN_JUMPS = 3
 _FAR_UP_POINTS = 40.0
-# How many of a page's long lines must be out of order.
-_MIN_MISPLACED, _MIN_MISPLACED_SHARE = 3, 0.2
-# A column's lines are this wide, as a share of its widest ones, at least this share of them.
-_FULL_SHARE, _MIN_FULL_LINES_SHARE = 0.7, 0.5
-_MIN_COLUMN_LINES = 4
-_MIN_WIDTH_RATIO = 0.5
+# A full line is this wide, as a share of its column's widest ones, and this share of it is letters and blanks.
+_FULL_SHARE, _MIN_LETTERS_SHARE = 0.7, 0.75
+# How many of a page's full lines must be out of order.
+_MIN_MISPLACED, _MIN_MISPLACED_SHARE = 4, 0.2
+# Where fewer lines than this share are whole, words are drawn one by one: how many must be out of order then.
+_MIN_WHOLE_SHARE, _MIN_JUMBLED_SHARE = 0.5, 0.6
+# Columns: how many full lines each must have, and of which width, as a share of the widest column's.
+_MIN_COLUMN_LINES, _MIN_WIDTH_RATIO = 4, 0.5
+# How often a sentence must go on in the new order rather than in the old one, as a share of the jumps; or else how
+# many of the long lines must be full, and of how many characters: cells of a table are not.
+_MIN_AGREEMENT = 0.2
+_MIN_FULL_LINES_SHARE, _MIN_FULL_CHARACTERS = 0.65, 28
 _CLOSES = frozenset('.?!:”")]')
 
 PageOrder = list[list[Line]]
@@ -98,13 +104,47 @@ def _better_order(lines: Sequence[Line], page_width: float) -> PageOrder | None:
     if layout is None:
         return None
     long = [row for row in layout.rows if row.is_long(page_width)]
-    parts = [part for row in long for part in row.parts]
-    misplaced = len(parts) - _longest_increase(parts)
-    if misplaced < max(_MIN_MISPLACED, _MIN_MISPLACED_SHARE * len(parts)) or _is_from_right_to_left(lines):
+    full = _full_rows(layout, long, lines)
+    if not full or not _is_out_of_order(full) or _is_from_right_to_left(lines):
         return None
-    if not _has_full_columns(layout, long) or not _agrees(lines, long):
-        return None
+    jumps, agreement = _agreement(lines, full)
+    if agreement < max(1.0, _MIN_AGREEMENT * jumps):
+        characters = sorted(row.characters for row in full)[len(full) // 2]
+        is_text = len(full) >= _MIN_FULL_LINES_SHARE * len(long) and characters >= _MIN_FULL_CHARACTERS
+        if agreement < 0 or not is_text:
+            return None
     return [[lines[part] for part in row.parts] for row in layout.rows]
+
+
+def _full_rows(layout: Layout, long: Sequence[Row], lines: Sequence[Line]) -> list[Row]:
+    """The lines that fill their columns with words; none if a column has few of them, or is much narrower."""
+    columns = max(len(layout.edges), 1)
+    widths: list[list[float]] = [[] for _ in range(columns)]
+    for row in long:
+        if row.first == row.last:
+            widths[row.first].append(row.right - row.left)
+    if any(len(found) < _MIN_COLUMN_LINES for found in widths):
+        return []
+    widest = [sorted(found)[int(0.9 * (len(found) - 1))] for found in widths]
+    if min(widest) < _MIN_WIDTH_RATIO * max(widest):
+        return []
+    full = [row for row in long if row.right - row.left >= _FULL_SHARE * widest[row.first] and _is_of_words(row, lines)]
+    counts = Counter(row.first for row in full if row.first == row.last)
+    return full if all(counts[column] >= _MIN_COLUMN_LINES for column in range(columns)) else []
+
+
+def _is_of_words(row: Row, lines: Sequence[Line]) -> bool:
+    text = " ".join(lines[part].text for part in row.parts)
+    return sum(each.isalpha() or each == " " for each in text) >= _MIN_LETTERS_SHARE * len(text)
+
+
+def _is_out_of_order(full: Sequence[Row]) -> bool:
+    """Whether many of the lines that are whole are out of order; or the words of most lines, if few are whole."""
+    whole = [row.parts[0] for row in full if row.parts[-1] - row.parts[0] == len(row.parts) - 1]
+    if len(whole) >= _MIN_WHOLE_SHARE * len(full):
+        return len(whole) - _longest_increase(whole) >= max(_MIN_MISPLACED, _MIN_MISPLACED_SHARE * len(whole))
+    parts = [part for row in full for part in row.parts]
+    return len(parts) - _longest_increase(parts) >= _MIN_JUMBLED_SHARE * len(parts)
 
 
 def _longest_increase(numbers: Sequence[int]) -> int:
@@ -121,30 +161,17 @@ def _is_from_right_to_left(lines: Sequence[Line]) -> bool:
     return sum(bidirectional(each) in {"R", "AL"} for each in letters) > 0.3 * len(letters)
 
 
-def _has_full_columns(layout: Layout, long: Sequence[Row]) -> bool:
-    """Whether each column is filled by its lines, as text fills it, and no column is much narrower than another."""
-    widths: list[float] = []
-    for column in range(max(len(layout.edges), 1)):
-        found = sorted(row.right - row.left for row in long if row.first == row.last == column)
-        if len(found) < _MIN_COLUMN_LINES:
-            return False
-        widest = found[int(0.9 * (len(found) - 1))]
-        if len(found) - bisect_left(found, _FULL_SHARE * widest) < _MIN_FULL_LINES_SHARE * len(found):
-            return False
-        widths.append(widest)
-    return min(widths) >= _MIN_WIDTH_RATIO * max(widths)
-
-
-def _agrees(lines: Sequence[Line], long: Sequence[Row]) -> bool:
-    """Whether the words of the long lines go on in the new order at least as well as in the old one."""
-    following: Mapping[int, int] = {before.parts[-1]: row.parts[0] for before, row in pairwise(long)}
-    parts = sorted(part for row in long for part in row.parts)
-    score = 0
+def _agreement(lines: Sequence[Line], full: Sequence[Row]) -> tuple[int, int]:
+    """How many lines are followed by another line in the new order; how much more often a sentence goes on in it."""
+    following: Mapping[int, int] = {before.parts[-1]: row.parts[0] for before, row in pairwise(full)}
+    parts = sorted(part for row in full for part in row.parts)
+    jumps = agreement = 0
     for part, after in pairwise(parts):
         if part in following and following[part] != after:
-            score += _goes_on(lines[part].text, lines[following[part]].text)
-            score -= _goes_on(lines[part].text, lines[after].text)
-    return score >= 0
+            jumps += 1
+            agreement += _goes_on(lines[part].text, lines[following[part]].text)
+            agreement -= _goes_on(lines[part].text, lines[after].text)
+    return jumps, agreement
 
 
 def _goes_on(before: str, after: str) -> bool:
