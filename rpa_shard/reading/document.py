@@ -60,6 +60,7 @@ class Page:
     """One page. `places` has one item per line of `text`, or is empty; sizes are points.
 
     `pieces` are those of lines that the engine joined from several, ascending; empty where nothing suggests any.
+    `has_estimated_widths` says that the engine does not know where lines end on the right.
     `text_missing` says that letters are drawn on the page which the engine could not map to characters.
     """
 
@@ -72,6 +73,7 @@ class Page:
     added: tuple[AddedText, ...] = ()
     text_missing: bool = False
     pieces: tuple[Piece, ...] = ()
+    has_estimated_widths: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from unicodedata import bidirectional
 
 from rpa_shard.reading.columns import Layout, Row, read_columns
-from rpa_shard.reading.document import Page
+from rpa_shard.reading.document import Page, Place
 from rpa_shard.reading.lines import Line, Reading
 
 # A line that counts in the first, cheap look at a page.
@@ -35,6 +35,8 @@ _MIN_COLUMN_LINES, _MIN_WIDTH_RATIO = 4, 0.5
 # many of the long lines must be full, and of how many characters: cells of a table are not.
 _MIN_AGREEMENT = 0.2
 _MIN_FULL_LINES_SHARE, _MIN_FULL_CHARACTERS = 0.65, 28
+_USUAL_WIDTH = 612.0
+_SURE_WIDTH_SHARE = 0.8
 _CLOSES = frozenset('.?!:”")]')
 
 PageOrder = list[list[Line]]
@@ -53,10 +55,22 @@ def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageO
     for number in sorted(suspicious):
         page = pages[number - 1]
         pieces = _split(lines[number], page, reading.page_spans[number - 1][0])
-        order = _better_order(pieces, page.width or 612.0)
+        order = _better_order(pieces, page.width or _USUAL_WIDTH, page.has_estimated_widths)
         if order is not None:
             found[number] = order
     return found
+
+
+def jumps(places: Sequence[Place | None]) -> int:
+    """How often the order of wide lines jumps to the left or upwards."""
+    count = 0
+    before_left = before_right = before_baseline = 0.0
+    for place in places:
+        if place is not None and place.right - place.left > _MIN_POINTS:
+            left, baseline, right, _ = place
+            count += right <= before_left or (baseline > before_baseline + 2.0 and left < before_right)
+            before_left, before_baseline, before_right = left, baseline, right
+    return count
 
 
 def _suspicious(lines: Sequence[Line]) -> set[int]:
@@ -99,8 +113,12 @@ def _split(lines: Sequence[Line], page: Page, offset: int) -> list[Line]:
     return found
 
 
-def _better_order(lines: Sequence[Line], page_width: float) -> PageOrder | None:
-    layout = read_columns(lines, page_width)
+def _better_order(lines: Sequence[Line], page_width: float, has_estimated_widths: bool) -> PageOrder | None:
+    placed = lines
+    if has_estimated_widths:
+        # A line that is shorter than estimated must not seem to reach into the next column.
+        placed = [line._replace(right=line.left + _SURE_WIDTH_SHARE * (line.right - line.left)) for line in lines]
+    layout = read_columns(placed, page_width)
     if layout is None:
         return None
     long = [row for row in layout.rows if row.is_long(page_width)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from ctypes import addressof, byref, c_double, c_void_p
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
@@ -21,6 +22,7 @@ from rpa_shard.extract.engines.pdfium_calls import (
     rectangle,
 )
 from rpa_shard.reading.document import Piece, Place
+from rpa_shard.reading.order import jumps
 
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
@@ -31,6 +33,9 @@ _SAMPLE_LINES, _MAX_FEW_LINES = 6, 30
 _MIN_GAP_HEIGHTS = 0.6
 _MIN_SIDE_SHARE = 0.1
 _MAX_RECTANGLES = 60
+# How many lines of the sample must have a gap that ends at the same edge; one is enough where the lines' order jumps.
+_MIN_GAPS_SHARE, _SAME_EDGE_POINTS = 0.3, 4.0
+_MIN_JUMPS = 3
 # A page whose words are drawn one by one in any order has many short lines; so have tables and figures.
 _MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS = 80, 12
 _BLANKS = re.compile(r"[ \t\u00a0]+")
@@ -66,9 +71,13 @@ def find_pieces(
     """The pieces of the page's lines, if some of its wide lines consist of several."""
     # Where most lines are narrow, in columns, all of the wide ones are looked at: they are few.
     are_few = len(wide) < min(len(places) / 3, _MAX_FEW_LINES)
-    step = 1 if are_few else -(-len(wide) // _SAMPLE_LINES)
+    sample = wide[:: 1 if are_few else -(-len(wide) // _SAMPLE_LINES)]
     side = _MIN_SIDE_SHARE * page_width
-    if not _are_short(page) and not any(_has_gap(page, number, places[number], side) for number in wide[::step]):
+    gaps = sorted(gap for number in sample if (gap := _gap(page, number, places[number], side)) is not None)
+    # Tables and formulas have gaps, too, but not where a column begins.
+    level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
+    are_many = level and level + 1 >= _MIN_GAPS_SHARE * len(sample)
+    if not are_many and not (gaps and jumps(places) >= _MIN_JUMPS) and not _are_short(page):
         return ()
     return tuple(
         piece
@@ -84,24 +93,26 @@ def _are_short(page: TextLines) -> bool:
     )
 
 
-def _has_gap(page: TextLines, number: int, place: Place | None, side: float) -> bool:
-    """Whether what is drawn on a line leaves a gap far from both of its ends."""
+def _gap(page: TextLines, number: int, place: Place | None, side: float) -> float | None:
+    """Where a gap in what is drawn on a line ends, if there is one far from both ends of the line."""
     start, end = page.spans[number]
     if place is None or end <= start:
-        return False
+        return None
     first, last = page.character(start), page.character(end - 1)
     count = count_rectangles(page.pointer, first, last + 1 - first)
+    if count < 2:
+        return None
     left, top, right, bottom = c_double(), c_double(), c_double(), c_double()
     edges = byref(left), byref(top), byref(right), byref(bottom)
     before = place.right
-    for index in range(min(count, _MAX_RECTANGLES) if count > 1 else 0):
+    for index in range(min(count, _MAX_RECTANGLES)):
         if not rectangle(page.pointer, index, *edges):
-            return False
+            return None
         gap = left.value - before
         if gap > _MIN_GAP_HEIGHTS * place.size and min(before - place.left, place.right - left.value) > side:
-            return True
+            return left.value
         before = right.value
-    return False
+    return None
 
 
 def _pieces(page: TextLines, number: int, size: float) -> Iterator[Piece]:

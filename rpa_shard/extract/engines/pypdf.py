@@ -85,7 +85,7 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
     text, places = pieces.finish(text, budget)
     width, height = _result_or(lambda: _size(page), (0.0, 0.0))
     links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
-    return Page(text, places, links, width, height, pieces=pieces.pieces(text))
+    return Page(text, places, links, width, height, pieces=pieces.pieces(text), has_estimated_widths=True)
 
 
 def _size(page: PageObject) -> tuple[float, float]:
