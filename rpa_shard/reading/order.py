@@ -23,6 +23,9 @@ _MIN_POINTS, _MIN_CHARACTERS = 100.0, 20
 # another one on its left counts as that many.
 _MIN_JUMPS = 3
 _FAR_UP_POINTS = 40.0
+# A page whose words are drawn one by one in any order has many short lines; so have tables and figures.
+_MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS = 80, 12
+_SAMPLE_CHARACTERS, _MIN_SAMPLE_LETTERS_SHARE = 2_000, 0.7
 # A full line is this wide, as a share of its column's widest ones, and this share of it is letters and blanks.
 _FULL_SHARE, _MIN_LETTERS_SHARE = 0.7, 0.75
 # How many of a page's full lines must be out of order.
@@ -45,7 +48,8 @@ PageOrder = list[list[Line]]
 def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageOrder]:
     """The lines of each page that is to be reordered, in the order of reading, each as its pieces."""
     found: dict[int, PageOrder] = {}
-    suspicious = _suspicious(reading.lines) | {number for number, page in enumerate(pages, 1) if page.pieces}
+    suspicious = _suspicious(reading.lines)
+    suspicious.update(number for number, page in enumerate(pages, 1) if page.pieces and _are_apart(page))
     if not suspicious:
         return found
     lines: defaultdict[int, list[Line]] = defaultdict(list)
@@ -59,6 +63,17 @@ def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageO
         if order is not None:
             found[number] = order
     return found
+
+
+def _are_apart(page: Page) -> bool:
+    """Whether the page's pieces of lines are in turn on the left and on the right, or its words come one by one."""
+    if jumps([piece.place for piece in page.pieces]) >= _MIN_JUMPS:
+        return True
+    count = max(page.text.count("\n") + 1, len(page.pieces))
+    if count < _MIN_SHORT_LINES or len(page.text) > _MAX_SHORT_LINE_CHARACTERS * count:
+        return False
+    sample = page.text[:_SAMPLE_CHARACTERS]
+    return sum(map(str.isalpha, sample)) >= _MIN_SAMPLE_LETTERS_SHARE * len(sample)
 
 
 def jumps(places: Sequence[Place | None]) -> int:
@@ -75,18 +90,19 @@ def jumps(places: Sequence[Place | None]) -> int:
 
 def _suspicious(lines: Sequence[Line]) -> set[int]:
     """The pages with several jumps to the left or upwards from one long line to the next."""
-    jumps: dict[int, int] = {}
+    found: dict[int, int] = {}
     before_left = before_right = before_baseline = 0.0
     before_page = 0
+    # One loop without calls for the usual line: a paper has a thousand lines and more.
     for start, end, _, page, left, baseline, right, _ in lines:
         if right - left > _MIN_POINTS and end - start >= _MIN_CHARACTERS:
-            if page == before_page and (
-                right <= before_left or (baseline > before_baseline + 2.0 and left < before_right)
-            ):
-                is_far = right <= before_left and baseline > before_baseline + _FAR_UP_POINTS
-                jumps[page] = jumps.get(page, 0) + (_MIN_JUMPS if is_far else 1)
-            before_page, before_left, before_baseline, before_right = page, left, baseline, right
-    return {page for page, count in jumps.items() if count >= _MIN_JUMPS}
+            if right <= before_left or baseline > before_baseline:
+                if page == before_page and (right <= before_left or left < before_right):
+                    is_far = right <= before_left and baseline > before_baseline + _FAR_UP_POINTS
+                    found[page] = found.get(page, 0) + (_MIN_JUMPS if is_far else 1)
+                before_page = page
+            before_left, before_baseline, before_right = left, baseline, right
+    return {page for page, count in found.items() if count >= _MIN_JUMPS}
 
 
 def _split(lines: Sequence[Line], page: Page, offset: int) -> list[Line]:
@@ -117,7 +133,10 @@ def _better_order(lines: Sequence[Line], page_width: float, has_estimated_widths
     placed = lines
     if has_estimated_widths:
         # A line that is shorter than estimated must not seem to reach into the next column.
-        placed = [line._replace(right=line.left + _SURE_WIDTH_SHARE * (line.right - line.left)) for line in lines]
+        placed = [
+            line._replace(right=line.left + _SURE_WIDTH_SHARE * width) if width > _MIN_POINTS else line
+            for line, width in ((line, line.right - line.left) for line in lines)
+        ]
     layout = read_columns(placed, page_width)
     if layout is None:
         return None
