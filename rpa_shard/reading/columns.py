@@ -28,7 +28,7 @@ _MIN_COLUMN_LINES, _MIN_COLUMN_SHARE = 3, 0.08
 # How many of a column's lines must have a long line of the column before beside them.
 _MIN_BESIDE_SHARE = 0.3
 # How far into a column a line must reach to cross the gap before it, as a share of the column's width.
-_CROSSING_SHARE = 0.12
+_CROSSING_SHARE = 0.04
 # Long lines that are beside one another in one column, and any that are apart in one: no columns of text, or not
 # understood. A number in the margin is shorter.
 _MAX_UNEXPLAINED_SHARE, _MAX_SCATTERED_SHARE = 0.1, 0.25
@@ -77,14 +77,14 @@ class Layout:
     edges: list[float] = field(default_factory=list)
 
 
-def read_columns(lines: Sequence[Line], page_width: float) -> Layout | None:
-    """The order of the lines of one page; None if their places do not explain it."""
+def read_columns(lines: Sequence[Line], page_width: float, known: Sequence[float] = ()) -> Layout | None:
+    """The order of the lines of one page; None if their places do not explain it. `known`: where columns begin."""
     if len(lines) > MAX_LINES:
         return None
     bands = _bands(_glued(lines))
     rows = [row for band in bands for row in _joined(band)]
     long = [row for row in rows if row.is_long(page_width)]
-    edges = _edges(long, page_width)
+    edges = list(known) or _edges(long, page_width)
     gaps = _gaps(long, edges)
     _place(rows, gaps, edges, page_width)
     merged: list[Row] = []

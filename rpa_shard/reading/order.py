@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 from unicodedata import bidirectional
 
 from rpa_shard.reading.columns import Layout, Row, read_columns
@@ -27,7 +28,7 @@ _FAR_UP_POINTS = 40.0
 _MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS = 80, 12
 _SAMPLE_CHARACTERS, _MIN_SAMPLE_LETTERS_SHARE = 2_000, 0.7
 # A full line is this wide, as a share of its column's widest ones, and this share of it is letters and blanks.
-_FULL_SHARE, _MIN_LETTERS_SHARE = 0.7, 0.75
+_FULL_SHARE, _MIN_LETTERS_SHARE = 0.7, 0.6
 # How many of a page's full lines must be out of order.
 _MIN_MISPLACED, _MIN_MISPLACED_SHARE = 4, 0.2
 # Where fewer lines than this share are whole, words are drawn one by one: how many must be out of order then.
@@ -37,9 +38,9 @@ _MIN_COLUMN_LINES, _MIN_WIDTH_RATIO = 4, 0.5
 # How often a sentence must go on in the new order rather than in the old one, as a share of the jumps; or else how
 # many of the long lines must be full, and of how many characters: cells of a table are not.
 _MIN_AGREEMENT = 0.2
-_MIN_FULL_LINES_SHARE, _MIN_FULL_CHARACTERS = 0.65, 28
+_MIN_FULL_LINES_SHARE, _MIN_FULL_CHARACTERS = 0.6, 28
 _USUAL_WIDTH = 612.0
-_SURE_WIDTH_SHARE = 0.8
+_SURE_WIDTH_SHARE = 0.85
 _CLOSES = frozenset('.?!:”")]')
 
 PageOrder = list[list[Line]]
@@ -54,15 +55,40 @@ def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageO
         return found
     lines: defaultdict[int, list[Line]] = defaultdict(list)
     for line in reading.lines:
-        if line.page in suspicious:
+        if pages[line.page - 1].pieces or line.page in suspicious:
             lines[line.page].append(line)
+    edges: list[float] = []
     for number in sorted(suspicious):
-        page = pages[number - 1]
-        pieces = _split(lines[number], page, reading.page_spans[number - 1][0])
-        order = _better_order(pieces, page.width or _USUAL_WIDTH, page.has_estimated_widths)
-        if order is not None:
-            found[number] = order
+        page = _page(lines[number], pages[number - 1], reading.page_spans[number - 1][0])
+        layout = read_columns(page.placed, page.width)
+        if layout is not None and _is_better(layout, page):
+            found[number] = [[page.lines[part] for part in row.parts] for row in layout.rows]
+            edges = layout.edges if len(layout.edges) > len(edges) else edges
+    # A page with few lines, or of mostly short ones, such as a paper's last: if its columns are those of others.
+    for number in sorted(lines.keys() - found.keys()) if len(edges) > 1 else ():
+        page = _page(lines[number], pages[number - 1], reading.page_spans[number - 1][0])
+        layout = read_columns(page.placed, page.width, edges)
+        if layout is not None and _may_be_better(layout, page):
+            found[number] = [[page.lines[part] for part in row.parts] for row in layout.rows]
     return found
+
+
+class _Page(NamedTuple):
+    """A page's lines, joined ones cut into pieces; the same with right edges that are surely not too far right."""
+
+    lines: list[Line]
+    placed: list[Line]
+    width: float
+
+
+def _page(lines: Sequence[Line], page: Page, offset: int) -> _Page:
+    pieces = placed = _split(lines, page, offset)
+    if page.has_estimated_widths:
+        placed = [
+            line._replace(right=line.left + _SURE_WIDTH_SHARE * width) if width > _MIN_POINTS else line
+            for line, width in ((line, line.right - line.left) for line in pieces)
+        ]
+    return _Page(pieces, placed, page.width or _USUAL_WIDTH)
 
 
 def _are_apart(page: Page) -> bool:
@@ -129,28 +155,30 @@ def _split(lines: Sequence[Line], page: Page, offset: int) -> list[Line]:
     return found
 
 
-def _better_order(lines: Sequence[Line], page_width: float, has_estimated_widths: bool) -> PageOrder | None:
-    placed = lines
-    if has_estimated_widths:
-        # A line that is shorter than estimated must not seem to reach into the next column.
-        placed = [
-            line._replace(right=line.left + _SURE_WIDTH_SHARE * width) if width > _MIN_POINTS else line
-            for line, width in ((line, line.right - line.left) for line in lines)
-        ]
-    layout = read_columns(placed, page_width)
-    if layout is None:
-        return None
-    long = [row for row in layout.rows if row.is_long(page_width)]
-    full = _full_rows(layout, long, lines)
-    if not full or not _is_out_of_order(full) or _is_from_right_to_left(lines):
-        return None
-    jumps, agreement = _agreement(lines, full)
-    if agreement < max(1.0, _MIN_AGREEMENT * jumps):
-        characters = sorted(row.characters for row in full)[len(full) // 2]
-        is_text = len(full) >= _MIN_FULL_LINES_SHARE * len(long) and characters >= _MIN_FULL_CHARACTERS
-        if agreement < 0 or not is_text:
-            return None
-    return [[lines[part] for part in row.parts] for row in layout.rows]
+def _is_better(layout: Layout, page: _Page) -> bool:
+    """Whether the order of a layout is clearly better than that of the page's lines."""
+    long = [row for row in layout.rows if row.is_long(page.width)]
+    full = _full_rows(layout, long, page.lines)
+    if not full or not _is_out_of_order(full) or _is_from_right_to_left(page.lines):
+        return False
+    jumps, agreement = _agreement(page.lines, full)
+    if agreement >= max(1.0, _MIN_AGREEMENT * jumps):
+        return True
+    characters = sorted(row.characters for row in full)[len(full) // 2]
+    is_text = len(full) >= _MIN_FULL_LINES_SHARE * len(long) and characters >= _MIN_FULL_CHARACTERS
+    return agreement >= 0 and is_text
+
+
+def _may_be_better(layout: Layout, page: _Page) -> bool:
+    """Whether the order of a layout whose columns are known is better than that of the page's lines."""
+    whole = [row for row in layout.rows if row.is_long(page.width) and _is_whole(row)]
+    parts = [row.parts[0] for row in whole]
+    are_apart = len({row.first for row in whole if row.first == row.last}) > 1
+    return are_apart and _longest_increase(parts) < len(parts) and _agreement(page.lines, whole)[1] >= 0
+
+
+def _is_whole(row: Row) -> bool:
+    return row.parts[-1] - row.parts[0] == len(row.parts) - 1
 
 
 def _full_rows(layout: Layout, long: Sequence[Row], lines: Sequence[Line]) -> list[Row]:
@@ -177,7 +205,7 @@ def _is_of_words(row: Row, lines: Sequence[Line]) -> bool:
 
 def _is_out_of_order(full: Sequence[Row]) -> bool:
     """Whether many of the lines that are whole are out of order; or the words of most lines, if few are whole."""
-    whole = [row.parts[0] for row in full if row.parts[-1] - row.parts[0] == len(row.parts) - 1]
+    whole = [row.parts[0] for row in full if _is_whole(row)]
     if len(whole) >= _MIN_WHOLE_SHARE * len(full):
         return len(whole) - _longest_increase(whole) >= max(_MIN_MISPLACED, _MIN_MISPLACED_SHARE * len(whole))
     parts = [part for row in full for part in row.parts]

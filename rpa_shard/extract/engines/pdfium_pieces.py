@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from ctypes import addressof, byref, c_double, c_void_p
 from itertools import pairwise
+from math import inf
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
@@ -62,7 +63,12 @@ class TextLines(NamedTuple):
 def wide_lines(places: Sequence[Place | None], page_width: float) -> list[int]:
     """The numbers of the lines that are wide enough to consist of several."""
     least = _MIN_WIDE_SHARE * page_width
-    return [number for number, place in enumerate(places) if place is not None and place[2] - place[0] > least]
+    return [
+        number
+        for number, place in enumerate(places)
+        # A line that ends left of its beginning goes on in a column on the left.
+        if place is not None and not 0.0 <= place[2] - place[0] <= least
+    ]
 
 
 def find_pieces(
@@ -82,7 +88,7 @@ def find_pieces(
     return tuple(
         piece
         for number, place in enumerate(places)
-        if place is not None and place.right - place.left > side
+        if place is not None and not 0.0 <= place.right - place.left <= side
         for piece in _pieces(page, number, place.size)
     )
 
@@ -104,10 +110,12 @@ def _gap(page: TextLines, number: int, place: Place | None, side: float) -> floa
         return None
     left, top, right, bottom = c_double(), c_double(), c_double(), c_double()
     edges = byref(left), byref(top), byref(right), byref(bottom)
-    before = place.right
+    before = inf
     for index in range(min(count, _MAX_RECTANGLES)):
         if not rectangle(page.pointer, index, *edges):
             return None
+        if index and before - left.value > side:
+            return left.value
         gap = left.value - before
         if gap > _MIN_GAP_HEIGHTS * place.size and min(before - place.left, place.right - left.value) > side:
             return left.value
@@ -128,7 +136,7 @@ def _pieces(page: TextLines, number: int, size: float) -> Iterator[Piece]:
             continue
         loose_char_box(page.pointer, page.character(start + blanks.start() - 1), byref(box))
         char_origin(page.pointer, page.character(start + blanks.end()), byref(x), byref(y))
-        if x.value - box.right > _MIN_GAP_HEIGHTS * size:
+        if not -size < x.value - box.right < _MIN_GAP_HEIGHTS * size:
             edges += [blanks.start(), blanks.end()]
     if len(edges) == 1:
         return
