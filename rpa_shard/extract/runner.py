@@ -24,8 +24,8 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
+from rpa_shard.reading.notes import paragraphs_without_notes
 from rpa_shard.reading.order import pages_to_reorder
-from rpa_shard.reading.paragraphs import paragraph_starts
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
 from rpa_shard.reading.reordered import reorder
@@ -122,7 +122,7 @@ def _derive(
     stop = references[0].start if references else len(reading.raw)
     sections = find_sections(lines, stop)
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    paragraphs = paragraph_starts(lines, _known_starts(lines, sections, references))
+    paragraphs = paragraphs_without_notes(lines, _known_starts(lines, sections, references))
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -133,7 +133,7 @@ def _derive(
         sections=sections,
         abstract=find_abstract(lines, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
-        layout=TextLayout(furniture, tuple(paragraphs)),
+        layout=TextLayout(furniture, tuple(paragraphs.starts), paragraphs.order),
         added_text=_added_text(document, reading),
         metadata=document.metadata,
         page_sizes=_page_sizes(document),

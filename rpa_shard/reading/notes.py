@@ -1,0 +1,192 @@
+"""Notes in the way of a sentence: footnotes and captions that come between two lines of one paragraph.
+
+Guarantee: pure; a note is moved only if the places and the words agree: the line before it is a full one of the text
+and ends no sentence, the line after it goes on with it, and between them are only smaller letters at the foot, or a
+figure or table with its caption. It comes out as a paragraph of its own after the paragraph that it was in; if that
+ends on a later page, before it; if that begins on an earlier page, too, after it. Limit: lines without places; notes
+of more than `MAX_LINES` lines.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from rpa_shard.reading.lines import Line
+from rpa_shard.reading.paragraphs import is_closed, paragraph_starts
+
+Span = tuple[int, int]
+
+MAX_LINES = 80
+# A note's letters are smaller than this share of the text's; those of the text differ by less than the other.
+_MAX_NOTE_SIZE, _SAME_SIZE = 0.95, 0.06
+# A line of the text: its characters, and how much of its paragraph's width it fills.
+_MIN_CHARACTERS, _MIN_FULL_SHARE = 20, 0.8
+_SAME_LEFT_POINTS = 4.0
+_MAX_LINE_HEIGHTS = 1.7
+_CAPTION = re.compile(
+    r"[ \t]*(?:Figure|FIGURE|Fig\.?|FIG\.?|Table|TABLE|Algorithm|ALGORITHM|Listing|Scheme|Plate)[ \t]{0,2}"
+    r"(?:[A-Z]\.?)?(?:\d{1,3}|[IVX]{1,5})(?:\.\d{1,2})?(?:[ \t]*[.:|–—-]|[ \t]+[A-Z(]|[ \t]*$)"
+)
+_MARK = re.compile(r"[ \t]*(?:\(?\d{1,3}[).]?|[*∗†‡§¶⋆#]{1,3}|\\?\$\S{1,12}|[a-z](?=[ \t]?[A-Z]))")
+# After these words, and after a comma, a sentence goes on whatever follows.
+_OPEN = frozenset(
+    "a an the of in on at by for from to with and or as is are was were be been that which than this these those "
+    "its their our we it into over under between through via per see eq eqs fig sec section figure table".split()
+)
+
+
+class Note(NamedTuple):
+    """The lines from `start` up to `end`, by index, which stand in the way; on one page."""
+
+    start: int
+    end: int
+
+
+class Paragraphs(NamedTuple):
+    """Where paragraphs begin, by offset; the order of the lines of those pages on which notes were moved."""
+
+    starts: list[int]
+    order: tuple[Span, ...]
+
+
+def paragraphs_without_notes(lines: Sequence[Line], known: Set[int]) -> Paragraphs:
+    """The paragraphs of the text, notes in the way of a sentence moved out of it; `known` as in `paragraph_starts`."""
+    breaks: list[int] = []
+    starts = paragraph_starts(lines, known, breaks=breaks)
+    notes = list(_notes(lines, breaks, known))
+    if not notes:
+        return Paragraphs(starts, ())
+    inside = {index for note in notes for index in range(note.start, note.end)}
+    flow = [index for index in range(len(lines)) if index not in inside]
+    joined = {lines[note.end].start for note in notes if note.end not in inside}
+    begun = set(paragraph_starts([lines[index] for index in flow], known, joined=joined))
+    order = _moved(lines, flow, notes, begun)
+    for note in notes:
+        begun.update(paragraph_starts(lines[note.start : note.end], known))
+    return Paragraphs(sorted(begun), order)
+
+
+def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Iterator[Note]:
+    """The notes that come after one of `breaks`: offsets of lines after a break in a sentence."""
+    done = 0
+    for offset in breaks:
+        index = bisect_left(lines, offset, key=attrgetter("start"))
+        if index < done:
+            continue
+        end = _end_of_notes(lines, index, known)
+        if end > index:
+            done = end
+            for _, numbers in groupby(range(index, end), key=lambda number: lines[number].page):
+                group = list(numbers)
+                yield Note(group[0], group[-1] + 1)
+
+
+def _end_of_notes(lines: Sequence[Line], index: int, known: Set[int]) -> int:
+    """The index of the line that goes on with the sentence of the line before `index`; `index` if there is none."""
+    before = lines[index - 1]
+    width = _width(lines, index - 1)
+    is_full = before.right - before.left >= _MIN_FULL_SHARE * width and len(before.text) >= _MIN_CHARACTERS
+    if not before.size or not is_full or _CAPTION.match(before.text):
+        return index
+    has_caption = False
+    for at in range(index, min(index + MAX_LINES, len(lines))):
+        line = lines[at]
+        if line.page > before.page + 1 or line.start in known or not line.size:
+            return index
+        is_same = abs(line.size - before.size) <= _SAME_SIZE * before.size
+        if is_same and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
+            return at if at > index and _are_notes(lines, index, at) else index
+        has_caption = has_caption or _CAPTION.match(line.text) is not None
+        if is_same and not has_caption and line.right - line.left >= _MIN_FULL_SHARE * width:
+            return index  # another paragraph
+    return index
+
+
+def _width(lines: Sequence[Line], index: int) -> float:
+    """The width of the column that a line is in: that of the widest line of a few above it."""
+    line = lines[index]
+    return max(
+        each.right - each.left
+        for each in lines[max(index - 4, 0) : index + 1]
+        if each.page == line.page and abs(each.left - line.left) < 40.0
+    )
+
+
+def _goes_on(before: str, after: str) -> bool:
+    before, after = before.rstrip(), after.lstrip()
+    if after[:1].islower():
+        return True
+    last = before[before.rfind(" ") + 1 :]
+    return (last.endswith(",") or last.lower() in _OPEN) and after[:1].isalnum()
+
+
+def _is_line_of_text(lines: Sequence[Line], at: int, before: Line, width: float) -> bool:
+    """Whether a line is in a column of the text, and continues nothing but the sentence in question."""
+    line, above = lines[at], lines[at - 1]
+    step = above.baseline - line.baseline
+    follows = above.page == line.page and 0.0 < step < _MAX_LINE_HEIGHTS * line.size
+    if follows and abs(above.size - line.size) <= _SAME_SIZE * line.size and above is not before:
+        return False
+    is_level = abs(line.left - before.left) <= _SAME_LEFT_POINTS
+    if not is_level and line.page == before.page and line.left < before.right:
+        return False
+    is_full = line.right - line.left >= _MIN_FULL_SHARE * width or is_closed(line)
+    below = lines[at + 1] if at + 1 < len(lines) else None
+    goes_on = below is not None and abs(below.left - line.left) <= _SAME_LEFT_POINTS and below.page == line.page
+    return is_full and (is_level or goes_on)
+
+
+def _are_notes(lines: Sequence[Line], start: int, end: int) -> bool:
+    """Whether the lines between two of a sentence are notes, on each page."""
+    before, after = lines[start - 1], lines[end]
+    for page, group in groupby(lines[start:end], key=lambda line: line.page):
+        found = list(group)
+        if any(_CAPTION.match(line.text) for line in found):
+            continue
+        if any(line.size > _MAX_NOTE_SIZE * before.size for line in found):
+            return False
+        has_mark = _MARK.match(found[0].text) is not None
+        if page == before.page and page == after.page and before.left == after.left:
+            return False  # smaller letters between lines of one column
+        edge = before if page == before.page else after
+        is_at_foot = all(line.baseline < edge.baseline for line in found)
+        is_apart = page == before.page and before.baseline - found[0].baseline > 1.2 * before.size
+        if not is_at_foot or not (has_mark or is_apart):
+            return False
+    return True
+
+
+def _moved(lines: Sequence[Line], flow: Sequence[int], notes: Sequence[Note], begun: Set[int]) -> tuple[Span, ...]:
+    """The order of the lines of each page that a note leaves or comes to."""
+    place = {index: number for number, index in enumerate(flow)}
+    before: dict[int, list[Note]] = {}
+    changed: set[int] = set()
+    for note in notes:
+        page = lines[note.start].page
+        follower = next(index for index in range(note.end, len(lines) + 1) if index in place or index == len(lines))
+        first = last = place.get(follower, len(flow))
+        while first > 0 and (first == len(flow) or lines[flow[first]].start not in begun):
+            first -= 1
+        while last < len(flow) and lines[flow[last]].start not in begun:
+            last += 1
+        ends_here = last > 0 and lines[flow[last - 1]].page == page
+        at = last if ends_here or lines[flow[first]].page != page else first
+        before.setdefault(at, []).append(note)
+        # A note after a paragraph belongs to the page on which that ends.
+        changed.update((page, lines[flow[max(at - 1, 0)]].page if at == last else page))
+    spans: list[Span] = []
+    for number in range(len(flow) + 1):
+        spans += [(lines[note.start].start, lines[note.end - 1].end) for note in before.get(number, ())]
+        if number < len(flow) and lines[flow[number]].page in changed:
+            line = lines[flow[number]]
+            follows = number and flow[number - 1] == flow[number] - 1 and number not in before
+            if follows and lines[flow[number - 1]].page == line.page:
+                spans[-1] = (spans[-1][0], line.end)
+            else:
+                spans.append((line.start, line.end))
+    return tuple(spans)
