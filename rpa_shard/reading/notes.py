@@ -16,7 +16,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from rpa_shard.reading.lines import Line
+from rpa_shard.reading.joining import HYPHENS
+from rpa_shard.reading.lines import Line, usual_size
 from rpa_shard.reading.paragraphs import is_closed, paragraph_starts
 
 Span = tuple[int, int]
@@ -26,6 +27,8 @@ MAX_LINES = 80
 _MAX_NOTE_SIZE, _SAME_SIZE = 0.95, 0.06
 # A line of the text: its characters, and how much of its paragraph's width it fills.
 _MIN_CHARACTERS, _MIN_FULL_SHARE = 20, 0.8
+_MIN_LETTERS_SHARE = 0.6
+_USUAL_SIZE = 0.1
 _SAME_LEFT_POINTS = 4.0
 _MAX_LINE_HEIGHTS = 1.7
 _CAPTION = re.compile(
@@ -74,11 +77,15 @@ def paragraphs_without_notes(lines: Sequence[Line], known: Set[int]) -> Paragrap
 def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Iterator[Note]:
     """The notes that come after one of `breaks`: offsets of lines after a break in a sentence."""
     done = 0
+    size = usual_size(lines)
     for offset in breaks:
         index = bisect_left(lines, offset, key=attrgetter("start"))
-        if index < done:
+        before = lines[index - 1]
+        if index < done or abs(before.size - size) > _USUAL_SIZE * size or not _is_full(lines, index - 1):
             continue
-        end = _end_of_notes(lines, index, known)
+        while index < len(lines) and _is_level(before, lines[index]):
+            index += 1  # an index, or another raised or lowered piece of the line
+        end = _end_of_notes(lines, index, before, known)
         if end > index:
             done = end
             for _, numbers in groupby(range(index, end), key=lambda number: lines[number].page):
@@ -86,25 +93,50 @@ def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Ite
                 yield Note(group[0], group[-1] + 1)
 
 
-def _end_of_notes(lines: Sequence[Line], index: int, known: Set[int]) -> int:
-    """The index of the line that goes on with the sentence of the line before `index`; `index` if there is none."""
-    before = lines[index - 1]
-    width = _width(lines, index - 1)
-    is_full = before.right - before.left >= _MIN_FULL_SHARE * width and len(before.text) >= _MIN_CHARACTERS
-    if not before.size or not is_full or _CAPTION.match(before.text):
-        return index
-    has_caption = False
+def _is_level(before: Line, line: Line) -> bool:
+    """Whether a line is a piece of the one before it, on its right."""
+    return (
+        line.page == before.page
+        and abs(line.baseline - before.baseline) < 0.7 * before.size
+        and before.right - 2.0 < line.left < before.right + 3 * before.size
+    )
+
+
+def _is_full(lines: Sequence[Line], index: int) -> bool:
+    """Whether a line is one of words that fills its column."""
+    line = lines[index]
+    if len(line.text) < _MIN_CHARACTERS or not _is_of_words(line.text) or _CAPTION.match(line.text):
+        return False
+    return line.right - line.left >= _MIN_FULL_SHARE * _width(lines, index)
+
+
+def _is_of_words(text: str) -> bool:
+    return sum(each.isalpha() or each == " " for each in text) >= _MIN_LETTERS_SHARE * len(text)
+
+
+def _end_of_notes(lines: Sequence[Line], index: int, before: Line, known: Set[int]) -> int:
+    """The index of the line that goes on with the sentence of `before`; `index` if there is none, or no note."""
+    width = before.right - before.left
+    in_caption = False
     for at in range(index, min(index + MAX_LINES, len(lines))):
         line = lines[at]
         if line.page > before.page + 1 or line.start in known or not line.size:
             return index
         is_same = abs(line.size - before.size) <= _SAME_SIZE * before.size
-        if is_same and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
-            return at if at > index and _are_notes(lines, index, at) else index
-        has_caption = has_caption or _CAPTION.match(line.text) is not None
-        if is_same and not has_caption and line.right - line.left >= _MIN_FULL_SHARE * width:
+        follows = _follows(lines[at - 1], line)
+        if is_same and not follows and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
+            is_complete = in_caption or _is_complete(lines[at - 1], width)
+            return at if at > index and is_complete and _are_notes(lines, index, at) else index
+        in_caption = _CAPTION.match(line.text) is not None or (in_caption and follows)
+        is_wide = line.right - line.left >= _MIN_FULL_SHARE * width
+        if is_same and is_wide and not in_caption and _is_of_words(line.text):
             return index  # another paragraph
     return index
+
+
+def _follows(above: Line, line: Line) -> bool:
+    """Whether a line is the next one below another."""
+    return above.page == line.page and -1.0 < above.baseline - line.baseline < _MAX_LINE_HEIGHTS * line.size
 
 
 def _width(lines: Sequence[Line], index: int) -> float:
@@ -118,32 +150,45 @@ def _width(lines: Sequence[Line], index: int) -> float:
 
 
 def _goes_on(before: str, after: str) -> bool:
-    before, after = before.rstrip(), after.lstrip()
+    after = after.lstrip()
     if after[:1].islower():
         return True
-    last = before[before.rfind(" ") + 1 :]
-    return (last.endswith(",") or last.lower() in _OPEN) and after[:1].isalnum()
+    may_be_note = not after[:1].isalpha() or _CAPTION.match(after) is not None
+    return not may_be_note and before.rstrip()[-1:] not in HYPHENS and _is_open(before)
+
+
+def _is_open(text: str) -> bool:
+    """Whether a sentence goes on after a line, whatever follows."""
+    text = text.rstrip()
+    return text[-1:] in HYPHENS + "," or text[text.rfind(" ") + 1 :].lower() in _OPEN
 
 
 def _is_line_of_text(lines: Sequence[Line], at: int, before: Line, width: float) -> bool:
     """Whether a line is in a column of the text, and continues nothing but the sentence in question."""
-    line, above = lines[at], lines[at - 1]
-    step = above.baseline - line.baseline
-    follows = above.page == line.page and 0.0 < step < _MAX_LINE_HEIGHTS * line.size
-    if follows and abs(above.size - line.size) <= _SAME_SIZE * line.size and above is not before:
-        return False
+    line = lines[at]
     is_level = abs(line.left - before.left) <= _SAME_LEFT_POINTS
     if not is_level and line.page == before.page and line.left < before.right:
         return False
     is_full = line.right - line.left >= _MIN_FULL_SHARE * width or is_closed(line)
     below = lines[at + 1] if at + 1 < len(lines) else None
-    goes_on = below is not None and abs(below.left - line.left) <= _SAME_LEFT_POINTS and below.page == line.page
-    return is_full and (is_level or goes_on)
+    goes_on = below is not None and abs(below.left - line.left) <= _SAME_LEFT_POINTS and _follows(line, below)
+    if goes_on or not line.text.lstrip()[:1].islower():
+        return is_full and goes_on  # without a small letter at its beginning it may be a heading
+    is_on_top = line.page > before.page or line.baseline > before.baseline
+    return is_full and (is_level or (is_on_top and is_closed(line)))
+
+
+def _is_complete(last: Line, width: float) -> bool:
+    """Whether the last line of notes is not one of a text that goes on."""
+    return is_closed(last) or not _is_of_words(last.text) or last.right - last.left < _MIN_FULL_SHARE * width
 
 
 def _are_notes(lines: Sequence[Line], start: int, end: int) -> bool:
-    """Whether the lines between two of a sentence are notes, on each page."""
+    """Whether the lines between two of a sentence are notes, on each page, and do not go on with the second."""
     before, after = lines[start - 1], lines[end]
+    last = lines[end - 1].text
+    if len(last) >= _MIN_CHARACTERS and _is_open(last):
+        return False
     for page, group in groupby(lines[start:end], key=lambda line: line.page):
         found = list(group)
         if any(_CAPTION.match(line.text) for line in found):
