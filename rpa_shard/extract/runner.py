@@ -119,10 +119,11 @@ def _derive(
     lines = [line for index, line in enumerate(reading.lines) if index not in hidden]
     bibliography = find_references(document, lines, reading)
     references = bibliography.references
-    stop = references[0].start if references else len(reading.raw)
-    sections = find_sections(lines, stop)
+    listed = references if bibliography.method != "footnotes" else ()
+    sections = find_sections(lines, listed[0].start if listed else len(reading.raw))
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    paragraphs = paragraphs_without_notes(lines, _known_starts(lines, sections, references))
+    in_notes = frozenset(each.start for each in references) if not listed else frozenset()
+    paragraphs = paragraphs_without_notes(lines, _known_starts(lines, sections, listed), in_notes)
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,

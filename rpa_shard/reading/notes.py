@@ -57,21 +57,24 @@ class Paragraphs(NamedTuple):
     order: tuple[Span, ...]
 
 
-def paragraphs_without_notes(lines: Sequence[Line], known: Set[int]) -> Paragraphs:
-    """The paragraphs of the text, notes in the way of a sentence moved out of it; `known` as in `paragraph_starts`."""
+def paragraphs_without_notes(lines: Sequence[Line], known: Set[int], in_notes: Set[int] = frozenset()) -> Paragraphs:
+    """The paragraphs of the text, notes in the way of a sentence moved out of it.
+
+    `known` as in `paragraph_starts`: where one begins that is no note; `in_notes`: where one begins in a note.
+    """
     breaks: list[int] = []
     starts = paragraph_starts(lines, known, breaks=breaks)
     notes = list(_notes(lines, breaks, known))
     if not notes:
-        return Paragraphs(starts, ())
+        return Paragraphs(sorted({*starts, *in_notes}) if in_notes else starts, ())
     inside = {index for note in notes for index in range(note.start, note.end)}
     flow = [index for index in range(len(lines)) if index not in inside]
     joined = {lines[note.end].start for note in notes if note.end not in inside}
     begun = set(paragraph_starts([lines[index] for index in flow], known, joined=joined))
     order = _moved(lines, flow, notes, begun)
-    for note in notes:
-        begun.update(paragraph_starts(lines[note.start : note.end], known))
-    return Paragraphs(sorted(begun), order)
+    begun.update(lines[note.start].start for note in notes)
+    begun.update({lines[index].start for index in inside}.intersection(starts))
+    return Paragraphs(sorted(begun.union(in_notes)), order)
 
 
 def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Iterator[Note]:
