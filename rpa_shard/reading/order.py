@@ -166,7 +166,7 @@ def _is_better(layout: Layout, page: _Page) -> bool:
         return True
     characters = sorted(row.characters for row in full)[len(full) // 2]
     is_text = len(full) >= _MIN_FULL_LINES_SHARE * len(long) and characters >= _MIN_FULL_CHARACTERS
-    return agreement >= 0 and is_text
+    return is_text and agreement >= -_MIN_AGREEMENT / 2 * jumps
 
 
 def _may_be_better(layout: Layout, page: _Page) -> bool:

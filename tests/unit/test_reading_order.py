@@ -130,8 +130,10 @@ def test_what_spans_the_columns_divides_them(tmp_path: Path, order: Order, engin
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.randoms(use_true_random=False), st.sampled_from([2, 3]), st.integers(20, 45))
-def test_the_order_of_drawing_changes_nothing(tmp_path: Path, draw: random.Random, count: int, lines: int) -> None:
+@given(st.integers(0, 1 << 32), st.sampled_from([2, 3]), st.integers(20, 45))
+def test_the_order_of_drawing_changes_nothing(tmp_path: Path, seed: int, count: int, lines: int) -> None:
+    """Any order in which more than a few lines are out of place, as random ones are."""
+    draw = random.Random(seed)
     blocks = columns(count, lines, seed=draw.randrange(100))
     shuffled = well_ordered(blocks)
     draw.shuffle(shuffled)
