@@ -35,6 +35,7 @@ _CAPTION = re.compile(
     r"[ \t]*(?:Figure|FIGURE|Fig\.?|FIG\.?|Table|TABLE|Algorithm|ALGORITHM|Listing|Scheme|Plate)[ \t]{0,2}"
     r"(?:[A-Z]\.?)?(?:\d{1,3}|[IVX]{1,5})(?:\.\d{1,2})?(?:[ \t]*[.:|–—-]|[ \t]+[A-Z(]|[ \t]*$)"
 )
+_CAPTION_FIRST = frozenset(" \tFTALSP")
 _MARK = re.compile(r"[ \t]*(?:\(?\d{1,3}[).]?|[*∗†‡§¶⋆#]{1,3}|\\?\$\S{1,12}|[a-z](?=[ \t]?[A-Z]))")
 # After these words, and after a comma, a sentence goes on whatever follows.
 _OPEN = frozenset(
@@ -67,14 +68,9 @@ def paragraphs_without_notes(lines: Sequence[Line], known: Set[int], in_notes: S
     notes = list(_notes(lines, breaks, known))
     if not notes:
         return Paragraphs(sorted({*starts, *in_notes}) if in_notes else starts, ())
-    inside = {index for note in notes for index in range(note.start, note.end)}
-    flow = [index for index in range(len(lines)) if index not in inside]
-    joined = {lines[note.end].start for note in notes if note.end not in inside}
-    begun = set(paragraph_starts([lines[index] for index in flow], known, joined=joined))
-    order = _moved(lines, flow, notes, begun)
+    begun = {*starts, *in_notes} - {lines[note.end].start for note in notes}
     begun.update(lines[note.start].start for note in notes)
-    begun.update({lines[index].start for index in inside}.intersection(starts))
-    return Paragraphs(sorted(begun.union(in_notes)), order)
+    return Paragraphs(sorted(begun), _moved(lines, notes, begun))
 
 
 def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Iterator[Note]:
@@ -108,9 +104,13 @@ def _is_level(before: Line, line: Line) -> bool:
 def _is_full(lines: Sequence[Line], index: int) -> bool:
     """Whether a line is one of words that fills its column."""
     line = lines[index]
-    if len(line.text) < _MIN_CHARACTERS or not _is_of_words(line.text) or _CAPTION.match(line.text):
+    if len(line.text) < _MIN_CHARACTERS or not _is_of_words(line.text) or _is_caption(line.text):
         return False
     return line.right - line.left >= _MIN_FULL_SHARE * _width(lines, index)
+
+
+def _is_caption(text: str) -> bool:
+    return text[0] in _CAPTION_FIRST and _CAPTION.match(text) is not None
 
 
 def _is_of_words(text: str) -> bool:
@@ -121,19 +121,21 @@ def _end_of_notes(lines: Sequence[Line], index: int, before: Line, known: Set[in
     """The index of the line that goes on with the sentence of `before`; `index` if there is none, or no note."""
     width = before.right - before.left
     in_caption = False
+    above = before
     for at in range(index, min(index + MAX_LINES, len(lines))):
         line = lines[at]
         if line.page > before.page + 1 or line.start in known or not line.size:
             return index
-        is_same = abs(line.size - before.size) <= _SAME_SIZE * before.size
-        follows = _follows(lines[at - 1], line)
-        if is_same and not follows and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
-            is_complete = in_caption or _is_complete(lines[at - 1], width)
-            return at if at > index and is_complete and _are_notes(lines, index, at) else index
-        in_caption = _CAPTION.match(line.text) is not None or (in_caption and follows)
-        is_wide = line.right - line.left >= _MIN_FULL_SHARE * width
-        if is_same and is_wide and not in_caption and _is_of_words(line.text):
-            return index  # another paragraph
+        follows = _follows(above, line)
+        ended_caption = in_caption and not follows
+        in_caption = (in_caption and follows) or _is_caption(line.text)
+        if not in_caption and abs(line.size - before.size) <= _SAME_SIZE * before.size:
+            if not follows and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
+                is_complete = ended_caption or _is_complete(above, width)
+                return at if at > index and is_complete and _are_notes(lines, index, at) else index
+            if line.right - line.left >= _MIN_FULL_SHARE * width and _is_of_words(line.text):
+                return index  # another paragraph
+        above = line
     return index
 
 
@@ -156,7 +158,7 @@ def _goes_on(before: str, after: str) -> bool:
     after = after.lstrip()
     if after[:1].islower():
         return True
-    may_be_note = not after[:1].isalpha() or _CAPTION.match(after) is not None
+    may_be_note = not after[:1].isalpha() or _is_caption(after)
     return not may_be_note and before.rstrip()[-1:] not in HYPHENS and _is_open(before)
 
 
@@ -194,7 +196,7 @@ def _are_notes(lines: Sequence[Line], start: int, end: int) -> bool:
         return False
     for page, group in groupby(lines[start:end], key=lambda line: line.page):
         found = list(group)
-        if any(_CAPTION.match(line.text) for line in found):
+        if any(_is_caption(line.text) for line in found):
             continue
         if any(line.size > _MAX_NOTE_SIZE * before.size for line in found):
             return False
@@ -209,32 +211,38 @@ def _are_notes(lines: Sequence[Line], start: int, end: int) -> bool:
     return True
 
 
-def _moved(lines: Sequence[Line], flow: Sequence[int], notes: Sequence[Note], begun: Set[int]) -> tuple[Span, ...]:
+def _moved(lines: Sequence[Line], notes: Sequence[Note], begun: Set[int]) -> tuple[Span, ...]:
     """The order of the lines of each page that a note leaves or comes to."""
-    place = {index: number for number, index in enumerate(flow)}
-    before: dict[int, list[Note]] = {}
-    changed: set[int] = set()
+    inside = {index for note in notes for index in range(note.start, note.end)}
+    ahead: dict[int, list[Span]] = {}
+    behind: dict[int, list[Span]] = {}
+    pages: set[int] = set()
     for note in notes:
         page = lines[note.start].page
-        follower = next(index for index in range(note.end, len(lines) + 1) if index in place or index == len(lines))
-        first = last = place.get(follower, len(flow))
-        while first > 0 and (first == len(flow) or lines[flow[first]].start not in begun):
+        first = note.start - 1
+        while first > 0 and (first in inside or lines[first].start not in begun):
             first -= 1
-        while last < len(flow) and lines[flow[last]].start not in begun:
-            last += 1
-        ends_here = last > 0 and lines[flow[last - 1]].page == page
-        at = last if ends_here or lines[flow[first]].page != page else first
-        before.setdefault(at, []).append(note)
-        # A note after a paragraph belongs to the page on which that ends.
-        changed.update((page, lines[flow[max(at - 1, 0)]].page if at == last else page))
+        after = note.end
+        while after < len(lines) and (after in inside or lines[after].start not in begun):
+            after += 1
+        last = next(index for index in range(after - 1, -1, -1) if index not in inside)
+        goes_ahead = lines[first].page == page != lines[last].page
+        place = ahead.setdefault(first, []) if goes_ahead else behind.setdefault(last, [])
+        place.append((lines[note.start].start, lines[note.end - 1].end))
+        pages.update((page, page if goes_ahead else lines[last].page))
     spans: list[Span] = []
-    for number in range(len(flow) + 1):
-        spans += [(lines[note.start].start, lines[note.end - 1].end) for note in before.get(number, ())]
-        if number < len(flow) and lines[flow[number]].page in changed:
-            line = lines[flow[number]]
-            follows = number and flow[number - 1] == flow[number] - 1 and number not in before
-            if follows and lines[flow[number - 1]].page == line.page:
-                spans[-1] = (spans[-1][0], line.end)
+    for page in sorted(pages):
+        is_new = True
+        begin = bisect_left(lines, page, key=attrgetter("page"))
+        for index in range(begin, bisect_left(lines, page + 1, key=attrgetter("page"))):
+            if index in inside:
+                is_new = True
+                continue
+            spans += ahead.get(index, ())
+            if is_new or index in ahead:
+                spans.append((lines[index].start, lines[index].end))
             else:
-                spans.append((line.start, line.end))
+                spans[-1] = spans[-1][0], lines[index].end
+            spans += behind.get(index, ())
+            is_new = index in behind
     return tuple(spans)

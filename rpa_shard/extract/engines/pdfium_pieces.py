@@ -28,17 +28,17 @@ from rpa_shard.reading.order import jumps
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
 _MIN_WIDE_SHARE = 0.4
-_SAMPLE_LINES, _MAX_FEW_LINES = 6, 30
+_SAMPLE_LINES, _MAX_FEW_LINES = 3, 30
 # A gap in a line, as a multiple of the letters' height; what must be on both sides of it in the sample, as a share of
 # the page's width.
 _MIN_GAP_HEIGHTS = 0.6
 _MIN_SIDE_SHARE = 0.1
 _MAX_RECTANGLES = 60
-# How many lines of the sample must have a gap that ends at the same edge; one is enough where the lines' order jumps.
+# How many of the wide lines must have a gap that ends at the same edge; one is enough where the lines' order jumps.
 _MIN_GAPS_SHARE, _SAME_EDGE_POINTS = 0.3, 4.0
 _MIN_JUMPS = 3
-# A page whose words are drawn one by one in any order has many short lines; so have tables and figures.
-_MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS = 80, 12
+# A page whose words are drawn one by one in any order has many short lines, up and down.
+_MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS, _MIN_UPWARDS_SHARE = 80, 12, 0.25
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 
 
@@ -51,13 +51,6 @@ class TextLines(NamedTuple):
     offsets: Sequence[int]
     # Whether PDFium counts characters as it counts the text's units.
     same_index: bool
-
-    @property
-    def pointer(self) -> c_void_p:
-        return c_void_p(addressof(self.handle.contents))
-
-    def character(self, unit: int) -> int:
-        return unit if self.same_index else max(character_at(self.pointer, unit), 0)
 
 
 def wide_lines(places: Sequence[Place | None], page_width: float) -> list[int]:
@@ -75,84 +68,103 @@ def find_pieces(
     page: TextLines, places: Sequence[Place | None], page_width: float, wide: Sequence[int]
 ) -> tuple[Piece, ...]:
     """The pieces of the page's lines, if some of its wide lines consist of several."""
-    # Where most lines are narrow, in columns, all of the wide ones are looked at: they are few.
-    are_few = len(wide) < min(len(places) / 3, _MAX_FEW_LINES)
-    sample = wide[:: 1 if are_few else -(-len(wide) // _SAMPLE_LINES)]
-    side = _MIN_SIDE_SHARE * page_width
-    gaps = sorted(gap for number in sample if (gap := _gap(page, number, places[number], side)) is not None)
-    # Tables and formulas have gaps, too, but not where a column begins.
-    level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
-    are_many = level and level + 1 >= _MIN_GAPS_SHARE * len(sample)
-    if not are_many and not (gaps and jumps(places) >= _MIN_JUMPS) and not _are_short(page):
+    probe = _Probe(page, places, _MIN_SIDE_SHARE * page_width)
+    if not _are_words(page, places) and not _are_joined(probe, places, wide):
         return ()
-    return tuple(
-        piece
-        for number, place in enumerate(places)
-        if place is not None and not 0.0 <= place.right - place.left <= side
-        for piece in _pieces(page, number, place.size)
-    )
+    return tuple(piece for number in range(len(places)) for piece in probe.pieces(number))
 
 
-def _are_short(page: TextLines) -> bool:
-    return len(page.lines) >= _MIN_SHORT_LINES and sum(map(len, page.lines)) <= _MAX_SHORT_LINE_CHARACTERS * len(
-        page.lines
-    )
+def _are_words(page: TextLines, places: Sequence[Place | None]) -> bool:
+    """Whether the page has many short lines, which go up and down."""
+    count = len(page.lines)
+    if count < _MIN_SHORT_LINES or sum(map(len, page.lines)) > _MAX_SHORT_LINE_CHARACTERS * count:
+        return False
+    baselines = [place.baseline for place in places if place is not None]
+    return sum(after > before + 2.0 for before, after in pairwise(baselines)) >= _MIN_UPWARDS_SHARE * count
 
 
-def _gap(page: TextLines, number: int, place: Place | None, side: float) -> float | None:
-    """Where a gap in what is drawn on a line ends, if there is one far from both ends of the line."""
-    start, end = page.spans[number]
-    if place is None or end <= start:
-        return None
-    first, last = page.character(start), page.character(end - 1)
-    count = count_rectangles(page.pointer, first, last + 1 - first)
-    if count < 2:
-        return None
-    left, top, right, bottom = c_double(), c_double(), c_double(), c_double()
-    edges = byref(left), byref(top), byref(right), byref(bottom)
-    before = inf
-    for index in range(min(count, _MAX_RECTANGLES)):
-        if not rectangle(page.pointer, index, *edges):
+def _are_joined(probe: _Probe, places: Sequence[Place | None], wide: Sequence[int]) -> bool:
+    if len(wide) < min(len(places) / 3, _MAX_FEW_LINES):
+        # Most lines are narrow, in columns: if these are drawn in any order, some of them may have been joined.
+        return jumps(places) >= _MIN_JUMPS and any(probe.gap(number) is not None for number in wide)
+    sample = wide[len(wide) // (2 * _SAMPLE_LINES) :: max(len(wide) // _SAMPLE_LINES, 1)]
+    if all(probe.gap(number) is None for number in sample):
+        return False
+    # Tables and formulas have gaps, too, but seldom in most lines, and not where a column begins.
+    gaps = sorted(gap for number in wide if (gap := probe.gap(number)) is not None)
+    level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
+    return (level > 0 and level + 1 >= _MIN_GAPS_SHARE * len(wide)) or jumps(places) >= _MIN_JUMPS
+
+
+class _Probe:
+    """Looks for gaps in lines; `side` is what must be on both sides of one."""
+
+    def __init__(self, page: TextLines, places: Sequence[Place | None], side: float) -> None:
+        self._page, self._places, self._side = page, places, side
+        self._pointer = c_void_p(addressof(page.handle.contents))
+        self._left, self._top, self._right, self._bottom = (c_double() for _ in range(4))
+        self._edges = byref(self._left), byref(self._top), byref(self._right), byref(self._bottom)
+        self._box = c.FS_RECTF()
+
+    def gap(self, number: int) -> float | None:
+        """Where a gap in what is drawn on a line ends, if there is one."""
+        place = self._places[number]
+        if place is None:
             return None
-        if index and before - left.value > side:
-            return left.value
-        gap = left.value - before
-        if gap > _MIN_GAP_HEIGHTS * place.size and min(before - place.left, place.right - left.value) > side:
-            return left.value
-        before = right.value
-    return None
+        before = inf
+        for index in range(min(self._parts(number), _MAX_RECTANGLES)):
+            if not rectangle(self._pointer, index, *self._edges):
+                return None
+            begin = self._left.value
+            if index and before - begin > self._side:
+                return begin
+            is_inside = min(before - place.left, place.right - begin) > self._side
+            if is_inside and begin - before > _MIN_GAP_HEIGHTS * place.size:
+                return begin
+            before = self._right.value
+        return None
 
+    def pieces(self, number: int) -> Iterator[Piece]:
+        """The pieces of a line; none if it is one."""
+        page, place = self._page, self._places[number]
+        if place is None or 0.0 <= place.right - place.left <= self._side or self._parts(number) < 2:
+            return
+        start, end = page.spans[number]
+        text = page.lines[number][: end - start]
+        if len(text) != end - start:
+            return  # characters outside of the basic plane: offsets in it are not those of PDFium
+        edges = [0]
+        for blanks in _BLANKS.finditer(text.rstrip()):
+            if not blanks.start():
+                continue
+            loose_char_box(self._pointer, self._character(start + blanks.start() - 1), byref(self._box))
+            char_origin(self._pointer, self._character(start + blanks.end()), byref(self._left), byref(self._top))
+            if not -place.size < self._left.value - self._box.right < _MIN_GAP_HEIGHTS * place.size:
+                edges += [blanks.start(), blanks.end()]
+        if len(edges) == 1:
+            return
+        edges.append(len(text))
+        offset = page.offsets[number]
+        for begin, stop in zip(edges[::2], edges[1::2], strict=True):
+            whole = stop if stop < len(text) else len(page.lines[number])  # with the hyphen at its end
+            yield Piece(offset + begin, offset + whole, self._place(start + begin, start + stop - 1))
 
-def _pieces(page: TextLines, number: int, size: float) -> Iterator[Piece]:
-    """The pieces of a line; none if it is one."""
-    start, end = page.spans[number]
-    text = page.lines[number][: end - start]
-    if len(text) != end - start:
-        return  # characters outside of the basic plane: offsets in it are not those of PDFium
-    x, y, box = c_double(), c_double(), c.FS_RECTF()
-    edges = [0]
-    for blanks in _BLANKS.finditer(text.rstrip()):
-        if not blanks.start():
-            continue
-        loose_char_box(page.pointer, page.character(start + blanks.start() - 1), byref(box))
-        char_origin(page.pointer, page.character(start + blanks.end()), byref(x), byref(y))
-        if not -size < x.value - box.right < _MIN_GAP_HEIGHTS * size:
-            edges += [blanks.start(), blanks.end()]
-    if len(edges) == 1:
-        return
-    edges.append(len(text))
-    offset = page.offsets[number]
-    for begin, stop in zip(edges[::2], edges[1::2], strict=True):
-        whole = stop if stop < len(text) else len(page.lines[number])  # with the hyphen at its end
-        yield Piece(offset + begin, offset + whole, _place(page, start + begin, start + stop - 1))
+    def _parts(self, number: int) -> int:
+        """How many rectangles what is drawn on a line has: at least two if it was drawn in two columns."""
+        start, end = self._page.spans[number]
+        if end <= start:
+            return 0
+        first, last = self._character(start), self._character(end - 1)
+        return count_rectangles(self._pointer, first, last + 1 - first)
 
+    def _character(self, unit: int) -> int:
+        return unit if self._page.same_index else max(character_at(self._pointer, unit), 0)
 
-def _place(page: TextLines, first: int, last: int) -> Place:
-    x, y, box = c_double(), c_double(), c.FS_RECTF()
-    first, last = page.character(first), page.character(last)
-    char_origin(page.pointer, first, byref(x), byref(y))
-    loose_char_box(page.pointer, first, byref(box))
-    size = box.top - box.bottom
-    loose_char_box(page.pointer, last, byref(box))
-    size = max(size, box.top - box.bottom)
-    return Place(round(x.value, 1), round(y.value, 1), round(box.right, 1), round(size, 1))
+    def _place(self, first: int, last: int) -> Place:
+        first, last = self._character(first), self._character(last)
+        char_origin(self._pointer, first, byref(self._left), byref(self._top))
+        loose_char_box(self._pointer, first, byref(self._box))
+        size = self._box.top - self._box.bottom
+        loose_char_box(self._pointer, last, byref(self._box))
+        size = max(size, self._box.top - self._box.bottom)
+        return Place(*(round(each, 1) for each in (self._left.value, self._top.value, self._box.right, size)))
