@@ -2,7 +2,7 @@
 
 Guarantee: pure and deterministic: made from only the raw text and the record's `layout`, so it need not be stored;
 cleaning a clean text changes nothing; `page_offsets` give where each page's text lies in it. Limit: lines stay in the
-engine's order, formulas as the engine gave them.
+engine's order but where the layout says otherwise, formulas as the engine gave them.
 """
 
 from __future__ import annotations

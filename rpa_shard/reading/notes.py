@@ -80,7 +80,11 @@ def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Ite
     for offset in breaks:
         index = bisect_left(lines, offset, key=attrgetter("start"))
         before = lines[index - 1]
-        if index < done or abs(before.size - size) > _USUAL_SIZE * size or not _is_full(lines, index - 1):
+        if index < done or abs(before.size - size) > _USUAL_SIZE * size:
+            continue
+        if lines[index].text[0].islower() and lines[index].size == before.size:
+            continue  # the usual case: it goes on in the next column
+        if not _is_full(lines, index - 1):
             continue
         while index < len(lines) and _is_level(before, lines[index]):
             index += 1  # an index, or another raised or lowered piece of the line
@@ -114,7 +118,7 @@ def _is_caption(text: str) -> bool:
 
 
 def _is_of_words(text: str) -> bool:
-    return sum(each.isalpha() or each == " " for each in text) >= _MIN_LETTERS_SHARE * len(text)
+    return sum(map(str.isalpha, text)) + text.count(" ") >= _MIN_LETTERS_SHARE * len(text)
 
 
 def _end_of_notes(lines: Sequence[Line], index: int, before: Line, known: Set[int]) -> int:

@@ -106,10 +106,10 @@ def jumps(places: Sequence[Place | None]) -> int:
     """How often the order of wide lines jumps to the left or upwards."""
     count = 0
     before_left = before_right = before_baseline = 0.0
-    for place in places:
-        if place is not None and place.right - place.left > _MIN_POINTS:
-            left, baseline, right, _ = place
-            count += right <= before_left or (baseline > before_baseline + 2.0 and left < before_right)
+    for left, baseline, right, _ in filter(None, places):
+        if right - left > _MIN_POINTS:
+            if right <= before_left or (baseline > before_baseline + 2.0 and left < before_right):
+                count += 1
             before_left, before_baseline, before_right = left, baseline, right
     return count
 
@@ -200,7 +200,7 @@ def _full_rows(layout: Layout, long: Sequence[Row], lines: Sequence[Line]) -> li
 
 def _is_of_words(row: Row, lines: Sequence[Line]) -> bool:
     text = " ".join(lines[part].text for part in row.parts)
-    return sum(each.isalpha() or each == " " for each in text) >= _MIN_LETTERS_SHARE * len(text)
+    return sum(map(str.isalpha, text)) + text.count(" ") >= _MIN_LETTERS_SHARE * len(text)
 
 
 def _is_out_of_order(full: Sequence[Row]) -> bool:

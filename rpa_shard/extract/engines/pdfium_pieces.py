@@ -7,7 +7,7 @@ Guarantee: an ordinary page costs a few calls, for a sample of its wide lines. L
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import addressof, byref, c_double, c_void_p
 from itertools import pairwise
 from math import inf
@@ -34,11 +34,13 @@ _SAMPLE_LINES, _MAX_FEW_LINES = 3, 30
 _MIN_GAP_HEIGHTS = 0.6
 _MIN_SIDE_SHARE = 0.1
 _MAX_RECTANGLES = 60
-# How many of the wide lines must have a gap that ends at the same edge; one is enough where the lines' order jumps.
+# How many of many wide lines must have a gap that ends at the same edge.
 _MIN_GAPS_SHARE, _SAME_EDGE_POINTS = 0.3, 4.0
 _MIN_JUMPS = 3
 # A page whose words are drawn one by one in any order has many short lines, up and down.
 _MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS, _MIN_UPWARDS_SHARE = 80, 12, 0.25
+# The share of letters in a page's text, in about as many of its lines; tables of numbers have fewer.
+_MIN_LETTERS_SHARE, _SAMPLE_LETTERS_LINES = 0.55, 20
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 
 
@@ -48,7 +50,7 @@ class TextLines(NamedTuple):
     handle: Any
     spans: Sequence[tuple[int, int]]
     lines: Sequence[str]
-    offsets: Sequence[int]
+    offsets: Callable[[], Sequence[int]]
     # Whether PDFium counts characters as it counts the text's units.
     same_index: bool
 
@@ -60,7 +62,7 @@ def wide_lines(places: Sequence[Place | None], page_width: float) -> list[int]:
         number
         for number, place in enumerate(places)
         # A line that ends left of its beginning goes on in a column on the left.
-        if place is not None and not 0.0 <= place[2] - place[0] <= least
+        if place and not 0.0 <= place[2] - place[0] <= least
     ]
 
 
@@ -68,8 +70,13 @@ def find_pieces(
     page: TextLines, places: Sequence[Place | None], page_width: float, wide: Sequence[int]
 ) -> tuple[Piece, ...]:
     """The pieces of the page's lines, if some of its wide lines consist of several."""
+    # Where most lines are narrow, in columns, some may have been joined only if they are drawn in another order.
+    are_few = len(wide) < min(len(places) / 3, _MAX_FEW_LINES)
+    if are_few and jumps(places) < _MIN_JUMPS and not _are_words(page, places):
+        return ()
     probe = _Probe(page, places, _MIN_SIDE_SHARE * page_width)
-    if not _are_words(page, places) and not _are_joined(probe, places, wide):
+    is_joined = _are_joined(probe, wide, are_few) and _is_of_letters(page)
+    if not is_joined and not _are_words(page, places):
         return ()
     return tuple(piece for number in range(len(places)) for piece in probe.pieces(number))
 
@@ -83,17 +90,22 @@ def _are_words(page: TextLines, places: Sequence[Place | None]) -> bool:
     return sum(after > before + 2.0 for before, after in pairwise(baselines)) >= _MIN_UPWARDS_SHARE * count
 
 
-def _are_joined(probe: _Probe, places: Sequence[Place | None], wide: Sequence[int]) -> bool:
-    if len(wide) < min(len(places) / 3, _MAX_FEW_LINES):
-        # Most lines are narrow, in columns: if these are drawn in any order, some of them may have been joined.
-        return jumps(places) >= _MIN_JUMPS and any(probe.gap(number) is not None for number in wide)
+def _is_of_letters(page: TextLines) -> bool:
+    """Whether the page has words rather than a table's numbers."""
+    sample = "".join(page.lines[:: max(len(page.lines) // _SAMPLE_LETTERS_LINES, 1)])
+    return sum(map(str.isalpha, sample)) >= _MIN_LETTERS_SHARE * len(sample)
+
+
+def _are_joined(probe: _Probe, wide: Sequence[int], are_few: bool) -> bool:
+    if are_few:
+        return any(probe.gap(number) is not None for number in wide)
     sample = wide[len(wide) // (2 * _SAMPLE_LINES) :: max(len(wide) // _SAMPLE_LINES, 1)]
     if all(probe.gap(number) is None for number in sample):
         return False
     # Tables and formulas have gaps, too, but seldom in most lines, and not where a column begins.
     gaps = sorted(gap for number in wide if (gap := probe.gap(number)) is not None)
     level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
-    return (level > 0 and level + 1 >= _MIN_GAPS_SHARE * len(wide)) or jumps(places) >= _MIN_JUMPS
+    return level > 0 and level + 1 >= _MIN_GAPS_SHARE * len(wide)
 
 
 class _Probe:
@@ -144,7 +156,7 @@ class _Probe:
         if len(edges) == 1:
             return
         edges.append(len(text))
-        offset = page.offsets[number]
+        offset = page.offsets()[number]
         for begin, stop in zip(edges[::2], edges[1::2], strict=True):
             whole = stop if stop < len(text) else len(page.lines[number])  # with the hyphen at its end
             yield Piece(offset + begin, offset + whole, self._place(start + begin, start + stop - 1))

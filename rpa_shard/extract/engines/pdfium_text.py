@@ -88,7 +88,7 @@ class TextPage:
         wide = wide_lines(places, page_width)
         if not wide or len(self.text) > MAX_CHARACTERS:
             return ()
-        lines = TextLines(self._handle, self._spans, self._lines, self._offsets, self._same_index)
+        lines = TextLines(self._handle, self._spans, self._lines, lambda: self._offsets, self._same_index)
         return find_pieces(lines, places, page_width, wide)
 
     def offset_at(self, x: float, y: float) -> int | None:
