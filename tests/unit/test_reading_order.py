@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rpa_shard.extract.engines import load
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import make
-from rpa_shard.reading.clean import clean_text
+from rpa_shard.reading.clean import TextLayout, clean_text
 from rpa_shard.reading.quality import measure
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
 from tests.typeset import PROSE, bibliography
@@ -179,3 +179,55 @@ def test_the_raw_text_stays_that_of_the_engine(tmp_path: Path) -> None:
     found = read(tmp_path, [interleaved(columns(2, 30))])
     assert found.text == f"[PAGE 1]\n{load('pdfium').read(tmp_path / 'paper.pdf').pages[0].text}\n"
     assert found.to_json() == Extraction.from_json(found.to_json()).to_json()
+
+
+def authors() -> list[Text]:
+    """Three authors side by side, each with two more lines."""
+    return [
+        Text(80 + 170 * number, 700 - LEADING * row, line, 9)
+        for number, name in enumerate(["Ondine of the Harbour", "Fjord of the Office", "Weir of the Pier"])
+        for row, line in enumerate([name, "Department of Slow Clocks", f"{name[:5].lower()}@example.org"])
+    ]
+
+
+def table() -> list[Text]:
+    """A table of words, row by row."""
+    rows = [(f"Reading {n} of the water", f"the {n}th ruler at the pier", f"{n} days") for n in range(14)]
+    return [
+        Text(72 + 160 * cell, 640 - LEADING * n, words, 9)
+        for n, row in enumerate(rows)
+        for cell, words in enumerate(row)
+    ]
+
+
+ORDINARY = {
+    "one column": well_ordered(columns(1, 40)),
+    "two columns": well_ordered(columns(2, 40)),
+    "three columns": well_ordered(columns(3, 40)),
+    "a title, a figure": well_ordered(titled_page()),
+    "authors side by side": [*authors(), *well_ordered(columns(2, 40, 640))],
+    "a table of words": [*table(), *well_ordered(columns(1, 20, 440))],
+    "a table alone": table(),
+    "a short last page": well_ordered(columns(2, 3)),
+    "a few lines drawn last": [*well_ordered(columns(2, 40))[4:], *well_ordered(columns(2, 40))[:4]],
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("texts", ORDINARY.values(), ids=ORDINARY.keys())
+def test_ordinary_pages_stay(tmp_path: Path, texts: list[Text], engine: str) -> None:
+    found = read(tmp_path, [texts], engine)
+    assert (found.flags, found.layout.order) == ((), ())
+
+
+def test_a_short_last_page_follows_the_columns_of_the_others(tmp_path: Path) -> None:
+    pages = [columns(2, 34), columns(2, 3, seed=4)]
+    expected = clean(read(tmp_path, [well_ordered(page) for page in pages]))
+    assert clean(read(tmp_path, [interleaved(page) for page in pages])) == expected
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_cleaning_the_clean_text_of_a_reordered_page_changes_nothing(tmp_path: Path, order: Order) -> None:
+    text = clean(read(tmp_path, [order(page) for page in paper()]))
+    starts = tuple(number for number in range(len(text)) if text[number - 2 : number] == "\n\n")
+    assert clean_text(text, ((0, len(text)),), TextLayout(paragraphs=starts)).text == text
