@@ -77,12 +77,15 @@ def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Ite
     """The notes that come after one of `breaks`: offsets of lines after a break in a sentence."""
     done = 0
     size = usual_size(lines)
+    offsets = [line[0] for line in lines]
     for offset in breaks:
-        index = bisect_left(lines, offset, key=attrgetter("start"))
+        index = bisect_left(offsets, offset)
         before = lines[index - 1]
         if index < done or abs(before.size - size) > _USUAL_SIZE * size:
             continue
-        if lines[index].text[0].islower() and lines[index].size == before.size:
+        line = lines[index]
+        is_as_wide = line.right - line.left > 0.9 * (before.right - before.left)
+        if line.text[0].islower() and line.size == before.size and is_as_wide:
             continue  # the usual case: it goes on in the next column
         if not _is_full(lines, index - 1):
             continue

@@ -28,7 +28,7 @@ from rpa_shard.reading.order import jumps
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
 _MIN_WIDE_SHARE = 0.4
-_SAMPLE_LINES, _MAX_FEW_LINES = 3, 30
+_SAMPLE_LINES, _MAX_FEW_LINES = 2, 30
 # A gap in a line, as a multiple of the letters' height; what must be on both sides of it in the sample, as a share of
 # the page's width.
 _MIN_GAP_HEIGHTS = 0.6
