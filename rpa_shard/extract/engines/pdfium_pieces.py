@@ -32,7 +32,7 @@ _SAMPLE_LINES, _MAX_FEW_LINES = 2, 30
 # A gap in a line, as a multiple of the letters' height; what must be on both sides of it in the sample, as a share of
 # the page's width.
 _MIN_GAP_HEIGHTS = 0.6
-_MIN_SIDE_SHARE = 0.1
+_MIN_SIDE_SHARE = 0.13
 _MAX_RECTANGLES = 60
 # How many of many wide lines must have a gap that ends at the same edge.
 _MIN_GAPS_SHARE, _SAME_EDGE_POINTS = 0.3, 4.0
@@ -139,7 +139,7 @@ class _Probe:
     def pieces(self, number: int) -> Iterator[Piece]:
         """The pieces of a line; none if it is one."""
         page, place = self._page, self._places[number]
-        if place is None or 0.0 <= place.right - place.left <= self._side or self._parts(number) < 2:
+        if place is None or 0.0 <= place.right - place.left <= self._side / 2 or self._parts(number) < 2:
             return
         start, end = page.spans[number]
         text = page.lines[number][: end - start]
