@@ -11,12 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from pathlib import Path
 
 from rpa_shard.extract.engines import read
 from rpa_shard.extract.engines.time_slice import time_slice
+from rpa_shard.extract.raw_offsets import with_raw_offsets
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
 from rpa_shard.extract.search import search_of, try_next
 from rpa_shard.reading.clean import TextLayout
@@ -24,9 +26,11 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
-from rpa_shard.reading.paragraphs import paragraph_starts
+from rpa_shard.reading.notes import paragraphs_without_notes
+from rpa_shard.reading.order import pages_to_reorder
 from rpa_shard.reading.quality import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
+from rpa_shard.reading.reordered import reorder
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach
@@ -75,6 +79,18 @@ def make(document: Document, quality: Quality) -> Extraction:
     reading = read_lines(document.pages)
     numbered, numbers = without_line_numbers(reading.lines)
     reading = reading._replace(lines=numbered)
+    orders = pages_to_reorder(reading, document.pages)
+    if not orders:
+        return _derive(document, reading, numbers, quality)
+    reordered = reorder(document, reading, orders)
+    found = _derive(reordered.document, reordered.reading, (), quality)
+    found = with_raw_offsets(found, reordered, reading)
+    furniture = tuple(sorted({*found.layout.furniture, *numbers}))
+    return replace(found, layout=replace(found.layout, furniture=furniture), added_text=_added_text(document, reading))
+
+
+def _derive(document: Document, reading: Reading, numbers: Iterable[tuple[int, int]], quality: Quality) -> Extraction:
+    """Derives everything from a document that is in the order of reading."""
     dropped = find_furniture(reading.lines)
     stamped = find_stamp(document.pages[0].text)
     furniture = _furniture(reading, dropped, stamped, numbers)
@@ -84,11 +100,12 @@ def make(document: Document, quality: Quality) -> Extraction:
     content = _without(added, lines) if added else lines
     bibliography = find_references(document, content, reading)
     references = bibliography.references
-    stop = references[0].start if references else len(reading.raw)
-    sections = find_sections(content, stop)
+    listed = references if bibliography.method != "footnotes" else ()
+    sections = find_sections(content, listed[0].start if listed else len(reading.raw))
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    known = _known_starts(lines, sections, references).union(each.start for each in added)
-    paragraphs = paragraph_starts(lines, known)
+    known = _known_starts(lines, sections, listed).union(each.start for each in added)
+    in_notes = frozenset(each.start for each in references) if not listed else frozenset()
+    paragraphs = paragraphs_without_notes(lines, known, in_notes)
     return Extraction(
         text=reading.raw,
         page_offsets=reading.page_spans,
@@ -99,7 +116,7 @@ def make(document: Document, quality: Quality) -> Extraction:
         sections=sections,
         abstract=find_abstract(content, sections, reading.raw),
         stamp=stamped.stamp if stamped else None,
-        layout=TextLayout(furniture, tuple(paragraphs)),
+        layout=TextLayout(furniture, tuple(paragraphs.starts), paragraphs.order),
         added_text=added,
         metadata=document.metadata,
         page_sizes=_page_sizes(document),

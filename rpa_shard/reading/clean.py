@@ -2,7 +2,7 @@
 
 Guarantee: pure and deterministic: made from only the raw text and the record's `layout`, so it need not be stored;
 cleaning a clean text changes nothing; `page_offsets` give where each page's text lies in it. Limit: lines stay in the
-engine's order, formulas as the engine gave them.
+engine's order but where the layout says otherwise, formulas as the engine gave them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ Span = tuple[int, int]
 class TextLayout:
     """The layout of the raw text: spans that are furniture, and where paragraphs begin.
 
-    Offsets are characters of the raw text, ascending. `order` has the lines of pages whose own order jumps between
-    columns, as spans in the order in which they are read.
+    Offsets are characters of the raw text, ascending. `order` has all lines of the pages that are read in another
+    order than their own, as spans in the order of reading, page by page; a span may be of several lines, or of a part
+    of one. A span of an earlier page among those of a later one is a note that was moved there.
     """
 
     furniture: tuple[Span, ...] = ()
@@ -42,22 +43,32 @@ class CleanText:
 def clean_text(raw: str, page_offsets: Sequence[Span], layout: TextLayout) -> CleanText:
     """Makes the clean text from the raw text."""
     writer = _Writer(raw)
-    paragraphs, furniture = layout.paragraphs, layout.furniture
+    paragraphs, furniture, order = layout.paragraphs, layout.furniture, layout.order
+    placed = 0
     cut = 0
     begins: list[int] = []
-    for start, end in page_offsets:
+    for page in page_offsets:
         begins.append(writer.length)
-        at = start
-        for line in raw[start:end].split("\n"):
-            stop = at + len(line)
-            while cut < len(furniture) and furniture[cut][1] <= at:
-                cut += 1
-            kept = _without(line, at, stop, furniture, cut)
-            if kept and not kept.isspace():
-                next_paragraph = bisect_left(paragraphs, at)
-                begins_here = next_paragraph < len(paragraphs) and paragraphs[next_paragraph] < stop
-                writer.add(kept, is_new_paragraph=begins_here)
-            at = stop + 1
+        spans: Sequence[Span] = (page,)
+        if placed < len(order) and order[placed][0] < page[1]:
+            first = placed
+            while placed < len(order) and order[placed][0] < page[1]:
+                placed += 1
+            spans = order[first:placed]
+        for start, end in spans:
+            at = start
+            # Before the span: one or two that reach into it.
+            cut = max(bisect_left(furniture, (start, start)) - 2, 0)
+            for line in raw[start:end].split("\n"):
+                stop = at + len(line)
+                while cut < len(furniture) and furniture[cut][1] <= at:
+                    cut += 1
+                kept = _without(line, at, stop, furniture, cut)
+                if kept and not kept.isspace():
+                    next_paragraph = bisect_left(paragraphs, at)
+                    begins_here = next_paragraph < len(paragraphs) and paragraphs[next_paragraph] < stop
+                    writer.add(kept, is_new_paragraph=begins_here)
+                at = stop + 1
     text = writer.text()
     ends = [*begins[1:], len(text)]
     return CleanText(

@@ -19,6 +19,14 @@ class Place(NamedTuple):
     size: float
 
 
+class Piece(NamedTuple):
+    """A part of a line that stands apart from its other parts, as another column does: its span in the page's text."""
+
+    start: int
+    end: int
+    place: Place
+
+
 class Destination(NamedTuple):
     """A named destination in the document: the page (from 1) and, if it has them, the coordinates in points."""
 
@@ -51,6 +59,8 @@ class AddedText(NamedTuple):
 class Page:
     """One page. `places` has one item per line of `text`, or is empty; sizes are points.
 
+    `pieces` are those of lines that the engine joined from several, ascending; empty where nothing suggests any.
+    `has_estimated_widths` says that the engine does not know where lines end on the right.
     `text_missing` says that letters are drawn on the page which the engine could not map to characters.
     """
 
@@ -62,6 +72,8 @@ class Page:
     failed: bool = False
     added: tuple[AddedText, ...] = ()
     text_missing: bool = False
+    pieces: tuple[Piece, ...] = ()
+    has_estimated_widths: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
+from statistics import median
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Page, Place
@@ -58,3 +59,9 @@ def read_lines(pages: Sequence[Page]) -> Reading:
                 add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
             at = stop + 1
     return Reading(raw, spans, lines)
+
+
+def usual_size(lines: Sequence[Line]) -> float:
+    """The height of the letters of most lines; 0 if unknown."""
+    sample = [line.size for line in lines[:: max(1, len(lines) // 200)] if len(line.text) > 30 and line.size]
+    return median(sample) if sample else 0.0

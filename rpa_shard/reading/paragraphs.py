@@ -6,7 +6,7 @@ own; without places, only a sentence that ends a short line ends a paragraph.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import pairwise
 from statistics import median
 
@@ -16,14 +16,25 @@ _CLOSES = frozenset('.?!:”")]')
 _MIN_INDENT_POINTS, _MAX_INDENT_POINTS = 5.0, 60.0
 
 
-def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset()) -> list[int]:
-    """Offsets of lines that begin a paragraph; `known` are offsets where one always begins (headings, references)."""
+def paragraph_starts(
+    lines: Sequence[Line],
+    known: Set[int] = frozenset(),
+    *,
+    joined: Set[int] = frozenset(),
+    breaks: list[int] | None = None,
+) -> list[int]:
+    """Offsets of lines that begin a paragraph; `known` are offsets where one always begins (headings, references).
+
+    `joined` are offsets of lines that go on with the line before wherever they are. `breaks` gets the offsets of lines
+    that are apart from the line before, although that ends no sentence.
+    """
     if not lines:
         return []
     leading = _leading(lines)
     usual, far = 1.4 * leading, 6 * leading
     starts = [lines[0].start]
     add = starts.append
+    broken = breaks if breaks is not None else []
     before = lines[0]
     page, left, baseline, size = before.page, before.left, before.baseline, before.size
     # One loop without calls for the usual line: a paper has a thousand lines and more.
@@ -41,22 +52,36 @@ def paragraph_starts(lines: Sequence[Line], known: frozenset[int] = frozenset())
                 step >= 4.0
                 and (
                     (not 0.8 < line_size / (size or 1.0) < 1.25 and _both_long(before, line))
-                    or (_MIN_INDENT_POINTS < line_left - left < _MAX_INDENT_POINTS and _closed(before))
+                    or (_MIN_INDENT_POINTS < line_left - left < _MAX_INDENT_POINTS and is_closed(before))
                 )
             ):
-                add(start)
-        elif _closed(before) and not line.text[:1].islower():
+                if start not in joined:
+                    add(start)
+                broken += _broken(before, start)
+        elif not _goes_on(before, line):
             # Another column or page, and the sentence before it is complete.
             add(start)
+        else:
+            broken += _broken(before, start)
         before, page, left, baseline, size = line, line_page, line_left, line_baseline, line_size
     return starts
+
+
+def _goes_on(before: Line, line: Line) -> bool:
+    return not is_closed(before) or line.text[:1].islower()
+
+
+def _broken(before: Line, start: int) -> tuple[int, ...]:
+    """The offset of a line that is apart from the one before, if that ends no sentence."""
+    return () if is_closed(before) else (start,)
 
 
 def _both_long(before: Line, line: Line) -> bool:
     return len(before.text) > 3 and len(line.text) > 3
 
 
-def _closed(line: Line) -> bool:
+def is_closed(line: Line) -> bool:
+    """Whether a line ends with the end of a sentence."""
     return line.text.rstrip()[-1:] in _CLOSES
 
 
@@ -69,4 +94,4 @@ def _leading(lines: Sequence[Line]) -> float:
 
 
 def _short_end(before: Line, line: Line) -> bool:
-    return len(before.text) < 0.75 * len(line.text) and _closed(before)
+    return len(before.text) < 0.75 * len(line.text) and is_closed(before)

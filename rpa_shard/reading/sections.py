@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import NamedTuple
 
 from rpa_shard.reading.joining import join_lines
-from rpa_shard.reading.lines import Line
+from rpa_shard.reading.lines import Line, usual_size
 from rpa_shard.reading.references.section import HEADING as REFERENCES_HEADING
 from rpa_shard.reading.roman import roman_value
 
@@ -70,7 +69,7 @@ class _Candidate(NamedTuple):
 
 def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     """The headings in the order of the text; numbered ones only before `stop`, the bibliography's offset."""
-    size = _usual_size(lines)
+    size = usual_size(lines)
     found: list[Section] = []
     candidates: list[_Candidate] = []
     min_size = 0.9 * size
@@ -93,11 +92,6 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
 def _may_be_title(text: str) -> bool:
     text = text.rstrip()
     return text[-1:] not in ".,;:=" and sum(each.isalpha() or each == " " for each in text) >= 0.75 * len(text)
-
-
-def _usual_size(lines: Sequence[Line]) -> float:
-    sample = [line.size for line in lines[:: max(1, len(lines) // 200)] if len(line.text) > 30 and line.size]
-    return median(sample) if sample else 0.0
 
 
 def _steps(number: str) -> tuple[int, ...]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Literal, NamedTuple
 from unicodedata import normalize
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.reading.document import AddedText, Link, Page, Place
+from rpa_shard.reading.document import AddedText, Link, Page, Piece, Place
 from rpa_shard.reading.raw import valid_text
 
 # How many lines above an item are looked at to find the one that it follows.
@@ -152,6 +152,7 @@ def _merged(page: Page, pieces: Sequence[_Piece]) -> Page:
         text="\n".join(lines),
         places=tuple(places) if has_places else (),
         links=tuple(_moved(page.links, moved)),
+        pieces=tuple(_moved_pieces(page.pieces, moved)),
         added=tuple(added),
     )
 
@@ -165,11 +166,20 @@ def _places(piece: _Piece) -> Iterable[Place]:
         yield Place(round(item.left, 1), round(middle - 0.3 * size, 1), round(item.right, 1), size)
 
 
-def _moved(links: Sequence[Link], moved: Sequence[tuple[int, int]]) -> Iterable[Link]:
+def _moved(links: Sequence[Link], moved: Sequence[tuple[int, int]]) -> Iterator[Link]:
     starts = [start for start, _ in moved]
     for link in links:
-        if link.offset is None:
-            yield link
-            continue
-        pieces_before = bisect_left(starts, link.offset + 1)
-        yield link._replace(offset=link.offset + (moved[pieces_before - 1][1] if pieces_before else 0))
+        yield link if link.offset is None else link._replace(offset=link.offset + _shift(link.offset, starts, moved))
+
+
+def _moved_pieces(pieces: Sequence[Piece], moved: Sequence[tuple[int, int]]) -> Iterator[Piece]:
+    starts = [start for start, _ in moved]
+    for piece in pieces:
+        shift = _shift(piece.start, starts, moved)
+        yield piece._replace(start=piece.start + shift, end=piece.end + shift)
+
+
+def _shift(offset: int, starts: Sequence[int], moved: Sequence[tuple[int, int]]) -> int:
+    """By how much the text that was put before an offset moves it."""
+    before = bisect_left(starts, offset + 1)
+    return moved[before - 1][1] if before else 0

@@ -125,13 +125,15 @@ def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget
     if text is None:
         return Page("", failed=True)
     try:
+        places, width = text.places(), c.FPDF_GetPageWidthF(page)
         return Page(
             text.text,
-            text.places(),
+            places,
             page_links(document, page, text, entries, budget),
-            c.FPDF_GetPageWidthF(page),
+            width,
             c.FPDF_GetPageHeightF(page),
             text_missing=text.is_missing_letters(),
+            pieces=text.pieces(places, width),
         )
     finally:
         text.close()

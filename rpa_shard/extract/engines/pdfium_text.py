@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
 from functools import cached_property
 from itertools import accumulate
@@ -26,8 +27,9 @@ from rpa_shard.extract.engines.pdfium_calls import (
     loose_char_box,
     unicode_of,
 )
+from rpa_shard.extract.engines.pdfium_pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
 from rpa_shard.extract.engines.pdfium_places import TOLERANCE_POINTS, CharacterPlaces
-from rpa_shard.reading.document import DocumentMetadata, Place
+from rpa_shard.reading.document import DocumentMetadata, Piece, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
 
@@ -106,6 +108,14 @@ class TextPage:
                 ),
             )
         return tuple(found)
+
+    def pieces(self, places: Sequence[Place | None], page_width: float) -> tuple[Piece, ...]:
+        """The pieces of lines that PDFium joined from several, if the page has such lines."""
+        wide = wide_lines(places, page_width)
+        if not wide or len(self.text) > MAX_CHARACTERS:
+            return ()
+        lines = TextLines(self._handle, self._spans, self._lines, lambda: self._offsets, self._same_index)
+        return find_pieces(lines, places, page_width, wide)
 
     def is_turned(self) -> bool:
         """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""

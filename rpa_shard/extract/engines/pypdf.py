@@ -104,7 +104,17 @@ def _read_page(reader: PdfReader, index: int, keys: set[str], budget: Budget) ->
     width, height = _result_or(lambda: _size(page), (0.0, 0.0))
     links: tuple[Link, ...] = _result_or(lambda: page_links(page, pieces, keys, budget), ())
     items: tuple[Item, ...] = _result_or(lambda: page_items(page, budget), ())
-    return with_items(Page(text, places, links, width, height, text_missing=text_missing), items, budget)
+    found = Page(
+        text,
+        places,
+        links,
+        width,
+        height,
+        text_missing=text_missing,
+        pieces=pieces.pieces(text),
+        has_estimated_widths=True,
+    )
+    return with_items(found, items, budget)
 
 
 def _size(page: PageObject) -> tuple[float, float]:

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.extract.engines.time_slice import check
-from rpa_shard.reading.document import Place
+from rpa_shard.reading.document import Piece, Place
 from rpa_shard.reading.raw import valid_line, valid_text
 
 _LETTER_WIDTH_PER_HEIGHT = 0.46
+# A lower estimate, for where the next part may be another column's; and how far it must be from that, or up or down,
+# as a share of the letters' height.
+_NARROW_WIDTH_PER_HEIGHT = 0.38
+_MIN_GAP_HEIGHTS, _MIN_STEP_HEIGHTS = 0.6, 0.3
 # With more links than this times parts, an index of the parts costs less than passing them for each link.
 MAX_PASSED = 200_000
 _BAND_POINTS = 4.0
@@ -84,6 +89,26 @@ class Pieces:
                 offset += len(words)
         kept = budget.cut("\n".join(lines))
         return kept, tuple(places[: kept.count("\n") + 1])
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """The pieces of lines that pypdf joined from several."""
+        found: list[Piece] = []
+        at = 0
+        begin = 0
+        for line in text.split("\n"):
+            end = begin + len(line)
+            first = at
+            while at < len(self._parts) and self._parts[at].offset < end:
+                at += 1
+            groups = _apart(self._parts[first:at])
+            if len(groups) > 1:
+                edges = [group[0].offset for group in groups[1:]]
+                found += [
+                    Piece(start, stop, place)
+                    for place, start, stop in zip(_places(groups), [begin, *edges], [*edges, end], strict=True)
+                ]
+            begin = end + 1
+        return tuple(found)
 
     def expect(self, points: int, budget: Budget) -> None:
         """Prepares for `offset_at` being asked for that many points."""
@@ -152,3 +177,31 @@ def _extended(place: Place | None, part: _Part) -> Place:
     if place is None:
         return Place(round(part.x, 1), round(part.y, 1), round(right, 1), round(part.size, 1))
     return place._replace(right=round(max(place.right, right), 1), size=max(place.size, round(part.size, 1)))
+
+
+def _apart(parts: Sequence[_Part]) -> list[list[_Part]]:
+    """The parts of a line, in groups that are apart on the page."""
+    groups: list[list[_Part]] = []
+    for part in parts:
+        before = groups[-1][-1] if groups else None
+        if before is not None:
+            height = max(part.size, before.size)
+            right = before.x + _NARROW_WIDTH_PER_HEIGHT * before.size * before.length
+            is_beside = before.x <= part.x < right + _MIN_GAP_HEIGHTS * height
+            if is_beside and abs(part.y - before.y) < _MIN_STEP_HEIGHTS * height:
+                groups[-1].append(part)
+                continue
+        groups.append([part])
+    return groups
+
+
+def _places(groups: Sequence[Sequence[_Part]]) -> Iterator[Place]:
+    """The place of each group of parts; the estimate of its width leaves a gap to the next one on its right."""
+    for group, after in zip_longest(groups, groups[1:]):
+        place: Place | None = None
+        for part in group:
+            place = _extended(place, part)
+        assert place is not None
+        if after is not None and after[0].x > group[-1].x:
+            place = place._replace(right=min(place.right, round(after[0].x - place.size, 1)))
+        yield place

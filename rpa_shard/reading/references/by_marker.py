@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ MAX_GAP = 2
 # How many runs may be open at the same time: a 1 may begin another one by mistake.
 MAX_OPEN_RUNS = 8
 MAX_LINES_BETWEEN_LABELS = 25
+# Numbers with a larger share of lines in larger letters between them are those of footnotes.
+MAX_LARGER_SHARE = 0.35
 _SAMPLE_CHARACTERS = 600
 
 
@@ -138,7 +141,7 @@ def _label_runs(markers: Sequence[_Marker]) -> Iterable[tuple[int, ...]]:
 def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: str) -> Run | None:
     """The run, if its entries look like references."""
     starts = _without_outliers(starts)
-    if len(starts) < STYLES[style].min_entries:
+    if len(starts) < STYLES[style].min_entries or (style != "bracketed" and _are_footnotes(lines, starts)):
         return None
     stop = section_end(lines, starts[-1], min(len(lines), starts[-1] + 40))
     edges = [*starts[1:], stop]
@@ -148,6 +151,15 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: str
         with_year += has_year(raw, begin, min(end, begin + _SAMPLE_CHARACTERS))
     share = with_year / len(starts)
     return Run(starts, stop, style, share) if share >= STYLES[style].min_share_with_year else None
+
+
+def _are_footnotes(lines: Sequence[Line], starts: Sequence[int]) -> bool:
+    """Whether the entries are in small letters, and have the text of pages, in larger ones, between them."""
+    sizes = [lines[start].size for start in starts]
+    limit = 1.05 * median(sizes)
+    between = lines[starts[0] : starts[-1]]
+    larger = sum(line.size > limit for line in between)
+    return larger > MAX_LARGER_SHARE * len(between) and min(sizes) > 0.0
 
 
 def _without_outliers(starts: tuple[int, ...]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from rpa_shard.reading.identifiers import find_identifiers
 from rpa_shard.reading.joining import TextOrWords, join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations
+from rpa_shard.reading.references.by_footnote import Footnote, find_footnotes, marker_length
 from rpa_shard.reading.references.by_indent import Listed, find_listed
 from rpa_shard.reading.references.by_marker import Run, find_runs
 from rpa_shard.reading.references.entries import entry_lines
@@ -82,7 +83,9 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
     expected = _expected(document)
     found = _by_destinations(lines, document) or _by_markers_and_indents(lines, reading.raw)
     if found is None:
-        return Bibliography((), None, expected)
+        # With a heading there is a bibliography, even if its entries were not found.
+        notes = find_footnotes(lines) if expected is None and not headings(lines) else []
+        return _of_footnotes(notes, document, reading) if notes else Bibliography((), None, expected)
     entries = entry_lines(found.lines, found.starts[:MAX_ENTRIES], found.stop, found.ends)
     links = _uri_links(document, reading)
     numbered = found.method != "author_year"
@@ -97,6 +100,25 @@ def find_references(document: Document, lines: Sequence[Line], reading: Reading)
         for key in found.keys.get(start, ())
     }
     return Bibliography(references, found.method, expected, ordinals)
+
+
+def _of_footnotes(notes: Sequence[Footnote], document: Document, reading: Reading) -> Bibliography:
+    links = _uri_links(document, reading)
+    references = []
+    for ordinal, note in enumerate(notes[:MAX_ENTRIES], 1):
+        found = _reference(ordinal, note.lines, (), reading.raw, links, numbered=False)
+        length = marker_length(found.raw)
+        fields = fields_of(found.raw[length:], numbered=False)
+        references.append(
+            found._replace(
+                marker=found.raw[:length].strip(),
+                raw=fields.body.strip(),
+                title=fields.title,
+                authors=fields.authors,
+                year=fields.year,
+            )
+        )
+    return Bibliography(tuple(references), "footnotes", None)
 
 
 def _expected(document: Document) -> int | None:
