@@ -209,8 +209,8 @@ def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
     for name, cap in {"LINKS": 3, "DOCUMENT_CHARACTERS": 6000}.items():
         monkeypatch.setattr(f"rpa_shard.extract.engines.limits.{name}", cap)
-    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}_links.DESTINATIONS", 10)
-    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.PAGES", 2)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.links.DESTINATIONS", 10)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.engine.PAGES", 2)
     found = extract(pdf, engine)
     assert found.limits_hit == ("destinations", "links", "pages", "text")
     assert "partial" in found.flags

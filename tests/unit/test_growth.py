@@ -139,7 +139,7 @@ def test_a_page_whose_pieces_pdfium_would_compare_for_long_is_left_to_the_other_
 ) -> None:
     pdf.write_bytes(GROWING["one link often"](600))
     assert extract(pdf, "pdfium").limits_hit == (), "many pieces, on lines of their own"
-    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.MAX_PASSED_PIECES", 1_000)
+    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.engine.MAX_PASSED_PIECES", 1_000)
     assert extract(pdf, "pdfium").limits_hit == ()
     pdf.write_bytes(pieces_of_one_line(6_000))
     with pytest.raises(PaperError, match="in a reasonable time"):
