@@ -39,5 +39,6 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
             raise UsageError(str(error)) from None
     damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
     rows = f", {done.rows} references" if done.rows != done.papers else ""
-    say(f"exported {done.papers} papers{rows} to {parsed.out}, {done.size_bytes} bytes{damaged}")
+    size = f", {done.size_bytes} bytes" if done.size_bytes is not None else ""
+    say(f"exported {done.papers} papers{rows} to {parsed.out}{size}{damaged}")
     return SOME_FAILED if done.damaged else OK

@@ -94,7 +94,8 @@ def _ids_of_list(file: str, told: _Told, column: str | None) -> Iterator[str]:
             papers = _papers_of(item)
         except InvalidIdError as error:
             text = f"{shown(item)}: " if isinstance(item, str) and item else ""
-            told.wrong(f"{f'line {where}' if isinstance(where, int) else where}: {text}{error}")
+            reason = f"no {shown(column, 40)}" if column is not None and item == "" else str(error)
+            told.wrong(f"{f'line {where}' if isinstance(where, int) else where}: {text}{reason}")
             continue
         told.right()
         for paper in papers:

@@ -106,7 +106,7 @@ def test_the_column_that_a_person_chooses(path: Path) -> None:
     assert read(path, table.partition("\n")[2], "3")[0] == ["2402.00008", "2402.00009"]
     with pytest.raises(IntakeError, match=r"no column c: its first line has a, b, id$"):
         read(path, table, "c")
-    assert read(path, "a,b\nx\ny,2402.00001\n", "b") == (["2402.00001"], ["line 2: empty"])
+    assert read(path, "a,b\nx\ny,2402.00001\n", "b") == (["2402.00001"], ["line 2: no b"])
     assert read(path, '{"x": "2402.00001"}\n{"x": {"value": "2402.00002"}}\n', "X")[0] == ["2402.00001", "2402.00002"]
     assert read(path, "@misc{a, mine = {2402.00001}, eprint = {2402.00002}}", "eprint")[0] == ["2402.00002"]
 
@@ -219,8 +219,75 @@ def test_json(path: Path) -> None:
     assert read(path, f"{record}\n{record}\n")[0] == ["2402.00001"] * 2
     assert read(path, '{"id": "2402.00001"}\n{"id": \n[1]\n{"id": "2402.00002"}\n') == (
         ["2402.00001", "2402.00002"],
-        ["line 2: damaged, or no JSON object", "line 3: damaged, or no JSON object"],
+        ["line 2: damaged, or no JSON object", "line 3: 1: neither an arXiv id nor the URL or path of a PDF"],
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('["2402.00001", "2402.00002"]\n["2402.00003"]\n', ["2402.00001", "2402.00002", "2402.00003"]),
+        ('[["2402.00001", "A title"], ["B title", "2402.00002"]]', ["2402.00001", "2402.00002"]),
+        ('"2402.00001", "2402.00002"\n"2402.00003"\n', ["2402.00001", "2402.00002", "2402.00003"]),
+        ("['2402.00001', '2402.00002']\n", ["2402.00001", "2402.00002"]),
+        ('{"arxiv_ids": ["2402.00001", "2402.00002"]}', ["2402.00001", "2402.00002"]),
+    ],
+)
+def test_no_id_of_several_in_a_line_or_an_array_is_lost(path: Path, text: str, found: list[str]) -> None:
+    assert read(path, text) == (found, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "column"),
+    [
+        ("@misc{a, eprint={2402.00009}, mine={2402.00001}}\n", "mine"),
+        ("TY  - JOUR\nC7  - 2402.00001\nDO  - 10.48550/arXiv.2402.00009\nER  -\n", "C7"),
+        ('{"id": "2402.00009", "ids": {"Mine": "2402.00001"}}\n', "ids.mine"),
+    ],
+)
+def test_a_field_that_a_person_chooses(path: Path, content: str, column: str) -> None:
+    assert read(path, content, column) == (["2402.00001"], [])
+    with pytest.raises(IntakeError, match=r": no other$"):
+        read(path, content, "other")
+
+
+ENDNOTE = """%0 Journal Article
+%T A title
+%J arXiv preprint arXiv:2402.00001
+%D 2024
+
+%0 Conference Paper
+%R 10.48550/arXiv.2402.00002
+%U https://arxiv.org/abs/2402.00002
+"""
+OPENALEX = """id,doi,primary_location.pdf_url,best_oa_location.landing_page_url,best_oa_location.pdf_url
+https://openalex.org/W1,https://doi.org/10.48550/arxiv.2402.00001,,,
+https://openalex.org/W2,https://doi.org/10.1/x,https://publisher.example/a.pdf,http://arxiv.org/abs/2402.00002,
+"""
+LOCATIONS = [
+    {"id": "https://openalex.org/W1", "primary_location": {"landing_page_url": "https://arxiv.org/abs/2402.00001"}},
+    {
+        "id": "https://openalex.org/W2",
+        "doi": "https://doi.org/10.1/x",
+        "locations": [{"landing_page_url": "https://doi.org/10.1/x"}, {"pdf_url": "http://arxiv.org/pdf/2402.00002"}],
+    },
+]
+ADS = """@ARTICLE{a, journal = {arXiv e-prints}, eid = {arXiv:2402.00001}}
+@ARTICLE{b, adsurl = {https://ui.adsabs.harvard.edu/abs/2024arXiv240200002V}}
+"""
+LINKS = [{"paper_arxiv_id": "2402.00001"}, {"arxiv_id": None, "url_pdf": "http://arxiv.org/pdf/2402.00002"}]
+
+
+@pytest.mark.parametrize("text", [ENDNOTE, OPENALEX, json.dumps(LOCATIONS), ADS, json.dumps(LINKS)])
+def test_what_other_programs_export(path: Path, text: str) -> None:
+    assert read(path, text) == (["2402.00001", "2402.00002"], [])
+
+
+@pytest.mark.parametrize("name", ["url", "Link", "pdf_url", "doi", "filename"])
+def test_bare_ids_in_a_column_for_links(path: Path, name: str) -> None:
+    rows = f"title,{name}\nA,\nB,2402.00001\nC,hep-th/9901001\n"
+    assert read(path, rows) == (["2402.00001", "hep-th/9901001"], ["line 2: no arXiv id and no PDF in it"])
+    assert read(path, f"{name}\nhep-th_9901001v1.pdf\n")[0] == ["hep-th/9901001v1"]
 
 
 def tar() -> bytes:

@@ -170,6 +170,9 @@ https://dblp.org/rec/journals/corr/abs-2402-01234.html                       240
 https://arxiv-sanity-lite.com/?rank=pid&pid=2402.01234                       2402.01234
 https://web.archive.org/web/2024/https://arxiv.org/abs/2402.01234            2402.01234
 https://www.google.com/url?q=https://arxiv.org/abs/2402.01234&sa=D           2402.01234
+https://api.openalex.org/works/doi:10.48550/arXiv.2402.01234                 2402.01234
+http://arxiv.org/PS_cache/arxiv/pdf/0704/0704.0001v1.pdf                     0704.0001v1
+http://arxiv.org/PS_cache/hep-th/pdf/9901/9901001v1.pdf                      hep-th/9901001v1
 https://proxy.library.example/login?url=https://arxiv.org/pdf/2402.01234     2402.01234
 """
 
@@ -334,6 +337,9 @@ def test_several_papers_in_one_text() -> None:
         "arXiv:2402.01234 and arXiv:2402.01235v2 and gr-qc/9803044",
         "https://arxiv.org/abs/2402.01234,https://arxiv.org/pdf/2402.01235v2 https://arxiv.org/abs/gr-qc/9803044",
         "https://export.arxiv.org/api/query?id_list=2402.01234,2402.01235v2,gr-qc/9803044&start=0",
+        '"2402.01234", "2402.01235v2", "gr-qc/9803044"',
+        "[2402.01234], [2402.01235v2] (gr-qc/9803044)",
+        "arXiv:2402.01234 [cs.LG], arXiv:2402.01235v2 [hep-th]; gr-qc/9803044 [astro-ph.CO]",
         "See [one](https://arxiv.org/abs/2402.01234), [two](arxiv.org/abs/2402.01235v2) and arXiv:gr-qc/9803044.",
     ):
         assert [each.canonical for each in papers_in(written)] == ["2402.01234", "2402.01235v2", "gr-qc/9803044"]

@@ -1,4 +1,4 @@
-"""The entries of BibTeX and RIS files, with the fields that can name a paper.
+"""The entries of BibTeX, RIS and EndNote files, with the fields that can name a paper.
 
 Guarantee: an entry that is damaged costs only itself; memory use does not grow with the file. Limit: no macros, no
 cross-references, and of an entry of more than 256 KiB only the beginning; nothing but the fields of `fields.NAMES`.
@@ -30,22 +30,28 @@ _RIS_NAMES = {
     "M3": "note", "N1": "note", "C1": "note", "PB": "publisher", "SN": "note", "ID": "paperid",
 }  # fmt: skip
 
+# EndNote's tags of one character, by those of RIS.
+_ENDNOTE_LINE = re.compile(r"%([A-Z0-9>])(?:\s(.*))?")
+_ENDNOTE_TAGS = {
+    "0": "TY", "J": "JO", "B": "T2", "V": "VL", "U": "UR", ">": "L1", "R": "DO", "M": "AN", "Z": "N1", "I": "PB",
+}  # fmt: skip
+
 Entry = tuple[str, dict[str, str]]
 
 
-def bibtex_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Every entry of a BibTeX file: where it is, and its fields."""
+def bibtex_entries(lines: Iterable[str], wanted: str | None = None) -> Iterator[Entry]:
+    """Every entry of a BibTeX file: where it is, and its fields, with the one that is wanted."""
     taken: list[str] = []
     size = 0
     start = 1
     for number, line in enumerate(_entry_lines(lines), 1):
         if _ENTRY.match(line):
-            yield from _entry_of(start, taken)
+            yield from _entry_of(start, taken, wanted)
             taken, size, start = [], 0, number
         if size < MAX_ENTRY_CHARACTERS:
             taken.append(line)
             size += len(line) + 1
-    yield from _entry_of(start, taken)
+    yield from _entry_of(start, taken, wanted)
 
 
 def _entry_lines(lines: Iterable[str]) -> Iterator[str]:
@@ -54,7 +60,7 @@ def _entry_lines(lines: Iterable[str]) -> Iterator[str]:
         yield from _INNER_ENTRY.split(line) if line.count("@") > 1 else (line,)
 
 
-def _entry_of(start: int, lines: list[str]) -> Iterator[Entry]:
+def _entry_of(start: int, lines: list[str], wanted: str | None) -> Iterator[Entry]:
     text = "\n".join(lines)[:MAX_ENTRY_CHARACTERS]
     begins = _ENTRY.match(text)
     if begins is None or begins["kind"].lower() in _NO_ENTRIES:
@@ -62,26 +68,26 @@ def _entry_of(start: int, lines: list[str]) -> Iterator[Entry]:
     fields: dict[str, str] = {}
     for match in _FIELD.finditer(text, begins.end()):
         name = plain_name(match["name"])
-        if name in NAMES:
+        if name in NAMES or name == wanted:
             value = match["braced"] or match["quoted"] or match["bare"] or ""
             fields.setdefault(name, _LATEX.sub(" ", value.replace("\\_", "_")).strip())
     yield f"line {start}, entry {shown(begins['key'], 40) or '?'}", fields
 
 
-def ris_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Every entry of a RIS file: where it is, and its fields."""
+def ris_entries(lines: Iterable[str], wanted: str | None = None) -> Iterator[Entry]:
+    """Every entry of a RIS or EndNote file: where it is, and its fields, with the tag that is wanted."""
     fields: dict[str, str] = {}
     start = 0
     for number, line in enumerate(lines, 1):
-        match = _RIS_LINE.match(line)
+        match = _RIS_LINE.match(line) or _ENDNOTE_LINE.match(line)
         if match is None:
             continue
-        tag, value = match[1], (match[2] or "").strip()[:MAX_VALUE_CHARACTERS]
+        tag, value = _ENDNOTE_TAGS.get(match[1], match[1]), (match[2] or "").strip()[:MAX_VALUE_CHARACTERS]
         if tag in ("TY", "ER"):
             if start:
                 yield f"line {start}, entry", fields
             fields, start = {}, number if tag == "TY" else 0
-        elif (name := _RIS_NAMES.get(tag)) and value:
+        elif (name := wanted if wanted == match[1].lower() else _RIS_NAMES.get(tag)) and value:
             fields[name] = f"{fields[name]} ; {value}"[:MAX_VALUE_CHARACTERS] if name in fields else value
     if start:
         yield f"line {start}, entry", fields

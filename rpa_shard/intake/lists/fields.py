@@ -15,19 +15,21 @@ from rpa_shard.model.id_forms.text import marked_ids, plain
 
 # Fields that hold an id, or something else; the first that has one counts.
 _IDS = """
-arxivid arxiv arxivpaperid arxivnumber arxivno arxiveprint arxiveprints arxividentifier eprint eprintid
-paperid paper id identifier identifiers externalids externalid
+arxivid arxivids arxiv arxivpaperid paperarxivid arxivnumber arxivno arxiveprint arxiveprints
+arxividentifier eprint eprintid paperid paper id identifier identifiers externalids externalid
 """.split()
 _URLS = """
-arxivurl absurl abstracturl pdfurl pdf pdflink openaccesspdf url urls link links href uri paperurl paperlink source
-sourceurl file filepath path filename
+arxivurl absurl urlabs paperurlabs abstracturl pdfurl urlpdf paperurlpdf pdf pdflink
+openaccesspdf landingpageurl url urls link links href uri paperurl paperlink source
+sourceurl locations adsurl file filepath path filename
 """.split()
 _DOIS = ["doi", "dois", "arxivdoi", "doiurl"]
 # Fields of which only a part may be an id, such as "arXiv preprint arXiv:…".
 _TEXTS = """
 journal journaltitle howpublished note notes volume number publisher booktitle publicationtitle annote comment extra
-archiveid
+archiveid archivelocation eid pages
 """.split()
+LINK_NAMES = frozenset((*_DOIS, *_URLS))
 ID_NAMES = (*_IDS, *_DOIS, *_URLS)
 NAMES = frozenset((*ID_NAMES, *_TEXTS, "archiveprefix", "eprinttype", "primaryclass", "eprintclass"))
 NO_PAPER = "no arXiv id and no PDF in it"
@@ -56,6 +58,9 @@ def papers_of_fields(fields: Mapping[str, str]) -> list[PaperId]:
         # As dblp writes it: CoRR, volume abs/2401.00001.
         if found := _marked(f"CoRR {value}" if name == "volume" else value):
             return found[:1] if name in _TEXTS else found
+    for name in (*_DOIS, *_URLS):
+        if found := _bare_ids(fields.get(name, "")):
+            return found
     for name in (*_URLS, "id"):
         if (value := fields.get(name, "")) and (pdf := _pdf(value)):
             return [pdf]
@@ -78,6 +83,14 @@ def _arxiv_ids(value: str) -> list[PaperId]:
     if not value:
         return []
     return [each for each in papers_in(value) if each.kind == "arxiv"]
+
+
+def _bare_ids(value: str) -> list[PaperId]:
+    """The ids of a value that is nothing else, such as the name of a file."""
+    try:
+        return _arxiv_ids(value)
+    except InvalidIdError:
+        return []
 
 
 def _marked(value: str) -> list[PaperId]:

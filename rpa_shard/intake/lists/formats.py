@@ -41,8 +41,8 @@ _USE_TEXT = "use a list with one id on each line, CSV, BibTeX, RIS or JSON lines
 _HTML = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|table|div)\b", re.IGNORECASE)
 _XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|feed|rss|rdf:RDF|OAI-PMH)\b", re.IGNORECASE)
 _BIBTEX = re.compile(r"^[ \t]*@[a-z]+[ \t]*[{(]", re.IGNORECASE | re.MULTILINE)
-_RIS = re.compile(r"^TY {1,2}- ?[A-Z]", re.MULTILINE)
-_JSON_ARRAY = re.compile(r'\s*\[\s*(?:\{\s*["}]|\]\s*$|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*$)|\d{4}\.\d+\s*,)')
+_RIS = re.compile(r"^(?:TY {1,2}- ?|%0 )[A-Z]", re.MULTILINE)
+_JSON_ARRAY = re.compile(r'\s*\[\s*(?:\{\s*["}]|\]\s*$|\[\s*"|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*(?:$|\[))|\d{4}\.\d+\s*,)')
 # What may stand before the array in an object that wraps it, and what such an array is called.
 _SIMPLE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}\[\]]*\})'
 WRAPPED = re.compile(

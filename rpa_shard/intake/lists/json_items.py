@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rpa_shard.intake.errors import IntakeError
-from rpa_shard.intake.lists.fields import ID_NAMES, NAMES, plain_name
+from rpa_shard.intake.lists.fields import ID_NAMES, LINK_NAMES, NAMES, plain_name
 from rpa_shard.intake.lists.formats import HEAD_BYTES, WRAPPED
 
 MAX_VALUE_CHARACTERS = 32 << 20
@@ -54,13 +54,14 @@ class _Values:
     def __iter__(self) -> Iterator[Any]:
         self._read_to(HEAD_BYTES)
         begins = WRAPPED.match(self._text) or _ARRAY.match(self._text)
-        position = begins.end() if begins else 0
+        position: int | None = begins.end() if begins else 0
         number = 0
-        while True:
+        while position is not None:
             match = _BETWEEN.match(self._text, position)
             position = match.end() if match else position
             if self._text.startswith("]", position):
-                return
+                position = self._next_array(position + 1)
+                continue
             if self._complete and position == len(self._text) and not begins:
                 return
             try:
@@ -78,6 +79,13 @@ class _Values:
             number += 1
             position = end
             yield value
+
+    def _next_array(self, position: int) -> int | None:
+        """The place in the next array, of several after one another, as where each line is one."""
+        self._text = self._text[position:]
+        self._read_to(HEAD_BYTES)
+        begins = _ARRAY.match(self._text)
+        return begins.end() if begins else None
 
     def _read_to(self, characters: int) -> None:
         read = [self._text]
@@ -97,6 +105,8 @@ def _items(value: Any, column: str | None) -> Iterator[str | dict[str, str] | No
     wanted = None if column is None else plain_name(column)
     if isinstance(value, str):
         yield value
+    elif isinstance(value, list) and (row := _text_of(value, 1)):
+        yield row
     elif not isinstance(value, dict):
         yield None
     else:
@@ -122,14 +132,16 @@ def _fields(value: dict[str, Any], wanted: str | None) -> dict[str, str]:
     return fields
 
 
-def _collect(value: dict[str, Any], wanted: str | None, fields: dict[str, str], depth: int) -> None:
-    """Adds the fields of an object, and of those inside it."""
+def _collect(value: dict[str, Any], wanted: str | None, fields: dict[str, str], depth: int, outer: str = "") -> None:
+    """Adds the fields of an object, and of those inside it; one is wanted by its name or by its path."""
     for key, inner in value.items():
         name = plain_name(key)
+        if wanted is not None and wanted == outer + name:
+            name = wanted
         if (name in NAMES if wanted is None else name == wanted) and (text := _text_of(inner, depth)):
             fields.setdefault(name, text)
         if isinstance(inner, dict) and depth:
-            _collect(inner, wanted, fields, depth - 1)
+            _collect(inner, wanted, fields, depth - 1, outer + plain_name(key))
 
 
 def _text_of(value: Any, depth: int) -> str:
@@ -141,6 +153,8 @@ def _text_of(value: Any, depth: int) -> str:
         for name in ("value", "id", "identifier", "url", "href", "URL"):
             if isinstance(value.get(name), str):
                 return str(value[name])[:MAX_TEXT_CHARACTERS]
+        links = (each for key, each in value.items() if isinstance(each, str) and plain_name(key) in LINK_NAMES)
+        return " ".join(links)[:MAX_TEXT_CHARACTERS]
     return ""
 
 

@@ -42,8 +42,8 @@ def items_of(file: str, column: str | None) -> Iterator[tuple[Where, Item]]:
         elif kind == "json lines":
             yield from json_lines(lines_of(pieces), column)
         elif kind in ("bibtex", "ris"):
-            entries = (bibtex_entries if kind == "bibtex" else ris_entries)(lines_of(pieces))
             wanted = column and plain_name(column)
+            entries = (bibtex_entries if kind == "bibtex" else ris_entries)(lines_of(pieces), wanted)
             yield from ((where, fields.get(wanted, "") if wanted else fields) for where, fields in entries)
         else:
             yield from _of_lines(lines_of(pieces), column)

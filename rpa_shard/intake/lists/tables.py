@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rpa_shard.intake.errors import IntakeError
-from rpa_shard.intake.lists.fields import ID_NAMES, NAMES, plain_name
+from rpa_shard.intake.lists.fields import ID_NAMES, LINK_NAMES, NAMES, plain_name
 from rpa_shard.model.arxiv_id import InvalidIdError, papers_in
 from rpa_shard.model.id_forms.grammar import shown
 
@@ -34,7 +34,11 @@ class Columns:
         """The fields of a row, or the value in the chosen column."""
         if self.chosen is not None:
             return cells[self.chosen] if self.chosen < len(cells) else ""
-        return {name: cells[place] for place, name in self.names.items() if place < len(cells) and cells[place]}
+        found: dict[str, str] = {}
+        for place, name in self.names.items():
+            if place < len(cells) and (cell := cells[place]):
+                found[name] = f"{found[name]} ; {cell}" if name in found else cell
+        return found
 
 
 def columns_of(first_line: str, column: str | None) -> Columns | None:
@@ -44,10 +48,16 @@ def columns_of(first_line: str, column: str | None) -> Columns | None:
     if column is not None:
         return _chosen(cut, column)
     for delimiter, cells in sorted(cut.items(), key=lambda item: -len(item[1])):
-        names = [plain_name(cell) for cell in cells]
+        names = [_name_of(cell) for cell in cells]
         if any(name in ID_NAMES for name in names) and not any(map(is_paper, cells)):
             return Columns(delimiter, {place: name for place, name in enumerate(names) if name in NAMES})
     return None
+
+
+def _name_of(cell: str) -> str:
+    """The name of a column; of a path such as `best_oa_location.pdf_url`, its end."""
+    name, end = plain_name(cell), plain_name(cell.rpartition(".")[2])
+    return end if name not in NAMES and end in LINK_NAMES else name
 
 
 def columns_by_row(first_line: str, second_line: str) -> Columns | None:

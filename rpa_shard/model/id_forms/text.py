@@ -50,7 +50,12 @@ _MARKED = re.compile(rf"(?<![0-9a-z]){_MARK}{{1,3}}{_VERB}{ID}{_END}", re.IGNORE
 _URL = re.compile(
     r"(?:https?:/{0,2}|ftp://|(?<![/.\w-]))(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::\d{1,5})?/[^\s<>\"'{}|\\^`]+", re.IGNORECASE
 )
-_BETWEEN = re.compile(r"[\s,;|/&]*(?:and\s+)?", re.IGNORECASE)
+# Between ids in a row; a bracket counts if it is closed at once, as a stamp's subject class is: `[cs.LG]`.
+_BETWEEN = re.compile(
+    r"(?:\s?[\[(](?:cs|math|[a-z]+-[a-z]+|[a-z]+(?:-[a-z]+)?\.[a-z]{2,8}(?:-[a-z]{2,8})?)(?:[\])]|$))?"
+    r"[\s,;|/&\"'`()\[\]{}]*(?:and\s+)?",
+    re.IGNORECASE,
+)
 # Up to the next URL that is glued to it.
 _WORD = re.compile(r"\S+?(?=[,;|]+(?:https?:|$)|\s|$)", re.IGNORECASE)
 # A spreadsheet drops the zero at the beginning, and only that has one reading.

@@ -25,6 +25,7 @@ _URL = re.compile(
 _END = rf"{FILE_ENDING}(?![0-9a-z])"
 _PREFIX = r"(?:(?:oai:)?arxiv(?:\.org)?[:./ ]\s?|doi:|10\.48550/arxiv\.)*"
 _AT_START = re.compile(rf"{_PREFIX}{ID}{_END}", re.IGNORECASE | re.ASCII)
+_DOI = re.compile(rf"(?<![0-9])10\.48550/arxiv\.{ID}{_END}", re.IGNORECASE | re.ASCII)
 _SLASHES = re.compile("/{2,}")
 _WORD = re.compile(r"[^/\s]+")
 _VERBS = frozenset(
@@ -32,7 +33,7 @@ _VERBS = frozenset(
     abs pdf html format ps src e-print eprint dvi bibtex tb trackback cits refs audio papers overview
     """.split()
 )
-_FTP = re.compile(r"ftp/(?P<archive>[a-z-]+)/[a-z]+/\d{4}/(?P<file>[^/]+)", re.IGNORECASE)
+_FTP = re.compile(r"(?:ftp|ps_cache)/(?P<archive>[a-z-]+)/[a-z]+/\d{4}/(?P<file>[^/]+)", re.IGNORECASE)
 _OLD_NUMBER = re.compile(r"(\d{4})(\d{3})(?:v(\d+))?", re.IGNORECASE | re.ASCII)
 # As the Astrophysics Data System (2024arXiv240100001A) and dblp (corr/abs-2401-00001) write ids.
 _BIBCODE = re.compile(r"(?:^|/)\d{4}arxiv(\d{4})\.?(\d{4,5})[a-z.](?![0-9a-z])", re.IGNORECASE | re.ASCII)
@@ -143,13 +144,15 @@ def _of_reader(url: _Url) -> Iterator[Parts]:
 
 
 def _redirected(url: _Url) -> list[Parts] | None:
-    """The ids of an arXiv URL inside a URL elsewhere, as link trackers, proxies and web archives have them."""
+    """The ids of an arXiv URL or DOI inside a URL elsewhere, as link trackers, web archives and indexes have them."""
     _, _, wrapped = url.path.partition("/http")
     for value in (wrapped and f"http{wrapped}", *_parameters(url.query).values()):
         inner = _split(value) if value.startswith(("http:", "https:")) and "rxiv" in value.lower() else None
         if inner is not None and shows_arxiv(inner.host):
             return list(_of_arxiv(inner)) or _refuse(inner)
-    return None
+    doi = _DOI.search(f"{url.path} {url.query}") if not url.path.lower().endswith(".pdf") else None
+    parts = parts_of(doi) if doi else None
+    return [parts] if parts else None
 
 
 def _parameters(query: str) -> dict[str, str]:

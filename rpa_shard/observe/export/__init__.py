@@ -30,11 +30,12 @@ _BY_ENDING: dict[str, Format] = {".parquet": "parquet", ".bib": "bibtex"}
 
 @dataclass(slots=True)
 class Exported:
-    """What was written. `damaged` papers lack their text or record, and carry the flag of that name."""
+    """What was written, with its size if that is a file. `damaged` papers lack their text or record, and carry the flag
+    of that name."""
 
     papers: int = 0
     rows: int = 0
-    size_bytes: int = 0
+    size_bytes: int | None = None
     damaged: int = 0
 
 
@@ -63,7 +64,7 @@ def export(
         with opened(out) as file:
             for piece in _pieces(rows, format):
                 file.write(piece.encode(errors="backslashreplace"))
-    if out != STANDARD_OUTPUT:
+    if out != STANDARD_OUTPUT and out.is_file():
         done.size_bytes = out.stat().st_size
     return done
 
