@@ -375,3 +375,16 @@ def test_what_a_phase_made_is_claimed_at_once_and_that_nothing_is_left_is_said_a
         tasks[1].cancel()
 
     assert on_bench(2, [0.0], script) == []
+
+
+def test_a_paper_goes_back_even_if_its_worker_is_cancelled_while_it_hands_it_back() -> None:
+    """The claims are closed when the worker has its paper; both phases are asked, which takes four times 0.05 s."""
+
+    async def script(bench: Bench) -> None:
+        await bench.run([("at_handover", "close"), ("add", PREP, 1), ("ask",), ("wait", 0.21), ("cancel", 0)])
+        (worker,) = bench.workers
+        assert worker.task is not None
+        bench.law(worker.task.cancelled(), "handed back before it was cancelled")
+        bench.law(bench.store.handed_back == bench.store.issued == ["lease-0"], "not handed back once")
+
+    assert on_bench(1, [0.05], script) == []
