@@ -142,6 +142,10 @@ class MemoryStore:
         return len(expired)
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
+        # Like every store, it writes even if the caller is cancelled.
+        return await asyncio.shield(self._finish(claim, outcome))
+
+    async def _finish(self, claim: Claim, outcome: Outcome) -> bool:
         await self._take_time()
         paper = self.papers[claim.paper_id]
         if paper.lease_id != claim.lease_id or paper.expires_at <= self._now():
@@ -174,8 +178,12 @@ class Worker:
         return self.task is not None and self.task.done()
 
     @property
+    def has_no_paper(self) -> bool:
+        return self.claim is None and not self.is_done
+
+    @property
     def asks(self) -> bool:
-        return self.claim is None and not self.cancelled and not self.is_done
+        return self.has_no_paper and not self.cancelled
 
 
 class Bench:
@@ -241,8 +249,9 @@ class Bench:
         worker.task = self.loop.create_task(self.work(worker))
 
     def cancel(self, pick: int) -> None:
-        if asking := [worker for worker in self.workers if worker.asks]:
-            worker = asking[pick % len(asking)]
+        """Cancels one that has no paper to work on, perhaps once more, while it hands one back."""
+        if without := [worker for worker in self.workers if worker.has_no_paper]:
+            worker = without[pick % len(without)]
             worker.cancelled = True
             assert worker.task is not None
             worker.task.cancel()
