@@ -26,11 +26,11 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
-from rpa_shard.reading.notes import paragraphs_without_notes
-from rpa_shard.reading.order import pages_to_reorder
-from rpa_shard.reading.quality import Quality, measure
+from rpa_shard.reading.order.jumps import pages_to_reorder
+from rpa_shard.reading.order.notes import paragraphs_without_notes
+from rpa_shard.reading.order.reordered import reorder
+from rpa_shard.reading.quality.figures import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
-from rpa_shard.reading.reordered import reorder
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS
-from rpa_shard.extract.engines.pdfium_shapes import form_text_objects, give_shape
+from rpa_shard.extract.engines.pdfium.shapes import form_text_objects, give_shape
 
 # How many annotations are passed over to find the one that a drawing belongs to: some cannot be drawn.
 _AHEAD = 50

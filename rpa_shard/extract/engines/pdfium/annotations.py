@@ -18,7 +18,7 @@ import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.added_text import HIDDEN_FLAGS, PASSWORD_FLAG, Item, Kind, shown
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_drawings import Drawn, drawn_texts
+from rpa_shard.extract.engines.pdfium.drawings import Drawn, drawn_texts
 
 _VALUE_BYTES = 2_000_000
 _TAG = re.compile("<[^<>]*>")

@@ -20,8 +20,8 @@ from typing import Any
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_calls import keeping_the_gil
-from rpa_shard.extract.engines.pdfium_text import TextPage, Turn
+from rpa_shard.extract.engines.pdfium.calls import keeping_the_gil
+from rpa_shard.extract.engines.pdfium.text import TextPage, Turn
 
 # The first UTF-8 bytes of scripts whose fonts PDFium cannot replace by one of its own (U+0540 to U+1FFF, U+3000 to
 # U+D7FF), and all other bytes: a search for them costs a hundredth of a search for the letters.

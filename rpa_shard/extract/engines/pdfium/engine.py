@@ -18,11 +18,11 @@ from rpa_shard.extract.engines.added_text import with_items
 from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
-from rpa_shard.extract.engines.pdfium_annotations import page_items
-from rpa_shard.extract.engines.pdfium_crowding import passed_pieces
-from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
-from rpa_shard.extract.engines.pdfium_shapes import open_text
-from rpa_shard.extract.engines.pdfium_text import document_metadata
+from rpa_shard.extract.engines.pdfium.annotations import page_items
+from rpa_shard.extract.engines.pdfium.crowding import passed_pieces
+from rpa_shard.extract.engines.pdfium.links import EntryPlaces, entry_places, page_links
+from rpa_shard.extract.engines.pdfium.shapes import open_text
+from rpa_shard.extract.engines.pdfium.text import document_metadata
 from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slice
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
