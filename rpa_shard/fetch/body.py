@@ -153,7 +153,8 @@ class Body:
             return
         if says_withdrawn(self._head):
             raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
-        raise PaperError(Failure.NOT_A_PDF, f"begins with {self._head[:40].decode('ascii', 'replace')!r}")
+        begins = f"begins with {self._head[:40].decode('ascii', 'replace')!r}" if self._head else "nothing in it"
+        raise PaperError(Failure.NOT_A_PDF, begins)
 
 
 def _write_all(file: IO[bytes], chunks: Sequence[bytes]) -> None:

@@ -69,6 +69,8 @@ def _ids_of_argument(text: str) -> Iterator[str]:
             raise
         if path.is_file():
             raise InvalidIdError("a file that is no PDF: a list is given with --file, an archive with --tar") from None
+        if not path.is_dir():
+            raise InvalidIdError("neither a file nor a folder") from None
         yield from _ids_of_folder(path)
 
 

@@ -557,6 +557,7 @@ async def test_what_is_wrong_with_a_local_file_is_final(
         error = await bench.fails(url)
         assert (error.failure, error.final) == (failure, True)
         assert str(path.parent) in error.detail
+        assert content or error.detail.endswith(": nothing in it")
     assert bench.messages == []
 
 

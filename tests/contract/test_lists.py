@@ -421,6 +421,14 @@ def test_a_folder_of_pdfs(folder: Path, capsys: Captured, monkeypatch: pytest.Mo
     )
 
 
+def test_what_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    messages: list[str] = []
+    assert list(ids_of([str(tmp_path / "pipe")], (), messages.append)) == []
+    assert len(messages) == 1
+    assert messages[0].endswith(": neither a file nor a folder")
+
+
 def test_a_file_that_is_there_comes_before_the_id_that_its_name_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

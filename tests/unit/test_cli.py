@@ -130,8 +130,11 @@ def test_json_for_programs(capsys: Captured) -> None:
     assert main(["verify", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["clean"] is True
     assert main(["show", "2401.00001"]) == 0
+    capsys.readouterr()
     assert main(["export", "--out", "-"]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["id"] == "2401.00001"
+    output, errors = capsys.readouterr()
+    assert json.loads(output)["id"] == "2401.00001"
+    assert errors == "rpa-shard: exported 1 papers to -\n"
 
 
 @pytest.mark.parametrize(
