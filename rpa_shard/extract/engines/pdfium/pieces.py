@@ -28,7 +28,9 @@ from rpa_shard.reading.order.jumps import jumps
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
 _MIN_WIDE_SHARE = 0.4
-_SAMPLE_LINES, _MAX_FEW_LINES = 2, 30
+# So many of many wide lines are looked at; so many more if one of these has a gap, and how many of them must have one.
+_SAMPLE_LINES, _SECOND_SAMPLE_LINES, _MIN_SAMPLE_GAPS = 2, 8, 2
+_MAX_FEW_LINES = 30
 # A gap in a line, as a multiple of the letters' height; what must be on both sides of it in the sample, as a share of
 # the page's width.
 _MIN_GAP_HEIGHTS = 0.6
@@ -99,13 +101,19 @@ def _is_of_letters(page: TextLines) -> bool:
 def _are_joined(probe: _Probe, wide: Sequence[int], are_few: bool) -> bool:
     if are_few:
         return any(probe.gap(number) is not None for number in wide)
-    sample = wide[len(wide) // (2 * _SAMPLE_LINES) :: max(len(wide) // _SAMPLE_LINES, 1)]
-    if all(probe.gap(number) is None for number in sample):
+    if all(probe.gap(number) is None for number in _sample(wide, _SAMPLE_LINES)):
+        return False
+    if sum(probe.gap(number) is not None for number in _sample(wide, _SECOND_SAMPLE_LINES)) < _MIN_SAMPLE_GAPS:
         return False
     # Tables and formulas have gaps, too, but seldom in most lines, and not where a column begins.
     gaps = sorted(gap for number in wide if (gap := probe.gap(number)) is not None)
     level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
     return level > 0 and level + 1 >= _MIN_GAPS_SHARE * len(wide)
+
+
+def _sample(wide: Sequence[int], lines: int) -> Sequence[int]:
+    """About so many of the wide lines, from all over the page."""
+    return wide[len(wide) // (2 * lines) :: max(len(wide) // lines, 1)]
 
 
 class _Probe:
@@ -123,8 +131,11 @@ class _Probe:
         place = self._places[number]
         if place is None:
             return None
+        parts = self._parts(number)
+        if parts < 2:
+            return None
         before = inf
-        for index in range(min(self._parts(number), _MAX_RECTANGLES)):
+        for index in range(min(parts, _MAX_RECTANGLES)):
             if not rectangle(self._pointer, index, *self._edges):
                 return None
             begin = self._left.value
