@@ -124,7 +124,9 @@ class _Probe:
         self._pointer = c_void_p(addressof(page.handle.contents))
         self._left, self._top, self._right, self._bottom = (c_double() for _ in range(4))
         self._edges = byref(self._left), byref(self._top), byref(self._right), byref(self._bottom)
+        self._origin = self._edges[:2]
         self._box = c.FS_RECTF()
+        self._box_at = byref(self._box)
 
     def gap(self, number: int) -> float | None:
         """Where a gap in what is drawn on a line ends, if there is one."""
@@ -157,13 +159,15 @@ class _Probe:
         if len(text) != end - start:
             return  # characters outside of the basic plane: offsets in it are not those of PDFium
         edges = [0]
+        least, most = -place.size, _MIN_GAP_HEIGHTS * place.size
         for blanks in _BLANKS.finditer(text.rstrip()):
-            if not blanks.start():
+            begin, stop = blanks.span()
+            if not begin:
                 continue
-            loose_char_box(self._pointer, self._character(start + blanks.start() - 1), byref(self._box))
-            char_origin(self._pointer, self._character(start + blanks.end()), byref(self._left), byref(self._top))
-            if not -place.size < self._left.value - self._box.right < _MIN_GAP_HEIGHTS * place.size:
-                edges += [blanks.start(), blanks.end()]
+            loose_char_box(self._pointer, self._character(start + begin - 1), self._box_at)
+            char_origin(self._pointer, self._character(start + stop), *self._origin)
+            if not least < self._left.value - self._box.right < most:
+                edges += (begin, stop)
         if len(edges) == 1:
             return
         edges.append(len(text))
@@ -186,9 +190,10 @@ class _Probe:
 
     def _place(self, first: int, last: int) -> Place:
         first, last = self._character(first), self._character(last)
-        char_origin(self._pointer, first, byref(self._left), byref(self._top))
-        loose_char_box(self._pointer, first, byref(self._box))
-        size = self._box.top - self._box.bottom
-        loose_char_box(self._pointer, last, byref(self._box))
-        size = max(size, self._box.top - self._box.bottom)
-        return Place(*(round(each, 1) for each in (self._left.value, self._top.value, self._box.right, size)))
+        box = self._box
+        char_origin(self._pointer, first, *self._origin)
+        loose_char_box(self._pointer, first, self._box_at)
+        size = box.top - box.bottom
+        loose_char_box(self._pointer, last, self._box_at)
+        size = max(size, box.top - box.bottom)
+        return Place(round(self._left.value, 1), round(self._top.value, 1), round(box.right, 1), round(size, 1))
