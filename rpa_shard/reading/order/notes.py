@@ -77,15 +77,16 @@ def _notes(lines: Sequence[Line], breaks: Iterable[int], known: Set[int]) -> Ite
     """The notes that come after one of `breaks`: offsets of lines after a break in a sentence."""
     done = 0
     size = usual_size(lines)
+    smallest, largest = (1 - _USUAL_SIZE) * size, (1 + _USUAL_SIZE) * size
     offsets = [line[0] for line in lines]
     for offset in breaks:
         index = bisect_left(offsets, offset)
         before = lines[index - 1]
-        if index < done or abs(before.size - size) > _USUAL_SIZE * size:
+        _, _, before_text, _, before_left, _, before_right, before_size = before
+        if index < done or not smallest <= before_size <= largest or len(before_text) < _MIN_CHARACTERS:
             continue
-        line = lines[index]
-        is_as_wide = line.right - line.left > 0.9 * (before.right - before.left)
-        if line.text[0].islower() and line.size == before.size and is_as_wide:
+        _, _, text, _, left, _, right, line_size = lines[index]
+        if line_size == before_size and text[0].islower() and right - left > 0.9 * (before_right - before_left):
             continue  # the usual case: it goes on in the next column
         if not _is_full(lines, index - 1):
             continue
@@ -111,9 +112,9 @@ def _is_level(before: Line, line: Line) -> bool:
 def _is_full(lines: Sequence[Line], index: int) -> bool:
     """Whether a line is one of words that fills its column."""
     line = lines[index]
-    if len(line.text) < _MIN_CHARACTERS or not _is_of_words(line.text) or _is_caption(line.text):
+    if len(line.text) < _MIN_CHARACTERS or line.right - line.left < _MIN_FULL_SHARE * _width(lines, index):
         return False
-    return line.right - line.left >= _MIN_FULL_SHARE * _width(lines, index)
+    return not _is_caption(line.text) and _is_of_words(line.text)
 
 
 def _is_caption(text: str) -> bool:
@@ -153,12 +154,12 @@ def _follows(above: Line, line: Line) -> bool:
 
 def _width(lines: Sequence[Line], index: int) -> float:
     """The width of the column that a line is in: that of the widest line of a few above it."""
-    line = lines[index]
-    return max(
-        each.right - each.left
-        for each in lines[max(index - 4, 0) : index + 1]
-        if each.page == line.page and abs(each.left - line.left) < 40.0
-    )
+    _, _, _, page, left, _, right, _ = lines[index]
+    widest = right - left
+    for _, _, _, other_page, other_left, _, other_right, _ in lines[max(index - 4, 0) : index]:
+        if other_right - other_left > widest and other_page == page and abs(other_left - left) < 40.0:
+            widest = other_right - other_left
+    return widest
 
 
 def _goes_on(before: str, after: str) -> bool:

@@ -18,11 +18,22 @@ import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.added_text import HIDDEN_FLAGS, PASSWORD_FLAG, Item, Kind, shown
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium.drawings import Drawn, drawn_texts, has_text
+from rpa_shard.extract.engines.pdfium.drawings import Drawn, drawn_texts
 
 _VALUE_BYTES = 2_000_000
 _TAG = re.compile("<[^<>]*>")
-_WITHOUT_TEXT = frozenset({c.FPDF_ANNOT_LINK, c.FPDF_ANNOT_POPUP})
+# Marks over the page's own text, and strokes of a pen, are drawn without letters. There may be hundreds.
+_WITHOUT_TEXT = frozenset(
+    {
+        c.FPDF_ANNOT_LINK,
+        c.FPDF_ANNOT_POPUP,
+        c.FPDF_ANNOT_HIGHLIGHT,
+        c.FPDF_ANNOT_UNDERLINE,
+        c.FPDF_ANNOT_SQUIGGLY,
+        c.FPDF_ANNOT_STRIKEOUT,
+        c.FPDF_ANNOT_INK,
+    }
+)
 
 
 class Annotation(NamedTuple):
@@ -32,7 +43,6 @@ class Annotation(NamedTuple):
     kind: Kind
     rectangle: tuple[float, float, float, float]
     value: str
-    # Whether its drawing has text.
     is_drawn: bool
     is_button: bool
     # The value may be kept with an ancestor of the field.
@@ -96,7 +106,7 @@ def _read(annotation: Any, number: int, subtype: int) -> Annotation | None:
     if c.FPDFAnnot_GetFlags(annotation) & HIDDEN_FLAGS or not c.FPDFAnnot_GetRect(annotation, box):
         return None
     rectangle = min(box.left, box.right), min(box.bottom, box.top), max(box.left, box.right), max(box.bottom, box.top)
-    is_drawn = bool(c.FPDFAnnot_HasKey(annotation, b"AP")) and has_text(annotation)
+    is_drawn = bool(c.FPDFAnnot_HasKey(annotation, b"AP"))
     if subtype != c.FPDF_ANNOT_WIDGET:
         value = ""
         if subtype == c.FPDF_ANNOT_FREETEXT:

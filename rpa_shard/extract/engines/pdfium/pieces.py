@@ -28,7 +28,9 @@ from rpa_shard.reading.order.jumps import jumps
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
 _MIN_WIDE_SHARE = 0.4
-_SAMPLE_LINES, _MAX_FEW_LINES = 2, 30
+# So many of many wide lines are looked at; so many more if one of these has a gap, and how many of them must have one.
+_SAMPLE_LINES, _SECOND_SAMPLE_LINES, _MIN_SAMPLE_GAPS = 2, 8, 2
+_MAX_FEW_LINES = 30
 # A gap in a line, as a multiple of the letters' height; what must be on both sides of it in the sample, as a share of
 # the page's width.
 _MIN_GAP_HEIGHTS = 0.6
@@ -99,13 +101,19 @@ def _is_of_letters(page: TextLines) -> bool:
 def _are_joined(probe: _Probe, wide: Sequence[int], are_few: bool) -> bool:
     if are_few:
         return any(probe.gap(number) is not None for number in wide)
-    sample = wide[len(wide) // (2 * _SAMPLE_LINES) :: max(len(wide) // _SAMPLE_LINES, 1)]
-    if all(probe.gap(number) is None for number in sample):
+    if all(probe.gap(number) is None for number in _sample(wide, _SAMPLE_LINES)):
+        return False
+    if sum(probe.gap(number) is not None for number in _sample(wide, _SECOND_SAMPLE_LINES)) < _MIN_SAMPLE_GAPS:
         return False
     # Tables and formulas have gaps, too, but seldom in most lines, and not where a column begins.
     gaps = sorted(gap for number in wide if (gap := probe.gap(number)) is not None)
     level = sum(after - before < _SAME_EDGE_POINTS for before, after in pairwise(gaps))
     return level > 0 and level + 1 >= _MIN_GAPS_SHARE * len(wide)
+
+
+def _sample(wide: Sequence[int], lines: int) -> Sequence[int]:
+    """About so many of the wide lines, from all over the page."""
+    return wide[len(wide) // (2 * lines) :: max(len(wide) // lines, 1)]
 
 
 class _Probe:
@@ -116,15 +124,20 @@ class _Probe:
         self._pointer = c_void_p(addressof(page.handle.contents))
         self._left, self._top, self._right, self._bottom = (c_double() for _ in range(4))
         self._edges = byref(self._left), byref(self._top), byref(self._right), byref(self._bottom)
+        self._origin = self._edges[:2]
         self._box = c.FS_RECTF()
+        self._box_at = byref(self._box)
 
     def gap(self, number: int) -> float | None:
         """Where a gap in what is drawn on a line ends, if there is one."""
         place = self._places[number]
         if place is None:
             return None
+        parts = self._parts(number)
+        if parts < 2:
+            return None
         before = inf
-        for index in range(min(self._parts(number), _MAX_RECTANGLES)):
+        for index in range(min(parts, _MAX_RECTANGLES)):
             if not rectangle(self._pointer, index, *self._edges):
                 return None
             begin = self._left.value
@@ -146,13 +159,15 @@ class _Probe:
         if len(text) != end - start:
             return  # characters outside of the basic plane: offsets in it are not those of PDFium
         edges = [0]
+        least, most = -place.size, _MIN_GAP_HEIGHTS * place.size
         for blanks in _BLANKS.finditer(text.rstrip()):
-            if not blanks.start():
+            begin, stop = blanks.span()
+            if not begin:
                 continue
-            loose_char_box(self._pointer, self._character(start + blanks.start() - 1), byref(self._box))
-            char_origin(self._pointer, self._character(start + blanks.end()), byref(self._left), byref(self._top))
-            if not -place.size < self._left.value - self._box.right < _MIN_GAP_HEIGHTS * place.size:
-                edges += [blanks.start(), blanks.end()]
+            loose_char_box(self._pointer, self._character(start + begin - 1), self._box_at)
+            char_origin(self._pointer, self._character(start + stop), *self._origin)
+            if not least < self._left.value - self._box.right < most:
+                edges += (begin, stop)
         if len(edges) == 1:
             return
         edges.append(len(text))
@@ -175,9 +190,10 @@ class _Probe:
 
     def _place(self, first: int, last: int) -> Place:
         first, last = self._character(first), self._character(last)
-        char_origin(self._pointer, first, byref(self._left), byref(self._top))
-        loose_char_box(self._pointer, first, byref(self._box))
-        size = self._box.top - self._box.bottom
-        loose_char_box(self._pointer, last, byref(self._box))
-        size = max(size, self._box.top - self._box.bottom)
-        return Place(*(round(each, 1) for each in (self._left.value, self._top.value, self._box.right, size)))
+        box = self._box
+        char_origin(self._pointer, first, *self._origin)
+        loose_char_box(self._pointer, first, self._box_at)
+        size = box.top - box.bottom
+        loose_char_box(self._pointer, last, self._box_at)
+        size = max(size, box.top - box.bottom)
+        return Place(round(self._left.value, 1), round(self._top.value, 1), round(box.right, 1), round(size, 1))

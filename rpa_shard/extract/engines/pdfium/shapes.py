@@ -40,7 +40,6 @@ _AS_IT_IS = c.FS_MATRIX(1, 0, 0, 1, 0, 0)
 
 _object = keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
 _inner_object = keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
-_drawn_object = keeping_the_gil(c.FPDFAnnot_GetObject, c_void_p)
 _kind = keeping_the_gil(c.FPDFPageObj_GetType)
 _bounds = keeping_the_gil(c.FPDFPageObj_GetBounds)
 _matrix = keeping_the_gil(c.FPDFPageObj_GetMatrix)
@@ -102,12 +101,6 @@ def text_objects(page: Any) -> Iterator[c_void_p]:
 def form_text_objects(form: Any) -> Iterator[c_void_p]:
     """As `text_objects`, of a form."""
     return _texts_among([_level(cast(form, c_void_p))])
-
-
-def annotation_text_objects(annotation: Any) -> Iterator[c_void_p]:
-    """As `text_objects`, of an annotation's drawing."""
-    handle = cast(annotation, c_void_p)
-    return _texts_among([(lambda number: _drawn_object(handle, number), 0, c.FPDFAnnot_GetObjectCount(annotation))])
 
 
 def _level(form: c_void_p) -> tuple[Callable[[int], Any], int, int]:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 import pypdfium2.raw as c
@@ -119,8 +119,11 @@ class TextPage:
 
     def is_turned(self) -> bool:
         """Whether letters in the page's middle lie on their right side or stand on their heads: two out of three."""
-        angles = [angle_of(self._at, self._count * part // 7) for part in (2, 3, 4)]
-        return len([angle for angle in angles if _TURNED[0] < angle < _TURNED[1]]) > 1
+        first, second = self._is_turned_at(2), self._is_turned_at(3)
+        return first if first == second else self._is_turned_at(4)
+
+    def _is_turned_at(self, sevenths: int) -> bool:
+        return bool(_TURNED[0] < angle_of(self._at, self._count * sevenths // 7) < _TURNED[1])
 
     def is_missing_letters(self) -> bool:
         """Whether much of the page is set in a font that does not tell which characters its letters are.
@@ -129,7 +132,8 @@ class TextPage:
         they are not, odd characters are among them.
         """
         count, at = self._count, self._at
-        if sum(is_unmapped(at, number) == 1 for number in range(0, count, count // FIRST_SAMPLE + 1)) < 2:
+        sample = range(0, count, count // FIRST_SAMPLE + 1)
+        if list(map(is_unmapped, repeat(at), sample)).count(1) < 2:
             return False
         letters = range(0, count, count // SECOND_SAMPLE + 1)
         unmapped = [number for number in letters if is_unmapped(at, number) == 1]
