@@ -48,7 +48,7 @@ def prose(lines: int, width: int, seed: int) -> list[str]:
 
 def columns(count: int, lines: int, top: float = TOP, seed: int = 0) -> list[list[Text]]:
     """Columns of text over the page's width."""
-    step, width = {1: (0, 100), 2: (250, 46), 3: (172, 30)}[count]
+    step, width = {1: (0, 100), 2: (250, 46), 3: (165, 30)}[count]
     text = prose(lines * count, width, seed)
     return [
         [
