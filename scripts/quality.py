@@ -30,7 +30,7 @@ from rpa_shard.extract.runner import make
 from rpa_shard.model.failure import PaperError
 from rpa_shard.reading.clean import clean_text
 from rpa_shard.reading.document import Document
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references import Reference
 
 MIN_ENTRY_CHARACTERS = 15

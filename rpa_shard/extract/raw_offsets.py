@@ -12,7 +12,7 @@ from dataclasses import replace
 from rpa_shard.extract.result import Extraction
 from rpa_shard.reading.clean import Span, TextLayout
 from rpa_shard.reading.lines import Reading
-from rpa_shard.reading.reordered import Reordered
+from rpa_shard.reading.order.reordered import Reordered
 
 
 def with_raw_offsets(found: Extraction, reordered: Reordered, reading: Reading) -> Extraction:

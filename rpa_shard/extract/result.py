@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import DocumentMetadata
-from rpa_shard.reading.quality import Quality
+from rpa_shard.reading.quality.figures import Quality
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section
 from rpa_shard.reading.stamp import Stamp

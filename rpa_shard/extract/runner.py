@@ -22,16 +22,16 @@ from rpa_shard.extract.raw_offsets import with_raw_offsets
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
 from rpa_shard.extract.search import search_of, try_next
 from rpa_shard.reading.clean import TextLayout
-from rpa_shard.reading.comments import after_sentences
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
-from rpa_shard.reading.notes import paragraphs_without_notes
-from rpa_shard.reading.order import pages_to_reorder
-from rpa_shard.reading.quality import Quality, measure
+from rpa_shard.reading.order.comments import after_sentences
+from rpa_shard.reading.order.jumps import pages_to_reorder
+from rpa_shard.reading.order.notes import paragraphs_without_notes
+from rpa_shard.reading.order.reordered import reorder
+from rpa_shard.reading.quality.figures import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
-from rpa_shard.reading.reordered import reorder
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
 from rpa_shard.system.failpoints import reach

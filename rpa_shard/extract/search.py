@@ -15,7 +15,7 @@ from rpa_shard.extract.engines import names_for
 from rpa_shard.extract.result import Extraction
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Page
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 
 log = logging.getLogger(__name__)

@@ -93,7 +93,7 @@ class Permits:
         given = Permit(host, permit, self._send)
         try:
             yield given
-            ending = "ok" if given.leads_to in (None, host) else "undecided"
+            ending = "ok" if given.leads_to is None else "redirected" if given.leads_to == host else "undecided"
         except PaperError as error:
             ending = _ENDINGS.get(error.failure, "failed")
             self._refused(host, permit, error)

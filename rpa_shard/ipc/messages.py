@@ -23,7 +23,7 @@ VERSION = 1
 
 # How a request to a governed host ended: with an answer, with one that says nothing yet of the host (a redirect, a
 # page), without one, or it was never sent.
-Ending = Literal["ok", "undecided", "failed", "unused"]
+Ending = Literal["ok", "redirected", "undecided", "failed", "unused"]
 # What came instead of a PDF: a page, one that says that the PDF is being made, or an error of the server.
 Instead = Literal["page", "promise", "error"]
 

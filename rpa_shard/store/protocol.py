@@ -40,7 +40,10 @@ class Store(Protocol):
         """
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
-        """Ends a claim; False if its lease was lost, and then nothing was written."""
+        """Ends a claim; False if its lease was lost, and then nothing was written.
+
+        A caller that is cancelled meanwhile does not stop it: the end is still written.
+        """
 
     async def counts(self) -> Counts:
         """A recount of all papers of the shard."""

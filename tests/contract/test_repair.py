@@ -23,7 +23,7 @@ from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
 from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.reading.document import Document, Page
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.store.catalogue import Member
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger

@@ -240,6 +240,25 @@ async def test_what_waits_to_be_written_is_written_at_close(bench: Bench, turns:
     assert bench.row(claim.paper_id).status is Status.PREPPED
 
 
+@pytest.mark.parametrize("turns", [1, 3, 10])
+@pytest.mark.parametrize("group", [1, 2], ids=["at once", "waits for company"])
+@pytest.mark.parametrize("closed", [False, True], ids=["in use", "closed"])
+async def test_an_end_is_written_even_if_its_caller_is_cancelled(
+    bench: Bench, turns: int, group: int, *, closed: bool
+) -> None:
+    async with bench.engine.open_store(0, LEASE_SECONDS, bench.clock, group=group) as store:
+        (claim,) = await store.claim(PREP, 1)
+        saving = asyncio.ensure_future(store.finish(claim, completed(PREP, {"pages": 1})))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        saving.cancel()
+        await asyncio.wait([saving])
+        if not closed:
+            assert not await store.finish(claim, released(PREP, "a second end")), "the first one has been written"
+    row = bench.row(claim.paper_id)
+    assert (row.status, row.lease_id, row.results) == (Status.PREPPED, None, {"prep": {"pages": 1}})
+
+
 async def test_two_ends_of_one_paper_are_both_answered_at_close(bench: Bench) -> None:
     async with bench.open_again() as store:
         (zombie,) = await store.claim(PREP, 1)

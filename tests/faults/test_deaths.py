@@ -18,6 +18,7 @@ from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.testing.hostile_papers import heavy_page
 from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.pdf_writer import Page, write_pdf
 from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
 from tests.rig import Rig, in_use, wait_for
 
@@ -175,9 +176,10 @@ def test_a_paper_that_kills_a_process_of_its_own_is_poison(rig: Rig, tmp_path: P
 def test_a_paper_whose_processes_are_killed_from_outside_is_not_blamed(rig: Rig, tmp_path: Path, pool: str) -> None:
     """Shards and children die of SIGKILL repeatedly, as on a machine that is reclaimed."""
     heavy = tmp_path / "heavy.pdf"
-    heavy.write_bytes(heavy_page(100_000))
+    # Many pages, each heavy for its size.
+    heavy.write_bytes(write_pdf([Page(operators="BT /F1 1 Tf " + "(abcd) Tj " * 6_000 + "ET")] * 150))
     rig.run("add", str(heavy))
-    run = rig.start("run", PREP_EXTRACT_POOL=pool, CRASH_LOOP_DEATHS="100")
+    run = rig.start("run", PREP_EXTRACT_POOL=pool, CRASH_LOOP_DEATHS="100", EXTRACT_SLOW_SECONDS="60")
 
     def working_child() -> psutil.Process | None:
         try:
@@ -188,7 +190,7 @@ def test_a_paper_whose_processes_are_killed_from_outside_is_not_blamed(rig: Rig,
             return None
 
     def shard_at_work() -> int:
-        return next((shard.pid for shard in rig.shards() if in_use(shard, "parsing")), 0)
+        return next((shard.pid for shard in rig.shards() if in_use(shard, "parsing") or in_use(shard, "slow")), 0)
 
     os.kill(wait_for(shard_at_work, "the paper in a shard"), signal.SIGKILL)
     for _ in range(4):

@@ -149,7 +149,7 @@ def test_a_limit_closes_the_host_for_all_shards_and_reopens_slowly(rig: Rig, she
 
 
 def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, tmp_path: Path) -> None:
-    limiting = faulty(rig, shelf, tmp_path, "503=1:20%")
+    limiting = faulty(rig, shelf, tmp_path, "503=1:8%")
     with limiting.process as process:
         rig.environment["RPA_V2_SOURCES"] = f"{process.url}/pdf/{{id}}"
         rig.run("add", *IDS)

@@ -98,7 +98,9 @@ def test_other_answers_for_everybody(closing: Rig, shelf: Path, tmp_path: Path, 
         queue(closing, FEW, mirror.url)
         code, output, errors = closing.run("run")
     assert code == 1, errors
-    assert len({each.paper_id for each in read_arrivals(log)}) <= MAX_ASKED
+    # A login page comes after a redirect, which the papers next in turn get, too, before one of them gets the page.
+    most = MAX_ASKED + (UNDER_WAY if fault == "login" else 0)
+    assert len({each.paper_id for each in read_arrivals(log)}) <= most
     assert "refuses us: " in output
     failures = [row.failure for row in closing.rows().values()]
     lost = 0 if fault != "451" else MAX_ASKED  # by law, and at once

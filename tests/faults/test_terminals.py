@@ -106,7 +106,7 @@ def test_few_descriptors(bench: Bench, usual: dict[str, Done]) -> None:
         assert_in_order(done, command)
         if command == "run":
             assert done.code == WRONG_USAGE
-            assert "may need 280 file descriptors, but `ulimit -Hn` is 64" in done.errors
+            assert "may need 284 file descriptors, but `ulimit -Hn` is 64" in done.errors
         elif command != "chaos":
             assert comparable(done) == comparable(usual[command]), command
 

@@ -247,11 +247,11 @@ def test_everything_else_stays(
 
 
 def test_a_page_with_links_only_is_not_looked_at_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpa_shard.extract.engines import pdfium
+    from rpa_shard.extract.engines.pdfium import engine
     from rpa_shard.testing.pdf_writer import Link as WrittenLink
     from rpa_shard.testing.pdf_writer import Page as WrittenPage
 
-    monkeypatch.setattr(pdfium, "page_items", lambda *_: pytest.fail("looked at"))
+    monkeypatch.setattr(engine, "page_items", lambda *_: pytest.fail("looked at"))
     links = [WrittenLink((10, 10, 20, 20), uri="http://harbour.example/")] * 3
     path.write_bytes(write_pdf([WrittenPage(links=links)]))
     assert extract(path, "pdfium").added_text == ()

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.extract.engines.pdfium import PdfiumEngine
-from rpa_shard.extract.engines.pypdf import PypdfEngine
+from rpa_shard.extract.engines.pdfium.engine import PdfiumEngine
+from rpa_shard.extract.engines.pypdf.engine import PypdfEngine
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract, make
 from rpa_shard.extract.search import Search, try_next
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.system.errors import cause_and_place, cause_of
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.extract.engines.pdfium_text import ROUNDER, split_lines
+from rpa_shard.extract.engines.pdfium.text import ROUNDER, split_lines
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
@@ -91,7 +91,7 @@ def test_passwords(pdf: Path, engine: str) -> None:
 
 
 def test_auto_falls_back_and_flags_it(pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpa_shard.extract.engines.pdfium import PdfiumEngine
+    from rpa_shard.extract.engines.pdfium.engine import PdfiumEngine
 
     def refuse(self: PdfiumEngine, path: Path) -> None:
         raise PaperError(Failure.BAD_PDF, "pdfium: no")
@@ -209,8 +209,8 @@ def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pdf.write_bytes(paper(bibliography(40), Style("[{}] ")))
     for name, cap in {"LINKS": 3, "DOCUMENT_CHARACTERS": 6000}.items():
         monkeypatch.setattr(f"rpa_shard.extract.engines.limits.{name}", cap)
-    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}_links.DESTINATIONS", 10)
-    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.PAGES", 2)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.links.DESTINATIONS", 10)
+    monkeypatch.setattr(f"rpa_shard.extract.engines.{engine}.engine.PAGES", 2)
     found = extract(pdf, engine)
     assert found.limits_hit == ("destinations", "links", "pages", "text")
     assert "partial" in found.flags
@@ -219,7 +219,7 @@ def test_caps(pdf: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_fallback_is_chosen_by_quality_never_by_length(pdf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rpa_shard.extract.engines.pypdf import PypdfEngine
+    from rpa_shard.extract.engines.pypdf.engine import PypdfEngine
 
     good = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. "
     pdf.write_bytes(write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])]))
@@ -276,7 +276,7 @@ def test_a_first_page_too_short_to_judge_does_not_rule_out_the_second_engine(
     pdf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Regression: a short cover is never garbled, so the second engine seemed to do no better on it."""
-    from rpa_shard.extract.engines.pypdf import PypdfEngine
+    from rpa_shard.extract.engines.pypdf.engine import PypdfEngine
 
     garbled = Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])
     pdf.write_bytes(write_pdf([Page([Text(72, 700, "A cover")]), garbled]))

@@ -524,6 +524,21 @@ def test_a_probe_whose_pdf_comes_from_elsewhere() -> None:
     assert not sim.governor.hosts(sim.now)[HOST].is_shut
 
 
+def test_a_probe_that_is_redirected_within_the_host() -> None:
+    """Regression: the redirect to a login page reopened the host for everybody."""
+    sim = Sim(governor())
+    sim.governor.want(0, HOST, 100)
+    sim.governor.limited(HOST, None, None, sim.now)
+    sim.governor.back(HOST, probe(sim), "redirected", sim.now)
+    assert closed_seconds(sim) == 0.0, "what it leads to may be asked for at once"
+    permit = probe(sim)
+    sim.governor.back(HOST, permit, "undecided", sim.now)
+    sim.governor.no_pdf(HOST, permit, page(1), sim.now)
+    assert sim.governor.hosts(sim.now)[HOST].is_shut
+    sim.governor.back(HOST, probe(sim), "ok", sim.now)
+    assert not sim.governor.hosts(sim.now)[HOST].is_shut
+
+
 def test_a_probe_whose_end_is_never_known() -> None:
     sim = Sim(governor())
     sim.governor.want(0, HOST, 100)

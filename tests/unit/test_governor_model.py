@@ -25,7 +25,7 @@ ROUNDING = 1e-6
 hosts = st.sampled_from([GOVERNED, FREE])
 shards = st.integers(0, 2)
 picks = st.integers(0, 10**6)
-endings = st.sampled_from(["ok", "ok", "undecided", "failed", "unused"])
+endings = st.sampled_from(["ok", "ok", "redirected", "undecided", "failed", "unused"])
 papers = st.sampled_from([f"paper {number}" for number in range(8)])
 pages = st.sampled_from(["captcha", "captcha", "captcha", "other page"])
 insteads = st.sampled_from(["page", "page", "promise", "error"])
@@ -136,7 +136,7 @@ class GovernorMachine(RuleBasedStateMachine):
             if ending == "ok":
                 model.open()
                 self.drop_free()
-            elif ending != "unused":
+            elif ending not in ("unused", "redirected"):
                 model.not_before = max(model.not_before, self.now + FLOOR_SECONDS)
             model.undecided = permit if ending == "undecided" else None
 

@@ -19,11 +19,11 @@ from pypdfium2 import PdfDocument
 
 import rpa_shard
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_places import CharacterPlaces
+from rpa_shard.extract.engines.pdfium.places import CharacterPlaces
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import PaperError
 from rpa_shard.reading.clean import clean_text
-from rpa_shard.reading.identifiers import find_identifiers
+from rpa_shard.reading.identifiers.find import find_identifiers
 from rpa_shard.reading.joining import MAX_SEARCHED_CHARACTERS, TextOrWords
 from rpa_shard.reading.references.fields import fields_of
 from rpa_shard.reading.spelling import MAX_MARKS, spell
@@ -82,8 +82,8 @@ def test_four_times_as_much_is_four_times_the_work(
     pdf: Path, kind: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Fewer links are looked for natively, where their work is not counted.
-    monkeypatch.setattr("rpa_shard.extract.engines.pdfium_text.MAX_POINTS", 0)
-    monkeypatch.setattr("rpa_shard.extract.engines.pypdf_text.MAX_PASSED", 0)
+    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.text.MAX_POINTS", 0)
+    monkeypatch.setattr("rpa_shard.extract.engines.pypdf.text.MAX_PASSED", 0)
     pdf.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
     all_of_it(pdf, engine)  # what is imported and computed once
     steps = []
@@ -139,7 +139,7 @@ def test_a_page_whose_pieces_pdfium_would_compare_for_long_is_left_to_the_other_
 ) -> None:
     pdf.write_bytes(GROWING["one link often"](600))
     assert extract(pdf, "pdfium").limits_hit == (), "many pieces, on lines of their own"
-    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.MAX_PASSED_PIECES", 1_000)
+    monkeypatch.setattr("rpa_shard.extract.engines.pdfium.engine.MAX_PASSED_PIECES", 1_000)
     assert extract(pdf, "pdfium").limits_hit == ()
     pdf.write_bytes(pieces_of_one_line(6_000))
     with pytest.raises(PaperError, match="in a reasonable time"):

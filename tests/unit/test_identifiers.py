@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rpa_shard.reading.identifiers import Identifiers, find_identifiers
+from rpa_shard.reading.identifiers.find import Identifiers, find_identifiers
 from rpa_shard.reading.joining import join_lines
 
 NEW_IDS = st.one_of(

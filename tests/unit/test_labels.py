@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.reading.dois import clean_doi
+from rpa_shard.reading.identifiers.dois import clean_doi
 from scripts.quality import Score, near
 
 LABELS = sorted((Path(__file__).parents[1] / "labels").glob("*.json"))

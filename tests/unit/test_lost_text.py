@@ -8,7 +8,7 @@ import pytest
 
 from rpa_shard.extract.engines import load
 from rpa_shard.extract.engines.letters import is_odd, lacks_letters
-from rpa_shard.extract.engines.pypdf import PypdfEngine
+from rpa_shard.extract.engines.pypdf.engine import PypdfEngine
 from rpa_shard.extract.runner import extract
 from rpa_shard.reading.document import Document, Page
 from tests.raw_pdf import one_page, stream

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.reading.document import Page
-from rpa_shard.reading.noise import damaged_characters, is_noise
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
+from rpa_shard.reading.quality.noise import damaged_characters, is_noise
 
 # The same few sentences, written for this test, in many languages and scripts.
 LANGUAGES: dict[str, str] = json.loads((Path(__file__).parents[1] / "languages.json").read_text("utf-8"))

@@ -40,7 +40,7 @@ from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
 from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references import Reference
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger

@@ -18,7 +18,7 @@ from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import make
 from rpa_shard.reading.clean import TextLayout, clean_text
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
 from tests.raw_pdf import one_page
 from tests.typeset import PROSE, bibliography

@@ -13,7 +13,7 @@ from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import read_lines
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.paragraphs import paragraph_starts
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.sections import find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamp, find_stamp, names_another
 

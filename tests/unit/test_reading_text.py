@@ -13,7 +13,7 @@ from rpa_shard.reading.clean import TextLayout, clean_text
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.joining import join_lines
 from rpa_shard.reading.lines import read_lines
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.raw import as_blocks, valid_line, valid_text
 from rpa_shard.reading.spelling import spell
 

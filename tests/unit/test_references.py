@@ -10,7 +10,7 @@ import pytest
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract, make
 from rpa_shard.reading.document import Document, Page
-from rpa_shard.reading.quality import measure
+from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references.fields import fields_of
 from rpa_shard.testing.pdf_writer import Destination, Text, write_pdf
 from rpa_shard.testing.pdf_writer import Page as PdfPage

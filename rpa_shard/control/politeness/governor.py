@@ -106,7 +106,8 @@ class Governor:
             else:
                 state.undecided = permit if ending == "undecided" else None
                 # Another answer may have closed the host for longer meanwhile.
-                pause = 0.0 if ending == "unused" else self._floor_seconds
+                # A redirect within the host shows nothing yet: the next request is a probe as well.
+                pause = 0.0 if ending in ("unused", "redirected") else self._floor_seconds
                 state.closed_until = max(state.closed_until or 0.0, now + pause)
 
     def limited(

@@ -41,10 +41,10 @@ def names_for(choice: str) -> tuple[str, ...]:
 def load(name: str) -> Engine:
     """The engine called `name`, imported at the first call."""
     if name == "pdfium":
-        from rpa_shard.extract.engines.pdfium import PdfiumEngine
+        from rpa_shard.extract.engines.pdfium.engine import PdfiumEngine
 
         return PdfiumEngine()
-    from rpa_shard.extract.engines.pypdf import PypdfEngine
+    from rpa_shard.extract.engines.pypdf.engine import PypdfEngine
 
     return PypdfEngine()
 

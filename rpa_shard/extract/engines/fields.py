@@ -27,7 +27,7 @@ class FieldValues:
         with suppress(Exception):  # pypdf raises whatever its parsing runs into
             from pypdf import PdfReader
 
-            from rpa_shard.extract.engines.pypdf_annotations import field_value
+            from rpa_shard.extract.engines.pypdf.annotations import field_value
 
             if self._pages is None:
                 self._pages = ()

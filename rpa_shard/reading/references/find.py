@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Document
-from rpa_shard.reading.identifiers import find_identifiers
+from rpa_shard.reading.identifiers.find import find_identifiers
 from rpa_shard.reading.joining import TextOrWords, join_lines
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.references.by_destination import place_destinations

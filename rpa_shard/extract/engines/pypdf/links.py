@@ -11,7 +11,7 @@ from typing import Any
 from pypdf import PageObject, PdfReader
 
 from rpa_shard.extract.engines.limits import DESTINATIONS, LINKS, NAME_CHARACTERS, URI_CHARACTERS, Budget, entry_key
-from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.extract.engines.pypdf.text import Pieces
 from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Destination, Link
 from rpa_shard.reading.raw import valid_line

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import DESTINATIONS, NAME_CHARACTERS, URI_CHARACTERS, Budget, entry_key
-from rpa_shard.extract.engines.pdfium_text import TextPage
+from rpa_shard.extract.engines.pdfium.text import TextPage
 from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Destination, Link
 from rpa_shard.reading.raw import valid_line

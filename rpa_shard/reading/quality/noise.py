@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from rpa_shard.reading.letters import (
+from rpa_shard.reading.quality.letters import (
     FREQUENT_ARABIC,
     FREQUENT_HAN,
     FREQUENT_HANGUL,

@@ -19,7 +19,7 @@ import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.letters import FIRST_SAMPLE, MIN_ODD_SHARE, SECOND_SAMPLE, is_much, is_odd
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS, PAGE_LINES_WITH_PLACES, Budget
-from rpa_shard.extract.engines.pdfium_calls import (
+from rpa_shard.extract.engines.pdfium.calls import (
     angle_of,
     char_origin,
     character_at,
@@ -27,8 +27,8 @@ from rpa_shard.extract.engines.pdfium_calls import (
     loose_char_box,
     unicode_of,
 )
-from rpa_shard.extract.engines.pdfium_pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
-from rpa_shard.extract.engines.pdfium_places import TOLERANCE_POINTS, CharacterPlaces
+from rpa_shard.extract.engines.pdfium.pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
+from rpa_shard.extract.engines.pdfium.places import TOLERANCE_POINTS, CharacterPlaces
 from rpa_shard.reading.document import DocumentMetadata, Piece, Place
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line

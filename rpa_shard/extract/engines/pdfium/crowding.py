@@ -14,7 +14,7 @@ from typing import Any
 
 import pypdfium2.raw as c
 
-from rpa_shard.extract.engines.pdfium_calls import keeping_the_gil
+from rpa_shard.extract.engines.pdfium.calls import keeping_the_gil
 
 # Pages with fewer objects are never slow.
 FEW_OBJECTS = 5_000

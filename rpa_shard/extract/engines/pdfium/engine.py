@@ -18,11 +18,11 @@ from rpa_shard.extract.engines.added_text import with_items
 from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
-from rpa_shard.extract.engines.pdfium_annotations import page_items
-from rpa_shard.extract.engines.pdfium_crowding import passed_pieces
-from rpa_shard.extract.engines.pdfium_links import EntryPlaces, entry_places, page_links
-from rpa_shard.extract.engines.pdfium_shapes import open_text
-from rpa_shard.extract.engines.pdfium_text import document_metadata
+from rpa_shard.extract.engines.pdfium.annotations import Annotation, page_annotations, page_items
+from rpa_shard.extract.engines.pdfium.crowding import passed_pieces
+from rpa_shard.extract.engines.pdfium.links import EntryPlaces, entry_places, page_links
+from rpa_shard.extract.engines.pdfium.shapes import open_text
+from rpa_shard.extract.engines.pdfium.text import document_metadata
 from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slice
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
@@ -54,15 +54,16 @@ class PdfiumEngine:
             budget.hit("pages")
         entries = entry_places(document.raw, budget)
         pages: list[Page] = []
-        annotated: list[int] = []
+        annotated: dict[int, list[Annotation]] = {}
         for index in range(min(count, max_pages or PAGES)):
-            page, has_annotations = _read_page(document.raw, index, entries, budget)
+            page, annotations = _read_page(document.raw, index, entries, budget)
             pages.append(page)
-            if has_annotations:
-                annotated.append(index)
+            if annotations:
+                annotated[index] = annotations
         # Afterwards, because it changes the content of a page, which others may share.
-        for index in annotated:
-            pages[index] = with_items(pages[index], page_items(document.raw, index, budget, fields.value), budget)
+        for index, annotations in annotated.items():
+            items = page_items(document.raw, index, annotations, fields.value)
+            pages[index] = with_items(pages[index], items, budget)
         if not pages:
             raise PaperError(Failure.BAD_PDF, "pdfium: no pages")
         if all(page.failed for page in pages):
@@ -104,18 +105,19 @@ def _is_too_crowded(page: Any, budget: Budget) -> bool:
     return False
 
 
-def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> tuple[Page, bool]:
-    """The page's own content, and whether it has other annotations than links."""
+def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) -> tuple[Page, list[Annotation]]:
+    """The page's own content, and its annotations that may have text."""
     check()
     handle = c.FPDF_LoadPage(document, index)
     if not handle:
-        return Page("", failed=True), False
+        return Page("", failed=True), []
     try:
         if _is_too_crowded(handle, budget):
-            return Page("", failed=True), False
+            return Page("", failed=True), []
         links = budget.links
         page = _read_content(document, handle, entries, budget)
-        return page, c.FPDFPage_GetAnnotCount(handle) != links - budget.links
+        are_all_links = c.FPDFPage_GetAnnotCount(handle) == links - budget.links
+        return page, [] if are_all_links else page_annotations(handle, budget)
     finally:
         c.FPDF_ClosePage(handle)
 

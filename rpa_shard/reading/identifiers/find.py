@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from rpa_shard.reading.arxiv_names import PAPER_URL, ids_in, ids_in_url, may_have_ids
-from rpa_shard.reading.dois import DATACITE_PREFIX, GLUED_WORD, dois_in, tidied, trimmed
+from rpa_shard.reading.identifiers.arxiv_names import PAPER_URL, ids_in, ids_in_url, may_have_ids
+from rpa_shard.reading.identifiers.dois import DATACITE_PREFIX, GLUED_WORD, dois_in, tidied, trimmed
 
 _IN_URL = r"[^\s\0<>\"“”|\\^{}\[\]]"
 _URL = re.compile(rf"(?:https?|ftp)://{_IN_URL}+|\bwww\.{_IN_URL}{{3,}}", re.IGNORECASE)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
 
-from rpa_shard.extract.engines.pdfium_calls import (
+from rpa_shard.extract.engines.pdfium.calls import (
     char_origin,
     character_at,
     count_rectangles,
@@ -23,7 +23,7 @@ from rpa_shard.extract.engines.pdfium_calls import (
     rectangle,
 )
 from rpa_shard.reading.document import Piece, Place
-from rpa_shard.reading.order import is_of_a_reference, jumps
+from rpa_shard.reading.order.jumps import is_of_a_reference, jumps
 
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.

@@ -15,9 +15,9 @@ from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import bidirectional, east_asian_width
 
-from rpa_shard.reading.columns import Layout, Row, read_columns
 from rpa_shard.reading.document import Page, Place
 from rpa_shard.reading.lines import Line, Reading
+from rpa_shard.reading.order.columns import Layout, Row, read_columns
 
 # A line that counts in the first, cheap look at a page.
 _MIN_POINTS, _MIN_CHARACTERS = 100.0, 20

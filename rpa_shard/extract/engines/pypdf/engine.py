@@ -20,9 +20,9 @@ from rpa_shard.extract.engines.added_text import Item, with_items
 from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.letters import lacks_letters
 from rpa_shard.extract.engines.limits import PAGES, Budget
-from rpa_shard.extract.engines.pypdf_annotations import page_items
-from rpa_shard.extract.engines.pypdf_links import entry_places, page_links
-from rpa_shard.extract.engines.pypdf_text import Pieces
+from rpa_shard.extract.engines.pypdf.annotations import page_items
+from rpa_shard.extract.engines.pypdf.links import entry_places, page_links
+from rpa_shard.extract.engines.pypdf.text import Pieces
 from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS
-from rpa_shard.extract.engines.pdfium_shapes import form_text_objects, give_shape
+from rpa_shard.extract.engines.pdfium.shapes import annotation_text_objects, form_text_objects, give_shape
 
 # How many annotations are passed over to find the one that a drawing belongs to: some cannot be drawn.
 _AHEAD = 50
@@ -27,6 +27,11 @@ class Drawn(NamedTuple):
 
     number: int
     rectangle: tuple[float, float, float, float]
+
+
+def has_text(annotation: Any) -> bool:
+    """Whether there is text in an annotation's drawing; the marks over a text, for one, have none."""
+    return next(annotation_text_objects(annotation), None) is not None
 
 
 def drawn_texts(document: Any, page: Any, index: int, wanted: Sequence[Drawn]) -> Mapping[int, str]:

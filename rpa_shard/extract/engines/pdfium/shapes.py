@@ -20,8 +20,8 @@ from typing import Any
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_calls import keeping_the_gil
-from rpa_shard.extract.engines.pdfium_text import TextPage, Turn
+from rpa_shard.extract.engines.pdfium.calls import keeping_the_gil
+from rpa_shard.extract.engines.pdfium.text import TextPage, Turn
 
 # The first UTF-8 bytes of scripts whose fonts PDFium cannot replace by one of its own (U+0540 to U+1FFF, U+3000 to
 # U+D7FF), and all other bytes: a search for them costs a hundredth of a search for the letters.
@@ -40,6 +40,7 @@ _AS_IT_IS = c.FS_MATRIX(1, 0, 0, 1, 0, 0)
 
 _object = keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
 _inner_object = keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
+_drawn_object = keeping_the_gil(c.FPDFAnnot_GetObject, c_void_p)
 _kind = keeping_the_gil(c.FPDFPageObj_GetType)
 _bounds = keeping_the_gil(c.FPDFPageObj_GetBounds)
 _matrix = keeping_the_gil(c.FPDFPageObj_GetMatrix)
@@ -101,6 +102,12 @@ def text_objects(page: Any) -> Iterator[c_void_p]:
 def form_text_objects(form: Any) -> Iterator[c_void_p]:
     """As `text_objects`, of a form."""
     return _texts_among([_level(cast(form, c_void_p))])
+
+
+def annotation_text_objects(annotation: Any) -> Iterator[c_void_p]:
+    """As `text_objects`, of an annotation's drawing."""
+    handle = cast(annotation, c_void_p)
+    return _texts_among([(lambda number: _drawn_object(handle, number), 0, c.FPDFAnnot_GetObjectCount(annotation))])
 
 
 def _level(form: c_void_p) -> tuple[Callable[[int], Any], int, int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from rpa_shard.reading.arxiv_names import HYPHENATED_ARCHIVES, NEW_ID, OLD_ID
+from rpa_shard.reading.identifiers.arxiv_names import HYPHENATED_ARCHIVES, NEW_ID, OLD_ID
 
 MAX_DOI_CHARACTERS = 200
 # Wiley's and several societies' older ones end so: 10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2

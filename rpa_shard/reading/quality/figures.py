@@ -1,7 +1,7 @@
 """How far a document's text can be trusted: figures, and the flags derived from them.
 
 Guarantee: pure; flags follow from the figures alone, no text is dropped. Limit: the language test knows only English;
-what `rpa_shard.reading.noise` takes for words is not garbled.
+what `rpa_shard.reading.quality.noise` takes for words is not garbled.
 
 Two rules adapt published ones: olmOCR's filter for scans (few characters per page), Gopher's stop words.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from rpa_shard.reading.document import Page
-from rpa_shard.reading.noise import damaged_characters, is_noise
+from rpa_shard.reading.quality.noise import damaged_characters, is_noise
 
 # Below this a page has no usable text layer: a scan often has a stamp or a running head as text.
 SCANNED_PAGE_CHARACTERS = 50

@@ -16,7 +16,7 @@ from math import inf
 from typing import Any
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium_calls import char_box
+from rpa_shard.extract.engines.pdfium.calls import char_box
 from rpa_shard.extract.engines.time_slice import check
 
 # How far from a character a point may be and still be at it: as wide and as high as this, with the character inside.
