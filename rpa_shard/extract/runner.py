@@ -26,6 +26,7 @@ from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
 from rpa_shard.reading.line_numbers import without_line_numbers
 from rpa_shard.reading.lines import MAX_LINES, Line, Reading, read_lines
+from rpa_shard.reading.order.comments import after_sentences
 from rpa_shard.reading.order.jumps import pages_to_reorder
 from rpa_shard.reading.order.notes import paragraphs_without_notes
 from rpa_shard.reading.order.reordered import reorder
@@ -82,6 +83,9 @@ def make(document: Document, quality: Quality) -> Extraction:
     orders = pages_to_reorder(reading, document.pages)
     if not orders:
         return _derive(document, reading, numbers, quality)
+    comments = _offsets(_added_text(document, reading), "annotation")
+    if comments:
+        orders = {page: after_sentences(rows, lambda piece: piece.start in comments) for page, rows in orders.items()}
     reordered = reorder(document, reading, orders)
     found = _derive(reordered.document, reordered.reading, (), quality)
     found = with_raw_offsets(found, reordered, reading)
@@ -103,7 +107,9 @@ def _derive(document: Document, reading: Reading, numbers: Iterable[tuple[int, i
     listed = references if bibliography.method != "footnotes" else ()
     sections = find_sections(content, listed[0].start if listed else len(reading.raw))
     limits = document.limits_hit + (("lines",) if len(reading.lines) >= MAX_LINES else ())
-    known = _known_starts(lines, sections, listed).union(each.start for each in added)
+    known = _known_starts(lines, sections, listed)
+    if added:
+        known |= _edges(added, lines)
     in_notes = frozenset(each.start for each in references) if not listed else frozenset()
     paragraphs = paragraphs_without_notes(lines, known, in_notes)
     return Extraction(
@@ -203,10 +209,22 @@ def _added_text(document: Document, reading: Reading) -> tuple[AddedSpan, ...]:
     )
 
 
+def _offsets(added: Iterable[AddedSpan], *kinds: str) -> frozenset[int]:
+    """All offsets in the added text, or in that of some kinds."""
+    return frozenset(at for each in added if not kinds or each.kind in kinds for at in range(each.start, each.end))
+
+
 def _without(added: Iterable[AddedSpan], lines: Iterable[Line]) -> list[Line]:
     """The lines that are part of the pages' content: a comment is no heading and belongs to no reference."""
-    taken = {start for each in added for start in range(each.start, each.end)}
+    taken = _offsets(added)
     return [line for line in lines if line.start not in taken]
+
+
+def _edges(added: Iterable[AddedSpan], lines: Sequence[Line]) -> frozenset[int]:
+    """Where each piece of added text begins, and where the page's own text goes on after it."""
+    taken = _offsets(added)
+    after = (line.start for before, line in pairwise(lines) if before.start in taken and line.start not in taken)
+    return frozenset(each.start for each in added).union(after)
 
 
 def _flags(quality: Quality, bibliography: Bibliography, *, cut: bool, damaged: bool) -> tuple[str, ...]:

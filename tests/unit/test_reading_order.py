@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.extract.engines import load
+from rpa_shard.extract.engines.added_text import Item, with_items
+from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import make
 from rpa_shard.reading.clean import TextLayout, clean_text
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
+from tests.raw_pdf import one_page
 from tests.typeset import PROSE, bibliography
 
 ENGINES = ["pdfium", "pypdf"]
@@ -173,6 +177,87 @@ def test_sections_and_references_follow_the_columns(tmp_path: Path, order: Order
         assert found.text[reference.start :].startswith(f"[{reference.ordinal}]")
     for section in found.sections:
         assert found.text[section.start : section.end].endswith(section.title)
+
+
+def physics_entries(count: int) -> list[str]:
+    """Lines of short entries, as journals of physics have them: hardly half of it is letters."""
+    return [
+        line
+        for n in range(1, count + 1)
+        for line in (
+            f"[{n}] J. Weir and K. O. Quay, Phys. Rev. D {n + 20},",
+            f"{1203 + n} ({1970 + n}); A. Span, ibid. {n + 31}, 4{n:03} (1985),",
+            f"arXiv:1{n % 5 + 5}05.{n + 4000:05} [hep-th].",
+        )
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_page_of_references_full_of_numbers_follows_the_columns(tmp_path: Path, order: Order, engine: str) -> None:
+    lines = physics_entries(26)
+    blocks = [
+        [Text(60 + 250 * number, TOP - LEADING * row, line, 9) for row, line in enumerate(lines[start : start + 39])]
+        for number, start in enumerate((0, 39))
+    ]
+    heading = [Text(60, TOP + 20, "References", 12, bold=True)]
+    found = read(tmp_path, [[*heading, *order(blocks)]], engine)
+    assert [each.marker for each in found.references] == [f"[{n}]" for n in range(1, 27)]
+    assert [len(each.arxiv_ids) for each in found.references] == [1] * 26
+
+
+CHINESE = "港口的水位每天早晨和傍晚读取风使水面移动几厘米因此每次读数都是三次测量的平均值记录本存放在干燥的地方"
+
+
+def test_columns_of_chinese_whose_lines_are_drawn_in_turn(tmp_path: Path) -> None:
+    """A line of a column has few characters, each as wide as two."""
+    text = "".join(random.Random(3).choices(CHINESE, k=22 * 80))
+    shown = " ".join(
+        f"1 0 0 1 {60 + 260 * column} {740 - 16 * row} Tm <{text[at : at + 22].encode('utf-16-be').hex()}> Tj"
+        for row in range(40)
+        for column in (0, 1)
+        for at in (22 * (row + 40 * column),)
+    )
+    font = (
+        b"<< /Type /Font /Subtype /Type0 /BaseFont /NoSuchFont /Encoding /UniGB-UCS2-H /DescendantFonts [<< /Type /Font"
+        b" /Subtype /CIDFontType2 /BaseFont /NoSuchFont /DW 1000"
+        b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> >>] >>"
+    )
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(one_page(f"BT /F1 10 Tf {shown} ET".encode(), {5: font}))
+    document = load("pdfium").read(path)
+    found = make(document, measure(document.pages))
+    assert "reordered" in found.flags
+    assert "".join(clean(found).split()) == text
+
+
+def with_added(folder: Path, texts: Sequence[Text], items: Sequence[Item]) -> Extraction:
+    path = folder / "paper.pdf"
+    path.write_bytes(write_pdf([Page(texts)]))
+    document = load("pdfium").read(path)
+    document = replace(document, pages=(with_items(document.pages[0], items, Budget()),))
+    return make(document, measure(document.pages))
+
+
+@pytest.mark.parametrize("order", [well_ordered, *ORDERS])
+def test_comments_are_paragraphs_that_cut_no_sentence(tmp_path: Path, order: Order) -> None:
+    blocks = [
+        [replace(line, text=line.text.replace(".", "") + "." * (row % 4 == 3)) for row, line in enumerate(block)]
+        for block in columns(2, 34)
+    ]
+    rows = (5, 12, 20)
+    items = [
+        Item("annotation", 70 + 250 * side, 702 - 12 * row, 200 + 250 * side, 724 - 12 * row, f"SEE {side}\nROW {row}")
+        for side in (0, 1)
+        for row in rows
+    ]
+    paragraphs = clean(with_added(tmp_path, order(blocks), items)).split("\n\n")
+    comments = [each for each in paragraphs if each.startswith("SEE")]
+    assert comments == [f"SEE {side} ROW {row}" for side in (0, 1) for row in rows]
+    expected = clean(read(tmp_path, [well_ordered(blocks)]))
+    others = [each for each in paragraphs if each not in comments]
+    assert " ".join(others).split() == expected.split()
+    assert all(each.rstrip().endswith(".") for each in others[:-1])
 
 
 def test_the_raw_text_stays_that_of_the_engine(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ without places, or in scripts that run from right to left, stay as they are.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
-from unicodedata import bidirectional
+from unicodedata import bidirectional, east_asian_width
 
 from rpa_shard.reading.document import Page, Place
 from rpa_shard.reading.lines import Line, Reading
@@ -29,6 +30,9 @@ _MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS = 80, 12
 _SAMPLE_CHARACTERS, _MIN_SAMPLE_LETTERS_SHARE = 2_000, 0.7
 # A full line is this wide, as a share of its column's widest ones, and this share of it is letters and blanks.
 _FULL_SHARE, _MIN_LETTERS_SHARE = 0.7, 0.6
+# A line of references has many numbers; a table's lines have these seldom, or hardly any letters.
+_MIN_REFERENCE_LETTERS_SHARE = 0.3
+_OF_A_REFERENCE = re.compile(r"[ \t]*\[\d{1,4}\]|.*?(?:\((?:1[6-9]|20)\d\d[a-z]?\)|arxiv:|doi[:.]|hep-)", re.IGNORECASE)
 # How many of a page's full lines must be out of order.
 _MIN_MISPLACED, _MIN_MISPLACED_SHARE = 4, 0.2
 # Where fewer lines than this share are whole, words are drawn one by one: how many must be out of order then.
@@ -164,7 +168,7 @@ def _is_better(layout: Layout, page: _Page) -> bool:
     jumps, agreement = _agreement(page.lines, full)
     if agreement >= max(1.0, _MIN_AGREEMENT * jumps):
         return True
-    characters = sorted(row.characters for row in full)[len(full) // 2]
+    characters = sorted(_width_in_characters(row, page.lines) for row in full)[len(full) // 2]
     is_text = len(full) >= _MIN_FULL_LINES_SHARE * len(long) and characters >= _MIN_FULL_CHARACTERS
     return is_text and agreement >= -_MIN_AGREEMENT / 2 * jumps
 
@@ -198,9 +202,25 @@ def _full_rows(layout: Layout, long: Sequence[Row], lines: Sequence[Line]) -> li
     return full if all(counts[column] >= _MIN_COLUMN_LINES for column in range(columns)) else []
 
 
+def _text(row: Row, lines: Sequence[Line]) -> str:
+    return " ".join(lines[part].text for part in row.parts)
+
+
 def _is_of_words(row: Row, lines: Sequence[Line]) -> bool:
-    text = " ".join(lines[part].text for part in row.parts)
-    return sum(map(str.isalpha, text)) + text.count(" ") >= _MIN_LETTERS_SHARE * len(text)
+    text = _text(row, lines)
+    share = _MIN_REFERENCE_LETTERS_SHARE if is_of_a_reference(text) else _MIN_LETTERS_SHARE
+    return sum(map(str.isalpha, text)) + text.count(" ") >= share * len(text)
+
+
+def is_of_a_reference(text: str) -> bool:
+    """Whether a line has what hardly any but those of a bibliography have."""
+    return _OF_A_REFERENCE.match(text) is not None
+
+
+def _width_in_characters(row: Row, lines: Sequence[Line]) -> int:
+    """The characters of a line, those of Chinese, Japanese and Korean counted twice: they are as wide as two."""
+    text = _text(row, lines)
+    return len(text) if text.isascii() else len(text) + sum(east_asian_width(each) in "WF" for each in text)
 
 
 def _is_out_of_order(full: Sequence[Row]) -> bool:

@@ -119,11 +119,13 @@ def _moved(page: Page, text: str, segments: Sequence[_Segment], raw_start: int) 
             segment = by_raw[max(bisect_right(raw_starts, at) - 1, 0)]
             link = link._replace(offset=segment.start - begin + min(max(at - segment.raw_start, 0), segment.length))
         links.append(link)
-    added = tuple(
-        AddedText(each.kind, segment.start - begin, segment.start - begin + segment.length)
-        for each in page.added
-        for segment in by_raw[
-            bisect_left(raw_starts, each.start + raw_start) : bisect_left(raw_starts, each.end + raw_start)
-        ]
-    )
-    return replace(page, text=text, links=tuple(links), added=added, pieces=())
+    added: list[AddedText] = []
+    for each in page.added:
+        first, end = (bisect_left(raw_starts, at + raw_start) for at in (each.start, each.end))
+        for number, segment in enumerate(by_raw[first:end]):
+            start = segment.start - begin
+            if number and added[-1].end + 1 == start:  # its next line
+                added[-1] = added[-1]._replace(end=start + segment.length)
+            else:
+                added.append(AddedText(each.kind, start, start + segment.length))
+    return replace(page, text=text, links=tuple(links), added=tuple(added), pieces=())

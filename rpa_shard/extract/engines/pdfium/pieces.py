@@ -23,7 +23,7 @@ from rpa_shard.extract.engines.pdfium.calls import (
     rectangle,
 )
 from rpa_shard.reading.document import Piece, Place
-from rpa_shard.reading.order.jumps import jumps
+from rpa_shard.reading.order.jumps import is_of_a_reference, jumps
 
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
@@ -41,8 +41,11 @@ _MIN_GAPS_SHARE, _SAME_EDGE_POINTS = 0.3, 4.0
 _MIN_JUMPS = 3
 # A page whose words are drawn one by one in any order has many short lines, up and down.
 _MIN_SHORT_LINES, _MAX_SHORT_LINE_CHARACTERS, _MIN_UPWARDS_SHARE = 80, 12, 0.25
-# The share of letters in a page's text, in about as many of its lines; tables of numbers have fewer.
+# The share of letters in a page's text, in about as many of its lines; tables of numbers have fewer. References, too:
+# they are known by this share of their lines.
 _MIN_LETTERS_SHARE, _SAMPLE_LETTERS_LINES = 0.55, 20
+_MIN_REFERENCES_SHARE, _MIN_REFERENCES_LETTERS_SHARE = 0.3, 0.3
+_FIRST_WIDE_CHARACTER = "\u2e80"
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 
 
@@ -93,9 +96,13 @@ def _are_words(page: TextLines, places: Sequence[Place | None]) -> bool:
 
 
 def _is_of_letters(page: TextLines) -> bool:
-    """Whether the page has words rather than a table's numbers."""
-    sample = "".join(page.lines[:: max(len(page.lines) // _SAMPLE_LETTERS_LINES, 1)])
-    return sum(map(str.isalpha, sample)) >= _MIN_LETTERS_SHARE * len(sample)
+    """Whether the page has words, or references, rather than a table's numbers."""
+    lines = page.lines[:: max(len(page.lines) // _SAMPLE_LETTERS_LINES, 1)]
+    letters, characters = sum(map(str.isalpha, "".join(lines))), sum(map(len, lines))
+    if letters >= _MIN_LETTERS_SHARE * characters:
+        return True
+    are_references = sum(map(is_of_a_reference, lines)) >= _MIN_REFERENCES_SHARE * len(lines)
+    return are_references and letters >= _MIN_REFERENCES_LETTERS_SHARE * characters
 
 
 def _are_joined(probe: _Probe, wide: Sequence[int], are_few: bool) -> bool:
@@ -152,7 +159,10 @@ class _Probe:
     def pieces(self, number: int) -> Iterator[Piece]:
         """The pieces of a line; none if it is one."""
         page, place = self._page, self._places[number]
-        if place is None or 0.0 <= place.right - place.left <= self._side / 2 or self._parts(number) < 2:
+        if place is None or 0.0 <= place.right - place.left <= self._side / 2:
+            return
+        # PDFium may give Chinese in two columns one rectangle.
+        if self._parts(number) < 2 and max(page.lines[number], default="") < _FIRST_WIDE_CHARACTER:
             return
         start, end = page.spans[number]
         text = page.lines[number][: end - start]
