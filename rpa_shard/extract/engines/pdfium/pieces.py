@@ -27,7 +27,7 @@ from rpa_shard.reading.order.jumps import is_of_a_reference, jumps
 
 MAX_CHARACTERS = 30_000
 # A line that may consist of several: its width as a share of the page's.
-_MIN_WIDE_SHARE = 0.4
+_MIN_WIDE_SHARE = 0.3
 # So many of many wide lines are looked at; so many more if one of these has a gap, and how many of them must have one.
 _SAMPLE_LINES, _SECOND_SAMPLE_LINES, _MIN_SAMPLE_GAPS = 2, 8, 2
 _MAX_FEW_LINES = 30
@@ -107,7 +107,7 @@ def _is_of_letters(page: TextLines) -> bool:
 
 def _are_joined(probe: _Probe, wide: Sequence[int], are_few: bool) -> bool:
     if are_few:
-        return any(probe.gap(number) is not None for number in wide)
+        return any(probe.gap(number) is not None or len(probe.edges(number)) > 1 for number in wide)
     if all(probe.gap(number) is None for number in _sample(wide, _SAMPLE_LINES)):
         return False
     if sum(probe.gap(number) is not None for number in _sample(wide, _SECOND_SAMPLE_LINES)) < _MIN_SAMPLE_GAPS:
@@ -161,14 +161,27 @@ class _Probe:
         page, place = self._page, self._places[number]
         if place is None or 0.0 <= place.right - place.left <= self._side / 2:
             return
-        # PDFium may give Chinese in two columns one rectangle.
-        if self._parts(number) < 2 and max(page.lines[number], default="") < _FIRST_WIDE_CHARACTER:
+        # PDFium may give two columns one rectangle, if it put them in order itself, and Chinese.
+        is_narrow = 0.0 <= place.right - place.left <= 2 * self._side
+        if is_narrow and self._parts(number) < 2 and max(page.lines[number], default="") < _FIRST_WIDE_CHARACTER:
+            return
+        edges = self.edges(number)
+        if len(edges) == 1:
             return
         start, end = page.spans[number]
-        text = page.lines[number][: end - start]
-        if len(text) != end - start:
-            return  # characters outside of the basic plane: offsets in it are not those of PDFium
+        edges.append(end - start)
+        offset = page.offsets()[number]
+        for begin, stop in zip(edges[::2], edges[1::2], strict=True):
+            whole = stop if stop < end - start else len(page.lines[number])  # with the hyphen at its end
+            yield Piece(offset + begin, offset + whole, self._place(start + begin, start + stop - 1))
+
+    def edges(self, number: int) -> list[int]:
+        """Where a line's pieces begin and end: 0, and then each blank that is wider or narrower than a blank."""
+        place, (start, end) = self._places[number], self._page.spans[number]
+        text = self._page.lines[number][: end - start]
         edges = [0]
+        if place is None or len(text) != end - start:
+            return edges  # with characters outside of the basic plane, offsets in it are not those of PDFium
         least, most = -place.size, _MIN_GAP_HEIGHTS * place.size
         for blanks in _BLANKS.finditer(text.rstrip()):
             begin, stop = blanks.span()
@@ -178,13 +191,7 @@ class _Probe:
             char_origin(self._pointer, self._character(start + stop), *self._origin)
             if not least < self._left.value - self._box.right < most:
                 edges += (begin, stop)
-        if len(edges) == 1:
-            return
-        edges.append(len(text))
-        offset = page.offsets()[number]
-        for begin, stop in zip(edges[::2], edges[1::2], strict=True):
-            whole = stop if stop < len(text) else len(page.lines[number])  # with the hyphen at its end
-            yield Piece(offset + begin, offset + whole, self._place(start + begin, start + stop - 1))
+        return edges
 
     def _parts(self, number: int) -> int:
         """How many rectangles what is drawn on a line has: at least two if it was drawn in two columns."""
