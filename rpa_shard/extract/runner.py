@@ -83,14 +83,15 @@ def make(document: Document, quality: Quality) -> Extraction:
     orders = pages_to_reorder(reading, document.pages)
     if not orders:
         return _derive(document, reading, numbers, quality)
-    comments = _offsets(_added_text(document, reading), "annotation")
+    added = _added_text(document, reading)
+    comments = _offsets(added, "annotation")
     if comments:
         orders = {page: after_sentences(rows, lambda piece: piece.start in comments) for page, rows in orders.items()}
     reordered = reorder(document, reading, orders)
     found = _derive(reordered.document, reordered.reading, (), quality)
     found = with_raw_offsets(found, reordered, reading)
     furniture = tuple(sorted({*found.layout.furniture, *numbers}))
-    return replace(found, layout=replace(found.layout, furniture=furniture), added_text=_added_text(document, reading))
+    return replace(found, layout=replace(found.layout, furniture=furniture), added_text=added)
 
 
 def _derive(document: Document, reading: Reading, numbers: Iterable[tuple[int, int]], quality: Quality) -> Extraction:

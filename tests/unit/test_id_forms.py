@@ -317,7 +317,7 @@ def test_what_is_no_paper_is_refused(written: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://scholar.archive.org/work/x.pdf",
+        "https://scholar.archive.org/fulltext/x.pdf",
         "http://127.0.0.1:8765/pdf/2402.01234",
         "http://mirror.example/arxiv.org/pdf/2402.01234.pdf",
         "https://huggingface.co/someone/model/resolve/main/report.pdf",

@@ -157,7 +157,7 @@ def test_grammars(text: str, arxiv_ids: tuple[str, ...], dois: tuple[str, ...]) 
         # No ids.
         ("math 0309136 and cs 0101001, Phys 9901001, physics 0001001", (), ()),
         ("ISBN 978-3-16-148410-0, 2019.05.12, 10.1234/ 2019, $1,234.5678", (), ()),
-        ("https://scholar.archive.org/work/x/2401.00001", (), ()),
+        ("https://scholar.archive.org/fulltext/x/2401.00001", (), ()),
     ],
 )  # fmt: skip
 def test_what_is_glued_or_written_otherwise(text: str, arxiv_ids: tuple[str, ...], dois: tuple[str, ...]) -> None:
