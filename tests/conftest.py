@@ -12,7 +12,7 @@ from hypothesis import settings
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.testing.mirror import MirrorProcess
-from rpa_shard.testing.sample_papers import Collection, demo_collection, write_collection
+from rpa_shard.testing.sample_papers import Collection, Kind, demo_collection, sample_pdf, write_collection
 from tests.rig import Rig
 
 # No deadline for examples: their time depends on the machine.
@@ -31,6 +31,14 @@ def mirror(tmp_path_factory: pytest.TempPathFactory, collection: Collection) -> 
     write_collection(folder, collection)
     with MirrorProcess(folder) as process:
         yield process.url
+
+
+@pytest.fixture
+def pdf(tmp_path: Path) -> Path:
+    """A sample paper of two columns."""
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
+    return path
 
 
 @pytest.fixture

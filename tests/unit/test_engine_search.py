@@ -21,7 +21,6 @@ from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.system.errors import cause_and_place, cause_of
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 GOOD = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. " * 8
 GARBLED = "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 60
@@ -88,13 +87,6 @@ def test_the_result_is_the_best_that_any_engine_read(done: list[object], alone: 
             assert tried[-1] is error.failure, "it is tried once more, alone"
         elif error.failure is not Failure.BUG:
             assert all(name in error.detail for name in names), "each tells why"
-
-
-@pytest.fixture
-def pdf(tmp_path: Path) -> Path:
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
-    return path
 
 
 class SilentError(Exception):

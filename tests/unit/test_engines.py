@@ -44,13 +44,6 @@ def encrypted(pdf: bytes, password: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
-def pdf(tmp_path: Path) -> Path:
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
-    return path
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_pages_text_and_references(pdf: Path, engine: str) -> None:
     found = extract(pdf, engine)

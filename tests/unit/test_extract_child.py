@@ -16,7 +16,6 @@ from rpa_shard.extract.child import ExtractionChild
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.testing.hostile_papers import heavy_page
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 LIMIT_BYTES = 2 * 2**30
 
@@ -25,13 +24,6 @@ LIMIT_BYTES = 2 * 2**30
 def child() -> Iterator[ExtractionChild]:
     with closing(ExtractionChild(LIMIT_BYTES)) as made:
         yield made
-
-
-@pytest.fixture
-def pdf(tmp_path: Path) -> Path:
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
-    return path
 
 
 def test_the_same_as_here(child: ExtractionChild, pdf: Path) -> None:

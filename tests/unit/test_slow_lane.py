@@ -20,7 +20,6 @@ from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.testing.growing_papers import pages, pieces_of_one_line
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 RULES = ExtractionRules("thread", "auto", 60.0, 2 * 2**30, 60.0)
 GARBLED = write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])])
@@ -30,13 +29,6 @@ GARBLED = write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯°
 def lane() -> Iterator[SlowLane]:
     with closing(SlowLane(RULES)) as made:
         yield made
-
-
-@pytest.fixture
-def pdf(tmp_path: Path) -> Path:
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(sample_pdf(Kind.TWO_COLUMNS, "2401.00001"))
-    return path
 
 
 def garbled(pdf: Path, seconds_left: float = 60.0) -> Unfinished:

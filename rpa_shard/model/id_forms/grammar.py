@@ -20,7 +20,7 @@ OLD_ARCHIVES = frozenset(
 )
 # Written before new ids only.
 _LATER_ARCHIVES = frozenset({"econ", "eess", "q-fin", "stat"})
-_WITHOUT_HYPHEN = {archive.replace("-", ""): archive for archive in OLD_ARCHIVES | _LATER_ARCHIVES}
+ARCHIVE_WITHOUT_HYPHEN = {archive.replace("-", ""): archive for archive in OLD_ARCHIVES | _LATER_ARCHIVES}
 
 ARCHIVE = r"[a-z]+(?:-[a-z]+)?"
 _CLASS = r"(?:\.[a-z]{2,8}(?:-[a-z]{2,8})?)?"
@@ -72,7 +72,7 @@ def new_id(yymm: str, number: str, version: str | None) -> Parts:
 
 def old_id(archive: str, yymm: str, number: str, version: str | None) -> Parts:
     """The parts of an id before April 2007. Raises InvalidIdError."""
-    known = _WITHOUT_HYPHEN.get(archive.lower().replace("-", ""))
+    known = ARCHIVE_WITHOUT_HYPHEN.get(archive.lower().replace("-", ""))
     if known not in OLD_ARCHIVES:
         raise InvalidIdError(f"unknown archive: {shown(archive.lower(), 40)}")
     if not 1 <= int(yymm[2:]) <= 12:
@@ -91,10 +91,10 @@ def parts_of(match: re.Match[str]) -> Parts | None:
     """
     archive, above, version = match["archive"], match["above"], match["version"] or match["apart"]
     if archive is None:
-        if above is not None and above.lower().replace("-", "") not in _WITHOUT_HYPHEN:
+        if above is not None and above.lower().replace("-", "") not in ARCHIVE_WITHOUT_HYPHEN:
             return None
         return new_id(match["new"], match["new_number"], version)
-    if "/" not in match["between"] and archive.lower().replace("-", "") not in _WITHOUT_HYPHEN:
+    if "/" not in match["between"] and archive.lower().replace("-", "") not in ARCHIVE_WITHOUT_HYPHEN:
         return None  # some word with seven digits
     return old_id(archive, match["old"], match["old_number"], version)
 

@@ -1,7 +1,7 @@
 """Which hosts are arXiv's own, and which others show arXiv's papers under their ids.
 
-Guarantee: pure; the only list of such hosts. Limit: a site that is not listed is an ordinary host, and a URL there that
-of a PDF.
+Guarantee: pure; the only list of such hosts for what people give (`reading.identifiers.arxiv_names` has the few that
+references name). Limit: a site that is not listed is an ordinary host, and a URL there that of a PDF.
 
 Sources: arXiv's page of mirrors ("arXiv mirror sites", as archived between 1998 and 2020); the others by their URLs.
 """

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from rpa_shard.model.arxiv_id import OLD_ARCHIVES, InvalidIdError, parse
+from rpa_shard.model.id_forms.grammar import ARCHIVE_WITHOUT_HYPHEN
 
 _LONGEST_FIRST = sorted(OLD_ARCHIVES, key=lambda each: (-len(each), each))
 _ARCHIVES = "|".join(each.replace("-", "-?") for each in _LONGEST_FIRST)
@@ -41,7 +42,6 @@ MAX_LABEL_CHARACTERS = 36
 _NEW_IN_URL = re.compile(rf"[/=:,.]({NEW_ID}){_VERSION}(?!\d)", re.IGNORECASE)
 # The name of a paper of arXiv in the Astrophysics Data System: 2020arXiv200101234S
 _BIBCODE = re.compile(r"/\d{4}arXiv(\d{4})\.?(\d{4,5})[A-Z]", re.IGNORECASE)
-_SQUEEZED = {each.replace("-", ""): each for each in OLD_ARCHIVES}
 # Cheap tests that spare most texts the expensive ones.
 _MAY_BE_NEW = re.compile(r"\d{4}\.\d{4}")
 _MAY_BE_OLD = re.compile(r"\d{7}")
@@ -71,7 +71,9 @@ def ids_in(text: str) -> Iterator[tuple[int, str]]:
         for match in _OLD.finditer(text):
             archive = _archive_of(text, match)
             if archive is not None:
-                yield from _valid(match.start(), f"{_SQUEEZED[archive.lower().replace('-', '')]}/{match[1]}")
+                yield from _valid(
+                    match.start(), f"{ARCHIVE_WITHOUT_HYPHEN[archive.lower().replace('-', '')]}/{match[1]}"
+                )
 
 
 def _archive_of(text: str, number: re.Match[str]) -> str | None:
