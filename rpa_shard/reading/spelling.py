@@ -76,7 +76,8 @@ def spell(line: str) -> str:
         return _spaced(_ACCENTED.sub(_accented, line) if "`" in line else line)
     if _SPECIAL.search(line) is not None:
         line = line.translate(_TABLE)
-    if _MANY_MARKS.search(line) is not None:
+    # Marks take more bytes than characters, by one at least: counting is faster than a search.
+    if len(line.encode("utf-8", "surrogatepass")) > len(line) + MAX_MARKS and _MANY_MARKS.search(line) is not None:
         line = _MANY_MARKS.sub(_few_marks, line)
     if not is_normalized("NFC", line):
         line = normalize("NFC", line)

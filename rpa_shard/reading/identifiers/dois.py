@@ -18,9 +18,10 @@ from rpa_shard.reading.identifiers.arxiv_names import HYPHENATED_ARCHIVES, NEW_I
 MAX_DOI_CHARACTERS = 200
 # Wiley's and several societies' older ones end so: 10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2
 _ITEM = r"<[\w:./-]{1,60}>[-.;A-Za-z0-9]+"
-_BODY = rf"10\.\d{{4,9}}(?:\.\d+)*/[-._;()/:A-Za-z0-9]+(?:{_ITEM})?"
-_DOI = re.compile(rf"(?<!\d)(?<!\d\.){_BODY}")
-_DOI_HERE = re.compile(_BODY)
+_AFTER_TEN = rf"\d{{4,9}}(?:\.\d+)*/[-._;()/:A-Za-z0-9]+(?:{_ITEM})?"
+# What must not precede is looked at after the beginning, for which a search skips.
+_DOI = re.compile(rf"10\.(?<!\d10\.)(?<!\d\.10\.){_AFTER_TEN}")
+_DOI_HERE = re.compile(rf"10\.{_AFTER_TEN}")
 _AFTER = re.compile(
     r"(?:/(?:abstract|full|pdf|epdf|html|meta|summary|fulltext|issuetoc))+$|\.pdf$|\((?:19|20)\d\d\)$", re.IGNORECASE
 )

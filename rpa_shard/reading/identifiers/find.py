@@ -32,6 +32,7 @@ _SPACED_URL = re.compile(
     re.IGNORECASE,
 )
 _SPACED_SCHEME = re.compile(r"\b(https?|ftp) ?: ?/ ?/ ?(?=\w)", re.IGNORECASE)
+_SPACES_IN_SCHEME = (" :", ": /", ":/ ", ":// ")
 # Hyphens and digits of other alphabets as plain ones; what has no width is dropped.
 _PLAIN = (
     dict.fromkeys(map(ord, "\u2010\u2011\u2212"), "-")
@@ -93,8 +94,7 @@ def _from_text(text: str, found: _Found) -> None:
     text = _masked(text, [(start, end) for start, end, _ in dois])
     if "://" in text or "www." in text.lower():
         text = _take_urls(text, found, ids)
-    if may_have_ids(text):
-        ids += ids_in(text)
+    ids += ids_in(text)
     found.arxiv_ids.update(dict.fromkeys(name for _, name in sorted(ids, key=lambda each: each[0])))
 
 
@@ -127,7 +127,7 @@ def _datacite(doi: str) -> list[str]:
 
 def _may_name(text: str) -> bool:
     """A cheap test that spares most texts the expensive ones."""
-    return any(each in text for each in _HINTS) or may_have_ids(text)
+    return any(map(text.__contains__, _HINTS)) or may_have_ids(text)
 
 
 def _plain(text: str) -> str:
@@ -135,7 +135,9 @@ def _plain(text: str) -> str:
     if not text.isascii() and _NOT_PLAIN.search(text):
         text = text.translate(_PLAIN)
     if "://" in text or ": //" in text or ":/ /" in text:
-        text = _SPACED_URL.sub(r"\1", _SPACED_SCHEME.sub(r"\1://", text))
+        if any(map(text.__contains__, _SPACES_IN_SCHEME)):
+            text = _SPACED_SCHEME.sub(r"\1://", text)
+        text = _SPACED_URL.sub(r"\1", text)
     return tidied(text)
 
 

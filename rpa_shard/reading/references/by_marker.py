@@ -43,7 +43,10 @@ MARKER = re.compile(
 )
 _OPEN_LABEL = re.compile(r"[ \t]*\[([A-ZÀ-ÖØ-ÞĀ-Ž][^\[\]\s]{0,24}(?:[ \t,&+][^\[\]]{1,80})?)$")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d(?!\d)")
-_NO_YEAR_YET = re.compile("[Tt]o appear|[Ii]n press|[Pp]reprint|ar[Xx]iv|[Ss]ubmitted|[Uu]npublished")
+_NO_YEAR_YET = (
+    *("To appear", "to appear", "In press", "in press", "Preprint", "preprint"),
+    *("arXiv", "arxiv", "Submitted", "submitted", "Unpublished", "unpublished"),
+)
 # A gap in the numbers: a marker that the engine lost.
 MAX_GAP = 2
 # How many runs may be open at the same time: a 1 may begin another one by mistake.
@@ -105,7 +108,7 @@ def find_runs(lines: Sequence[Line], raw: str) -> list[Run]:
 
 def has_year(raw: str, begin: int, end: int) -> bool:
     """Whether a part of the text contains a year, or a reason for having none."""
-    return _YEAR.search(raw, begin, end) is not None or _NO_YEAR_YET.search(raw, begin, end) is not None
+    return _YEAR.search(raw, begin, end) is not None or any(map(raw[begin:end].__contains__, _NO_YEAR_YET))
 
 
 def _number_runs(markers: Sequence[_Marker]) -> Iterable[tuple[int, ...]]:

@@ -21,7 +21,7 @@ _WORDS = (
     r"r[ ]?e[ ]?f[ ]?e[ ]?r[ ]?e[ ]?n[ ]?c[ ]?e[ ]?s"
 )
 _NUMBER = r"(?:(?:\d{1,2}|[IVX]{1,5}|[A-Z])[.)]?[ \t]{0,4}|[§■•*_=–—-]{1,3}[ \t]{0,3})?"
-HEADING = re.compile(rf"[ \t]*{_NUMBER}(?:{_WORDS})[ \t]*[.:]?[ \t]*", re.IGNORECASE)
+HEADING = re.compile(rf"[ \t]*{_NUMBER}(?=[bcflnrsw])(?:{_WORDS})[ \t]*[.:]?[ \t]*", re.IGNORECASE)
 _AFTER = re.compile(
     r"[ \t]*(?:(?:\d{1,2}|[IVX]{1,5}|[A-Z])[.)]?[ \t]{1,4})?(?:"
     r"(?:online |technical |web )?append(?:ix|ices)\b.{0,80}|"
@@ -60,7 +60,7 @@ def ends_section(lines: Sequence[Line], index: int, size: float) -> bool:
     text = line.text
     if len(text) > MAX_NEXT_HEADING_CHARACTERS:
         return False
-    if _AFTER.fullmatch(text) and (text.lstrip()[:1].isupper() or not size):
+    if (not size or text.lstrip()[:1].isupper()) and _AFTER.fullmatch(text):
         return _stands_alone(lines, index)
     if not size or not line.size:
         return False
