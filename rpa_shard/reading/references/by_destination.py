@@ -9,10 +9,11 @@ entries, so a list of very few entries may come out a line off unless it has mar
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Destination
@@ -20,6 +21,7 @@ from rpa_shard.reading.line_numbers import UNKNOWN_LEFT
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.references.by_marker import STYLES, style_of
 
+_PAGE = attrgetter("page")
 _MAX_DROP_POINTS = 40.0
 _MIN_ACROSS_POINTS, _MAX_ACROSS_POINTS = -16.0, 110.0
 _BIN_POINTS = 0.5
@@ -43,7 +45,7 @@ def place_destinations(lines: Sequence[Line], destinations: Sequence[Destination
     placed = [each for each in destinations if each.y is not None]
     if not placed:
         return None
-    by_page = _lines_by_page(lines, {each.page for each in placed})
+    by_page = {page: _from_below(lines, page) for page in {each.page for each in placed}}
     baselines = {page: [lines[index].baseline for index in indices] for page, indices in by_page.items()}
     below = [_below(by_page[each.page], baselines[each.page], lines, each) for each in placed]
     near = [[each for each in candidates if each.across is not None] for candidates in below]
@@ -70,17 +72,17 @@ def _cut(lines: Sequence[Line], starts: Mapping[tuple[int, int], list[str]]) -> 
         cuts.setdefault(index, []).append(offset)
     pieces: list[Line] = []
     keys: dict[int, list[str]] = {}
-    for index, line in enumerate(lines):
-        if index not in cuts:
-            pieces.append(line)
-            continue
-        edges = sorted({0, *cuts[index], len(line.text)})
-        for begin, end in pairwise(edges):
+    whole = 0
+    for index, offsets in cuts.items():
+        pieces += lines[whole:index]
+        whole = index + 1
+        line = lines[index]
+        for begin, end in pairwise(sorted({0, *offsets, len(line.text)})):
             if (index, begin) in starts:
                 keys[len(pieces)] = starts[index, begin]
             text = line.text[begin:end]
             pieces.append(line._replace(start=line.start + begin, end=line.start + end, text=text))
-    return Placed(pieces, keys)
+    return Placed(pieces + list(lines[whole:]), keys)
 
 
 def _inside(lines: Sequence[Line], below: Sequence[_Below], each: Destination, drop: float) -> tuple[int, int] | None:
@@ -114,15 +116,11 @@ def _order(each: Destination) -> tuple[int, float, float, str]:
     return each.page, -(each.y or 0.0), each.x or 0.0, each.key
 
 
-def _lines_by_page(lines: Sequence[Line], pages: set[int]) -> dict[int, list[int]]:
-    """For each page, its lines' indices from the bottom up."""
-    found: dict[int, list[int]] = {page: [] for page in pages}
-    for index, line in enumerate(lines):
-        if line.page in found and line.size:
-            found[line.page].append(index)
-    for indices in found.values():
-        indices.sort(key=lambda index: lines[index].baseline)
-    return found
+def _from_below(lines: Sequence[Line], page: int) -> list[int]:
+    """The indices of a page's lines from the bottom up; lines are in the order of pages."""
+    begin = bisect_left(lines, page, key=_PAGE)
+    end = bisect_right(lines, page, begin, key=_PAGE)
+    return sorted((index for index in range(begin, end) if lines[index].size), key=lambda index: lines[index].baseline)
 
 
 class _Below(NamedTuple):
@@ -146,7 +144,7 @@ def _below(
         across = 0.0 if each.x is None or each.x < 1.0 or left == UNKNOWN_LEFT else left - each.x
         same_column = _MIN_ACROSS_POINTS <= across <= _MAX_ACROSS_POINTS
         found.append(_Below(each.y - lines[index].baseline, index, across if same_column else None))
-    return sorted(found, key=lambda below: (below.distance, below.at))
+    return sorted(found)
 
 
 def _usual_drop(near: Sequence[Sequence[_Below]]) -> float:

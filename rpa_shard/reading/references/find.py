@@ -182,9 +182,14 @@ class _UriLinks(NamedTuple):
     offsets: list[int]
     uris: list[str]
 
-    def inside(self, line: Line) -> list[str]:
-        begin, end = bisect_left(self.offsets, line.start), bisect_right(self.offsets, line.end)
-        return self.uris[begin:end]
+    def inside(self, entry: Sequence[Line]) -> tuple[str, ...]:
+        """The URIs that the lines of an entry link to, each once."""
+        if not self._between(entry[0].start, entry[-1].end):
+            return ()
+        return tuple(dict.fromkeys(uri for line in entry for uri in self._between(line.start, line.end)))
+
+    def _between(self, start: int, end: int) -> list[str]:
+        return self.uris[bisect_left(self.offsets, start) : bisect_right(self.offsets, end)]
 
 
 def _uri_links(document: Document, reading: Reading) -> _UriLinks:
@@ -207,8 +212,7 @@ def _reference(
 ) -> Reference:
     text = spell(join_lines([line.text for line in entry], words)[:MAX_ENTRY_CHARACTERS])
     fields = fields_of(text, numbered)
-    uris = dict.fromkeys(uri for line in entry for uri in links.inside(line))
-    names = find_identifiers(fields.body, tuple(uris))
+    names = find_identifiers(fields.body, links.inside(entry))
     return Reference(
         ordinal,
         fields.marker,
