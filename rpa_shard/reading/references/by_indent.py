@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from rpa_shard.reading.lines import Line
@@ -59,15 +61,19 @@ def find_listed(lines: Sequence[Line], raw: str, heading: int, stop: int) -> Lis
     stop = section_end(lines, begin, stop)
     if stop - begin < 2:
         return None
-    named = _name_starts(lines, begin, stop)
+    columns = _columns(lines, begin, stop)
+    named = _name_starts(lines, begin, stop, columns)
     divisions = [(_with_years(lines, raw, (begin, *sorted(named - {begin})), stop), 0.0)]
     if all(line.size for line in lines[begin : min(begin + 5, stop)]):
-        columns = _columns(lines, begin, stop)
         divisions += [
             (_by_indent(lines, begin, stop, columns), TRUST_IN_INDENTS),
             (_by_gaps(lines, begin, stop, columns, named), TRUST_IN_GAPS),
         ]
-    judged = [_judged(lines, raw, starts, stop, trust, named) for starts, trust in divisions if len(starts) >= 2]
+    # Most entries are in two divisions or in all three.
+    has_name = cache(lambda index: _begins_with_name(lines[index].text))
+    judged = [
+        _judged(lines, raw, starts, stop, trust, named, has_name) for starts, trust in divisions if len(starts) >= 2
+    ]
     best = max(judged, key=lambda each: (each.score, len(each.listed.starts)), default=None)
     return best.listed if best is not None else None
 
@@ -97,47 +103,35 @@ def _by_indent(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[i
         return ()
     around = {step: count + steps[step - 1] + steps[step + 1] for step, count in steps.items()}
     indent = max(sorted(around), key=lambda step: around[step])
-    votes = _edge_votes(lines, begin, stop, columns, indent)
-    starts = [
-        index for index in range(begin, stop) if _is_start(lines, index, columns[index - begin], votes, index == begin)
-    ]
-    return tuple(starts)
+    edges = [(column, round(line.left)) for column, line in zip(columns, lines[begin:stop], strict=True)]
+    balances = _balances(lines, begin, edges, indent)
+    return tuple(
+        index
+        for index, edge in enumerate(edges, begin)
+        if balances[edge] > 0 or (index == begin and balances[edge] == 0)
+    )
 
 
-class _EdgeVotes(NamedTuple):
-    """How often a left edge, by column and rounded position, was that of an entry's first and of a further line."""
-
-    first: Counter[tuple[int, int]]
-    further: Counter[tuple[int, int]]
-
-
-_ALL_COLUMNS = -1
-
-
-def _edge_votes(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], indent: int) -> _EdgeVotes:
-    votes = _EdgeVotes(Counter(), Counter())
-    for index in range(begin + 1, stop):
-        column = columns[index - begin]
-        if column != columns[index - begin - 1]:
-            continue
+def _balances(
+    lines: Sequence[Line], begin: int, edges: Sequence[tuple[int, int]], indent: int
+) -> dict[tuple[int, int], int]:
+    """How much more often each left edge, by column and rounded position, was that of an entry's first line than of a
+    further one; where its column does not decide, in all columns."""
+    votes: Counter[tuple[int, int]] = Counter()
+    for index, (before, edge) in enumerate(pairwise(edges), begin + 1):
         step = lines[index].left - lines[index - 1].left
-        if abs(abs(step) - indent) > _SAME_INDENT_POINTS:
-            continue
-        first, further = (index - 1, index) if step > 0 else (index, index - 1)
-        for each in (column, _ALL_COLUMNS):
-            votes.first[each, round(lines[first].left)] += 1
-            votes.further[each, round(lines[further].left)] += 1
-    return votes
-
-
-def _is_start(lines: Sequence[Line], index: int, column: int, votes: _EdgeVotes, default: bool) -> bool:
-    left = round(lines[index].left)
-    for each in (column, _ALL_COLUMNS):
-        first = sum(votes.first[each, left + shift] for shift in (-1, 0, 1))
-        further = sum(votes.further[each, left + shift] for shift in (-1, 0, 1))
-        if first != further:
-            return first > further
-    return default
+        if edge[0] == before[0] and abs(abs(step) - indent) <= _SAME_INDENT_POINTS:
+            first, further = (before, edge) if step > 0 else (edge, before)
+            votes[first] += 1
+            votes[further] -= 1
+    everywhere: Counter[int] = Counter()
+    for (_, left), vote in votes.items():
+        everywhere[left] += vote
+    return {
+        (column, left): votes[column, left - 1] + votes[column, left] + votes[column, left + 1]
+        or everywhere[left - 1] + everywhere[left] + everywhere[left + 1]
+        for column, left in set(edges)
+    }
 
 
 def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int], named: Set[int]) -> tuple[int, ...]:
@@ -161,10 +155,10 @@ def _by_gaps(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int
     return tuple(starts)
 
 
-def _name_starts(lines: Sequence[Line], begin: int, stop: int) -> frozenset[int]:
+def _name_starts(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int]) -> frozenset[int]:
     """Lines that begin with a name, after one that ends a sentence or is shorter than its column."""
     found = []
-    edges = _right_edges(lines, begin, stop)
+    edges = _right_edges(lines, begin, stop, columns)
     for index in range(begin + 1, stop):
         if _AUTHORS.match(lines[index].text, 0, MAX_NAME_CHARACTERS) is not None:
             before = lines[index - 1]
@@ -174,9 +168,8 @@ def _name_starts(lines: Sequence[Line], begin: int, stop: int) -> frozenset[int]
     return frozenset(found)
 
 
-def _right_edges(lines: Sequence[Line], begin: int, stop: int) -> list[float]:
+def _right_edges(lines: Sequence[Line], begin: int, stop: int, columns: Sequence[int]) -> list[float]:
     """For each line of the section, where most lines of its column end; 0 if places are unknown."""
-    columns = _columns(lines, begin, stop)
     rights: dict[int, list[float]] = {}
     for column, line in zip(columns, lines[begin:stop], strict=True):
         rights.setdefault(column, []).append(line.right)
@@ -214,12 +207,20 @@ class _Judged(NamedTuple):
 
 
 def _judged(
-    lines: Sequence[Line], raw: str, starts: tuple[int, ...], stop: int, trust: float, named: Set[int]
+    lines: Sequence[Line],
+    raw: str,
+    starts: tuple[int, ...],
+    stop: int,
+    trust: float,
+    named: Set[int],
+    has_name: Callable[[int], bool],
 ) -> _Judged:
     """The division without a tail that does not look like references, and its score."""
-    starts = _without_strangers(lines, starts)
+    starts = _without_strangers(lines, starts, has_name)
     edges = [*starts[1:], min(stop, starts[-1] + MAX_ENTRY_LINES)]  # where the last one really ends is found later
-    good = [_looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)]
+    good = [
+        has_name(start) and _looks_like_one(lines, raw, start, edge) for start, edge in zip(starts, edges, strict=True)
+    ]
     edges[-1] = stop
     count = _count_without_tail(good)
     kept, end = starts[:count], edges[count - 1]
@@ -242,10 +243,12 @@ def _count_without_tail(good: Sequence[bool]) -> int:
     return count - 1 if has_note else count
 
 
-def _without_strangers(lines: Sequence[Line], starts: tuple[int, ...]) -> tuple[int, ...]:
+def _without_strangers(
+    lines: Sequence[Line], starts: tuple[int, ...], has_name: Callable[[int], bool]
+) -> tuple[int, ...]:
     """Without lines that begin no reference, in a list whose other entries begin with names."""
     starts = tuple(start for start in starts if CAPTION.match(lines[start].text) is None) or starts
-    with_names = tuple(start for start in starts if _begins_with_name(lines[start].text))
+    with_names = tuple(filter(has_name, starts))
     return with_names if len(with_names) >= MIN_NAMED_SHARE * len(starts) and len(with_names) > 5 else starts
 
 
@@ -255,9 +258,6 @@ def _begins_with_name(text: str) -> bool:
 
 
 def _looks_like_one(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
+    """Whether an entry that begins with a name has a reference's length and a year."""
     characters = lines[edge - 1].end - lines[start].start
-    return (
-        MIN_ENTRY_CHARACTERS <= characters <= MAX_ENTRY_CHARACTERS
-        and _has_year(lines, raw, start, edge)
-        and _begins_with_name(lines[start].text)
-    )
+    return MIN_ENTRY_CHARACTERS <= characters <= MAX_ENTRY_CHARACTERS and _has_year(lines, raw, start, edge)
