@@ -144,7 +144,7 @@ def _label_runs(markers: Sequence[_Marker]) -> Iterable[tuple[int, ...]]:
 def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: str) -> Run | None:
     """The run, if its entries look like references."""
     starts = _without_outliers(starts)
-    if len(starts) < STYLES[style].min_entries or (style != "bracketed" and _are_footnotes(lines, starts)):
+    if len(starts) < STYLES[style].min_entries:
         return None
     stop = section_end(lines, starts[-1], min(len(lines), starts[-1] + 40))
     edges = [*starts[1:], stop]
@@ -153,16 +153,20 @@ def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: str
         begin, end = lines[start].start, lines[edge - 1].end
         with_year += has_year(raw, begin, min(end, begin + _SAMPLE_CHARACTERS))
     share = with_year / len(starts)
-    return Run(starts, stop, style, share) if share >= STYLES[style].min_share_with_year else None
+    if share < STYLES[style].min_share_with_year or (style != "bracketed" and _are_footnotes(lines, starts)):
+        return None
+    return Run(starts, stop, style, share)
 
 
 def _are_footnotes(lines: Sequence[Line], starts: Sequence[int]) -> bool:
     """Whether the entries are in small letters, and have the text of pages, in larger ones, between them."""
     sizes = [lines[start].size for start in starts]
+    if min(sizes) <= 0.0:
+        return False
     limit = 1.05 * median(sizes)
     between = lines[starts[0] : starts[-1]]
-    larger = sum(line.size > limit for line in between)
-    return larger > MAX_LARGER_SHARE * len(between) and min(sizes) > 0.0
+    larger = sum([line.size > limit for line in between])
+    return larger > MAX_LARGER_SHARE * len(between)
 
 
 def _without_outliers(starts: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from statistics import median
 
 from rpa_shard.reading.lines import Line
 
-MAX_HEADING_CHARACTERS, MAX_NEXT_HEADING_CHARACTERS = 45, 90
+MIN_HEADING_CHARACTERS, MAX_HEADING_CHARACTERS, MAX_NEXT_HEADING_CHARACTERS = len("Literatur"), 45, 90
 _WORDS = (
     r"references(?: and (?:foot)?notes| cited)?|(?:foot)?notes and references|bibliography|bibliographical references|"
     r"selected bibliography|cited literature|literature(?: cited)?|works cited|list of references|"
@@ -41,7 +41,11 @@ _LETTERED = re.compile(r"[A-Z](?:\.\d{1,2})*\.?[ \t]{1,4}[A-Z][A-Za-z’'()&-]+(
 def headings(lines: Sequence[Line]) -> list[int]:
     """The indices of lines that are only a bibliography's heading."""
     match = HEADING.fullmatch
-    return [index for index, line in enumerate(lines) if len(line.text) <= MAX_HEADING_CHARACTERS and match(line.text)]
+    return [
+        index
+        for index, line in enumerate(lines)
+        if MIN_HEADING_CHARACTERS <= len(line.text) <= MAX_HEADING_CHARACTERS and match(line.text)
+    ]
 
 
 def section_end(lines: Sequence[Line], start: int, stop: int) -> int:
