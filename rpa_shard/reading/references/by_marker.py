@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
@@ -144,18 +145,22 @@ def _label_runs(markers: Sequence[_Marker]) -> Iterable[tuple[int, ...]]:
 def _judged(lines: Sequence[Line], raw: str, starts: tuple[int, ...], style: str) -> Run | None:
     """The run, if its entries look like references."""
     starts = _without_outliers(starts)
-    if len(starts) < STYLES[style].min_entries:
+    needed = STYLES[style]
+    if len(starts) < needed.min_entries:
+        return None
+    with_year = sum([_entry_has_year(lines, raw, start, edge) for start, edge in pairwise(starts)])
+    if (with_year + 1) / len(starts) < needed.min_share_with_year:  # whatever the last entry has
         return None
     stop = section_end(lines, starts[-1], min(len(lines), starts[-1] + 40))
-    edges = [*starts[1:], stop]
-    with_year = 0
-    for start, edge in zip(starts, edges, strict=True):
-        begin, end = lines[start].start, lines[edge - 1].end
-        with_year += has_year(raw, begin, min(end, begin + _SAMPLE_CHARACTERS))
-    share = with_year / len(starts)
-    if share < STYLES[style].min_share_with_year or (style != "bracketed" and _are_footnotes(lines, starts)):
+    share = (with_year + _entry_has_year(lines, raw, starts[-1], stop)) / len(starts)
+    if share < needed.min_share_with_year or (style != "bracketed" and _are_footnotes(lines, starts)):
         return None
     return Run(starts, stop, style, share)
+
+
+def _entry_has_year(lines: Sequence[Line], raw: str, start: int, edge: int) -> bool:
+    begin = lines[start].start
+    return has_year(raw, begin, min(lines[edge - 1].end, begin + _SAMPLE_CHARACTERS))
 
 
 def _are_footnotes(lines: Sequence[Line], starts: Sequence[int]) -> bool:
