@@ -85,17 +85,17 @@ def measure(pages: Sequence[Page]) -> Quality:
     scanned = sum(length < SCANNED_PAGE_CHARACTERS for length in lengths)
     characters = sum(lengths)
     sample = _sample(pages)
-    dense = "".join(sample.split())
+    dense = sum(map(len, sample.split()))
     words = _WORD.findall(sample)
     letters = sum(map(len, words))
-    enough = len(dense) >= MIN_CHARACTERS
+    enough = dense >= MIN_CHARACTERS
     damaged = [damaged_characters(page.text) for page in pages]
     garbled = _garbled(pages, lengths, damaged)
     return Quality(
         characters_a_page=round(float(median(lengths)) if lengths else 0.0, 1),
         scanned_share=round(scanned / max(len(pages), 1), 4),
         damaged_share=round(sum(damaged) / max(characters, 1), 5) if enough else None,
-        letters_share=round(letters / len(dense), 4) if enough else None,
+        letters_share=round(letters / dense, 4) if enough else None,
         mean_word_length=round(letters / max(len(words), 1), 2) if enough else None,
         stop_word_share=_stop_words(words, letters),
         failed_pages=sum(page.failed for page in pages),

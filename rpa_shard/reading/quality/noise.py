@@ -82,7 +82,7 @@ def damaged_characters(text: str) -> int:
     if text.isascii():
         return 0
     encoded = text.encode()
-    if any(each in encoded for each in _DAMAGED_BYTES) or any(each.search(encoded) for each in _DAMAGED_PAIRS):
+    if any(map(encoded.__contains__, _DAMAGED_BYTES)) or any(each.search(encoded) for each in _DAMAGED_PAIRS):
         return len(_DAMAGED.findall(text))
     return 0
 
@@ -107,11 +107,10 @@ def is_noise(text: str, damaged: int = 0) -> bool:
 
 def _is_english(text: str) -> bool:
     quarter = len(text) // 4
-    text = text[quarter : 3 * quarter]
-    enough = len(text) // CHARACTERS_A_COMMON_WORD
+    enough = 2 * quarter // CHARACTERS_A_COMMON_WORD
     found = 0
     for word in _COMMON_WORDS:
-        found += text.count(word)
+        found += text.count(word, quarter, 3 * quarter)
         if found > enough:
             return True
     return False
