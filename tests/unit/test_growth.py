@@ -178,6 +178,9 @@ def test_marks_beyond_any_script_are_dropped() -> None:
     assert len(spell(many)) <= MAX_MARKS + 1
     assert spell("e\u0301" + "\u0323" * 3) == "\u1eb9\u0323\u0323\u0301"
     assert spell("≤" * 100) == "≤" * 100
+    signs = "≤" * 5
+    assert spell(signs + "\u0323" * MAX_MARKS) == signs + "\u0323" * MAX_MARKS
+    assert spell(signs + "\u0323" * (MAX_MARKS + 1)) == signs + "\u0323" * MAX_MARKS
 
 
 def test_tracing_is_not_left_on() -> None:

@@ -230,6 +230,18 @@ def test_urls() -> None:
     assert find_identifiers(text).urls == ("https://example.org/a_(b)", "http://x.org/y", "www.site.net/z")
 
 
+@pytest.mark.parametrize("before", ["1", "2.", "1.10.", "210."])
+def test_a_doi_does_not_begin_inside_a_number(before: str) -> None:
+    assert find_identifiers(f"See {before}10.1000/a1 there").dois == ()
+    assert find_identifiers(f"See {before} 10.1000/a1 there").dois == ("10.1000/a1",)
+
+
+@pytest.mark.parametrize("scheme", ["https :// ", "https: //", "https:// ", "HTTPS : //", "https://"])
+def test_a_scheme_with_blanks_is_closed_up(scheme: str) -> None:
+    (url,) = find_identifiers(f"See {scheme}example.org/a1 there").urls
+    assert url.lower() == "https://example.org/a1"
+
+
 @given(st.text(max_size=300))
 def test_anything_may_come(text: str) -> None:
     found = find_identifiers(text, (text,))
