@@ -157,7 +157,10 @@ class TextPage:
         if self._by_place is not None:
             found = self._by_place.index_at(x, y, self._budget)
         else:
-            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
+            # Most points are on a character, and PDFium passes over the others in half the time without a tolerance.
+            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 0.0, 0.0)
+            if found < 0:
+                found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
         if found < 0:
             return None
         unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)
@@ -174,31 +177,52 @@ class TextPage:
 def _raw_text(handle: Any, count: int) -> tuple[str, int]:
     """The page's text, and its length in UTF-16 units."""
     count = min(count, PAGE_CHARACTERS)
-    buffer = (c_ushort * (count + 1))()
-    units = max(c.FPDFText_GetText(handle, 0, count, buffer) - 1, 0)  # there is a NUL at the end
-    return bytes(memoryview(buffer)[:units]).decode("utf-16-le", "surrogatepass"), units
+    # An array of ctypes would be a new type for each length, which takes longer than the text.
+    buffer = bytearray(2 * (count + 1))
+    units = max(c.FPDFText_GetText(handle, 0, count, byref(c_ushort.from_buffer(buffer))) - 1, 0)  # a NUL is the last
+    return buffer[: 2 * units].decode("utf-16-le", "surrogatepass"), units
 
 
 def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], list[str]]:
     """Each line's span in UTF-16 units, and the line as valid text."""
+    spans, lines = _split_at_whole_ends(raw)
+    text = "\n".join(lines)
+    if has_astral or "\r" in text or text.count("\n") >= len(lines):
+        spans, lines = _split_at_any_ends(raw)
+    return spans, lines if _UNUSUAL.search(text) is None else list(map(valid_line, lines))
+
+
+def _split_at_whole_ends(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
+    """The lines, if a unit is a character and none is half a line end, as it nearly always is."""
     spans: list[tuple[int, int]] = []
     lines: list[str] = []
     at = 0
-    is_usual = _UNUSUAL.search(raw) is None
+    for part in raw.split(_HYPHEN):
+        found = part.split(_LINE_END)
+        for line in found:
+            end = at + len(line)
+            spans.append((at, end))
+            at = end + len(_LINE_END)
+        at -= len(_LINE_END) - len(_HYPHEN)
+        found[-1] += "-"
+        lines += found
+    lines[-1] = lines[-1][:-1]
+    return spans, lines
+
+
+def _split_at_any_ends(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
+    spans: list[tuple[int, int]] = []
+    lines: list[str] = []
+    at = 0
     # A hyphen's mark or half a line end ends a line, too: each gets a complete line end after it to be split at.
-    marked = raw.replace(_HYPHEN, _HYPHEN + _LINE_END)
-    if not raw.count("\r") == raw.count(_LINE_END) == raw.count("\n"):
-        marked = _HALF_END.sub(rf"\g<0>{_LINE_END}", marked)
-    for line in marked.split(_LINE_END):
+    for line in _HALF_END.sub(rf"\g<0>{_LINE_END}", raw.replace(_HYPHEN, _HYPHEN + _LINE_END)).split(_LINE_END):
         mark = line[-1:]
         has_mark = mark in _MARKS
         if has_mark:
             line = line[:-1]
-        units = len(line) + (len(_ASTRAL.findall(line)) if has_astral else 0)
+        units = len(line) + len(_ASTRAL.findall(line))
         spans.append((at, at + units))
         at += units + (1 if has_mark else len(_LINE_END))
-        if not is_usual:
-            line = valid_line(line)
         lines.append(line + "-" if mark == _HYPHEN else line)
     return spans, lines
 
