@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
+from ctypes import byref, c_double, c_ushort, create_string_buffer
 from functools import cached_property
 from itertools import accumulate, repeat
 from typing import Any
@@ -23,8 +23,10 @@ from rpa_shard.extract.engines.pdfium.calls import (
     angle_of,
     char_origin,
     character_at,
+    count_characters,
     is_unmapped,
     loose_char_box,
+    pointer_to,
     unicode_of,
 )
 from rpa_shard.extract.engines.pdfium.pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
@@ -59,11 +61,11 @@ class TextPage:
 
     def __init__(self, handle: Any, budget: Budget, turned: Turn | None = None) -> None:
         self._handle = handle
-        self._at = c_void_p(addressof(handle.contents))
+        self._at = pointer_to(handle)
         self._turned = turned
         self._budget = budget
         self._by_place: CharacterPlaces | None = None
-        count = max(c.FPDFText_CountChars(handle), 0)
+        count = max(count_characters(self._at), 0)
         raw, units = _raw_text(handle, count)
         self._count = min(count, PAGE_CHARACTERS)
         self._same_index = count == units
