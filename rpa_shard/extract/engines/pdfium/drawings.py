@@ -9,12 +9,19 @@ Guarantee: linear in the drawings and their letters. Limit: the page's content i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from ctypes import addressof, byref, c_float
+from ctypes import byref, c_float, c_void_p
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import PAGE_CHARACTERS
+from rpa_shard.extract.engines.pdfium.calls import (
+    make_active,
+    object_of_character,
+    page_object,
+    pointer_to,
+    unicode_of,
+)
 from rpa_shard.extract.engines.pdfium.shapes import form_text_objects, give_shape
 
 # How many annotations are passed over to find the one that a drawing belongs to: some cannot be drawn.
@@ -42,8 +49,9 @@ def drawn_texts(document: Any, page: Any, index: int, wanted: Sequence[Drawn]) -
         appended = c.FPDFPage_GetObject(flat, last)
         if last < 0 or c.FPDFPageObj_GetType(appended) != c.FPDF_PAGEOBJ_FORM:
             return {}
+        flat_at = pointer_to(flat)
         for number in range(last):
-            c.FPDFPageObj_SetIsActive(c.FPDFPage_GetObject(flat, number), False)
+            make_active(c_void_p(page_object(flat_at, number)), 0)
         drawings = [c.FPDFFormObj_GetObject(appended, number) for number in range(c.FPDFFormObj_CountObjects(appended))]
         texts = _texts(flat, drawings)
         return {number: texts[at] for at, number in _matched(drawings, wanted) if at in texts}
@@ -84,10 +92,10 @@ def _by_owner(handle: Any, owners: Mapping[int, int]) -> dict[int, str]:
     found: dict[int, list[str]] = {}
     before: int | None = None
     between: list[str] = []
+    text_at = pointer_to(handle)
     for number in range(min(c.FPDFText_CountChars(handle), PAGE_CHARACTERS)):
-        text = c.FPDFText_GetTextObject(handle, number)
-        letter = chr(c.FPDFText_GetUnicode(handle, number) or 0xFFFD)
-        owner = owners.get(addressof(text.contents)) if text else None
+        letter = chr(unicode_of(text_at, number) or 0xFFFD)
+        owner = owners.get(object_of_character(text_at, number))
         if owner is None:
             between.append(letter)
             continue

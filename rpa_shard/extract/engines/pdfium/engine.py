@@ -19,6 +19,7 @@ from rpa_shard.extract.engines.damage import is_damaged
 from rpa_shard.extract.engines.fields import FieldValues
 from rpa_shard.extract.engines.limits import PAGES, Budget
 from rpa_shard.extract.engines.pdfium.annotations import Annotation, page_annotations, page_items
+from rpa_shard.extract.engines.pdfium.calls import count_annotations, page_height, page_width, pointer_to
 from rpa_shard.extract.engines.pdfium.crowding import passed_pieces
 from rpa_shard.extract.engines.pdfium.links import EntryPlaces, entry_places, page_links
 from rpa_shard.extract.engines.pdfium.shapes import open_text
@@ -116,7 +117,7 @@ def _read_page(document: Any, index: int, entries: EntryPlaces, budget: Budget) 
             return Page("", failed=True), []
         links = budget.links
         page = _read_content(document, handle, entries, budget)
-        are_all_links = c.FPDFPage_GetAnnotCount(handle) == links - budget.links
+        are_all_links = count_annotations(pointer_to(handle)) == links - budget.links
         return page, [] if are_all_links else page_annotations(handle, budget)
     finally:
         c.FPDF_ClosePage(handle)
@@ -127,13 +128,14 @@ def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget
     if text is None:
         return Page("", failed=True)
     try:
-        places, width = text.places(), c.FPDF_GetPageWidthF(page)
+        page_at = pointer_to(page)
+        places, width = text.places(), page_width(page_at)
         return Page(
             text.text,
             places,
             page_links(document, page, text, entries, budget),
             width,
-            c.FPDF_GetPageHeightF(page),
+            page_height(page_at),
             text_missing=text.is_missing_letters(),
             pieces=text.pieces(places, width),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from ctypes import addressof, byref, c_double, c_void_p
+from ctypes import byref, c_double
 from itertools import pairwise
 from math import inf
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from rpa_shard.extract.engines.pdfium.calls import (
     character_at,
     count_rectangles,
     loose_char_box,
+    pointer_to,
     rectangle,
 )
 from rpa_shard.reading.document import Piece, Place
@@ -128,7 +129,7 @@ class _Probe:
 
     def __init__(self, page: TextLines, places: Sequence[Place | None], side: float) -> None:
         self._page, self._places, self._side = page, places, side
-        self._pointer = c_void_p(addressof(page.handle.contents))
+        self._pointer = pointer_to(page.handle)
         self._left, self._top, self._right, self._bottom = (c_double() for _ in range(4))
         self._edges = byref(self._left), byref(self._top), byref(self._right), byref(self._bottom)
         self._origin = self._edges[:2]

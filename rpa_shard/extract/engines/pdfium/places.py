@@ -10,13 +10,13 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from ctypes import addressof, byref, c_double, c_float, c_void_p
+from ctypes import byref, c_double, c_float
 from heapq import merge
 from math import inf
 from typing import Any
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium.calls import char_box
+from rpa_shard.extract.engines.pdfium.calls import char_box, pointer_to
 from rpa_shard.extract.engines.time_slice import check
 
 # How far from a character a point may be and still be at it: as wide and as high as this, with the character inside.
@@ -39,7 +39,7 @@ class CharacterPlaces:
         self._large = array("I")
         edges = [c_double() for _ in range(4)]
         pointers = [byref(edge) for edge in edges]
-        pointer = c_void_p(addressof(handle.contents))
+        pointer = pointer_to(handle)
         left, right, bottom, top = edges
         for index in range(count):
             if index % _CHECK_EVERY == 0:

@@ -20,7 +20,14 @@ from typing import Any
 import pypdfium2.raw as c
 
 from rpa_shard.extract.engines.limits import Budget
-from rpa_shard.extract.engines.pdfium.calls import keeping_the_gil
+from rpa_shard.extract.engines.pdfium.calls import (
+    form_object,
+    object_bounds,
+    object_kind,
+    object_matrix,
+    page_object,
+    pointer_to,
+)
 from rpa_shard.extract.engines.pdfium.text import TextPage, Turn
 
 # The first UTF-8 bytes of scripts whose fonts PDFium cannot replace by one of its own (U+0540 to U+1FFF, U+3000 to
@@ -36,13 +43,6 @@ _OUTLINE = 0.5
 _SMALLEST = 0.01
 _TALL = 2.0
 _AS_IT_IS = c.FS_MATRIX(1, 0, 0, 1, 0, 0)
-
-
-_object = keeping_the_gil(c.FPDFPage_GetObject, c_void_p)
-_inner_object = keeping_the_gil(c.FPDFFormObj_GetObject, c_void_p)
-_kind = keeping_the_gil(c.FPDFPageObj_GetType)
-_bounds = keeping_the_gil(c.FPDFPageObj_GetBounds)
-_matrix = keeping_the_gil(c.FPDFPageObj_GetMatrix)
 
 
 def open_text(page: Any, budget: Budget) -> TextPage | None:
@@ -94,8 +94,8 @@ def _is_suspect(text: TextPage, page: Any) -> bool:
 
 def text_objects(page: Any) -> Iterator[c_void_p]:
     """All text objects of a page, those in forms included, in order; at most `PAGE_OBJECTS` objects are looked at."""
-    handle = cast(page, c_void_p)
-    return _texts_among([(lambda number: _object(handle, number), 0, c.FPDFPage_CountObjects(page))])
+    page_at = pointer_to(page)
+    return _texts_among([(lambda number: page_object(page_at, number), 0, c.FPDFPage_CountObjects(page))])
 
 
 def form_text_objects(form: Any) -> Iterator[c_void_p]:
@@ -104,7 +104,7 @@ def form_text_objects(form: Any) -> Iterator[c_void_p]:
 
 
 def _level(form: c_void_p) -> tuple[Callable[[int], Any], int, int]:
-    return lambda number: _inner_object(form, c_long(number)), 0, c.FPDFFormObj_CountObjects(as_object(form))
+    return lambda number: form_object(form, c_long(number)), 0, c.FPDFFormObj_CountObjects(as_object(form))
 
 
 def _texts_among(levels: list[tuple[Callable[[int], Any], int, int]]) -> Iterator[c_void_p]:
@@ -116,7 +116,7 @@ def _texts_among(levels: list[tuple[Callable[[int], Any], int, int]]) -> Iterato
             left -= 1
             found = c_void_p(object_at(number))
             number += 1
-            kind = _kind(found)
+            kind = object_kind(found)
             if kind == c.FPDF_PAGEOBJ_TEXT:
                 yield found
             elif kind == c.FPDF_PAGEOBJ_FORM and len(levels) < FORM_DEPTH:
@@ -136,7 +136,7 @@ class _Bounds:
         self._at = [byref(edge) for edge in self._edges]
 
     def size(self, text: c_void_p) -> tuple[float, float]:
-        _bounds(text, *self._at)
+        object_bounds(text, *self._at)
         left, bottom, right, top = (edge.value for edge in self._edges)
         return right - left, top - bottom
 
@@ -176,7 +176,7 @@ def give_shapes(page: Any) -> tuple[bool, Direction]:
     for each in text_objects(page):
         width, height, shapeless = give_shape(each)
         any_shapeless = any_shapeless or shapeless
-        if not _matrix(each, matrix_at):
+        if not object_matrix(each, matrix_at):
             continue
         is_upright = abs(matrix.a) >= abs(matrix.b)
         quarters = (0 if matrix.a >= 0 else 2) if is_upright else (1 if matrix.b >= 0 else 3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from ctypes import addressof, byref, c_double, c_ushort, c_void_p, create_string_buffer
+from ctypes import byref, c_double, c_ushort, create_string_buffer
 from functools import cached_property
 from itertools import accumulate, repeat
 from typing import Any
@@ -23,8 +23,10 @@ from rpa_shard.extract.engines.pdfium.calls import (
     angle_of,
     char_origin,
     character_at,
+    count_characters,
     is_unmapped,
     loose_char_box,
+    pointer_to,
     unicode_of,
 )
 from rpa_shard.extract.engines.pdfium.pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
@@ -59,11 +61,11 @@ class TextPage:
 
     def __init__(self, handle: Any, budget: Budget, turned: Turn | None = None) -> None:
         self._handle = handle
-        self._at = c_void_p(addressof(handle.contents))
+        self._at = pointer_to(handle)
         self._turned = turned
         self._budget = budget
         self._by_place: CharacterPlaces | None = None
-        count = max(c.FPDFText_CountChars(handle), 0)
+        count = max(count_characters(self._at), 0)
         raw, units = _raw_text(handle, count)
         self._count = min(count, PAGE_CHARACTERS)
         self._same_index = count == units
@@ -157,7 +159,10 @@ class TextPage:
         if self._by_place is not None:
             found = self._by_place.index_at(x, y, self._budget)
         else:
-            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
+            # Most points are on a character, and PDFium passes over the others in half the time without a tolerance.
+            found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, 0.0, 0.0)
+            if found < 0:
+                found = c.FPDFText_GetCharIndexAtPos(self._handle, x, y, TOLERANCE_POINTS, TOLERANCE_POINTS)
         if found < 0:
             return None
         unit: int = found if self._same_index else c.FPDFText_GetTextIndexFromCharIndex(self._handle, found)
@@ -174,31 +179,52 @@ class TextPage:
 def _raw_text(handle: Any, count: int) -> tuple[str, int]:
     """The page's text, and its length in UTF-16 units."""
     count = min(count, PAGE_CHARACTERS)
-    buffer = (c_ushort * (count + 1))()
-    units = max(c.FPDFText_GetText(handle, 0, count, buffer) - 1, 0)  # there is a NUL at the end
-    return bytes(memoryview(buffer)[:units]).decode("utf-16-le", "surrogatepass"), units
+    # An array of ctypes would be a new type for each length, which takes longer than the text.
+    buffer = bytearray(2 * (count + 1))
+    units = max(c.FPDFText_GetText(handle, 0, count, byref(c_ushort.from_buffer(buffer))) - 1, 0)  # a NUL is the last
+    return buffer[: 2 * units].decode("utf-16-le", "surrogatepass"), units
 
 
 def split_lines(raw: str, *, has_astral: bool) -> tuple[list[tuple[int, int]], list[str]]:
     """Each line's span in UTF-16 units, and the line as valid text."""
+    spans, lines = _split_at_whole_ends(raw)
+    text = "\n".join(lines)
+    if has_astral or "\r" in text or text.count("\n") >= len(lines):
+        spans, lines = _split_at_any_ends(raw)
+    return spans, lines if _UNUSUAL.search(text) is None else list(map(valid_line, lines))
+
+
+def _split_at_whole_ends(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
+    """The lines, if a unit is a character and none is half a line end, as it nearly always is."""
     spans: list[tuple[int, int]] = []
     lines: list[str] = []
     at = 0
-    is_usual = _UNUSUAL.search(raw) is None
+    for part in raw.split(_HYPHEN):
+        found = part.split(_LINE_END)
+        for line in found:
+            end = at + len(line)
+            spans.append((at, end))
+            at = end + len(_LINE_END)
+        at -= len(_LINE_END) - len(_HYPHEN)
+        found[-1] += "-"
+        lines += found
+    lines[-1] = lines[-1][:-1]
+    return spans, lines
+
+
+def _split_at_any_ends(raw: str) -> tuple[list[tuple[int, int]], list[str]]:
+    spans: list[tuple[int, int]] = []
+    lines: list[str] = []
+    at = 0
     # A hyphen's mark or half a line end ends a line, too: each gets a complete line end after it to be split at.
-    marked = raw.replace(_HYPHEN, _HYPHEN + _LINE_END)
-    if not raw.count("\r") == raw.count(_LINE_END) == raw.count("\n"):
-        marked = _HALF_END.sub(rf"\g<0>{_LINE_END}", marked)
-    for line in marked.split(_LINE_END):
+    for line in _HALF_END.sub(rf"\g<0>{_LINE_END}", raw.replace(_HYPHEN, _HYPHEN + _LINE_END)).split(_LINE_END):
         mark = line[-1:]
         has_mark = mark in _MARKS
         if has_mark:
             line = line[:-1]
-        units = len(line) + (len(_ASTRAL.findall(line)) if has_astral else 0)
+        units = len(line) + len(_ASTRAL.findall(line))
         spans.append((at, at + units))
         at += units + (1 if has_mark else len(_LINE_END))
-        if not is_usual:
-            line = valid_line(line)
         lines.append(line + "-" if mark == _HYPHEN else line)
     return spans, lines
 
