@@ -6,8 +6,8 @@ signal, and one that something else has killed is `interrupted`; an exception in
 child never outlives its parent (Linux). Limit: a child costs a process and a fifth of a second to start, and its memory
 limit counts address space, not memory in use.
 
-The protocol is one JSON object per line: `{"path", "offset", "size", "engine", "pages"}` in, `{"extraction"}` or
-`{"failure", "detail"}` out.
+The protocol is one JSON object per line: `{"path", "engine", "pages"}` in, `{"extraction"}` or `{"failure", "detail"}`
+out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import psutil
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import read_with
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.system.content import Content, InMemory, Stretch
+from rpa_shard.system.content import Content
 from rpa_shard.system.deaths import is_own_doing, signal_name
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 from rpa_shard.system.memory import oom_kills
@@ -74,10 +74,11 @@ class ExtractionChild:
         Raises PaperError; besides the runner's failures with EXTRACT_TIMEOUT, POISON, INTERRUPTED, DISK_FULL (the
         system is at fault), or BUG (a Python exception).
         """
+        assert isinstance(content, Path), "another process can only read files"
         self._recycle_if_due()
         process = self._running()
         self._papers += 1
-        question = {**_place(content), "engine": engine, "pages": max_pages}
+        question = {"path": str(content), "engine": engine, "pages": max_pages}
         answer = self._ask(process, question, deadline_seconds)
         if answer is None:
             raise self._death()
@@ -196,7 +197,7 @@ def _child(memory_limit_bytes: int, parent: int) -> None:
 
 def _answer(answers: BinaryIO, question: Mapping[str, Any]) -> None:
     try:
-        found = read_with(question["engine"], _content(question), question["pages"])
+        found = read_with(question["engine"], Path(question["path"]), question["pages"])
         content = json.dumps({"extraction": found.to_json()}).encode()
     except PaperError as error:
         content = _failure(error.failure, error.detail)
@@ -210,19 +211,6 @@ def _answer(answers: BinaryIO, question: Mapping[str, Any]) -> None:
     view = memoryview(content + b"\n")
     while view:
         view = view[answers.write(view) :]
-
-
-def _place(content: Content) -> dict[str, Any]:
-    """Where a child finds what it is to read."""
-    assert not isinstance(content, InMemory), "only what is in a file can be read by another process"
-    if isinstance(content, Path):
-        return {"path": str(content), "offset": None, "size": None}
-    return {"path": str(content.path), "offset": content.offset_bytes, "size": content.size_bytes}
-
-
-def _content(question: Mapping[str, Any]) -> Content:
-    path = Path(question["path"])
-    return path if question["size"] is None else Stretch(path, question["offset"], question["size"])
 
 
 def _failure(failure: Failure, detail: str) -> bytes:
