@@ -13,7 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from rpa_shard.extract.child import ExtractionChild
@@ -46,6 +46,10 @@ class Unfinished:
 
     search: Search
     seconds_left: float
+
+    def moved_to(self, content: Content) -> Unfinished:
+        """The same paper, whose PDF has been moved."""
+        return replace(self, search=replace(self.search, content=content))
 
 
 class ExtractionPool:
