@@ -17,6 +17,7 @@ from pathlib import Path
 from rpa_shard.chaos import invariants
 from rpa_shard.chaos.actions import Actions
 from rpa_shard.chaos.invariants import Violation
+from rpa_shard.chaos.papers import expected_ends, make_papers
 from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Schedule
 from rpa_shard.config.host_policy import HostPolicy
@@ -26,12 +27,10 @@ from rpa_shard.model.phase import Status, outstanding
 from rpa_shard.phases.finished import FETCHING_PHASE
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
-from rpa_shard.store.layout import Layout
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.faults import ALWAYS, parse_faults
 from rpa_shard.testing.mirror import MirrorProcess
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,hops:1%,slow:20%"
 POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
@@ -65,13 +64,18 @@ _CUT_SHORT = {-signal.SIGKILL, *(-each for each in _STOP_SIGNALS), *(128 + each 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. `kills` is the minimum number of processes to kill, `minutes` how long the disruptions may last."""
+    """What to do. `kills` is the minimum number of processes to kill, `minutes` how long the disruptions may last.
+
+    `from_archive`: papers come from a tar file, and only those that it lacks are looked for at the mirror.
+    """
 
     seed: int
     papers: int = 1000
     kills: int = 25
     minutes: float | None = None
     faults: str = DEFAULT_FAULTS
+    keep_pdf: bool = True
+    from_archive: bool = False
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ class Chaos:
         self._say = say
         self._folder = DataFolder(root / "data")
         self._faults = parse_faults(plan.faults, plan.seed)
-        self._expected = _expected(plan.papers)
+        self._expected = expected_ends(plan.papers)
         self._schedule = Schedule(plan.seed)
         self._report = Report(plan)
         self._known: dict[tuple[str, str], str] = {}
@@ -110,12 +114,13 @@ class Chaos:
     def run(self) -> Report:
         """Runs the trial."""
         begun = time.monotonic()
-        self._make_papers()
+        make_papers(self._folder, WORKERS, self._expected, self._root, as_archive=self._plan.from_archive)
         arrivals = self._root / "arrivals.jsonl"
         with MirrorProcess(self._root / "shelf", self._plan.faults, self._plan.seed, arrivals) as mirror:
             knobs = KNOBS | {
                 "RPA_V2_DATA_DIR": str(self._folder.root),
                 "RPA_V2_SOURCES": f"{mirror.url}/pdf/{{id}}",
+                "RPA_V2_KEEP_PDF": str(int(self._plan.keep_pdf)),
             }
             run = RunProcess(self._folder, knobs, self._root / "run.log")
             try:
@@ -126,16 +131,6 @@ class Chaos:
         self._verify_invariants(arrivals)
         self._report.seconds = time.monotonic() - begun
         return self._report
-
-    def _make_papers(self) -> None:
-        shelf = self._root / "shelf"
-        shelf.mkdir(parents=True)
-        for paper_id, failure in self._expected.items():
-            kind = Kind.BROKEN if failure is Failure.BAD_PDF else Kind.TWO_COLUMNS
-            if failure is not Failure.NOT_FOUND:
-                (shelf / f"{paper_id}.pdf").write_bytes(sample_pdf(kind, paper_id))
-        with open_ledger(self._folder, Layout(WORKERS, 2)) as ledger:
-            ledger.add(self._expected)
 
     def _disturb(self, run: RunProcess) -> None:
         """Runs and disrupts until every paper is done."""
@@ -221,7 +216,8 @@ class Chaos:
 
     def _wrong_end(self, row: PaperRow) -> Iterator[Violation]:
         """I1: a paper that did not end as it must."""
-        fault = self._faults.fault_of(row.paper_id)
+        is_archived = self._plan.from_archive and self._expected[row.paper_id] is not Failure.NOT_FOUND
+        fault = None if is_archived else self._faults.fault_of(row.paper_id)
         if fault is not None and fault.times == ALWAYS and fault.kind != "404":
             return  # a fault that the user chose: any end is possible
         wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
@@ -267,13 +263,6 @@ class _Watch:
         if disruption is not None:
             self.disrupted_at = now
             self.open_disruption = self.open_disruption or (disruption, now)
-
-
-def _expected(papers: int) -> dict[str, Failure | None]:
-    """The papers of a trial, and the failure that each must end with: a few are broken, a few are missing."""
-    ids = (f"{2301 + number // 90_000:04}.{number % 90_000 + 1:05}" for number in range(papers))
-    kinds = {50: Failure.BAD_PDF, 75: Failure.NOT_FOUND}
-    return {paper_id: kinds.get(number % 100) for number, paper_id in enumerate(ids)}
 
 
 def lines(report: Report) -> list[str]:

@@ -250,6 +250,8 @@ def _for_rehearsals(command: AddCommand) -> None:
         metavar="SPEC",
         help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)",
     )
+    sub.add_argument("--keep-pdf", choices=("0", "1"), default="1", help="as RPA_V2_KEEP_PDF (default 1)")
+    sub.add_argument("--tar", action="store_true", help="papers come from an archive instead of its mirror")
     sub.add_argument("--folder", type=Path, metavar="F", help="where to make its temporary folder")
 
     sub = command("demo", "run everything on papers made here, without a network", "./run.sh demo")

@@ -53,12 +53,15 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
     say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     try:
         faults = ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS
-        report = Chaos(Plan(seed, papers, parsed.kills, parsed.minutes, faults), root, say).run()
+        keep_pdf = parsed.keep_pdf == "1"
+        options = (" --tar" if parsed.tar else "") + ("" if keep_pdf else " --keep-pdf 0")
+        plan = Plan(seed, papers, parsed.kills, parsed.minutes, faults, keep_pdf, parsed.tar)
+        report = Chaos(plan, root, say).run()
     except ValueError as error:
         raise UsageError(str(error)) from None
     print_lines(lines(report))
     if report.violations:
-        say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}")
+        say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}{options}")
         return SOME_FAILED
     shutil.rmtree(root)
     return OK

@@ -209,7 +209,7 @@ class Settings:
     lease_renew_seconds: float = knob(
         "RPA_V2_LEASE_RENEW_SECONDS", 100.0, number(0.05, 86_400), "How often a shard renews its leases."
     )
-    keep_pdf: bool = knob("RPA_V2_KEEP_PDF", True, flag(), "0 deletes a PDF once its text is recorded.")
+    keep_pdf: bool = knob("RPA_V2_KEEP_PDF", True, flag(), "0 keeps no PDFs: they are parsed from memory.")
     download_timeout_seconds: float = knob(
         "RPA_V2_DOWNLOAD_TIMEOUT_SECONDS",
         60.0,

@@ -32,6 +32,7 @@ import psutil
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import read_with
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.system.content import Content
 from rpa_shard.system.deaths import is_own_doing, signal_name
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 from rpa_shard.system.memory import oom_kills
@@ -65,16 +66,19 @@ class ExtractionChild:
         """The child's process id while there is one."""
         return self._process.pid if self._process else None
 
-    def extract(self, path: Path, engine: str, deadline_seconds: float, max_pages: int | None = None) -> Extraction:
+    def extract(
+        self, content: Content, engine: str, deadline_seconds: float, max_pages: int | None = None
+    ) -> Extraction:
         """As `rpa_shard.extract.runner.read_with`, in the child.
 
         Raises PaperError; besides the runner's failures with EXTRACT_TIMEOUT, POISON, INTERRUPTED, DISK_FULL (the
         system is at fault), or BUG (a Python exception).
         """
+        assert isinstance(content, Path), "another process can only read files"
         self._recycle_if_due()
         process = self._running()
         self._papers += 1
-        question = {"path": str(path), "engine": engine, "pages": max_pages}
+        question = {"path": str(content), "engine": engine, "pages": max_pages}
         answer = self._ask(process, question, deadline_seconds)
         if answer is None:
             raise self._death()

@@ -13,8 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from rpa_shard.extract.child import ExtractionChild
@@ -24,6 +23,7 @@ from rpa_shard.extract.runner import read_with
 from rpa_shard.extract.search import Read, Search, search_of, try_next
 from rpa_shard.ipc.breadcrumb import Breadcrumb
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.system.content import Content
 from rpa_shard.system.threads import background_threads
 
 T = TypeVar("T")
@@ -46,6 +46,10 @@ class Unfinished:
 
     search: Search
     seconds_left: float
+
+    def moved_to(self, content: Content) -> Unfinished:
+        """The same paper, whose PDF has been moved."""
+        return replace(self, search=replace(self.search, content=content))
 
 
 class ExtractionPool:
@@ -70,7 +74,7 @@ class ExtractionPool:
         """Runs `work`, which may call `extract`, in a thread of the pool."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._counted, work)
 
-    def extract(self, paper_id: str, pdf: Path) -> Extraction | Unfinished:
+    def extract(self, paper_id: str, pdf: Content) -> Extraction | Unfinished:
         """Parses a PDF; blocks, for use inside `run`. Raises PaperError."""
         rules = self._rules
         search = search_of(pdf, rules.engine)
@@ -93,8 +97,8 @@ class ExtractionPool:
             child.close()
 
     def _reader_here(self, paper_id: str) -> Read:
-        def read(name: str, path: Path, max_pages: int | None) -> Extraction:
-            return read_with(name, path, max_pages, self._breadcrumb.inside(paper_id), self._rules.slow_seconds)
+        def read(name: str, content: Content, max_pages: int | None) -> Extraction:
+            return read_with(name, content, max_pages, self._breadcrumb.inside(paper_id), self._rules.slow_seconds)
 
         return read
 
@@ -102,10 +106,10 @@ class ExtractionPool:
         child = self._own_child()
         slow_at = time.monotonic() + self._rules.slow_seconds
 
-        def read(name: str, path: Path, max_pages: int | None) -> Extraction:
+        def read(name: str, content: Content, max_pages: int | None) -> Extraction:
             left = max(min(slow_at, give_up) - time.monotonic(), 0.0)
             try:
-                return child.extract(path, name, left, max_pages)
+                return child.extract(content, name, left, max_pages)
             except PaperError as error:
                 if error.failure is Failure.EXTRACT_TIMEOUT and slow_at < give_up:
                     raise SliceOverError from None

@@ -34,6 +34,7 @@ from rpa_shard.reading.quality.figures import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
+from rpa_shard.system.content import Content
 from rpa_shard.system.failpoints import reach
 
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
@@ -52,25 +53,25 @@ def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None
     """
     search = search_of(path, choice)
     while not search.is_over:
-        search = try_next(search, lambda name, path, pages: read_with(name, path, pages, inside))
+        search = try_next(search, lambda name, content, pages: read_with(name, content, pages, inside))
     return search.result()
 
 
 def read_with(
     name: str,
-    path: Path,
+    content: Content,
     max_pages: int | None = None,
     inside: AbstractContextManager[None] | None = None,
     slice_seconds: float = inf,
 ) -> Extraction:
-    """Reads the PDF at `path`, or its first pages, with one engine. Raises PaperError(BAD_PDF).
+    """Reads a PDF, or its first pages, with one engine. Raises PaperError(BAD_PDF).
 
     `inside` is entered after the engine lock is acquired, and left before it is released. Raises SliceOverError when
     the lock has been held for `slice_seconds`.
     """
     with ENGINE_LOCK, inside or nullcontext(), time_slice(slice_seconds):
         reach("mid_extraction")
-        document = read(name, path, max_pages)
+        document = read(name, content, max_pages)
         # Inside the block, so that a deadline measured by `inside` covers it.
         return make(document, measure(document.pages))
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rpa_shard.extract.engines import names_for
 from rpa_shard.extract.result import Extraction
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Page
 from rpa_shard.reading.quality.figures import measure
+from rpa_shard.system.content import Content
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 
 log = logging.getLogger(__name__)
 
 # Reads a document, or its first pages, with the engine of that name. Raises PaperError.
-Read = Callable[[str, Path, int | None], Extraction]
+Read = Callable[[str, Content, int | None], Extraction]
 
 # The second engine is also tried if the first failed or missed letters on more than this share of the pages.
 MAX_FAILED_PAGES_SHARE = 0.1
@@ -39,7 +39,7 @@ _NOT_ITS_FAULT = frozenset({Failure.INTERRUPTED, Failure.DISK_FULL})
 class Search:
     """How far it is: the next engine's place in `names`, the best result so far, what the engines refused with."""
 
-    path: Path
+    content: Content
     names: tuple[str, ...]
     next: int = 0
     best: Extraction | None = None
@@ -62,9 +62,9 @@ class Search:
         raise PaperError(worst.failure, "; ".join(each.detail for each in self.refusals))
 
 
-def search_of(path: Path, choice: str) -> Search:
+def search_of(content: Content, choice: str) -> Search:
     """A search that has not begun; `choice` names the engines."""
-    return Search(path, names_for(choice))
+    return Search(content, names_for(choice))
 
 
 def try_next(search: Search, read: Read, *, outlives_deaths: bool = False) -> Search:
@@ -103,7 +103,7 @@ def _better(search: Search, read: Read) -> Extraction | None:
     """What the next engine reads; None if a trial shows that it is no better than what there is."""
     if search.best is not None and not _may_do_better(search, search.best, read):
         return None
-    return read(search.name, search.path, None)
+    return read(search.name, search.content, None)
 
 
 def _may_do_better(search: Search, best: Extraction, read: Read) -> bool:
@@ -113,12 +113,12 @@ def _may_do_better(search: Search, best: Extraction, read: Read) -> bool:
     """
     if best.quality.garbled:
         first = measure([Page(best.text[start:end]) for start, end in best.page_offsets[:TRIAL_PAGES]])
-        return not first.garbled or read(search.name, search.path, TRIAL_PAGES).quality.rank > first.rank
+        return not first.garbled or read(search.name, search.content, TRIAL_PAGES).quality.rank > first.rank
     if best.quality.text_missing_pages:
         number = best.quality.text_missing_pages[0]
         if number > TRIAL_MISSING_PAGES:
             return False
-        trial = read(search.name, search.path, number)
+        trial = read(search.name, search.content, number)
         start, end = trial.page_offsets[-1]
         return bool(trial.text[start:end].strip()) and number not in trial.quality.text_missing_pages
     return True
@@ -126,4 +126,4 @@ def _may_do_better(search: Search, best: Extraction, read: Read) -> bool:
 
 def _note(search: Search, why: str) -> None:
     if search.best is not None:
-        log.warning("%s: kept what %s read: %s", search.path.name, search.best.engine, why)
+        log.warning("%s: kept what %s read: %s", search.content.name, search.best.engine, why)

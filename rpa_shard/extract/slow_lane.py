@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import TypeVar
 
 from rpa_shard.extract.child import ExtractionChild
@@ -21,6 +20,7 @@ from rpa_shard.extract.pool import ExtractionRules, Unfinished
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.search import Read, search_of, try_next
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.system.content import Content
 from rpa_shard.system.threads import background_threads
 
 T = TypeVar("T")
@@ -59,21 +59,21 @@ class SlowLane:
         search = unfinished.search
         give_up = time.monotonic() + unfinished.seconds_left
 
-        def read(name: str, path: Path, max_pages: int | None) -> Extraction:
-            return self._child.extract(path, name, max(give_up - time.monotonic(), 0.0), max_pages)
+        def read(name: str, content: Content, max_pages: int | None) -> Extraction:
+            return self._child.extract(content, name, max(give_up - time.monotonic(), 0.0), max_pages)
 
         while not search.is_over:
             search = try_next(search, self._twice(read) if search.best is not None else read)
         return search.result()
 
-    def extract_suspect(self, pdf: Path) -> Extraction:
+    def extract_suspect(self, pdf: Content) -> Extraction:
         """Parses a paper whose process died, with a fresh child for each engine; blocks. Raises PaperError."""
         search = search_of(pdf, self._rules.engine)
         while not search.is_over:
             with closing(ExtractionChild(self._rules.child_memory_bytes, self._stop)) as child:
                 search = try_next(
                     search,
-                    lambda name, path, pages: child.extract(path, name, self._rules.deadline_seconds, pages),
+                    lambda name, content, pages: child.extract(content, name, self._rules.deadline_seconds, pages),
                     outlives_deaths=True,
                 )
         return search.result()
@@ -84,14 +84,14 @@ class SlowLane:
         The system may have killed it for its memory, where that cannot be seen from here.
         """
 
-        def read_twice(name: str, path: Path, max_pages: int | None) -> Extraction:
+        def read_twice(name: str, content: Content, max_pages: int | None) -> Extraction:
             try:
-                return read(name, path, max_pages)
+                return read(name, content, max_pages)
             except PaperError as error:
                 if error.failure is not Failure.INTERRUPTED or self._stop.is_set():
                     raise
             try:
-                return read(name, path, max_pages)
+                return read(name, content, max_pages)
             except PaperError as error:
                 if error.failure is not Failure.INTERRUPTED or self._stop.is_set():
                     raise

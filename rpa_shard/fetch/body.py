@@ -1,28 +1,27 @@
-"""The body of a PDF, from its first byte to a file in place.
+"""The body of a PDF, from its first byte to a file in place, or to a PDF that nobody keeps.
 
-Guarantee: the file appears only if it is a whole PDF, no larger than the cap, and its content on disk: with a header
-within its first 64 KB, and with an end marker near the end or, if that is lost, all that its structure promises.
-Otherwise nothing is left behind. Limit: the file's name is durable only once its folder is synced, which writing the
-paper's text does; where the bytes come from is the caller's business.
+Guarantee: it ends as either only if it is a whole PDF, no larger than the cap: with a header within its first 64 KB,
+and with an end marker near the end or, if that is lost, all that its structure promises. A file in place has its
+content on disk. Otherwise nothing is left behind. Limit: the file's name is durable only once its folder is synced,
+which writing the paper's text does; where the bytes come from is the caller's business.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from stat import S_ISREG
-from typing import IO, BinaryIO
+from typing import IO
 from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.fetch.pages import page_words, says_withdrawn
+from rpa_shard.fetch.unkept import Memory, UnkeptPdf
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.frame import is_whole
+from rpa_shard.system.content import Content, InMemory
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint, open_temporary, put_in_place, temporary_of
 
@@ -39,24 +38,28 @@ _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
 # Compressed bytes are unpacked in steps, so that a decompression bomb exceeds the cap before it fills the memory.
 UNPACK_STEP_BYTES = 2**18
-# What is wrong with the file that was named, rather than with the system.
-_UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
-MAX_PATH_CHARACTERS = 500
 MAX_CHUNKS_PER_WRITE = 512  # systems allow 1024
 
 
 class Body:
     """Bytes gathered in memory, spilled to a temporary file beyond `SPILL_BYTES`.
 
-    `take` belongs to the loop; `spill`, `copy_from`, `finish`, `restart` and `discard` block and belong to a disk
-    thread. They never overlap.
+    With `memory` nobody keeps the PDF, and what is spilled stays in memory while there is enough left of that.
+
+    `take` and `hand_over` belong to the loop; `spill`, `finish`, `check`, `restart` and `discard` block and belong to a
+    disk thread. They never overlap.
     """
 
-    def __init__(self, writer: str, final: Path, max_bytes: int) -> None:
+    def __init__(self, writer: str, final: Path, max_bytes: int, memory: Memory | None = None) -> None:
+        self._writer = writer
         self._final = final
         self._max_bytes = max_bytes
+        self._memory = memory
         self._temporary = temporary_of(writer, final)
         self._file: IO[bytes] | None = None
+        # Spilled, but kept in memory.
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
         self._chunks: list[bytes] = []
         self._gathered_bytes = 0
         self._size_bytes = 0
@@ -77,6 +80,7 @@ class Body:
         self._digest = hashlib.sha256()
         self._head = self._tail = b""
         self._has_header = False
+        self._free()
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
@@ -95,52 +99,70 @@ class Body:
             raise PaperError(Failure.TOO_LARGE, f"more than {self._max_bytes} bytes")
         return self._gathered_bytes >= SPILL_BYTES
 
-    def copy_from(self, path: Path, offset_bytes: int = 0, size_bytes: int | None = None) -> None:
-        """Takes all of a file, or the member of a tar file whose data is at an offset. Raises PaperError."""
-        with _open_local(path) as source:
-            if size_bytes is not None:
-                _check_member(source, path, offset_bytes, size_bytes)
-            source.seek(offset_bytes)
-            left = size_bytes
-            while chunk := source.read(SPILL_BYTES if left is None else min(SPILL_BYTES, left)):
-                left = None if left is None else left - len(chunk)
-                if self.take(chunk):
-                    self.spill()
-        if left:
-            raise _changed(path)
-
     def spill(self) -> None:
-        """Writes what is gathered to the temporary file."""
-        if self._file is None:
-            self._file = open_temporary(self._temporary, buffering=0)
-        _write_all(self._file, self._chunks)
+        """Hashes what is gathered, and writes it to the temporary file unless it may stay in memory."""
         for chunk in self._chunks:
             end = chunk.rstrip(_PADDING) if chunk.endswith(_PADDED) else chunk
             self._tail = (self._tail + end[-END_MARKER_WITHIN_BYTES:])[-END_MARKER_WITHIN_BYTES:]
             self._digest.update(chunk)
+        if self._file is None and self._memory is not None and self._memory.take(self._gathered_bytes):
+            self._kept += self._chunks
+            self._kept_bytes += self._gathered_bytes
+        else:
+            if self._file is None:
+                self._file = open_temporary(self._temporary, buffering=0)
+            _write_all(self._file, self._kept + self._chunks)
+            self._free()
         self._chunks.clear()
         self._gathered_bytes = 0
 
     def finish(self) -> Fingerprint:
         """Checks the body and puts the file in place. Raises PaperError."""
-        self.check_head()
-        self.spill()
-        if b"%%EOF" not in self._tail and not is_whole(self._temporary.read_bytes()):
-            raise PaperError(Failure.TRUNCATED, f"no end marker at the end of {self._size_bytes} bytes")
+        found = self.check()
         assert self._file is not None
         os.fsync(self._file.fileno())
         self._file.close()
         put_in_place(self._temporary, self._final)
         self._file = None
         reach("after_rename")
+        return found
+
+    def check(self) -> Fingerprint:
+        """Checks the body, all of which has been taken. Raises PaperError."""
+        self.check_head()
+        self.spill()
+        if self._file is None:
+            self._kept = [b"".join(self._kept)]
+        if b"%%EOF" not in self._tail and not is_whole(self._kept[0] if self._kept else self._temporary.read_bytes()):
+            raise PaperError(Failure.TRUNCATED, f"no end marker at the end of {self._size_bytes} bytes")
         return Fingerprint(self._size_bytes, self._digest.hexdigest())
 
+    def hand_over(self, pdf: Fingerprint) -> UnkeptPdf:
+        """The body, once it has been checked, as a PDF that nobody keeps."""
+        assert self._memory is not None
+        content: Content = self._temporary
+        if self._file is None:
+            content = InMemory(self._final.name, self._kept.pop())
+            self._kept_bytes = 0
+        else:
+            self._file.close()
+            self._file = None
+        return UnkeptPdf(pdf, content, self._writer, self._memory)
+
     def discard(self) -> None:
-        """Closes the file, and removes it if it was not put in place."""
+        """Closes the file, and removes what was not put in place or handed over."""
+        self._free()
         if self._file is not None:
             with suppress(OSError):  # what cannot be written is not needed any more
                 self._file.close()
             self._temporary.unlink(missing_ok=True)
+
+    def _free(self) -> None:
+        """Forgets what was kept in memory."""
+        self._kept = []
+        if self._memory is not None:
+            self._memory.give_back(self._kept_bytes)
+        self._kept_bytes = 0
 
     @property
     def _header_within_bytes(self) -> int:
@@ -170,41 +192,6 @@ def _write_all(file: IO[bytes], chunks: Sequence[bytes]) -> None:
             while rest:
                 rest = rest[os.write(file.fileno(), rest) :]
             place += 1
-
-
-def shown(path: Path) -> str:
-    """A path in a message: on one line, and not endless."""
-    text = str(path)
-    return (text if text.isprintable() else ascii(text))[:MAX_PATH_CHARACTERS]
-
-
-def _open_local(path: Path) -> BinaryIO:
-    """Opens a file to be copied. Raises PaperError(NOT_FOUND) if it is none that can be read."""
-    try:
-        if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
-            raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: not a regular file")
-        return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
-        raise PaperError(Failure.NOT_FOUND, f"no such file: {shown(path)}") from None
-    except OSError as error:
-        if error.errno not in _UNREADABLE:
-            raise
-        raise PaperError(Failure.NOT_FOUND, f"{shown(path)}: {error.strerror}") from None
-
-
-def _check_member(source: BinaryIO, path: Path, offset_bytes: int, size_bytes: int) -> None:
-    """Raises PaperError(NOT_FOUND) unless the header of such a member precedes the data."""
-    source.seek(max(0, offset_bytes - tarfile.BLOCKSIZE))
-    try:
-        member = tarfile.TarInfo.frombuf(source.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
-    except tarfile.TarError:
-        raise _changed(path) from None
-    if member.size != size_bytes:
-        raise _changed(path)
-
-
-def _changed(path: Path) -> PaperError:
-    return PaperError(Failure.NOT_FOUND, f"{shown(path)} has changed since it was added: add it again")
 
 
 class Unpacker:

@@ -1,7 +1,7 @@
-"""Downloads one PDF from one URL into its file.
+"""Downloads one PDF from one URL: into its file, or to be parsed and then forgotten.
 
-Guarantee: the file appears only if it is a PDF, complete and as long as announced; everything else ends as a PaperError
-with its class, and leaves nothing behind. What is wrong with a local file is final. Every request to a governed host,
+Guarantee: what it yields is a PDF, complete and as long as announced; everything else ends as a PaperError with its
+class, and leaves nothing behind. What is wrong with a local file is final. Every request to a governed host,
 also after a redirect, has a permit. An interrupted body is resumed where it stopped, if the server confirms that it is
 still the same one. Limit: one attempt at one URL; which URLs and how often is decided elsewhere.
 """
@@ -9,7 +9,6 @@ still the same one. Limit: one attempt at one URL; which URLs and how often is d
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
@@ -17,13 +16,13 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
 import httpx
 
 from rpa_shard.config.host_policy import host_of, polite_url
 from rpa_shard.fetch.address_guard import AddressGuard
-from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker, shown
+from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker
+from rpa_shard.fetch.local import is_local, local_part, take_local
 from rpa_shard.fetch.pages import PAGE_BYTES
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.responses import (
@@ -37,6 +36,7 @@ from rpa_shard.fetch.responses import (
 )
 from rpa_shard.fetch.transport import LOCATION, failure_of
 from rpa_shard.fetch.trust import Asking
+from rpa_shard.fetch.unkept import Memory, UnkeptPdf
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint
@@ -94,15 +94,30 @@ class Downloader:
         """Fetches `url` (http, https, file or tar) into `final`. Raises PaperError."""
         body = Body(self.writer, final, self.limits.max_bytes)
         try:
-            if url.startswith(("file:", "tar:")):
-                return await self._in_thread(_take_local, body, *local_part(url))
-            self.guard.name(host_of(url))
-            url = polite_url(url)
-            async with self.permits.trust.asking(host_of(url), url) as asking:
-                await self._fetch(url, _Progress(body, self.limits.deadline_seconds, asking))
-            return await self._in_thread(body.finish)
+            return await self._take(url, body, body.finish)
         finally:
             body.discard()
+
+    async def download_unkept(self, url: str, final: Path, memory: Memory) -> UnkeptPdf:
+        """Fetches `url` into what is left of `memory`, or else into a temporary file beside `final`.
+
+        Whoever gets it closes it. Raises PaperError.
+        """
+        body = Body(self.writer, final, self.limits.max_bytes, memory)
+        try:
+            return body.hand_over(await self._take(url, body, body.check))
+        finally:
+            body.discard()
+
+    async def _take(self, url: str, body: Body, finish: Callable[[], Fingerprint]) -> Fingerprint:
+        """Gathers the whole body, and finishes it. Raises PaperError."""
+        if is_local(url):
+            return await self._in_thread(take_local, body, finish, *local_part(url))
+        self.guard.name(host_of(url))
+        url = polite_url(url)
+        async with self.permits.trust.asking(host_of(url), url) as asking:
+            await self._fetch(url, _Progress(body, self.limits.deadline_seconds, asking))
+        return await self._in_thread(finish)
 
     async def _fetch(self, url: str, progress: _Progress) -> None:
         for resumption in range(MAX_RESUMPTIONS + 1):
@@ -288,26 +303,6 @@ def _unpacker_of(response: httpx.Response) -> Unpacker | None:
 
 def _is_challenge(response: httpx.Response) -> bool:
     return any(name in response.headers for name in CHALLENGE_HEADERS)
-
-
-def _take_local(body: Body, path: Path, offset_bytes: int, size_bytes: int | None) -> Fingerprint:
-    """Copies a local file, or a member of a tar file, into place. Raises PaperError, which is final."""
-    try:
-        body.copy_from(path, offset_bytes, size_bytes)
-        return body.finish()
-    except PaperError as error:
-        detail = error.detail if error.failure is Failure.NOT_FOUND else f"{shown(path)}: {error.detail}"
-        raise PaperError(error.failure, detail, final=True) from None
-
-
-def local_part(url: str) -> tuple[Path, int, int | None]:
-    """File, offset and size (None: all of it) of a `file:` URL, or of `tar:…#offset=…&size=…`."""
-    parts = urlsplit(url)
-    path = Path(os.fsdecode(unquote_to_bytes(parts.path)))
-    if parts.scheme == "file":
-        return path, 0, None
-    place = parse_qs(parts.fragment)
-    return path, int(place["offset"][0]), int(place["size"][0])
 
 
 async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:

@@ -37,6 +37,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.store.protocol import Store
 from rpa_shard.store.rows import Counts
+from rpa_shard.system.allocator import share_arenas
 from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def run_shard(number: int, settings: Settings, registry: PhaseRegistry, control:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    share_arenas()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Shard(number, settings, registry, control).run())
 

@@ -11,7 +11,7 @@ import tarfile
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rpa_shard.fetch.body import Body
 from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.fetch.unkept import Memory
 from rpa_shard.ipc.messages import (
     HostBlocked,
     HostLimited,
@@ -40,7 +41,8 @@ from rpa_shard.ipc.messages import (
     RequestAnswered,
 )
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.system.files import fingerprint_of, temporaries_in
+from rpa_shard.system.content import InMemory
+from rpa_shard.system.files import Fingerprint, fingerprint_of, temporaries_in
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
@@ -49,30 +51,62 @@ PDF = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
 PDF = PDF[:9] + b"%" + b"large enough to travel in several pieces " * 5000 + b"\n" + PDF[9:]
 
 
+class CountedMemory(Memory):
+    """Memory that tells how much of it is taken."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.limit_bytes = limit_bytes
+        self.taken_bytes = self.most_bytes = 0
+
+    def take(self, size_bytes: int) -> bool:
+        is_free = super().take(size_bytes)
+        self.taken_bytes += size_bytes if is_free else 0
+        self.most_bytes = max(self.most_bytes, self.taken_bytes)
+        return is_free
+
+    def give_back(self, size_bytes: int) -> None:
+        super().give_back(size_bytes)
+        self.taken_bytes -= size_bytes
+
+
 @dataclass
 class Bench:
-    """A downloader, where it puts files, and its messages to the supervisor."""
+    """A downloader, where it puts files, and its messages to the supervisor. With `memory` nobody keeps the PDFs."""
 
     downloader: Downloader
     folder: Path
     messages: list[PermitMessage]
+    memory: CountedMemory | None = None
 
     @property
     def final(self) -> Path:
         return self.folder / "papers" / "paper.pdf"
 
+    async def download(self, url: str) -> Fingerprint:
+        if self.memory is None:
+            return await self.downloader.download(url, self.final)
+        with closing(await self.downloader.download_unkept(url, self.final, self.memory)) as unkept:
+            assert not self.final.exists()
+            assert isinstance(unkept.content, InMemory) == (self.memory.limit_bytes > 0) == (self.leftovers() == [])
+            unkept.keep_as(self.final)
+        return unkept.pdf
+
     async def get(self, url: str) -> None:
-        found = await self.downloader.download(url, self.final)
-        assert found == fingerprint_of(PDF)
+        assert await self.download(url) == fingerprint_of(PDF)
         assert self.final.read_bytes() == PDF
-        assert self.leftovers() == []
+        self.assert_nothing_held()
 
     async def fails(self, url: str) -> PaperError:
         with pytest.raises(PaperError) as raised:
-            await self.downloader.download(url, self.final)
+            await self.download(url)
         assert not self.final.exists()
-        assert self.leftovers() == [], "no half-written file is left behind"
+        self.assert_nothing_held()
         return raised.value
+
+    def assert_nothing_held(self) -> None:
+        assert self.leftovers() == [], "no half-written file is left behind"
+        assert self.memory is None or self.memory.taken_bytes == 0
 
     def leftovers(self) -> list[Path]:
         return temporaries_in(self.final.parent)
@@ -100,9 +134,12 @@ def note(permits: Permits, messages: list[PermitMessage], message: PermitMessage
         asyncio.get_running_loop().call_soon(permits.handle, NoPdfNoted(message.number))
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+@pytest.fixture(params=["kept", "in memory", "in a temporary file"])
+async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    limits_bytes = {"in memory": 10**7, "in a temporary file": 0}
     async with open_bench(tmp_path) as made:
+        if request.param in limits_bytes:
+            made.memory = CountedMemory(limits_bytes[request.param])
         yield made
 
 
@@ -318,7 +355,7 @@ async def test_where_the_marks_are(bench: Bench, tmp_path: Path, before: bytes, 
     path = tmp_path / "a.pdf"
     path.write_bytes(before + PDF + after)
     if is_valid:
-        await bench.downloader.download(path.as_uri(), bench.final)
+        await bench.download(path.as_uri())
         assert bench.final.read_bytes() == before + PDF + after, "no byte is changed"
     else:
         error = await bench.fails(path.as_uri())
@@ -329,7 +366,7 @@ async def test_a_whole_file_without_its_end_marker(bench: Bench, tmp_path: Path)
     path = tmp_path / "a.pdf"
     whole = sample_pdf(Kind.TWO_COLUMNS, "2401.00001").rstrip().removesuffix(b"%%EOF")
     path.write_bytes(whole)
-    await bench.downloader.download(path.as_uri(), bench.final)
+    await bench.download(path.as_uri())
     assert bench.final.read_bytes() == whole
 
 
@@ -714,14 +751,14 @@ async def test_a_cancelled_download_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(body_module, "SPILL_BYTES", 1000)  # so that there is a half-written file
     async with faulty("stall*always") as mirror:
-        task = asyncio.create_task(bench.downloader.download(f"{mirror.url}/pdf/2401.00001", bench.final))
+        task = asyncio.create_task(bench.download(f"{mirror.url}/pdf/2401.00001"))
         async with asyncio.timeout(10.0):
-            while not bench.leftovers():
+            while not bench.leftovers() and not (bench.memory and bench.memory.taken_bytes):
                 await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert bench.leftovers() == []
+    bench.assert_nothing_held()
     assert not bench.final.exists()
 
 

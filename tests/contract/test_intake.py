@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rpa_shard.cli import main
-from rpa_shard.fetch.download import local_part
+from rpa_shard.fetch.local import local_part
 from rpa_shard.intake.adding import Adder, AddResult
 from rpa_shard.intake.archives import id_of_member, read_archive, read_manifest
 from rpa_shard.intake.errors import IntakeError

@@ -26,6 +26,16 @@ def test_a_short_trial(rig: Rig, tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_a_short_trial_from_an_archive_that_keeps_no_pdf(rig: Rig, tmp_path: Path) -> None:
+    options = ("--tar", "--keep-pdf", "0", "--kills", "4", "--papers", "150", "--seed", "6")
+    code, output, errors = rig.run("chaos", *options, "--folder", str(tmp_path), deadline_seconds=240)
+    assert code == 0, output + errors
+    assert output.count("  holds ") == 8
+    (requests,) = re.findall(r"^requests +(\d+),", output, re.MULTILINE)
+    assert int(requests) < 20, "only what the archive lacks is looked for at the mirror"
+    assert not list(tmp_path.glob("rpa-shard-chaos-*"))
+
+
 def test_what_vanished_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -116,8 +117,6 @@ def test_later_objects_without_an_end_are_missing() -> None:
     assert not is_whole(SAMPLE + b"\n4 0 obj\n<< /Length 5000 >>\nstream\nand then the line went dead" * 80)
 
 
-def test_a_sound_file_is_not_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "paper.pdf"
+def test_a_sound_file_is_not_damaged() -> None:
     for content in (SAMPLE, SAMPLE + b"\0" * 5000, SAMPLE + b"\n\n", many_pages(2)):
-        path.write_bytes(content)
-        assert not is_damaged(path)
+        assert not is_damaged(BytesIO(content))

@@ -8,11 +8,11 @@ the loop), which `rpa_shard.extract.runner` prevents; one that hangs or crashes 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Protocol
 
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document
+from rpa_shard.system.content import Content, is_gone
 from rpa_shard.system.errors import cause_of, is_systems_fault
 
 
@@ -25,7 +25,7 @@ class Engine(Protocol):
     @property
     def version(self) -> str: ...
 
-    def read(self, path: Path, max_pages: int | None = None) -> Document:
+    def read(self, content: Content, max_pages: int | None = None) -> Document:
         """The text of every page, or of the first ones. Raises PaperError(BAD_PDF), or whatever it runs into."""
 
 
@@ -49,16 +49,16 @@ def load(name: str) -> Engine:
     return PypdfEngine()
 
 
-def read(name: str, path: Path, max_pages: int | None = None) -> Document:
+def read(name: str, content: Content, max_pages: int | None = None) -> Document:
     """What the engine called `name` reads. Raises PaperError(BAD_PDF), or OSError if the system is at fault."""
     engine = load(name)
     try:
-        return engine.read(path) if max_pages is None else engine.read(path, max_pages)
+        return engine.read(content) if max_pages is None else engine.read(content, max_pages)
     except PaperError:
         raise
     except MemoryError:
         raise PaperError(Failure.BAD_PDF, f"{name}: needs more memory than allowed") from None
     except (Exception, SystemExit) as error:
-        if is_systems_fault(error) or not path.exists():
+        if is_systems_fault(error) or is_gone(content):
             raise
         raise PaperError(Failure.BAD_PDF, f"{name}: {cause_of(error)}") from None

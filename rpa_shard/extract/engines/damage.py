@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import zlib
 from os import SEEK_END
-from pathlib import Path
 from typing import BinaryIO
 
 _HEADER = b"%PDF-"
@@ -24,18 +23,16 @@ _PACKED_TABLE = re.compile(rb"/Flate(?:Decode)?\b.*?>>\s*stream\r?\n", re.DOTALL
 _SIZE = re.compile(rb"/Size\s+(\d+)")
 
 
-def is_damaged(path: Path) -> bool:
-    """Whether the file's frame breaks the format."""
-    with path.open("rb") as file:
-        if file.read(len(_HEADER)) != _HEADER:
-            return True
-        end = _end(file)
-        starts = _START.findall(end)
-        if _END_MARKER not in end or not starts:
-            return True
-        file.seek(int(starts[-1]))
-        table = file.read(_TABLE_BYTES)
-    return not _is_table(table, end)
+def is_damaged(file: BinaryIO) -> bool:
+    """Whether the frame of a file, which is at its beginning, breaks the format."""
+    if file.read(len(_HEADER)) != _HEADER:
+        return True
+    end = _end(file)
+    starts = _START.findall(end)
+    if _END_MARKER not in end or not starts:
+        return True
+    file.seek(int(starts[-1]))
+    return not _is_table(file.read(_TABLE_BYTES), end)
 
 
 def _end(file: BinaryIO) -> bytes:

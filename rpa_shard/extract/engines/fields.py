@@ -9,17 +9,17 @@ Limit: one thread of the process at a time.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
+
+from rpa_shard.system.content import Readable, as_file
 
 
 class FieldValues:
     """The values of the fields of one document."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._open = ExitStack()
+    def __init__(self, pdf: Readable) -> None:
+        self._pdf = pdf
         self._pages: Any = None
 
     def value(self, page: int, annotation: int) -> str:
@@ -31,9 +31,6 @@ class FieldValues:
 
             if self._pages is None:
                 self._pages = ()
-                self._pages = PdfReader(self._open.enter_context(self._path.open("rb")), strict=False).pages
+                self._pages = PdfReader(as_file(self._pdf), strict=False).pages
             return field_value(self._pages[page]["/Annots"][annotation].get_object())
         return ""
-
-    def close(self) -> None:
-        self._open.close()

@@ -17,6 +17,7 @@ from rpa_shard.extract.slow_lane import WIDTH, SlowLane
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
+from rpa_shard.fetch.unkept import Memory
 from rpa_shard.ipc.breadcrumb import Breadcrumb
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import PREP, open_statuses
@@ -25,6 +26,10 @@ from rpa_shard.phases.prep.runner import DOWNLOAD, EXTRACT, SLOW, PrepRunner
 from rpa_shard.phases.runner import PhaseDefinition, PhaseRunner, ShardContext
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.system.threads import background_threads
+
+# How much memory of a shard PDFs may take that nobody keeps, while they wait to be parsed. What is more, and all of
+# them if other processes parse them, goes to temporary files.
+UNKEPT_BYTES = 32 * 2**20
 
 
 @asynccontextmanager
@@ -58,7 +63,7 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
             slow_lane,
             catalogue,
             {DOWNLOAD: share.download_concurrency, EXTRACT: share.extract_concurrency, SLOW: WIDTH},
-            keep_pdf=settings.keep_pdf,
+            None if settings.keep_pdf else Memory(UNKEPT_BYTES if settings.extract_pool == "thread" else 0),
         )
 
 

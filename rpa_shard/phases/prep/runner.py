@@ -1,7 +1,8 @@
 """One paper's way through the prep phase: download, extract, record.
 
-Guarantee: what exists and is complete is not done again: a finished paper is only recorded, a complete PDF is only
-parsed. Text and record are on disk before `run` returns, so before the store says `prepped`. Limit: it does not touch
+Guarantee: what exists and is complete is not done again: a finished paper is only recorded, a complete PDF on disk is
+only parsed. Text and record are on disk before `run` returns, so before the store says `prepped`. A PDF that nobody
+keeps stays on disk only if its attempt fails, for the next attempt or for a person to look at. Limit: it does not touch
 the store; the worker ends the claim with its result.
 """
 
@@ -10,15 +11,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpa_shard.extract.pool import ExtractionPool, Unfinished
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.slow_lane import SlowLane
 from rpa_shard.fetch.download import Downloader, run_to_its_end
+from rpa_shard.fetch.local import is_local
 from rpa_shard.fetch.sources import urls_of
+from rpa_shard.fetch.unkept import Memory, UnkeptPdf
 from rpa_shard.ipc.run_status import Gauge
 from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.failure import Failure, PaperError
@@ -29,6 +32,7 @@ from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.runner import Attempt, Result
 from rpa_shard.reading.stamp import Stamp, names_another
 from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
+from rpa_shard.system.content import Content
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint, fingerprint_of, fingerprint_of_file
 
@@ -62,15 +66,23 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A complete PDF; `source` is where it came from, None if it was there already."""
+    """A complete PDF: in its file, or `unkept`. `source` is where it came from, None if it was there already."""
 
     pdf: Fingerprint
     source: str | None = None
     download_seconds: float = 0.0
+    unkept: UnkeptPdf | None = None
+
+    def content(self, files: PaperFiles) -> Content:
+        """What is to be parsed."""
+        return files.pdf if self.unkept is None else self.unkept.content
 
 
 class PrepRunner:
-    """The prep phase of one shard. `slots` are the limits on downloads and extractions."""
+    """The prep phase of one shard. `slots` are the limits on downloads and extractions.
+
+    PDFs are kept, or else are in `memory` while they are needed.
+    """
 
     def __init__(
         self,
@@ -81,8 +93,7 @@ class PrepRunner:
         slow_lane: SlowLane,
         catalogue: CatalogueReader,
         slots: Mapping[str, int],
-        *,
-        keep_pdf: bool,
+        memory: Memory | None,
     ) -> None:
         self._papers = papers
         self._sources = sources
@@ -91,7 +102,7 @@ class PrepRunner:
         self._slow_lane = slow_lane
         self._catalogue = catalogue
         self._slots = slots
-        self._keep_pdf = keep_pdf
+        self._memory = memory
         self._downloaded_bytes = 0
 
     @property
@@ -101,22 +112,41 @@ class PrepRunner:
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         paper = from_canonical(claim.paper_id)
         files = files_of(self._papers, paper)
-        async with attempt.slot(DOWNLOAD):
+        async with AsyncExitStack() as downloading:
+            await downloading.enter_async_context(attempt.slot(DOWNLOAD))
             found = await self._fetch(paper, files)
-        async with attempt.slot(EXTRACT):
-            attempt.must_finish()
             if isinstance(found, Finished):
                 return found.result
+            if found.unkept is None:
+                await downloading.aclose()
+            with nullcontext() if found.unkept is None else closing(found.unkept):
+                return await self._extract(claim, attempt, paper, files, found, downloading)
+
+    async def _extract(
+        self,
+        claim: Claim,
+        attempt: Attempt,
+        paper: PaperId,
+        files: PaperFiles,
+        fetched: Fetched,
+        downloading: AsyncExitStack,
+    ) -> Result:
+        """Has the paper parsed. A PDF that takes memory counts among the downloads until then."""
+        async with attempt.slot(EXTRACT):
+            await downloading.aclose()
+            attempt.must_finish()
             unfinished: Unfinished | None = None
             if not claim.suspect:
-                done = await self._pool.run(lambda: self._begin(claim, paper, files, found))
+                done = await self._pool.run(lambda: self._begin(claim, paper, files, fetched))
                 if not isinstance(done, Unfinished):
                     return done
                 unfinished = done
+            if fetched.unkept is not None:
+                await run_to_its_end(self._downloader.disk, fetched.unkept.move_to_file, files.pdf)
         # Nothing that another paper may want is held from here on.
         attempt.may_be_interrupted()
         async with attempt.slot(SLOW):
-            return await self._slow_lane.run(lambda: self._finish(claim, paper, files, found, unfinished))
+            return await self._slow_lane.run(lambda: self._finish(claim, paper, files, fetched, unfinished))
 
     def summary(self, result: Result) -> str:
         return f"pages={result['pages']} chars={result['characters']} refs={result['references']}"
@@ -133,24 +163,25 @@ class PrepRunner:
         if not isinstance(found, Whereabouts):
             return found
         begun = time.monotonic()
-        url, pdf = await self._from_first_source(paper, files, found)
-        seconds = time.monotonic() - begun
-        self._downloaded_bytes += pdf.size_bytes
-        log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", paper.canonical, seconds * 1000, pdf.size_bytes)
-        return Fetched(pdf, url, seconds)
+        fetched = await self._from_first_source(paper, files, found)
+        seconds, size_bytes = time.monotonic() - begun, fetched.pdf.size_bytes
+        self._downloaded_bytes += size_bytes
+        log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", paper.canonical, seconds * 1000, size_bytes)
+        return replace(fetched, download_seconds=seconds)
 
     def _look(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched | Whereabouts:
         """What exists of a paper already, or else what is known about where to fetch it."""
         return _existing(paper, files) or self._catalogue.whereabouts(paper.canonical)
 
-    async def _from_first_source(
-        self, paper: PaperId, files: PaperFiles, known: Whereabouts
-    ) -> tuple[str, Fingerprint]:
+    async def _from_first_source(self, paper: PaperId, files: PaperFiles, known: Whereabouts) -> Fetched:
         refusals: list[PaperError] = []
         archived = [known.tar_url] if known.tar_url else []
         for url in archived + urls_of(paper, self._sources, known.version):
             try:
-                return url, await self._downloader.download(url, files.pdf)
+                if self._memory is None:
+                    return Fetched(await self._downloader.download(url, files.pdf), url)
+                unkept = await self._downloader.download_unkept(url, files.pdf, self._memory)
+                return Fetched(unkept.pdf, url, unkept=unkept)
             except PaperError as error:
                 if error.failure not in _NOT_HERE or (error.failure in _LOCAL_ONLY and not error.final):
                     raise
@@ -160,12 +191,12 @@ class PrepRunner:
     def _begin(self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched) -> Result | Unfinished:
         """Extracts and writes, unless the paper is one for the slow lane."""
         begun = time.monotonic()
-        with _setting_aside(files.pdf):
-            extraction = self._pool.extract(claim.paper_id, files.pdf)
+        with _saving(fetched, files):
+            extraction = self._pool.extract(claim.paper_id, fetched.content(files))
             if isinstance(extraction, Unfinished):
                 return extraction
             check_stamp(paper, extraction.stamp)
-        return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+            return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
 
     def _finish(
         self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched, unfinished: Unfinished | None
@@ -173,11 +204,14 @@ class PrepRunner:
         """Extracts in the slow lane, and writes: what the pool has begun, or else a suspect."""
         begun = time.monotonic()
         log.info("slow_lane arxiv_id=%s %s", claim.paper_id, "suspect" if unfinished is None else "unfinished")
-        with _setting_aside(files.pdf):
-            lane = self._slow_lane
-            extraction = lane.extract_suspect(files.pdf) if unfinished is None else lane.finish(unfinished)
+        with _saving(fetched, files):
+            content, lane = fetched.content(files), self._slow_lane
+            if unfinished is None:
+                extraction = lane.extract_suspect(content)
+            else:
+                extraction = lane.finish(unfinished.moved_to(content))
             check_stamp(paper, extraction.stamp)
-        return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+            return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
 
     def _write(
         self, paper: PaperId, files: PaperFiles, fetched: Fetched, extraction: Extraction, seconds: float
@@ -201,20 +235,39 @@ class PrepRunner:
         )
         content = write_artifacts(files, self._downloader.writer, text, record)
         reach("after_artifacts")
-        if not self._keep_pdf:
-            files.pdf.unlink(missing_ok=True)
-        return row_result(record, content, pdf_kept=self._keep_pdf)
+        if self._memory is not None and fetched.unkept is None:
+            files.pdf.unlink(missing_ok=True)  # an earlier attempt has left it
+        return row_result(record, content, pdf_kept=self._memory is None)
 
 
 @contextmanager
-def _setting_aside(pdf: Path) -> Iterator[None]:
-    """Gives a PDF that turns out bad, or another paper's, another name, so that a retry fetches the paper again."""
+def _saving(fetched: Fetched, files: PaperFiles) -> Iterator[None]:
+    """Saves the PDF of an attempt that fails.
+
+    One that turns out bad, or another paper's, gets another name, so that a retry fetches the paper again. Any other
+    that nobody keeps is kept for the retry after all, unless it is on this machine anyway.
+    """
     try:
         yield
     except PaperError as error:
         if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
-            pdf.replace(pdf.with_suffix(".bad.pdf"))
+            aside = files.pdf.with_suffix(".bad.pdf")
+            if fetched.unkept is None:
+                files.pdf.replace(aside)
+            else:
+                fetched.unkept.keep_as(aside)
+        else:
+            _keep_for_retry(fetched, files)
         raise
+    except Exception:
+        _keep_for_retry(fetched, files)
+        raise
+
+
+def _keep_for_retry(fetched: Fetched, files: PaperFiles) -> None:
+    if fetched.unkept is not None and not is_local(fetched.source or ""):
+        with suppress(OSError):  # then it is fetched again
+            fetched.unkept.keep_as(files.pdf)
 
 
 def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:

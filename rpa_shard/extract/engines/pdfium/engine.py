@@ -7,7 +7,6 @@ another thread. Limit: one thread of the process at a time, even for different d
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import pypdfium2
@@ -28,6 +27,7 @@ from rpa_shard.extract.engines.time_slice import SliceOverError, check, has_slic
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.frame import repaired
+from rpa_shard.system.content import Content, Readable, all_bytes, as_file, opened
 
 # To put a page's pieces of text in order, PDFium passes those of one line for each of them: fifty million in a second.
 MAX_PASSED_PIECES, MAX_PASSED_PIECES_IN_SLICE = 400_000_000, 25_000_000
@@ -39,11 +39,13 @@ class PdfiumEngine:
     name = "pdfium"
     version = f"{pypdfium2.version.PYPDFIUM_INFO} (PDFium {pypdfium2.version.PDFIUM_INFO.build})"
 
-    def read(self, path: Path, max_pages: int | None = None) -> Document:
-        document, is_repaired = _open(path)
-        with closing(document), closing(FieldValues(path)) as fields:
-            damaged = is_repaired or not c.FPDF_DocumentHasValidCrossReferenceTable(document.raw) or is_damaged(path)
-            found = self._read(document, max_pages, fields, damaged=damaged)
+    def read(self, content: Content, max_pages: int | None = None) -> Document:
+        with opened(content) as pdf:
+            document, is_repaired = _open(pdf)
+            with closing(document):
+                has_table = c.FPDF_DocumentHasValidCrossReferenceTable(document.raw)
+                damaged = is_repaired or not has_table or is_damaged(as_file(pdf))
+                found = self._read(document, max_pages, FieldValues(pdf), damaged=damaged)
         if is_repaired and any(page.failed for page in found.pages):
             raise PaperError(Failure.BAD_PDF, "pdfium: its cross-reference table is lost, and so are some of its pages")
         return found
@@ -81,17 +83,16 @@ class PdfiumEngine:
         )
 
 
-def _open(path: Path) -> tuple[PdfDocument, bool]:
+def _open(pdf: Readable) -> tuple[PdfDocument, bool]:
     """The open document, and whether the file had to be repaired for it. Raises PaperError."""
     try:
-        return PdfDocument(path), False
+        return PdfDocument(pdf), False
     except PdfiumError as error:
-        path.open("rb").close()  # raises OSError if it is the system that refuses
         refusal = error
     if refusal.err_code == c.FPDF_ERR_FORMAT:
-        for content in repaired(path.read_bytes()):
+        for mended in repaired(all_bytes(pdf)):
             with suppress(PdfiumError):
-                return PdfDocument(content), True
+                return PdfDocument(mended), True
     raise PaperError(Failure.BAD_PDF, f"pdfium: {refusal}")
 
 

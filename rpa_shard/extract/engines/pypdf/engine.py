@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import pypdf
@@ -28,6 +27,7 @@ from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Destination, Document, DocumentMetadata, Link, Page
 from rpa_shard.reading.frame import repaired
 from rpa_shard.reading.metadata import plausible_metadata
+from rpa_shard.system.content import Content, all_bytes, as_file, opened
 
 T = TypeVar("T")
 
@@ -45,18 +45,18 @@ class PypdfEngine:
     name = "pypdf"
     version = pypdf.__version__
 
-    def read(self, path: Path, max_pages: int | None = None) -> Document:
-        with apply_configuration(_LIMITS):
+    def read(self, content: Content, max_pages: int | None = None) -> Document:
+        with apply_configuration(_LIMITS), opened(content) as pdf:
             try:
-                with path.open("rb") as file:
-                    return self._read(file, max_pages, damaged=is_damaged(path))
+                damaged = is_damaged(as_file(pdf))
+                return self._read(as_file(pdf), max_pages, damaged=damaged)
             except PaperError:
                 raise
             except Exception as error:  # pypdf raises whatever its parsing runs into
                 refusal = error
-            for content in repaired(path.read_bytes()):
+            for mended in repaired(all_bytes(pdf)):
                 with suppress(Exception):
-                    found = self._read(BytesIO(content), max_pages, damaged=True)
+                    found = self._read(BytesIO(mended), max_pages, damaged=True)
                     if not any(page.failed for page in found.pages):
                         return found
         raise refusal
