@@ -17,10 +17,11 @@ from math import inf
 from pathlib import Path
 
 from rpa_shard.extract.engines import read
+from rpa_shard.extract.engines.fonts import untold_pages
 from rpa_shard.extract.engines.time_slice import time_slice
 from rpa_shard.extract.raw_offsets import with_raw_offsets
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
-from rpa_shard.extract.search import search_of, try_next
+from rpa_shard.extract.search import is_bad, search_of, try_next
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
@@ -72,7 +73,11 @@ def read_with(
         reach("mid_extraction")
         document = read(name, path, max_pages)
         # Inside the block, so that a deadline measured by `inside` covers it.
-        return make(document, measure(document.pages))
+        quality = measure(document.pages)
+        found = make(document, quality)
+        if is_bad(quality, found.pages):
+            return replace(found, untold_pages=untold_pages(path.read_bytes(), document.pages, quality.garbled_pages))
+        return found
 
 
 def make(document: Document, quality: Quality) -> Extraction:

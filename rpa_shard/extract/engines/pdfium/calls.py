@@ -7,7 +7,7 @@ Guarantee: each does what PDFium's function of that name does. Limit: callers pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from ctypes import PYFUNCTYPE, c_float, c_int, c_void_p, cast
+from ctypes import PYFUNCTYPE, c_float, c_int, c_ulong, c_void_p, cast
 from typing import Any
 
 import pypdfium2.raw as c
@@ -34,3 +34,4 @@ rectangle = keeping_the_gil(c.FPDFText_GetRect)
 is_unmapped = keeping_the_gil(c.FPDFText_HasUnicodeMapError)
 angle_of = keeping_the_gil(c.FPDFText_GetCharAngle, c_float)
 unicode_of = keeping_the_gil(c.FPDFText_GetUnicode)
+font_info = keeping_the_gil(c.FPDFText_GetFontInfo, c_ulong)

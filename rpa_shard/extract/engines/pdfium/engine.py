@@ -136,6 +136,7 @@ def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget
             c.FPDF_GetPageHeightF(page),
             text_missing=text.is_missing_letters(),
             pieces=text.pieces(places, width),
+            unmapped=text.unmapped(),
         )
     finally:
         text.close()
