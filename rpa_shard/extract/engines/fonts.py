@@ -29,6 +29,7 @@ _NUMBER_BYTES = 24
 _INTEGER = re.compile(rb"\d{1,10}")
 _FONT = re.compile(rb"/Subtype\s*/(Type0|Type1|MMType1|Type3|TrueType)\b")
 _BASE_FONT = re.compile(rb"/BaseFont\s*/([^\s\0/<>\[\]()%]+)")
+_SUBSET = re.compile(rb"\A[A-Z]{6}\+")
 _ENCODING = re.compile(rb"/Encoding\s*(?:/(?!BaseE|Differ)([\w#-]+)|(\d{1,10})\s+\d{1,5}\s+R\b|<<)")
 _DIFFERENCES = re.compile(rb"/Differences\s*\[([^\[\]]*)\]")
 _CODE_OR_NAME = re.compile(rb"/([^\s\0/<>\[\]()%]*)|(\d{1,5})")
@@ -67,8 +68,13 @@ def silent_fonts(content: bytes) -> Callable[[bytes], bool]:
     for found in (each for versions in objects.values() for each in versions):
         if _FONT.search(found) is not None:
             name = _BASE_FONT.search(found)
-            fonts[_unescaped(name[1]) if name else b""].append(_is_silent(found, objects))
-    return lambda name: all(fonts.get(name, (False,)))
+            fonts[_without_subset(_unescaped(name[1])) if name else b""].append(_is_silent(found, objects))
+    return lambda name: all(fonts.get(_without_subset(name), (False,)))
+
+
+def _without_subset(name: bytes) -> bytes:
+    """A font's name without the six letters that tell its subset: PDFium drops them for some fonts."""
+    return _SUBSET.sub(b"", name)
 
 
 def _is_silent(font: bytes, objects: _Objects) -> bool:
