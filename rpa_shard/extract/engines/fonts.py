@@ -13,15 +13,15 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from rpa_shard.extract.engines.time_slice import check
 from rpa_shard.reading.document import Page
 
 # What object streams unpack to, in all. No paper comes near it.
 UNPACKED_BYTES = 50_000_000
-# If fewer letters than this share have no character, something else garbled the page.
-MOST_LETTERS = 0.8
+# If fewer letters than this share have no character, something else garbled the page. Figures have letters that do.
+MOST_LETTERS = 0.6
 
 _OBJECT = b"obj"
 _NUMBER = re.compile(rb"(\d{1,10})[\s\0]{1,4}\d{1,5}[\s\0]{1,4}\Z")
@@ -65,10 +65,11 @@ def silent_fonts(content: bytes) -> Callable[[bytes], bool]:
     """Tells whether the font of a name is silent. Those of Type 3 have no name, and only all of them can be."""
     fonts: defaultdict[bytes, list[bool]] = defaultdict(list)
     objects = _fonts_and_encodings(content)
+    of_numbers = {number for number, versions in objects.items() if all(map(_is_of_numbers, versions))}
     for found in (each for versions in objects.values() for each in versions):
         if _FONT.search(found) is not None:
             name = _BASE_FONT.search(found)
-            fonts[_without_subset(_unescaped(name[1])) if name else b""].append(_is_silent(found, objects))
+            fonts[_without_subset(_unescaped(name[1])) if name else b""].append(_is_silent(found, of_numbers))
     return lambda name: all(fonts.get(_without_subset(name), (False,)))
 
 
@@ -77,7 +78,7 @@ def _without_subset(name: bytes) -> bytes:
     return _SUBSET.sub(b"", name)
 
 
-def _is_silent(font: bytes, objects: _Objects) -> bool:
+def _is_silent(font: bytes, encodings_of_numbers: Container[int]) -> bool:
     kinds, encodings = _FONT.findall(font), _ENCODING.findall(font)
     if len(kinds) != 1 or len(encodings) > 1 or b"/ToUnicode" in _unescaped(font):
         return False
@@ -86,8 +87,7 @@ def _is_silent(font: bytes, objects: _Objects) -> bool:
     name, reference = encodings[0]
     if kinds[0] == b"Type0" or name:
         return kinds[0] == b"Type0" and name in _IDENTITY
-    found = objects.get(int(reference), ()) if reference else (font,)
-    return bool(found) and all(map(_is_of_numbers, found))
+    return int(reference) in encodings_of_numbers if reference else _is_of_numbers(font)
 
 
 def _is_of_numbers(encoding: bytes) -> bool:
@@ -100,9 +100,11 @@ def _is_of_numbers(encoding: bytes) -> bool:
         if number:
             code = int(number)
             continue
-        name = _unescaped(name)
         # Engines take the number in `a65` for the character's, and PDFium the code itself if it knows nothing else.
-        is_number = _NUMBERED.fullmatch(name) is not None or name in (b"a%d" % code, bytes([code & 0xFF]))
+        is_number = name == b"a%d" % code
+        if not is_number:
+            name = _unescaped(name)
+            is_number = name == bytes([code & 0xFF]) or _NUMBERED.fullmatch(name) is not None
         if not is_number and name not in _NO_LETTERS:
             return False
         has_any |= is_number
@@ -133,7 +135,8 @@ def _objects(content: bytes) -> Iterator[tuple[int, bytes]]:
     number, begin, at = -1, 0, content.find(_OBJECT)
     while at >= 0:
         check()
-        head = _NUMBER.search(content[max(at - _NUMBER_BYTES, 0) : at])
+        before = content[max(at - _NUMBER_BYTES, 0) : at]
+        head = None if before.endswith(b"end") else _NUMBER.search(before)
         if head is not None:
             if number >= 0:
                 yield number, content[begin:at]

@@ -46,6 +46,8 @@ _METADATA_BYTES, _FONT_NAME_BYTES = 4096, 256
 _TURNED = 1.0, 4.0
 # For more points than this an index of the characters costs less than passing them for each.
 MAX_POINTS = 1_000
+# So many letters of a page tell in which fonts they are, where many have no character.
+FONTS_SAMPLE = 32
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 # A matrix of PDF: the point (x, y) becomes (a x + c y + e, b x + d y + f).
@@ -149,14 +151,16 @@ class TextPage:
         """The letters that `is_missing_letters` found without a character, if they are many."""
         if not self._unmapped:
             return None
-        at, flags, name = self._at, c_int(), create_string_buffer(_FONT_NAME_BYTES)
+        at, name = self._at, create_string_buffer(_FONT_NAME_BYTES)
+        length, flags = c_ulong(_FONT_NAME_BYTES), byref(c_int())
         fonts = set()
-        for number in self._unmapped:
-            font_info(at, number, name, c_ulong(_FONT_NAME_BYTES), byref(flags))
+        for number in self._unmapped[:: len(self._unmapped) // FONTS_SAMPLE + 1]:
+            font_info(at, number, name, length, flags)
             fonts.add(name.value)
-        letters = range(0, self._count, self._count // SECOND_SAMPLE + 1)
-        blank = sum(chr(unicode_of(at, number)).isspace() for number in set(letters).difference(self._unmapped))
-        return Unmapped(len(self._unmapped) / (len(letters) - blank), tuple(sorted(fonts)))
+        letters = range(0, self._count, self._count // FONTS_SAMPLE + 1)
+        mapped = [number for number in letters if is_unmapped(at, number) != 1]
+        blank = sum(chr(unicode_of(at, number)).isspace() for number in mapped)
+        return Unmapped(1 - (len(mapped) - blank) / max(len(letters) - blank, 1), tuple(sorted(fonts)))
 
     def expect(self, points: int) -> None:
         """Prepares for `offset_at` being asked for that many points."""
