@@ -49,7 +49,8 @@ class Extraction:
     """What was found. Offsets count characters of `text`, the raw text with its page marks.
 
     `references_method` names how the references were found (None: none were), `references_expected` is how many the
-    document's own destinations imply (None: it has none).
+    document's own destinations imply (None: it has none). `untold_pages` are those whose bad text no engine can better:
+    the fonts do not tell what their letters are. They are not part of the record.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Extraction:
     engine_version: str
     failed_pages: tuple[int, ...]
     limits_hit: tuple[str, ...]
+    untold_pages: tuple[int, ...] = ()
 
     @property
     def pages(self) -> int:
@@ -104,6 +106,7 @@ class Extraction:
                 "flags": tuple(content["flags"]),
                 "failed_pages": tuple(content["failed_pages"]),
                 "limits_hit": tuple(content["limits_hit"]),
+                "untold_pages": tuple(content["untold_pages"]),
             }
         )
 

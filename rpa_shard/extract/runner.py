@@ -17,10 +17,11 @@ from math import inf
 from pathlib import Path
 
 from rpa_shard.extract.engines import read
+from rpa_shard.extract.engines.fonts import untold_pages
 from rpa_shard.extract.engines.time_slice import time_slice
 from rpa_shard.extract.raw_offsets import with_raw_offsets
 from rpa_shard.extract.result import AddedSpan, Citation, Extraction, PageSize
-from rpa_shard.extract.search import search_of, try_next
+from rpa_shard.extract.search import is_bad, search_of, try_next
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import Document
 from rpa_shard.reading.furniture import find_furniture
@@ -34,7 +35,7 @@ from rpa_shard.reading.quality.figures import Quality, measure
 from rpa_shard.reading.references import Bibliography, Reference, find_references
 from rpa_shard.reading.sections import Section, find_abstract, find_sections
 from rpa_shard.reading.stamp import Stamped, find_stamp
-from rpa_shard.system.content import Content
+from rpa_shard.system.content import Content, all_bytes, opened
 from rpa_shard.system.failpoints import reach
 
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
@@ -73,7 +74,13 @@ def read_with(
         reach("mid_extraction")
         document = read(name, content, max_pages)
         # Inside the block, so that a deadline measured by `inside` covers it.
-        return make(document, measure(document.pages))
+        quality = measure(document.pages)
+        found = make(document, quality)
+        if is_bad(quality, found.pages):
+            with opened(content) as readable:
+                untold = untold_pages(all_bytes(readable), document.pages, quality.garbled_pages)
+            return replace(found, untold_pages=untold)
+        return found
 
 
 def make(document: Document, quality: Quality) -> Extraction:

@@ -14,7 +14,7 @@ from rpa_shard.extract.engines import names_for
 from rpa_shard.extract.result import Extraction
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Page
-from rpa_shard.reading.quality.figures import measure
+from rpa_shard.reading.quality.figures import SCANNED_PAGE_CHARACTERS, Quality, measure
 from rpa_shard.system.content import Content
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 
@@ -25,11 +25,11 @@ Read = Callable[[str, Content, int | None], Extraction]
 
 # The second engine is also tried if the first failed or missed letters on more than this share of the pages.
 MAX_FAILED_PAGES_SHARE = 0.1
-# If the first engine's text is garbled, the slow second one first reads this many pages to see whether it does better:
-# the cause is usually the fonts.
-TRIAL_PAGES = 1
-# If the first engine misses letters, the second one first reads up to the first such page, if that is among these.
-TRIAL_MISSING_PAGES = 3
+# The slow second one first reads up to a page that shows whether it does better: the worst of so many. If letters are
+# missing and these have all theirs, it is not asked.
+TRIAL_PAGES = 3
+# The trial page must keep so many of the commonest words.
+KEPT_STOP_WORDS = 0.9
 _FALLBACK = "fallback_engine"
 # These say nothing about the paper: it is tried again, as often as it takes.
 _NOT_ITS_FAULT = frozenset({Failure.INTERRUPTED, Failure.DISK_FULL})
@@ -89,12 +89,10 @@ def try_next(search: Search, read: Read, *, outlives_deaths: bool = False) -> Se
         return after
     if found is None:
         return after
-    quality = found.quality
-    lost_pages = max(quality.failed_pages, len(quality.text_missing_pages))
-    is_enough = not (quality.garbled or lost_pages > MAX_FAILED_PAGES_SHARE * found.pages)
+    is_enough = not _is_worth_another(found)
     if search.next:
         found = replace(found, flags=tuple(sorted({*found.flags, _FALLBACK})))
-    if search.best is not None and quality.rank <= search.best.quality.rank:
+    if search.best is not None and found.quality.rank <= search.best.quality.rank:
         found = search.best
     return replace(after, best=found, next=len(search.names) if is_enough else after.next)
 
@@ -106,22 +104,58 @@ def _better(search: Search, read: Read) -> Extraction | None:
     return read(search.name, search.content, None)
 
 
-def _may_do_better(search: Search, best: Extraction, read: Read) -> bool:
-    """Whether to read all of a document with the next engine, after another one garbled it or missed letters.
+def is_bad(quality: Quality, pages: int) -> bool:
+    """Whether another engine should have a look at a document of so many pages."""
+    lost_pages = max(quality.failed_pages, len(quality.text_missing_pages))
+    return quality.garbled or lost_pages > MAX_FAILED_PAGES_SHARE * pages
 
-    Yes if it does better on the first pages, or if those are too short to decide.
+
+def _is_worth_another(found: Extraction) -> bool:
+    """Whether a result is bad, and another engine may do better."""
+    loses_pages = found.quality.failed_pages > MAX_FAILED_PAGES_SHARE * found.pages
+    return is_bad(found.quality, found.pages) and (loses_pages or bool(_pages_to_better(found)))
+
+
+def _pages_to_better(found: Extraction) -> list[int]:
+    """The pages, counted from 1, that are garbled or miss letters, and may be read better by another engine.
+
+    If the document is not garbled, only missing letters count.
     """
-    if best.quality.garbled:
-        first = measure([Page(best.text[start:end]) for start, end in best.page_offsets[:TRIAL_PAGES]])
-        return not first.garbled or read(search.name, search.content, TRIAL_PAGES).quality.rank > first.rank
-    if best.quality.text_missing_pages:
-        number = best.quality.text_missing_pages[0]
-        if number > TRIAL_MISSING_PAGES:
-            return False
-        trial = read(search.name, search.content, number)
-        start, end = trial.page_offsets[-1]
-        return bool(trial.text[start:end].strip()) and number not in trial.quality.text_missing_pages
-    return True
+    quality = found.quality
+    bad = {*quality.text_missing_pages, *(quality.garbled_pages if quality.garbled else ())}
+    return sorted(bad.difference(found.untold_pages))
+
+
+def _may_do_better(search: Search, best: Extraction, read: Read) -> bool:
+    """Whether to read all of a document with the next engine, after another one read it badly.
+
+    Yes if it does better on one of the first bad pages, or if the bad pages are lost ones.
+    """
+    pages = _pages_to_better(best)
+    if not pages:
+        return True
+    first = max(TRIAL_PAGES, pages[0]) if best.quality.garbled else TRIAL_PAGES
+    few = [page for page in pages if page <= first]
+    if not few:
+        return False
+    worst = min(few, key=lambda page: measure([Page(_text(best, page))]).rank)
+    trial = read(search.name, search.content, worst)
+    before, after = _text(best, worst), _text(trial, worst)
+    if worst in best.quality.garbled_pages:
+        return len(after.strip()) >= SCANNED_PAGE_CHARACTERS and worst not in trial.quality.garbled_pages
+    return bool(after.strip()) and worst not in trial.quality.text_missing_pages and not _loses_words(before, after)
+
+
+def _loses_words(before: str, after: str) -> bool:
+    """Whether a page has fewer of the commonest words: pypdf may part the others."""
+    had, has = (measure([Page(text)]).stop_word_share or 0.0 for text in (before, after))
+    return has < KEPT_STOP_WORDS * had
+
+
+def _text(found: Extraction, page: int) -> str:
+    """The text of a page; engines may count the pages of a damaged file differently."""
+    start, end = found.page_offsets[page - 1] if page <= found.pages else (0, 0)
+    return found.text[start:end]
 
 
 def _note(search: Search, why: str) -> None:

@@ -55,13 +55,21 @@ class AddedText(NamedTuple):
     end: int
 
 
+class Unmapped(NamedTuple):
+    """The letters of a page which the engine could not map to characters: their share of all letters, their fonts."""
+
+    share: float
+    fonts: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page. `places` has one item per line of `text`, or is empty; sizes are points.
 
     `pieces` are those of lines that the engine joined from several, ascending; empty where nothing suggests any.
     `has_estimated_widths` says that the engine does not know where lines end on the right.
-    `text_missing` says that letters are drawn on the page which the engine could not map to characters.
+    `text_missing` says that letters are drawn on the page which the engine could not map to characters; `unmapped` has
+    what is known of them, where they are many, even if they look like text.
     """
 
     text: str
@@ -74,6 +82,7 @@ class Page:
     text_missing: bool = False
     pieces: tuple[Piece, ...] = ()
     has_estimated_widths: bool = False
+    unmapped: Unmapped | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ from rpa_shard.extract.search import Search, try_next
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
+from rpa_shard.system.content import Content
 from rpa_shard.system.errors import cause_and_place, cause_of
 
 GOOD = "The ruler stands at the end of the pier and is read at dawn and at dusk by all of us. " * 8
@@ -87,6 +89,66 @@ def test_the_result_is_the_best_that_any_engine_read(done: list[object], alone: 
             assert tried[-1] is error.failure, "it is tried once more, alone"
         elif error.failure is not Failure.BUG:
             assert all(name in error.detail for name in names), "each tells why"
+
+
+def document(*texts: str, missing: tuple[int, ...] = (), engine: str = "first") -> Extraction:
+    pages = [Page(text, text_missing=number in missing) for number, text in enumerate(texts, 1)]
+    return make(Document(tuple(pages), engine, "0"), measure(pages))
+
+
+PIECES = GOOD.replace("th", "t h").replace("d ", " d ").replace("e ", " e ").replace("of", "o f").replace("at", "a t")
+
+
+@pytest.mark.parametrize(
+    ("first", "untold", "trial"),
+    [
+        (document(GARBLED, GARBLED, GARBLED), (), 1),
+        (document(GOOD, GARBLED, GARBLED), (), 2),
+        (document("A cover", GARBLED[:200], GARBLED + GARBLED.replace("¢", "\ue000")), (), 3),
+        (document(GARBLED, GARBLED, GARBLED), (1,), 2),
+        (document(GARBLED, GARBLED, GARBLED), (1, 2, 3), None),
+        (document(*[GOOD] * 4, *[GARBLED] * 4), (), 5),
+        (document(GOOD, GOOD, missing=(2,)), (), 2),
+        (document(GOOD, GOOD, missing=(1, 2)), (1,), 2),
+        (document(GOOD, GOOD, missing=(2,)), (2,), None),
+        (document(*[GOOD] * 4, missing=(4,)), (), None),
+        (document(GOOD, GOOD), (), None),
+    ],
+)
+@pytest.mark.parametrize("does_better", [True, False])
+def test_a_bad_page_that_may_be_better_is_tried(
+    first: Extraction, untold: tuple[int, ...], trial: int | None, does_better: bool
+) -> None:
+    asked = []
+
+    def read(name: str, content: Content, pages: int | None) -> Extraction:
+        if name == "first":
+            return replace(first, untold_pages=untold)
+        asked.append(pages)
+        if does_better:
+            return document(*[GOOD] * (pages or first.pages), engine=name)
+        best = replace(first, engine=name)
+        return replace(best, page_offsets=best.page_offsets[:pages])
+
+    search = Search(Path("paper.pdf"), ("first", "second"))
+    while not search.is_over:
+        search = try_next(search, read)
+    assert asked == ([] if trial is None else [trial, None] if does_better else [trial])
+    assert search.result().engine == ("second" if trial and does_better else "first")
+
+
+@pytest.mark.parametrize("text", ["", PIECES])
+def test_letters_are_not_bought_with_words(text: str) -> None:
+    first = document(GOOD, missing=(1,))
+    search = try_next(Search(Path("paper.pdf"), ("first", "second")), lambda *_: first)
+    search = try_next(search, lambda name, path, pages: document(text, engine=name))
+    assert search.result() == first
+
+
+def test_engines_may_count_other_pages() -> None:
+    first = document(GOOD, GARBLED)
+    search = try_next(Search(Path("paper.pdf"), ("first", "second")), lambda *_: first)
+    assert try_next(search, lambda name, path, pages: document(GOOD, engine=name)).result() == first
 
 
 class SilentError(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from pypdfium2 import PdfDocument
 
 import rpa_shard
+from rpa_shard.extract.engines.fonts import silent_fonts
 from rpa_shard.extract.engines.limits import Budget
 from rpa_shard.extract.engines.pdfium.places import CharacterPlaces
 from rpa_shard.extract.runner import extract
@@ -91,6 +93,21 @@ def test_four_times_as_much_is_four_times_the_work(
         pdf.write_bytes(GROWING[kind](count))
         steps.append(steps_of(lambda: all_of_it(pdf, engine)))
     assert steps[1] <= MAX_GROWTH * steps[0] + ALWAYS, steps
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"1 0 obj << /Subtype /Type3 /Encoding 1 0 R /Differences [/g1] >>\n",
+        b"2 0 obj << /Subtype /Type3 /Encoding 1 0 R /Differences [\n",
+        b"/Differences [/a0 /a1 ",
+        b"obj ",
+    ],
+)
+def test_fonts_are_looked_at_once(part: bytes) -> None:
+    start = b"1 0 obj << /Subtype /Type3 "
+    few, many = (steps_of(partial(silent_fonts, start + part * count)) for count in (COUNT, 4 * COUNT))
+    assert many <= MAX_GROWTH * few + ALWAYS, (few, many)
 
 
 @pytest.fixture

@@ -135,8 +135,8 @@ def codes(text: str, shift: int) -> bytes:
 WORDS = "The harbour clock ran slow all winter, and nobody noticed. " * 4
 
 
-def unmapped_page(shift: int) -> bytes:
-    return with_font(lines_at([codes(WORDS, shift)] * 3, (0, -16), (60, 720)), "Identity-H", "Identity")
+def unmapped_page(shift: int, entries: bytes = b"") -> bytes:
+    return with_font(lines_at([codes(WORDS, shift)] * 3, (0, -16), (60, 720)), "Identity-H", "Identity", entries)
 
 
 @pytest.mark.parametrize("engine", ["auto", "pdfium", "pypdf"])
@@ -173,7 +173,7 @@ def test_a_font_with_a_mapping_is_not(path: Path, engine: str) -> None:
 
 @pytest.mark.parametrize(("is_read", "engine"), [(True, "pypdf"), (False, "pdfium")])
 def test_the_second_engine_is_asked(path: Path, monkeypatch: pytest.MonkeyPatch, is_read: bool, engine: str) -> None:
-    path.write_bytes(unmapped_page(29))
+    path.write_bytes(unmapped_page(29, b"/ToUnicode /Unreadable"))
 
     def read(self: PypdfEngine, path: Path, max_pages: int | None = None) -> Document:
         unknown = load("pdfium").read(path).pages[0].text

@@ -184,6 +184,10 @@ GOOD = {
         ["0.0", "0.2", "lr", "acc", "loss", "train", "test", "epoch", "x", "y", "t (s)"] * 20
     ),
     "old scan": PAGE.replace("rn", "m").replace("li", "h").replace("cl", "d").replace("m a", "rn a") * 2,
+    "small capitals of a font's own": PAGE.replace("water", "\uf776\uf761\uf774\uf765\uf772").replace(
+        "40", "\uf734\uf730"
+    )
+    * 3,
     "ligatures lost": PAGE.replace("fi", "\ufffd").replace("th", "\ufffd", 6) * 2,
     "bullets of a symbol font": "\n".join(f"\uf0b7 the ruler at the pier, reading {row}" for row in range(40)),
     "dashes and quotes of Windows": PAGE.replace(", ", " \x96 ").replace("the ruler", "\x93ruler\x94"),

@@ -13,6 +13,7 @@ import pytest
 
 from rpa_shard.extract.child import ExtractionChild
 from rpa_shard.extract.pool import ExtractionPool, ExtractionRules, Unfinished
+from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
 from rpa_shard.extract.search import search_of, try_next
 from rpa_shard.extract.slow_lane import SlowLane
@@ -20,6 +21,7 @@ from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.testing.growing_papers import pages, pieces_of_one_line
 from rpa_shard.testing.pdf_writer import Page, Text, write_pdf
+from tests.coded_fonts import SILENT
 
 RULES = ExtractionRules("thread", "auto", 60.0, 2 * 2**30, 60.0)
 GARBLED = write_pdf([Page([Text(72, 700 - 12 * row, "¢£¥ §¨© ª«¬ ®¯° ±²³ " * 3) for row in range(30)])])
@@ -74,6 +76,15 @@ def test_a_second_engine_runs_in_the_lane(pool: ExtractionPool, lane: SlowLane, 
     assert isinstance(left, Unfinished)
     assert left.search.best == extract(pdf, "pdfium")
     assert lane.finish(left) == extract(pdf, "auto")
+
+
+@pytest.mark.parametrize("pool", [{}, {"pool": "process"}], indirect=True)
+@pytest.mark.parametrize("name", SILENT)
+def test_what_no_engine_can_read_is_finished_at_once(pool: ExtractionPool, pdf: Path, name: str) -> None:
+    pdf.write_bytes(SILENT[name])
+    found = pool.extract("2401.00001", pdf)
+    assert isinstance(found, Extraction)
+    assert (found.engine, found.untold_pages) == ("pdfium", (1,))
 
 
 @pytest.mark.parametrize("fault", ["segv", "kill", "stop", "ENOENT"])

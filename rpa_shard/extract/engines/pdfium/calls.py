@@ -48,6 +48,7 @@ rectangle = keeping_the_gil(c.FPDFText_GetRect)
 is_unmapped = keeping_the_gil(c.FPDFText_HasUnicodeMapError)
 angle_of = keeping_the_gil(c.FPDFText_GetCharAngle, c_float)
 unicode_of = keeping_the_gil(c.FPDFText_GetUnicode)
+font_info = keeping_the_gil(c.FPDFText_GetFontInfo, c_ulong)
 count_characters = keeping_the_gil(c.FPDFText_CountChars)
 object_of_character = keeping_the_gil(c.FPDFText_GetTextObject, c_void_p)
 

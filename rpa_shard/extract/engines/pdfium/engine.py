@@ -139,6 +139,7 @@ def _read_content(document: Any, page: Any, entries: EntryPlaces, budget: Budget
             page_height(page_at),
             text_missing=text.is_missing_letters(),
             pieces=text.pieces(places, width),
+            unmapped=text.unmapped(),
         )
     finally:
         text.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from ctypes import byref, c_double, c_ushort, create_string_buffer
+from ctypes import byref, c_double, c_int, c_ulong, c_ushort, create_string_buffer
 from functools import cached_property
 from itertools import accumulate, repeat
 from typing import Any
@@ -24,6 +24,7 @@ from rpa_shard.extract.engines.pdfium.calls import (
     char_origin,
     character_at,
     count_characters,
+    font_info,
     is_unmapped,
     loose_char_box,
     pointer_to,
@@ -31,7 +32,7 @@ from rpa_shard.extract.engines.pdfium.calls import (
 )
 from rpa_shard.extract.engines.pdfium.pieces import MAX_CHARACTERS, TextLines, find_pieces, wide_lines
 from rpa_shard.extract.engines.pdfium.places import TOLERANCE_POINTS, CharacterPlaces
-from rpa_shard.reading.document import DocumentMetadata, Piece, Place
+from rpa_shard.reading.document import DocumentMetadata, Piece, Place, Unmapped
 from rpa_shard.reading.metadata import plausible_metadata
 from rpa_shard.reading.raw import valid_line
 
@@ -42,11 +43,13 @@ _LINE_END, _HYPHEN = "\r\n", "\ufffe"
 _MARKS = frozenset(f"{_HYPHEN}\r\n")
 _HALF_END = re.compile("\r(?!\n)|(?<!\r)\n")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-_METADATA_BYTES = 4096
+_METADATA_BYTES, _FONT_NAME_BYTES = 4096, 256
 # Radians, clockwise: between a quarter turn and a half turn, with some room.
 _TURNED = 1.0, 4.0
 # For more points than this an index of the characters costs less than passing them for each.
 MAX_POINTS = 1_000
+# So many letters of a page tell in which fonts they are, where many have no character.
+FONTS_SAMPLE = 32
 _UNUSUAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\uffff]")
 
 # A matrix of PDF: the point (x, y) becomes (a x + c y + e, b x + d y + f).
@@ -65,6 +68,7 @@ class TextPage:
         self._turned = turned
         self._budget = budget
         self._by_place: CharacterPlaces | None = None
+        self._unmapped: list[int] = []
         count = max(count_characters(self._at), 0)
         raw, units = _raw_text(handle, count)
         self._count = min(count, PAGE_CHARACTERS)
@@ -141,8 +145,24 @@ class TextPage:
         unmapped = [number for number in letters if is_unmapped(at, number) == 1]
         if not is_much(len(unmapped), len(letters)):
             return False
+        self._unmapped = unmapped
         odd = sum(is_odd(unicode_of(at, number)) for number in unmapped)
         return odd >= MIN_ODD_SHARE * len(unmapped)
+
+    def unmapped(self) -> Unmapped | None:
+        """The letters that `is_missing_letters` found without a character, if they are many."""
+        if not self._unmapped:
+            return None
+        at, name = self._at, create_string_buffer(_FONT_NAME_BYTES)
+        length, flags = c_ulong(_FONT_NAME_BYTES), byref(c_int())
+        fonts = set()
+        for number in self._unmapped[:: len(self._unmapped) // FONTS_SAMPLE + 1]:
+            font_info(at, number, name, length, flags)
+            fonts.add(name.value)
+        letters = range(0, self._count, self._count // FONTS_SAMPLE + 1)
+        mapped = [number for number in letters if is_unmapped(at, number) != 1]
+        blank = sum(chr(unicode_of(at, number)).isspace() for number in mapped)
+        return Unmapped(1 - (len(mapped) - blank) / max(len(letters) - blank, 1), tuple(sorted(fonts)))
 
     def expect(self, points: int) -> None:
         """Prepares for `offset_at` being asked for that many points."""
