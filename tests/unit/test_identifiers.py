@@ -35,10 +35,10 @@ def broken(text: str, at: int) -> str:
     return join_lines(["A. Ondine, C. Weir. Reading water. In: Harbours. " + text[:at], text[at:] + ". 1988."], "")
 
 
-@given(NEW_IDS, st.integers(0, 30))
-def test_new_ids_survive_any_line_break(paper_id: str, at: int) -> None:
+@given(NEW_IDS, st.data())
+def test_new_ids_survive_any_line_break(paper_id: str, data: st.DataObject) -> None:
     text = f"arXiv:{paper_id}"
-    assume(0 < at < len(text))
+    at = data.draw(st.integers(1, len(text) - 1))
     assert find_identifiers(broken(text, at)).arxiv_ids == (paper_id,)
 
 
@@ -51,10 +51,10 @@ def test_old_ids_survive_any_line_break(paper_id: str, data: st.DataObject, pref
     assert find_identifiers(broken(text, at)).arxiv_ids == (paper_id,)
 
 
-@given(DOIS, st.integers(0, 60), st.sampled_from(["doi:", "https://doi.org/", ""]))
-def test_dois_survive_any_line_break(doi: str, at: int, prefix: str) -> None:
+@given(DOIS, st.data(), st.sampled_from(["doi:", "https://doi.org/", ""]))
+def test_dois_survive_any_line_break(doi: str, data: st.DataObject, prefix: str) -> None:
     text = prefix + doi
-    assume(len(prefix) + 3 < at < len(text))
+    at = data.draw(st.integers(len(prefix) + 4, len(text) - 1))
     # A line that begins with what could be the reference's year is taken for one.
     assume(re.fullmatch(r"(?:19|20)\d\d", text[at:]) is None)
     assert find_identifiers(broken(text, at)).dois == (doi.lower(),)
