@@ -132,7 +132,9 @@ def test_the_index_of_characters_finds_what_pdfium_finds(text_page: tuple[Any, i
     places, budget = CharacterPlaces(handle, count), Budget()
     points = [(x + 0.25, y + 0.5) for x in range(-5, 640, 7) for y in range(-5, 800, 5)]
     for x, y in [*points, (float("nan"), 1.0), (float("inf"), 1.0), (1.0, -1e30)]:
-        assert places.index_at(x, y, budget) == c.FPDFText_GetCharIndexAtPos(handle, x, y, 4.0, 4.0), (x, y)
+        found = c.FPDFText_GetCharIndexAtPos(handle, x, y, 4.0, 4.0)
+        assert places.index_at(x, y, budget) == found, (x, y)
+        assert c.FPDFText_GetCharIndexAtPos(handle, x, y, 0.0, 0.0) in (-1, found), "without a tolerance: it or none"
 
 
 def test_characters_crowded_at_one_place_are_looked_at_only_so_often(pdf: Path) -> None:
