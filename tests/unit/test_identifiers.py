@@ -35,10 +35,18 @@ def broken(text: str, at: int) -> str:
     return join_lines(["A. Ondine, C. Weir. Reading water. In: Harbours. " + text[:at], text[at:] + ". 1988."], "")
 
 
+def breaks(text: str, begin: int) -> st.SearchStrategy[int]:
+    """Where a line may end in `text`, from `begin` on.
+
+    A line that begins with what could be the reference's year is taken for one.
+    """
+    return st.sampled_from([at for at in range(begin, len(text)) if re.fullmatch(r"(?:19|20)\d\d", text[at:]) is None])
+
+
 @given(NEW_IDS, st.data())
 def test_new_ids_survive_any_line_break(paper_id: str, data: st.DataObject) -> None:
     text = f"arXiv:{paper_id}"
-    at = data.draw(st.integers(1, len(text) - 1))
+    at = data.draw(breaks(text, 1))
     assert find_identifiers(broken(text, at)).arxiv_ids == (paper_id,)
 
 
@@ -54,9 +62,7 @@ def test_old_ids_survive_any_line_break(paper_id: str, data: st.DataObject, pref
 @given(DOIS, st.data(), st.sampled_from(["doi:", "https://doi.org/", ""]))
 def test_dois_survive_any_line_break(doi: str, data: st.DataObject, prefix: str) -> None:
     text = prefix + doi
-    at = data.draw(st.integers(len(prefix) + 4, len(text) - 1))
-    # A line that begins with what could be the reference's year is taken for one.
-    assume(re.fullmatch(r"(?:19|20)\d\d", text[at:]) is None)
+    at = data.draw(breaks(text, len(prefix) + 4))
     assert find_identifiers(broken(text, at)).dois == (doi.lower(),)
 
 
@@ -217,11 +223,10 @@ def test_glued_names_come_apart(names: list[str], between: str) -> None:
     assert found == Identifiers(tuple(name for name in names if not name.startswith("10.")), tuple(dois))
 
 
-@given(st.sampled_from(["hep-th/", "cs.CL/"]), NEW_IDS, st.integers(0, 30))
-def test_an_archive_before_a_new_id_survives_a_line_break(archive: str, paper_id: str, at: int) -> None:
+@given(st.sampled_from(["hep-th/", "cs.CL/"]), NEW_IDS, st.data())
+def test_an_archive_before_a_new_id_survives_a_line_break(archive: str, paper_id: str, data: st.DataObject) -> None:
     text = f"arXiv:{archive}{paper_id}"
-    at = len(text) - len(paper_id) + at
-    assume(at < len(text))
+    at = data.draw(breaks(text, len(text) - len(paper_id)))
     assert find_identifiers(broken(text, at)).arxiv_ids == (paper_id,)
 
 
