@@ -26,7 +26,7 @@ from rpa_shard.system.cores import usable_cores
 from rpa_shard.testing.mirror import MirrorProcess
 from scripts.benchmarks import others
 from scripts.benchmarks.measuring import ContenderError, Figures, end_on_sigterm
-from scripts.benchmarks.ours import Growth, run_ours, start_and_stop
+from scripts.benchmarks.ours import Growth, Origin, run_ours, start_and_stop
 from scripts.benchmarks.papers import Shelf, fill_shelf
 from scripts.benchmarks.report import Result, slope, summary
 
@@ -49,12 +49,17 @@ def contenders(url: str, cores: int) -> list[Contender]:
     """The contenders in the order in which they run; neighbours are compared."""
     first_core = sorted(os.sched_getaffinity(0))[:1]
 
-    def ours(shards: int, cores: Sequence[int] | None = None, **knobs: str) -> Callable[[Shelf, Path], Figures]:
-        return lambda shelf, scratch: run_ours(shelf, url, scratch, shards, cores=cores, knobs=knobs)
+    def ours(
+        shards: int, cores: Sequence[int] | None = None, origin: Origin = "mirror", **knobs: str
+    ) -> Callable[[Shelf, Path], Figures]:
+        return lambda shelf, scratch: run_ours(shelf, url, scratch, shards, origin=origin, cores=cores, knobs=knobs)
 
     return [
         Contender("limit", lambda shelf, scratch: others.bare_pdfium(shelf, scratch, cores)),
         Contender("us", ours(cores)),
+        Contender("us, PDFs not kept", ours(cores, KEEP_PDF="0")),
+        Contender("us, from a folder", ours(cores, origin="folder", KEEP_PDF="0")),
+        Contender("us, from an archive", ours(cores, origin="archive", KEEP_PDF="0")),
         Contender("extraction alone", lambda shelf, scratch: others.bare_extraction(shelf, scratch, cores)),
         Contender("us, 1 shard", ours(1)),
         Contender("us, 1 shard on 1 core", ours(1, first_core)),

@@ -8,6 +8,7 @@ environment can run them; `extraction` is our complete extraction. Limit: the fi
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 from pathlib import Path
@@ -48,7 +49,12 @@ def extract_all(path: str) -> int:
 def main() -> None:
     engine, processes, listed = sys.argv[1:]
     if engine == "extraction":
-        import rpa_shard.extract.runner  # noqa: F401  # once, before the pool forks, as a run does
+        # As in a run: imported once, before processes are forked, and with the shards' collector.
+        import rpa_shard.extract.runner  # noqa: F401
+        from rpa_shard.shard.process import COLLECTOR_THRESHOLDS
+
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        gc.freeze()
     read = {"pdfium": read_with_pdfium, "pymupdf": read_with_pymupdf, "extraction": extract_all}[engine]
     with multiprocessing.Pool(int(processes)) as pool:
         characters = sum(pool.imap_unordered(read, Path(listed).read_text().splitlines()))

@@ -11,16 +11,18 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rpa_shard.config.settings import Settings
+from rpa_shard.intake.archives import read_archive
 from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
 from scripts.benchmarks.measuring import ContenderError, Figures, Lag, measure
 from scripts.benchmarks.papers import Shelf
@@ -31,6 +33,9 @@ _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.005
 # The share of papers that must succeed; no engine may be able to read a few of a folder of real ones.
 MIN_PREPPED = 0.95
+
+# Where a run gets its papers.
+Origin = Literal["mirror", "folder", "archive"]
 
 
 @dataclass(slots=True)
@@ -69,12 +74,15 @@ def run_ours(
     scratch: Path,
     shards: int,
     *,
+    origin: Origin = "mirror",
     cores: Sequence[int] | None = None,
     growth: Growth | None = None,
     knobs: Mapping[str, str] = {},
 ) -> Figures:
     """One complete run over the shelf. Raises ContenderError."""
-    folder = queue(scratch / "data", shelf.urls(url), shards)
+    folder = queue(scratch / "data", shelf.uris if origin == "folder" else shelf.urls(url), shards)
+    if origin == "archive":
+        _archive(folder, shelf, url, scratch / "papers.tar")
     watch = None if growth is None else lambda: growth.note(read_status(folder.run.status_file))
     figures = measure(
         RUN,
@@ -99,6 +107,22 @@ def run_ours(
     memory = max(shard.peak.rss_bytes for shard in status.shards)
     more = {"shard_memory_bytes": float(memory), "prepped": float(prepped)}
     return replace(figures, lag=lag, more=more)
+
+
+def _archive(folder: DataFolder, shelf: Shelf, url: str, path: Path) -> None:
+    """Puts the shelf into a tar file, and the file into the data folder's catalogue."""
+    with tarfile.open(path, "w") as archive:
+        for file in shelf.files:
+            # Not as the links that the names of one PDF are to each other.
+            member = tarfile.TarInfo(file.name)
+            member.size = file.stat().st_size
+            with file.open("rb") as content:
+                archive.addfile(member, content)
+    ids = dict(zip(shelf.ids, shelf.urls(url), strict=True))
+    members = [replace(member, paper_id=ids[member.paper_id]) for member in read_archive(path).members]
+    with engine_of(folder).open_catalogue(create=True) as catalogue:
+        assert catalogue is not None
+        catalogue.add_members(path.absolute(), members)
 
 
 def start_and_stop(shelf: Shelf, url: str, mirror_log: Path, scratch: Path, shards: int) -> dict[str, float]:

@@ -36,6 +36,11 @@ class Shelf:
         """The papers as URLs of a mirror: under arXiv ids, the stamps of most would show another paper."""
         return [f"{mirror}/pdf/{paper_id}" for paper_id in self.ids]
 
+    @property
+    def uris(self) -> list[str]:
+        """The papers as local files."""
+        return [file.absolute().as_uri() for file in self.files]
+
     def first(self, papers: int) -> Shelf:
         """The same shelf with fewer papers."""
         return Shelf(self.folder, self.ids[:papers], min(self.distinct, papers))
