@@ -130,7 +130,7 @@ def children_of(pid: int) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_children_of_a_killed_shard_do_not_outlive_it(rig: Rig, tmp_path: Path, everything: bool) -> None:
-    add_files(rig, tmp_path / "pdfs", {"a": heavy_page(60_000), "b": heavy_page(60_001)})
+    add_files(rig, tmp_path / "pdfs", {"a": heavy_page(200_000), "b": heavy_page(200_001)})
     run = rig.start("run", PREP_EXTRACT_POOL="process")
     shards = rig.running_shards(2)
 
