@@ -80,13 +80,15 @@ def run_rounds(chosen: Sequence[Contender], shelf: Shelf, rounds: int, scratch: 
     """Runs every contender in turn, round after round."""
     results = {contender.name: Result() for contender in chosen}
     for number in range(rounds):
-        for contender in chosen:
+        # The files stay until the round's end: some file systems make new ones slowly just after many were removed.
+        round_folder = scratch / f"round-{number}"
+        for place, contender in enumerate(chosen):
             result = results[contender.name]
             if result.skipped is not None:
                 continue
             own = shelf.passes(contender.passes) if contender.passes else shelf
-            folder = scratch / "contender"
-            folder.mkdir()
+            folder = round_folder / str(place)
+            folder.mkdir(parents=True)
             try:
                 result.rounds.append(contender.run(own, folder))
                 rate = result.rounds[-1].papers_per_second
@@ -94,8 +96,7 @@ def run_rounds(chosen: Sequence[Contender], shelf: Shelf, rounds: int, scratch: 
             except ContenderError as error:
                 result.skipped = str(error)
                 say(f"skipped: {contender.name}: {error}")
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(round_folder, ignore_errors=True)
     return results
 
 
