@@ -30,6 +30,7 @@ from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings
 from rpa_shard.fetch import body as body_module
 from rpa_shard.fetch import download as download_module
+from rpa_shard.fetch import pieces as pieces_module
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.body import Body
 from rpa_shard.fetch.download import Downloader, DownloadLimits
@@ -407,7 +408,7 @@ async def test_a_stall_and_a_server_that_never_answers(tmp_path: Path, faulty: F
 
 
 async def test_a_trickle_is_given_up(bench: Bench, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download_module, "SPEED_WINDOW_SECONDS", 0.5)
+    monkeypatch.setattr(pieces_module, "SPEED_WINDOW_SECONDS", 0.5)
     limits = replace(bench.downloader.limits, min_bytes_per_second=10_000.0)
     patient = replace(bench, downloader=replace(bench.downloader, limits=limits))
     async with faulty("trickle*always") as mirror:
