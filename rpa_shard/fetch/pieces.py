@@ -1,8 +1,7 @@
 """The body of a response, piece by piece as it arrives.
 
 Guarantee: pieces have no Content-Encoding any more, and none is large; a body that comes too slowly, whose encoding is
-damaged or was not requested, ends as a PaperError. Limit: whether the pieces make a
-PDF is seen elsewhere.
+damaged or was not requested, ends as a PaperError. Limit: whether the pieces make a PDF is seen elsewhere.
 """
 
 from __future__ import annotations
