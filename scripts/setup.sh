@@ -58,12 +58,14 @@ make_environment() {
 }
 install() {
     if [ -n "$has_uv" ]; then
-        uv pip install --quiet --python .venv/bin/python "$@"
+        uv pip install --quiet --compile-bytecode --python .venv/bin/python "$@"
     else
         .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
     fi
 }
-{ make_environment && install --constraint constraints.txt --editable ".${extras:+[$extras]}"; } >"$log" 2>&1 9>&- ||
+# Compiled here, the first run starts as fast as the next, also where Python may not write (PYTHONDONTWRITEBYTECODE).
+compile() { .venv/bin/python -m compileall -q rpa_shard; }
+{ make_environment && install --constraint constraints.txt --editable ".${extras:+[$extras]}" && compile; } >"$log" 2>&1 9>&- ||
     fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); the complete output is in $log"
 
 echo "$stamp" >".venv/.ready${extras:+-$extras}"

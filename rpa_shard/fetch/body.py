@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
-from zlib import MAX_WBITS, decompressobj
-from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.fetch.pages import page_words, says_withdrawn
 from rpa_shard.fetch.unkept import Memory, UnkeptPdf
@@ -36,8 +34,6 @@ _HEADER = b"%PDF-"
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _PADDING = b"\0 \t\r\n"
 _PADDED = tuple(_PADDING[place : place + 1] for place in range(len(_PADDING)))
-# Compressed bytes are unpacked in steps, so that a decompression bomb exceeds the cap before it fills the memory.
-UNPACK_STEP_BYTES = 2**18
 MAX_CHUNKS_PER_WRITE = 512  # systems allow 1024
 
 
@@ -192,28 +188,3 @@ def _write_all(file: IO[bytes], chunks: Sequence[bytes]) -> None:
             while rest:
                 rest = rest[os.write(file.fileno(), rest) :]
             place += 1
-
-
-class Unpacker:
-    """Undoes a Content-Encoding, in steps. Raises PaperError(SERVER_ERROR) for one that was not requested."""
-
-    def __init__(self, encoding: str) -> None:
-        if encoding not in {"gzip", "x-gzip", "deflate"}:
-            raise PaperError(Failure.SERVER_ERROR, f"an encoding that was not requested: {encoding[:40]!r}")
-        self._stream = decompressobj(MAX_WBITS | 32)  # 32: gzip or zlib, by its header
-
-    def steps(self, chunk: bytes) -> Iterator[bytes]:
-        """The unpacked bytes, at most `UNPACK_STEP_BYTES` at a time."""
-        try:
-            while chunk:
-                unpacked = self._stream.decompress(chunk, UNPACK_STEP_BYTES)
-                if unpacked:
-                    yield unpacked
-                chunk = self._stream.unconsumed_tail
-        except ZlibError as error:
-            raise PaperError(Failure.TRUNCATED, f"a damaged compressed body: {error}") from None
-
-    def finish(self) -> None:
-        """Raises PaperError(TRUNCATED) if the compressed body is incomplete."""
-        if not self._stream.eof:
-            raise PaperError(Failure.TRUNCATED, "the compressed body ended early")

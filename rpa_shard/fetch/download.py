@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,10 +21,11 @@ import httpx
 
 from rpa_shard.config.host_policy import host_of, polite_url
 from rpa_shard.fetch.address_guard import AddressGuard
-from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body, Unpacker
+from rpa_shard.fetch.body import HEADER_WITHIN_BYTES, Body
 from rpa_shard.fetch.local import is_local, local_part, take_local
 from rpa_shard.fetch.pages import PAGE_BYTES
 from rpa_shard.fetch.permits import Permits
+from rpa_shard.fetch.pieces import Speed, pieces_of, unpacker_of, up_to
 from rpa_shard.fetch.responses import (
     CHALLENGE_HEADERS,
     is_redirect,
@@ -48,8 +49,6 @@ RANGE_NOT_SATISFIABLE = 416
 # 203: a proxy has changed something on the way; whether the body is a PDF is checked anyway.
 _WITH_BODY = frozenset({200, 203, 206})
 MAX_RESUMPTIONS = 3
-# The minimum speed applies to every stretch of a body that takes this long.
-SPEED_WINDOW_SECONDS = 30.0
 _RESUMABLE = frozenset({Failure.TRUNCATED, Failure.NETWORK, Failure.TIMEOUT})
 
 
@@ -191,11 +190,11 @@ class Downloader:
 
     async def _receive(self, response: httpx.Response, progress: _Progress) -> None:
         body = progress.body
-        unpacker = _unpacker_of(response)
+        unpacker = unpacker_of(response)
         await self._begin(response, progress, resumable=unpacker is None)
-        speed = _Speed(self.limits.min_bytes_per_second)
+        speed = Speed(self.limits.min_bytes_per_second)
         beginning = b""
-        async with aclosing(_pieces(response, unpacker, speed)) as pieces:
+        async with aclosing(pieces_of(response, unpacker, speed)) as pieces:
             try:
                 async for piece in pieces:
                     reach("mid_download")
@@ -209,7 +208,7 @@ class Downloader:
             except PaperError as error:
                 if error.failure is not Failure.NOT_A_PDF:
                     raise
-                page = beginning + await _up_to(PAGE_BYTES - len(beginning), pieces)
+                page = beginning + await up_to(PAGE_BYTES - len(beginning), pieces)
                 raise not_a_pdf(
                     response.status_code, str(response.url), page, is_challenge=_is_challenge(response)
                 ) from None
@@ -243,62 +242,15 @@ class Downloader:
         return await run_to_its_end(self.disk, function, *arguments)
 
 
-class _Speed:
-    """Raises PaperError(TOO_SLOW) when a stretch of the body arrives too slowly."""
-
-    def __init__(self, min_bytes_per_second: float) -> None:
-        self._min_bytes_per_second = min_bytes_per_second
-        self._since = time.monotonic()
-        self._bytes = 0
-
-    def check(self, received_bytes: int) -> None:
-        self._bytes += received_bytes
-        seconds = time.monotonic() - self._since
-        if seconds < SPEED_WINDOW_SECONDS:
-            return
-        if self._bytes < self._min_bytes_per_second * seconds:
-            rate = self._bytes / seconds
-            raise PaperError(Failure.TOO_SLOW, f"{rate:.0f} bytes per second over {seconds:.0f} s")
-        self._since, self._bytes = time.monotonic(), 0
-
-
-async def _pieces(response: httpx.Response, unpacker: Unpacker | None, speed: _Speed) -> AsyncGenerator[bytes]:
-    """The body as it arrives, unpacked. Raises PaperError."""
-    async for chunk in response.aiter_raw():
-        speed.check(len(chunk))
-        if unpacker is None:
-            yield chunk
-        else:
-            for piece in unpacker.steps(chunk):
-                yield piece
-    if unpacker is not None:
-        unpacker.finish()
-
-
-async def _up_to(size_bytes: int, pieces: AsyncIterator[bytes]) -> bytes:
-    """The next pieces, until there is enough, or no more can be had."""
-    found = b""
-    with suppress(Exception):  # what has arrived of a page is what it says
-        while len(found) < size_bytes:
-            found += await anext(pieces)
-    return found[: max(0, size_bytes)]
-
-
 async def _refusal(response: httpx.Response) -> PaperError:
     """The failure that a response without a PDF means, with the text of its page."""
     page = b""
     with suppress(PaperError):  # an encoding that is not ours
-        async with aclosing(_pieces(response, _unpacker_of(response), _Speed(0.0))) as pieces:
-            page = await _up_to(PAGE_BYTES, pieces)
+        async with aclosing(pieces_of(response, unpacker_of(response), Speed(0.0))) as pieces:
+            page = await up_to(PAGE_BYTES, pieces)
     retry_after = response.headers.get("Retry-After", "")
     is_challenge = _is_challenge(response)
     return status_error(response.status_code, str(response.url), retry_after, page, is_challenge=is_challenge)
-
-
-def _unpacker_of(response: httpx.Response) -> Unpacker | None:
-    """What undoes the Content-Encoding of a response. Raises PaperError."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return None if encoding in ("", "identity") else Unpacker(encoding)
 
 
 def _is_challenge(response: httpx.Response) -> bool:

@@ -8,6 +8,7 @@ as they are, because httpx's classes do not distinguish several of them.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -39,9 +40,13 @@ class ShardTransport(httpx.AsyncBaseTransport):
     def __init__(self, session: aiohttp.ClientSession, max_keepalive: int) -> None:
         self._session = session
         self._max_keepalive = max_keepalive
+        self._certificates: asyncio.Future[ssl.SSLContext] | None = None
         self.in_flight = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # A proxy may be https, too.
+        uses_tls = request.url.scheme == "https" or self._session.trust_env
+        certificates = await self._trusted_certificates() if uses_tls else True
         if self.in_flight >= self._max_keepalive:
             request.headers["Connection"] = "close"
         self.in_flight += 1
@@ -51,6 +56,7 @@ class ShardTransport(httpx.AsyncBaseTransport):
                 URL(str(request.url), encoded=True),
                 headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
                 allow_redirects=False,
+                ssl=certificates,
             )
         except BaseException:
             self.in_flight -= 1
@@ -60,6 +66,11 @@ class ShardTransport(httpx.AsyncBaseTransport):
         extensions = {LOCATION: response.headers.get("Location")}
         stream = _ResponseStream(response, self)
         return httpx.Response(response.status, headers=headers, stream=stream, extensions=extensions)
+
+    async def _trusted_certificates(self) -> ssl.SSLContext:
+        if self._certificates is None:
+            self._certificates = asyncio.get_running_loop().run_in_executor(None, trusted_certificates)
+        return await asyncio.shield(self._certificates)
 
     async def aclose(self) -> None:
         await self._session.close()
@@ -84,9 +95,7 @@ class _ResponseStream(httpx.AsyncByteStream):
 
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
     """The client of one shard, in the running loop; close it with `aclose`."""
-    connector = aiohttp.TCPConnector(
-        limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=trusted_certificates(), resolver=guard
-    )
+    connector = aiohttp.TCPConnector(limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, resolver=guard)
     seconds = settings.download_timeout_seconds
     session = aiohttp.ClientSession(
         connector=connector,
@@ -110,7 +119,7 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
 def trusted_certificates() -> ssl.SSLContext:
     """The certificates that this system trusts (SSL_CERT_FILE, too), plus certifi's: minimal systems have none.
 
-    Read once per process: it blocks the loop for tens of milliseconds.
+    Read once per process: it takes tens of milliseconds.
     """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())

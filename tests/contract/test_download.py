@@ -7,22 +7,30 @@ import gzip
 import json
 import os
 import socket
+import ssl
 import tarfile
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import aiohttp.abc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings
 from rpa_shard.fetch import body as body_module
 from rpa_shard.fetch import download as download_module
+from rpa_shard.fetch import pieces as pieces_module
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.body import Body
 from rpa_shard.fetch.download import Downloader, DownloadLimits
@@ -400,7 +408,7 @@ async def test_a_stall_and_a_server_that_never_answers(tmp_path: Path, faulty: F
 
 
 async def test_a_trickle_is_given_up(bench: Bench, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download_module, "SPEED_WINDOW_SECONDS", 0.5)
+    monkeypatch.setattr(pieces_module, "SPEED_WINDOW_SECONDS", 0.5)
     limits = replace(bench.downloader.limits, min_bytes_per_second=10_000.0)
     patient = replace(bench, downloader=replace(bench.downloader, limits=limits))
     async with faulty("trickle*always") as mirror:
@@ -420,6 +428,61 @@ def test_a_system_without_certificates(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     assert trusted_certificates.__wrapped__().cert_store_stats()["x509_ca"] > 50
+
+
+async def test_certificates_are_read_for_the_first_https_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faulty: Faulty
+) -> None:
+    trusted_certificates.cache_clear()
+    certificate = own_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate)
+    try:
+        async with open_bench(tmp_path) as bench, faulty("") as mirror:
+            await bench.downloader.download(f"{mirror.url}/pdf/2401.00001", bench.final)
+            assert not trusted_certificates.cache_info().currsize
+            server = await asyncio.start_server(answer_with_pdf, "127.0.0.1", 0, ssl=serving)
+            async with server:
+                port = server.sockets[0].getsockname()[1]
+                urls = [f"https://127.0.0.1:{port}/{name}.pdf" for name in "abc"]
+                finals = [tmp_path / f"{name}.pdf" for name in "abc"]
+                await asyncio.gather(*map(bench.downloader.download, urls, finals))
+            assert all(final.read_bytes() == PDF for final in finals)
+            assert trusted_certificates.cache_info().misses == 1
+    finally:
+        trusted_certificates.cache_clear()
+
+
+def own_certificate(folder: Path) -> Path:
+    """A file with a new key and a certificate for 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encodings = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "certificate.pem"
+    file.write_bytes(signed.public_bytes(Encoding.PEM) + key.private_bytes(*encodings))
+    return file
+
+
+async def answer_with_pdf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PDF)}\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode() + PDF)
+    await writer.drain()
+    writer.close()
 
 
 async def test_an_announced_size_over_the_cap_is_not_fetched(bench: Bench) -> None:

@@ -68,8 +68,9 @@ async def open_prep(context: ShardContext) -> AsyncIterator[PhaseRunner]:
 
 
 def warm_up(settings: Settings) -> None:
-    """Reads the certificates and loads the engine, so that shards share their memory and start faster."""
-    trusted_certificates()
+    """Reads certificates, if a source needs them, and loads the engine: shards share their memory and start faster."""
+    if any(polite_url(template_of(source)).startswith("https:") for source in settings.sources):
+        trusted_certificates()
     if settings.extract_pool == "thread":
         load(names_for(settings.engine)[0])
 
