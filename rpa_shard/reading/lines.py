@@ -56,12 +56,12 @@ def read_lines(pages: Sequence[Page]) -> Reading:
             stop = at + len(text)
             if text and not text.isspace():
                 # The same as Line(...) in half the time: a paper has a thousand lines and more.
-                add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
+                add(new(Line, (at, stop, text, number) + (place or _NOWHERE)))
             at = stop + 1
     return Reading(raw, spans, lines)
 
 
 def usual_size(lines: Sequence[Line]) -> float:
     """The height of the letters of most lines; 0 if unknown."""
-    sample = [line.size for line in lines[:: max(1, len(lines) // 200)] if len(line.text) > 30 and line.size]
+    sample = [size for _, _, text, _, _, _, _, size in lines[:: max(1, len(lines) // 200)] if len(text) > 30 and size]
     return median(sample) if sample else 0.0
