@@ -64,7 +64,7 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
     """
     edges: dict[int, list[int]] = {}
     apart: set[int] = set()
-    baselines = [baseline for _, _, _, _, _, baseline, _, _ in lines]
+    baselines = [line.baseline for line in lines]
     first = 0
     while first < len(lines):
         page = lines[first].page

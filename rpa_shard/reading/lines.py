@@ -63,5 +63,5 @@ def read_lines(pages: Sequence[Page]) -> Reading:
 
 def usual_size(lines: Sequence[Line]) -> float:
     """The height of the letters of most lines; 0 if unknown."""
-    sample = [size for _, _, text, _, _, _, _, size in lines[:: max(1, len(lines) // 200)] if len(text) > 30 and size]
+    sample = [line.size for line in lines[:: max(1, len(lines) // 200)] if len(line.text) > 30 and line.size]
     return median(sample) if sample else 0.0

@@ -73,7 +73,7 @@ def is_closed(line: Line) -> bool:
 
 
 def _leading(lines: Sequence[Line]) -> float:
-    baselines = [baseline for _, _, _, _, _, baseline, _, _ in lines[:400]]
+    baselines = [line.baseline for line in lines[:400]]
     steps = [step for step in map(sub, baselines, baselines[1:]) if 6 < step < 30]
     return median(steps) if steps else 12.0
 

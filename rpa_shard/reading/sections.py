@@ -74,8 +74,8 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     candidates: list[_Candidate] = []
     min_size = 0.9 * size
     for line in lines:
-        _, _, text, _, _, _, _, line_size = line
-        if text[0] not in _FIRST or len(text) > MAX_HEADING_CHARACTERS or 0.0 < line_size < min_size:
+        text = line.text
+        if text[0] not in _FIRST or len(text) > MAX_HEADING_CHARACTERS or 0.0 < line.size < min_size:
             continue
         words = text.strip()
         if words[0] in _NUMBER_FIRST:

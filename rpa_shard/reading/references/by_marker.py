@@ -88,7 +88,8 @@ def style_of(text: str) -> str | None:
 def find_runs(lines: Sequence[Line], raw: str) -> list[Run]:
     """The runs of markers that are bibliographies, in the order of the text; they do not overlap."""
     by_style: dict[str, list[_Marker]] = {style: [] for style in STYLES}
-    for index, (_, _, text, _, _, _, _, _) in enumerate(lines):
+    for index, line in enumerate(lines):
+        text = line.text
         if text[0] not in " \t([0123456789":
             continue
         match = MARKER.match(text)

@@ -43,8 +43,8 @@ def headings(lines: Sequence[Line]) -> list[int]:
     match = HEADING.fullmatch
     return [
         index
-        for index, (_, _, text, _, _, _, _, _) in enumerate(lines)
-        if MIN_HEADING_CHARACTERS <= len(text) <= MAX_HEADING_CHARACTERS and match(text)
+        for index, line in enumerate(lines)
+        if MIN_HEADING_CHARACTERS <= len(line.text) <= MAX_HEADING_CHARACTERS and match(line.text)
     ]
 
 
