@@ -8,12 +8,14 @@ outside.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from math import inf
+from operator import attrgetter
 from pathlib import Path
 
 from rpa_shard.extract.engines import read
@@ -41,6 +43,7 @@ from rpa_shard.system.failpoints import reach
 # PDFium crashes, or silently returns wrong text, when two threads are in it, even on different documents; two threads
 # in pypdf would only compete with the loop for the GIL.
 ENGINE_LOCK = threading.Lock()
+_START = attrgetter("start")
 # How far the number of references may be from what the destinations imply: this number, or this share of them.
 MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 # Links to one entry that begin closer together are one citation.
@@ -149,9 +152,10 @@ def _known_starts(
 ) -> frozenset[int]:
     """Where a paragraph always begins: at each reference, at each heading, and after each heading."""
     headings = frozenset(each.start for each in sections)
+    after = (bisect_right(lines, start, key=_START) for start in headings)
     return headings.union(
         (each.start for each in references),
-        (after.start for heading, after in pairwise(lines) if heading.start in headings),
+        (lines[index].start for index in after if index < len(lines)),
     )
 
 

@@ -8,12 +8,15 @@ increase with the pages. Limit: a head that occurs on only one or two pages stay
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from operator import attrgetter
 
 from rpa_shard.reading.lines import Line
 from rpa_shard.reading.roman import roman_value
 
+_PAGE = attrgetter("page")
 # How many lines from a page's edge may be furniture.
 EDGE_LINES = 3
 MIN_PAGES = 3
@@ -48,7 +51,7 @@ def find_furniture(lines: Sequence[Line]) -> frozenset[int]:
                 where[words].append(index)
     needed = max(MIN_PAGES, MIN_PAGES_SHARE * pages) if pages > 3 else max(2, pages - 1)
     for words, indices in where.items():
-        if any(each.isalpha() for each in words) and _repeats(lines, indices, needed) and _are_apart(indices, apart):
+        if _repeats(lines, indices, needed) and any(map(str.isalpha, words)) and _are_apart(indices, apart):
             found.update(indices)
     return frozenset(found)
 
@@ -59,19 +62,15 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
     Also those of them that are apart from the text: with a gap to the next line inwards larger than between two lines
     of a text.
     """
-    spans: dict[int, list[int]] = {}
-    for index, line in enumerate(lines):
-        span = spans.get(line.page)
-        if span is None:
-            spans[line.page] = [index, index]
-        else:
-            span[1] = index
     edges: dict[int, list[int]] = {}
     apart: set[int] = set()
     baselines = [line.baseline for line in lines]
-    for page, (first, last) in spans.items():
-        if lines[first].size and lines[last].size:
-            upwards = sorted(range(first, last + 1), key=baselines.__getitem__)
+    first = 0
+    while first < len(lines):
+        page = lines[first].page
+        end = bisect_right(lines, page, first, key=_PAGE)
+        if lines[first].size and lines[end - 1].size:
+            upwards = sorted(range(first, end), key=baselines.__getitem__)
             from_bottom = upwards[: EDGE_LINES + 2]
             from_top = upwards[-(EDGE_LINES + 2) :][::-1]
             edges[page] = sorted({*from_bottom[:EDGE_LINES], *from_top[:EDGE_LINES]})
@@ -79,9 +78,10 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
             apart.update(_apart(lines, from_top))
         else:
             edges[page] = sorted(
-                {*range(first, min(first + EDGE_LINES, last + 1)), *range(max(last - EDGE_LINES + 1, first), last + 1)}
+                {*range(first, min(first + EDGE_LINES, end)), *range(max(end - EDGE_LINES, first), end)}
             )
             apart.update(edges[page])
+        first = end
     return edges, apart
 
 

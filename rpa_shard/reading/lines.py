@@ -56,7 +56,7 @@ def read_lines(pages: Sequence[Page]) -> Reading:
             stop = at + len(text)
             if text and not text.isspace():
                 # The same as Line(...) in half the time: a paper has a thousand lines and more.
-                add(new(Line, (at, stop, text, number, *(place or _NOWHERE))))
+                add(new(Line, (at, stop, text, number) + (place or _NOWHERE)))
             at = stop + 1
     return Reading(raw, spans, lines)
 

@@ -7,7 +7,7 @@ own; without places, only a sentence that ends a short line ends a paragraph.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from itertools import pairwise
+from operator import sub
 from statistics import median
 
 from rpa_shard.reading.lines import Line
@@ -19,14 +19,11 @@ _MIN_INDENT_POINTS, _MAX_INDENT_POINTS = 5.0, 60.0
 def paragraph_starts(
     lines: Sequence[Line],
     known: Set[int] = frozenset(),
-    *,
-    joined: Set[int] = frozenset(),
     breaks: list[int] | None = None,
 ) -> list[int]:
     """Offsets of lines that begin a paragraph; `known` are offsets where one always begins (headings, references).
 
-    `joined` are offsets of lines that go on with the line before wherever they are. `breaks` gets the offsets of lines
-    that are apart from the line before, although that ends no sentence.
+    `breaks` gets the offsets of lines that are apart from the line before, although that ends no sentence.
     """
     if not lines:
         return []
@@ -39,7 +36,7 @@ def paragraph_starts(
     page, left, baseline, size = before.page, before.left, before.baseline, before.size
     # One loop without calls for the usual line: a paper has a thousand lines and more.
     for line in lines[1:]:
-        start, _, _, line_page, line_left, line_baseline, _, line_size = line
+        start, _, text, line_page, line_left, line_baseline, _, line_size = line
         step = baseline - line_baseline
         if start in known:
             add(start)
@@ -55,25 +52,15 @@ def paragraph_starts(
                     or (_MIN_INDENT_POINTS < line_left - left < _MAX_INDENT_POINTS and is_closed(before))
                 )
             ):
-                if start not in joined:
-                    add(start)
-                broken += _broken(before, start)
-        elif not _goes_on(before, line):
+                add(start)
+                broken += () if is_closed(before) else (start,)
+        elif not is_closed(before):
+            broken.append(start)
+        elif not text[:1].islower():
             # Another column or page, and the sentence before it is complete.
             add(start)
-        else:
-            broken += _broken(before, start)
         before, page, left, baseline, size = line, line_page, line_left, line_baseline, line_size
     return starts
-
-
-def _goes_on(before: Line, line: Line) -> bool:
-    return not is_closed(before) or line.text[:1].islower()
-
-
-def _broken(before: Line, start: int) -> tuple[int, ...]:
-    """The offset of a line that is apart from the one before, if that ends no sentence."""
-    return () if is_closed(before) else (start,)
 
 
 def _both_long(before: Line, line: Line) -> bool:
@@ -86,10 +73,8 @@ def is_closed(line: Line) -> bool:
 
 
 def _leading(lines: Sequence[Line]) -> float:
-    sample = lines[:400]
-    steps = [
-        above.baseline - below.baseline for above, below in pairwise(sample) if 6 < above.baseline - below.baseline < 30
-    ]
+    baselines = [line.baseline for line in lines[:400]]
+    steps = [step for step in map(sub, baselines, baselines[1:]) if 6 < step < 30]
     return median(steps) if steps else 12.0
 
 

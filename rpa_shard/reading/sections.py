@@ -75,7 +75,7 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
     min_size = 0.9 * size
     for line in lines:
         text = line.text
-        if len(text) > MAX_HEADING_CHARACTERS or text[0] not in _FIRST or 0.0 < line.size < min_size:
+        if text[0] not in _FIRST or len(text) > MAX_HEADING_CHARACTERS or 0.0 < line.size < min_size:
             continue
         words = text.strip()
         if words[0] in _NUMBER_FIRST:
@@ -91,7 +91,7 @@ def find_sections(lines: Sequence[Line], stop: int) -> tuple[Section, ...]:
 
 def _may_be_title(text: str) -> bool:
     text = text.rstrip()
-    return text[-1:] not in ".,;:=" and sum(each.isalpha() or each == " " for each in text) >= 0.75 * len(text)
+    return text[-1:] not in ".,;:=" and sum(map(str.isalpha, text)) + text.count(" ") >= 0.75 * len(text)
 
 
 def _steps(number: str) -> tuple[int, ...]:

@@ -8,10 +8,11 @@ without places, or in scripts that run from right to left, stay as they are.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 from unicodedata import bidirectional, east_asian_width
 
@@ -19,6 +20,7 @@ from rpa_shard.reading.document import Page, Place
 from rpa_shard.reading.lines import Line, Reading
 from rpa_shard.reading.order.columns import Layout, Row, read_columns
 
+_PAGE = attrgetter("page")
 # A line that counts in the first, cheap look at a page.
 _MIN_POINTS, _MIN_CHARACTERS = 100.0, 20
 # How many jumps to the left or upwards make a page worth a closer look; one from the foot of a column to the top of
@@ -57,20 +59,17 @@ def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageO
     suspicious.update(number for number, page in enumerate(pages, 1) if page.pieces and _are_apart(page))
     if not suspicious:
         return found
-    lines: defaultdict[int, list[Line]] = defaultdict(list)
-    for line in reading.lines:
-        if pages[line.page - 1].pieces or line.page in suspicious:
-            lines[line.page].append(line)
     edges: list[float] = []
     for number in sorted(suspicious):
-        page = _page(lines[number], pages[number - 1], reading.page_spans[number - 1][0])
+        page = _page(reading, pages, number)
         layout = read_columns(page.placed, page.width)
         if layout is not None and _is_better(layout, page):
             found[number] = [[page.lines[part] for part in row.parts] for row in layout.rows]
             edges = layout.edges if len(layout.edges) > len(edges) else edges
     # A page with few lines, or of mostly short ones, such as a paper's last: if its columns are those of others.
-    for number in sorted(lines.keys() - found.keys()) if len(edges) > 1 else ():
-        page = _page(lines[number], pages[number - 1], reading.page_spans[number - 1][0])
+    suspicious.update(number for number, page in enumerate(pages, 1) if page.pieces)
+    for number in sorted(suspicious - found.keys()) if len(edges) > 1 else ():
+        page = _page(reading, pages, number)
         layout = read_columns(page.placed, page.width, edges)
         if layout is not None and _may_be_better(layout, page):
             found[number] = [[page.lines[part] for part in row.parts] for row in layout.rows]
@@ -85,8 +84,11 @@ class _Page(NamedTuple):
     width: float
 
 
-def _page(lines: Sequence[Line], page: Page, offset: int) -> _Page:
-    pieces = placed = _split(lines, page, offset)
+def _page(reading: Reading, pages: Sequence[Page], number: int) -> _Page:
+    page = pages[number - 1]
+    begin = bisect_left(reading.lines, number, key=_PAGE)
+    lines = reading.lines[begin : bisect_right(reading.lines, number, begin, key=_PAGE)]
+    pieces = placed = _split(lines, page, reading.page_spans[number - 1][0])
     if page.has_estimated_widths:
         placed = [
             line._replace(right=line.left + _SURE_WIDTH_SHARE * width) if width > _MIN_POINTS else line
@@ -162,6 +164,8 @@ def _split(lines: Sequence[Line], page: Page, offset: int) -> list[Line]:
 def _is_better(layout: Layout, page: _Page) -> bool:
     """Whether the order of a layout is clearly better than that of the page's lines."""
     long = [row for row in layout.rows if row.is_long(page.width)]
+    if _misplaced([part for row in long for part in row.parts]) < _MIN_JUMBLED_SHARE * _MIN_COLUMN_LINES:
+        return False  # so few are misplaced that no choice of them is out of order
     full = _full_rows(layout, long, page.lines)
     if not full or not _is_out_of_order(full) or _is_from_right_to_left(page.lines):
         return False
@@ -178,7 +182,7 @@ def _may_be_better(layout: Layout, page: _Page) -> bool:
     whole = [row for row in layout.rows if row.is_long(page.width) and _is_whole(row)]
     parts = [row.parts[0] for row in whole]
     are_apart = len({row.first for row in whole if row.first == row.last}) > 1
-    return are_apart and _longest_increase(parts) < len(parts) and _agreement(page.lines, whole)[1] >= 0
+    return are_apart and _misplaced(parts) > 0 and _agreement(page.lines, whole)[1] >= 0
 
 
 def _is_whole(row: Row) -> bool:
@@ -227,18 +231,18 @@ def _is_out_of_order(full: Sequence[Row]) -> bool:
     """Whether many of the lines that are whole are out of order; or the words of most lines, if few are whole."""
     whole = [row.parts[0] for row in full if _is_whole(row)]
     if len(whole) >= _MIN_WHOLE_SHARE * len(full):
-        return len(whole) - _longest_increase(whole) >= max(_MIN_MISPLACED, _MIN_MISPLACED_SHARE * len(whole))
+        return _misplaced(whole) >= max(_MIN_MISPLACED, _MIN_MISPLACED_SHARE * len(whole))
     parts = [part for row in full for part in row.parts]
-    return len(parts) - _longest_increase(parts) >= _MIN_JUMBLED_SHARE * len(parts)
+    return _misplaced(parts) >= _MIN_JUMBLED_SHARE * len(parts)
 
 
-def _longest_increase(numbers: Sequence[int]) -> int:
-    """The length of the longest increasing subsequence: what is already in order."""
+def _misplaced(numbers: Sequence[int]) -> int:
+    """How many numbers are out of order: all but the longest increasing subsequence."""
     tails: list[int] = []
     for number in numbers:
         at = bisect_left(tails, number)
         tails[at : at + 1] = [number]
-    return len(tails)
+    return len(numbers) - len(tails)
 
 
 def _is_from_right_to_left(lines: Sequence[Line]) -> bool:

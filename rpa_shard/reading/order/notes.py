@@ -128,20 +128,22 @@ def _is_of_words(text: str) -> bool:
 def _end_of_notes(lines: Sequence[Line], index: int, before: Line, known: Set[int]) -> int:
     """The index of the line that goes on with the sentence of `before`; `index` if there is none, or no note."""
     width = before.right - before.left
+    last_page = before.page + 1
     in_caption = False
     above = before
     for at in range(index, min(index + MAX_LINES, len(lines))):
         line = lines[at]
-        if line.page > before.page + 1 or line.start in known or not line.size:
+        start, _, text, page, left, _, right, size = line
+        if page > last_page or start in known or not size:
             return index
         follows = _follows(above, line)
         ended_caption = in_caption and not follows
-        in_caption = (in_caption and follows) or _is_caption(line.text)
-        if not in_caption and abs(line.size - before.size) <= _SAME_SIZE * before.size:
-            if not follows and _goes_on(before.text, line.text) and _is_line_of_text(lines, at, before, width):
+        in_caption = (in_caption and follows) or _is_caption(text)
+        if not in_caption and abs(size - before.size) <= _SAME_SIZE * before.size:
+            if not follows and _goes_on(before.text, text) and _is_line_of_text(lines, at, before, width):
                 is_complete = ended_caption or _is_complete(above, width)
                 return at if at > index and is_complete and _are_notes(lines, index, at) else index
-            if line.right - line.left >= _MIN_FULL_SHARE * width and _is_of_words(line.text):
+            if right - left >= _MIN_FULL_SHARE * width and _is_of_words(text):
                 return index  # another paragraph
         above = line
     return index
