@@ -169,8 +169,12 @@ class Decisions:
         self._note_death(number, cause, now, for_paper=False, charge_suspect=charge)
 
     def exited(self, number: int, how: str, now: float, *, papers_doing: bool) -> None:
-        """A shard ended in whatever way; `papers_doing` if the paper that it was parsing caused it."""
+        """A shard ended in whatever way; `papers_doing` if the paper that it was parsing caused it.
+
+        What it has not been asked yet will not be.
+        """
         shard = self._living.pop(number)
+        self._commands = deque(each for each in self._commands if not _is_for_living(each, number))
         if self.state is RunState.RUNNING:
             if shard.makes_room:
                 self._restart_at[number] = now, papers_doing
@@ -300,3 +304,8 @@ class Decisions:
             return
         if all(number in views and views[number].outstanding == 0 for number in self._living):
             self._drain(RunState.FINISHING, now)
+
+
+def _is_for_living(command: Command, number: int) -> bool:
+    """Whether a command is carried out by a living shard of that number."""
+    return isinstance(command, (DrainShard, KillShard, SetPaused)) and command.number == number
