@@ -264,4 +264,5 @@ async def run_to_its_end(threads: Executor, function: Callable[..., T], *argumen
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        running.exception()  # nobody asks for it any more, and asyncio logs what nobody asked for
         raise

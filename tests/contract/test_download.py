@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import os
 import socket
 import ssl
 import tarfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +35,7 @@ from rpa_shard.fetch import download as download_module
 from rpa_shard.fetch import pieces as pieces_module
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.body import Body
-from rpa_shard.fetch.download import Downloader, DownloadLimits
+from rpa_shard.fetch.download import Downloader, DownloadLimits, run_to_its_end
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
 from rpa_shard.fetch.unkept import Memory
@@ -823,6 +825,29 @@ async def test_a_cancelled_download_leaves_nothing(
             await task
     bench.assert_nothing_held()
     assert not bench.final.exists()
+
+
+async def test_what_a_thread_raises_for_a_cancelled_caller_is_not_logged() -> None:
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context))
+    begun, told = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        assert told.wait(10)
+        raise PaperError(Failure.TRUNCATED, "")
+
+    with ThreadPoolExecutor(1) as threads:
+        task = asyncio.create_task(run_to_its_end(threads, fail))
+        assert await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        told.set()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        del task
+    gc.collect()
+    assert not logged
 
 
 async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:

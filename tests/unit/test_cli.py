@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -221,3 +223,17 @@ def test_times_and_sizes() -> None:
 
     assert [duration(each) for each in (5, 119, 120, 7200, 172800)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.0 days"]
     assert [size(each) for each in (5e5, 2e9, 3e12)] == ["0.5 MB", "2.0 GB", "3.0 TB"]
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_no_traceback() -> None:
+    code = """
+import runpy, sys
+class Interrupted:
+    def find_spec(name, path, target=None):
+        if name == "rpa_shard.cli.arguments":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+runpy.run_module("rpa_shard", run_name="__main__")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "")
