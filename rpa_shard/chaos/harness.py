@@ -160,11 +160,11 @@ class Chaos:
         self._report.kills = actions.kills
 
     def _is_over(self, run: RunProcess) -> bool:
-        """Whether an ended run has finished all papers; an unexpected exit code is a violation."""
+        """Whether an ended run has finished all papers; to end otherwise without being cut short is a violation."""
         code = run.exit_code
         if code in _CUT_SHORT:
             return False
-        if code not in (0, 1):
+        if code not in (0, 1) or self._done() != self._plan.papers:
             last = (self._root / "run.log").read_text(errors="replace").splitlines()[-1:]
             self._report.violations.append(Violation("I1", f"a run ended with exit code {code}: {''.join(last)}"))
         return True

@@ -18,7 +18,7 @@ import psutil
 
 from rpa_shard.chaos.invariants import processes_of
 from rpa_shard.chaos.schedule import Start
-from rpa_shard.ipc.run_status import read_status
+from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.store.data_folder import DataFolder
 
 _CHILD_MODULE = "rpa_shard.extract.child"
@@ -71,10 +71,8 @@ class RunProcess:
 
     def shards(self) -> list[int]:
         """The process ids of living shards."""
-        status = read_status(self._folder.run.status_file)
-        if status is None or self._process is None or status.pid != self._process.pid:
-            return []
-        return [each.pid for each in status.shards if each.is_alive]
+        status = self._status()
+        return [each.pid for each in status.shards if each.is_alive] if status is not None else []
 
     def children(self) -> list[int]:
         """The process ids of extraction children."""
@@ -98,9 +96,16 @@ class RunProcess:
         return killed
 
     def signal(self, number: signal.Signals) -> bool:
-        """Sends a signal to the supervisor; False if there is none."""
+        """Sends a signal to the supervisor; False if there is none, or one that SIGINT would not end in order."""
         assert self._process is not None
+        if number == signal.SIGINT and self._status() is None:
+            return False  # while Python itself starts, it exits with 1: as if no work were left
         return self._process.poll() is None and send(self._process.pid, number)
+
+    def _status(self) -> RunStatus | None:
+        """What the living run has published; None if it has not yet."""
+        status = read_status(self._folder.run.status_file)
+        return status if status is not None and self._process is not None and status.pid == self._process.pid else None
 
     def end(self) -> None:
         """Ends every process that is left."""
