@@ -8,15 +8,12 @@ increase with the pages. Limit: a head that occurs on only one or two pages stay
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from operator import attrgetter
 
-from rpa_shard.reading.lines import Line
+from rpa_shard.reading.lines import Line, on_page
 from rpa_shard.reading.roman import roman_value
 
-_PAGE = attrgetter("page")
 # How many lines from a page's edge may be furniture.
 EDGE_LINES = 3
 MIN_PAGES = 3
@@ -68,7 +65,7 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, list[int]], set[int]]:
     first = 0
     while first < len(lines):
         page = lines[first].page
-        end = bisect_right(lines, page, first, key=_PAGE)
+        end = on_page(lines, page).stop
         if lines[first].size and lines[end - 1].size:
             upwards = sorted(range(first, end), key=baselines.__getitem__)
             from_bottom = upwards[: EDGE_LINES + 2]

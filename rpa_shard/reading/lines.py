@@ -6,8 +6,10 @@ Guarantee: `raw[line.start : line.end] == line.text`, for every line. Limit: lin
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import repeat
+from operator import attrgetter
 from statistics import median
 from typing import NamedTuple
 
@@ -41,6 +43,7 @@ class Reading(NamedTuple):
 
 
 _NOWHERE = Place(0.0, 0.0, 0.0, 0.0)
+_PAGE = attrgetter("page")
 
 
 def read_lines(pages: Sequence[Page]) -> Reading:
@@ -59,6 +62,12 @@ def read_lines(pages: Sequence[Page]) -> Reading:
                 add(new(Line, (at, stop, text, number) + (place or _NOWHERE)))
             at = stop + 1
     return Reading(raw, spans, lines)
+
+
+def on_page(lines: Sequence[Line], page: int) -> range:
+    """The indices of a page's lines; `lines` are in the order of pages."""
+    begin = bisect_left(lines, page, key=_PAGE)
+    return range(begin, bisect_right(lines, page, begin, key=_PAGE))
 
 
 def usual_size(lines: Sequence[Line]) -> float:

@@ -8,19 +8,17 @@ without places, or in scripts that run from right to left, stay as they are.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple
 from unicodedata import bidirectional, east_asian_width
 
 from rpa_shard.reading.document import Page, Place
-from rpa_shard.reading.lines import Line, Reading
+from rpa_shard.reading.lines import Line, Reading, on_page
 from rpa_shard.reading.order.columns import Layout, Row, read_columns
 
-_PAGE = attrgetter("page")
 # A line that counts in the first, cheap look at a page.
 _MIN_POINTS, _MIN_CHARACTERS = 100.0, 20
 # How many jumps to the left or upwards make a page worth a closer look; one from the foot of a column to the top of
@@ -66,9 +64,11 @@ def pages_to_reorder(reading: Reading, pages: Sequence[Page]) -> dict[int, PageO
         if layout is not None and _is_better(layout, page):
             found[number] = [[page.lines[part] for part in row.parts] for row in layout.rows]
             edges = layout.edges if len(layout.edges) > len(edges) else edges
+    if len(edges) < 2:
+        return found
     # A page with few lines, or of mostly short ones, such as a paper's last: if its columns are those of others.
-    suspicious.update(number for number, page in enumerate(pages, 1) if page.pieces)
-    for number in sorted(suspicious - found.keys()) if len(edges) > 1 else ():
+    in_pieces = {number for number, page in enumerate(pages, 1) if page.pieces}
+    for number in sorted((suspicious | in_pieces) - found.keys()):
         page = _page(reading, pages, number)
         layout = read_columns(page.placed, page.width, edges)
         if layout is not None and _may_be_better(layout, page):
@@ -86,8 +86,7 @@ class _Page(NamedTuple):
 
 def _page(reading: Reading, pages: Sequence[Page], number: int) -> _Page:
     page = pages[number - 1]
-    begin = bisect_left(reading.lines, number, key=_PAGE)
-    lines = reading.lines[begin : bisect_right(reading.lines, number, begin, key=_PAGE)]
+    lines = [reading.lines[index] for index in on_page(reading.lines, number)]
     pieces = placed = _split(lines, page, reading.page_spans[number - 1][0])
     if page.has_estimated_widths:
         placed = [

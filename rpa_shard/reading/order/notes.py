@@ -13,11 +13,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from rpa_shard.reading.joining import HYPHENS
-from rpa_shard.reading.lines import Line, usual_size
+from rpa_shard.reading.lines import Line, on_page, usual_size
 from rpa_shard.reading.paragraphs import is_closed, paragraph_starts
 
 Span = tuple[int, int]
@@ -243,8 +242,7 @@ def _moved(lines: Sequence[Line], notes: Sequence[Note], begun: Set[int]) -> tup
     spans: list[Span] = []
     for page in sorted(pages):
         is_new = True
-        begin = bisect_left(lines, page, key=attrgetter("page"))
-        for index in range(begin, bisect_left(lines, page + 1, key=attrgetter("page"))):
+        for index in on_page(lines, page):
             if index in inside:
                 is_new = True
                 continue

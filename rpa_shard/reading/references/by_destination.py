@@ -9,19 +9,17 @@ entries, so a list of very few entries may come out a line off unless it has mar
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple
 
 from rpa_shard.reading.document import Destination
 from rpa_shard.reading.line_numbers import UNKNOWN_LEFT
-from rpa_shard.reading.lines import Line
+from rpa_shard.reading.lines import Line, on_page
 from rpa_shard.reading.references.by_marker import STYLES, style_of
 
-_PAGE = attrgetter("page")
 _MAX_DROP_POINTS = 40.0
 _MIN_ACROSS_POINTS, _MAX_ACROSS_POINTS = -16.0, 110.0
 _BIN_POINTS = 0.5
@@ -117,10 +115,9 @@ def _order(each: Destination) -> tuple[int, float, float, str]:
 
 
 def _from_below(lines: Sequence[Line], page: int) -> list[int]:
-    """The indices of a page's lines from the bottom up; lines are in the order of pages."""
-    begin = bisect_left(lines, page, key=_PAGE)
-    end = bisect_right(lines, page, begin, key=_PAGE)
-    return sorted((index for index in range(begin, end) if lines[index].size), key=lambda index: lines[index].baseline)
+    """The indices of a page's lines from the bottom up."""
+    indices = (index for index in on_page(lines, page) if lines[index].size)
+    return sorted(indices, key=lambda index: lines[index].baseline)
 
 
 class _Below(NamedTuple):
