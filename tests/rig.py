@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, lost_papers, processes_of
-from rpa_shard.ipc.run_status import RunState, RunStatus, ShardState, ShardStatus, read_status
+from rpa_shard.ipc.run_status import RunState, RunStatus, ShardStatus, read_status
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.store.data_folder import DataFolder

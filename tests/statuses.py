@@ -6,18 +6,9 @@ import os
 import time
 from typing import Any
 
-from rpa_shard.ipc.run_status import (
-    Gauge,
-    HostStatus,
-    LoopLag,
-    ProcessFigures,
-    Rates,
-    RunState,
-    RunStatus,
-    ShardReport,
-    ShardState,
-    ShardStatus,
-)
+from rpa_shard.ipc.run_status import HostStatus, ProcessFigures, Rates, RunState, RunStatus, ShardStatus
+from rpa_shard.ipc.shard_report import Gauge, LoopLag, PaperInWork, ShardReport, ShardState, Work
+from rpa_shard.model.distribution import Distribution
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.processes import born
 
@@ -45,13 +36,43 @@ def shard_report(**changes: Any) -> ShardReport:
         "state": ShardState.READY,
         "outstanding": 5,
         "by_status": {"pending": 3, "prepping": 2, "prepped": 7},
-        "completed": {"prep": 7},
         "held": 2,
+        "workers": ("download", "extract", "idle"),
+        "in_work": (
+            PaperInWork("2401.00001", "prep", "extract", 0.3, 1.5, 1),
+            PaperInWork("2401.00002", "prep", "download", 0.2, 0.2, 1),
+        ),
         "gauges": {"download": Gauge(1, 32), "extract": Gauge(1, 8), "parsing": Gauge(1, 6)},
-        "totals": {"downloaded_bytes": 10_000},
         "loop_lag": LoopLag(p50_seconds=0.001, p99_seconds=0.004, max_seconds=0.01),
+        "work": work(),
     }
     return ShardReport(**healthy | changes)
+
+
+def work(**changes: Any) -> Work:
+    """What such a shard has done."""
+    healthy: dict[str, Any] = {
+        "ended": {"prep": {"completed": 7}},
+        "totals": {"downloaded_bytes": 10_000, "pages": 70},
+        "tallies": {"source": {"source.example": 7}, "attempt": {"1": 7}},
+        "durations": {"download": Distribution({100: 7}, 0.9, 0.14), "extract": Distribution({90: 7}, 0.35, 0.06)},
+    }
+    return Work(**healthy | changes)
+
+
+def account(**changes: Any) -> Account:
+    """The account of a run that works."""
+    healthy: dict[str, Any] = {
+        "total": 12,
+        "done": 7,
+        "in_work": 2,
+        "queued": 3,
+        "limited_by": Limit.NETWORK,
+        "pace": 3.0,
+        "left_seconds": 2.0,
+        "text": "58 % · 7 done · 2 in work · 3 queued · 3.0 papers/s · 2 s left",
+    }
+    return Account(**healthy | changes)
 
 
 def host_status(**changes: Any) -> HostStatus:
@@ -81,7 +102,14 @@ def run_status(**changes: Any) -> RunStatus:
         "paused": False,
         "daemon": False,
         "phases": ("prep",),
-        "completed": {"prep": 7},
+        "account": account(),
+        "work": work(),
+        "last_hour": LastHour(seconds=100.0, completed=7),
+        "waited": (),
+        "idle_seconds": 0.0,
+        "progress_at": time.time(),
+        "failures": (),
+        "min_free_bytes": 500_000_000,
         "rates": Rates(3.0, 3.0, 3.0, 0.1),
         "deaths": (),
         "handed_back": 0,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.launch import launch
-from rpa_shard.ipc.run_status import Gauge
+from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim

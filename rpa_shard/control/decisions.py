@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rpa_shard.control.restarts import Restarts
-from rpa_shard.ipc.run_status import RunState, ShardState
+from rpa_shard.ipc.run_status import RunState
+from rpa_shard.ipc.shard_report import ShardState
 
 # A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
 KILL_AFTER_DRAIN_SECONDS = 2.0

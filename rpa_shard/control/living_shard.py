@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from rpa_shard.control.decisions import Parsing, ShardView
 from rpa_shard.control.placement import PlacedShard
 from rpa_shard.ipc.messages import Broke, PermitMessage, Reported
-from rpa_shard.ipc.run_status import ProcessFigures, ShardReport, ShardState, ShardStatus
+from rpa_shard.ipc.run_status import ProcessFigures, ShardStatus
+from rpa_shard.ipc.shard_report import ShardReport, ShardState
 
 # A shard reports once a second; after this long without a report its loop is stuck.
 STUCK_SECONDS = 5.0

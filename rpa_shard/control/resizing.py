@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from rpa_shard.config.descriptors import allow_descriptors
 from rpa_shard.config.settings import Settings, SettingsError
-from rpa_shard.ipc.run_status import RunState, ShardState, read_status
+from rpa_shard.ipc.run_status import RunState, read_status
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of

@@ -16,16 +16,8 @@ from dataclasses import dataclass, replace
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.throughput import Throughput
-from rpa_shard.ipc.run_status import (
-    Death,
-    HostStatus,
-    Rates,
-    RunState,
-    RunStatus,
-    ShardState,
-    ShardStatus,
-    write_status,
-)
+from rpa_shard.ipc.run_status import Death, HostStatus, Rates, RunState, RunStatus, ShardStatus, write_status
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.processes import born

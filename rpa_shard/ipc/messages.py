@@ -15,7 +15,8 @@ from typing import Literal
 
 import msgspec
 
-from rpa_shard.ipc.run_status import HostStatus, ShardReport
+from rpa_shard.ipc.run_status import HostStatus
+from rpa_shard.ipc.shard_report import ShardReport
 
 log = logging.getLogger(__name__)
 

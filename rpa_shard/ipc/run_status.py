@@ -17,11 +17,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from rpa_shard.ipc.account import Account, PastWait
+from rpa_shard.ipc.shard_report import FailedAttempt, ShardReport, ShardState, Work
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.files import replace_file
 from rpa_shard.system.processes import is_alive
 
-FORMAT = 2
+FORMAT = 3
 
 
 class RunState(StrEnum):
@@ -33,68 +35,6 @@ class RunState(StrEnum):
     RESIZING = "resizing"
     CRASH_LOOP = "crash_loop"
     ENDED = "ended"
-
-
-class ShardState(StrEnum):
-    """The state of a shard: `stuck` and `dead` are set by the supervisor, the others by the shard."""
-
-    BOOTING = "booting"
-    READY = "ready"
-    DRAINING = "draining"
-    ENDED = "ended"
-    STUCK = "stuck"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """How much of something bounded is in use."""
-
-    in_use: Annotated[int, Meta(description="How many are in use now.")]
-    limit: Annotated[int, Meta(description="The most that may be in use at a time.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopLag:
-    """How late a shard's event loop was, since the shard started."""
-
-    p50_seconds: Annotated[float, Meta(description="Half of all ticks were no later than this.")] = 0.0
-    p99_seconds: Annotated[float, Meta(description="99 % of all ticks were no later than this.")] = 0.0
-    max_seconds: Annotated[float, Meta(description="The latest tick.")] = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardReport:
-    """A shard's report on itself."""
-
-    state: Annotated[ShardState, Meta(description="The state of the shard.")] = ShardState.BOOTING
-    outstanding: Annotated[
-        int | None, Meta(description="Papers on which this run still has work to do; null before the first count.")
-    ] = None
-    by_status: Annotated[Mapping[str, int], Meta(description="The shard's papers by status.")] = field(
-        default_factory=dict
-    )
-    by_failure: Annotated[Mapping[str, int], Meta(description="The shard's failed papers by reason.")] = field(
-        default_factory=dict
-    )
-    completed: Annotated[Mapping[str, int], Meta(description="Claims completed since it started, by phase.")] = field(
-        default_factory=dict
-    )
-    attempts_failed: Annotated[int, Meta(description="Attempts that failed since it started.")] = 0
-    lost_leases: Annotated[int, Meta(description="Results thrown away because their lease was lost.")] = 0
-    held: Annotated[int, Meta(description="Papers under a lease of this shard.")] = 0
-    gauges: Annotated[Mapping[str, Gauge], Meta(description="Slots and pools in use, by name.")] = field(
-        default_factory=dict
-    )
-    totals: Annotated[Mapping[str, int], Meta(description="Sums of the phases since it started, by name.")] = field(
-        default_factory=dict
-    )
-    loop_lag: Annotated[LoopLag, Meta(description="How late the event loop was.")] = LoopLag()
-
-    @property
-    def completed_claims(self) -> int:
-        """Claims that this shard has completed, in all phases."""
-        return sum(self.completed.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +92,8 @@ class HostStatus:
     ]
     blocked: Annotated[str | None, Meta(description="Why no request is sent until a person acts, or null.")]
     why: Annotated[str | None, Meta(description="Why it is left alone, or was last, in its own words; or null.")] = None
+    wanted: Annotated[int, Meta(description="Requests that wait for their turn there.")] = 0
+    under_way: Annotated[int, Meta(description="Requests that are under way there.")] = 0
 
     @property
     def is_shut(self) -> bool:
@@ -167,6 +109,21 @@ class Rates:
     last_60_seconds: Annotated[float, Meta(description="Over the last minute.")]
     whole_run: Annotated[float, Meta(description="Over the complete run.")]
     spread: Annotated[float, Meta(description="The standard deviation of the rates per second, over their mean.")]
+    recent: Annotated[tuple[float, ...], Meta(description="The rates of the last seconds, a minute at most.")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastHour:
+    """What has ended within the last hour of the run, or since it began."""
+
+    seconds: Annotated[float, Meta(description="The time that it covers.")] = 0.0
+    completed: Annotated[int, Meta(description="Claims that were completed.")] = 0
+    retried: Annotated[
+        Mapping[str, int], Meta(description="Attempts that failed and are followed by another one, by reason.")
+    ] = field(default_factory=dict)
+    failed: Annotated[Mapping[str, int], Meta(description="Papers that failed for good, by reason.")] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +151,14 @@ class RunStatus:
     paused: Annotated[bool, Meta(description="Whether nothing is claimed because the disk is short of room.")]
     daemon: Annotated[bool, Meta(description="Whether the run waits for more papers when all are done.")]
     phases: Annotated[tuple[str, ...], Meta(description="The phases of this run, earliest first.")]
-    completed: Annotated[Mapping[str, int], Meta(description="Claims completed in this run, by phase.")]
+    account: Annotated[Account, Meta(description="What is done, what waits, and how long it will take.")]
+    work: Annotated[Work, Meta(description="What all shards of this run have done, also those that are gone.")]
+    last_hour: Annotated[LastHour, Meta(description="What has ended lately.")]
+    waited: Annotated[tuple[PastWait, ...], Meta(description="What the run has waited for, longest first.")]
+    idle_seconds: Annotated[float, Meta(description="How long no paper was worked on because all had to wait.")]
+    progress_at: Annotated[float, Meta(description="When a claim last ended, or the run began, in Unix seconds.")]
+    failures: Annotated[tuple[FailedAttempt, ...], Meta(description="The last attempts that failed, oldest first.")]
+    min_free_bytes: Annotated[int, Meta(description="The run pauses while a disk has less free space than this.")]
     rates: Annotated[Rates, Meta(description="Completed claims per second.")]
     deaths: Annotated[tuple[Death, ...], Meta(description="The last shards that died.")]
     handed_back: Annotated[int, Meta(description="Papers of dead shards that went back to the queue.")]
@@ -214,9 +178,9 @@ class RunStatus:
         return self.state is not RunState.ENDED and self.is_alive
 
     @property
-    def completed_claims(self) -> int:
-        """Claims completed in this run, in all phases."""
-        return sum(self.completed.values())
+    def completed(self) -> Mapping[str, int]:
+        """Claims completed in this run, by phase."""
+        return self.work.completed
 
 
 def write_status(path: Path, status: RunStatus) -> None:

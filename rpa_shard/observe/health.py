@@ -22,7 +22,8 @@ from typing import Any
 
 import psutil
 
-from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardState, ShardStatus, read_status
+from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardStatus, read_status
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.store.data_folder import DataFolder

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from rpa_shard.config.settings import Settings, Share
 from rpa_shard.fetch.permits import Permits
-from rpa_shard.ipc.run_status import Gauge
+from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import PaperId
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase

@@ -26,7 +26,7 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.ipc.link import Link, open_link
 from rpa_shard.ipc.messages import Drain, HostDoubted, HostStates, NoPdfNoted, Pause, PermitsGranted, Reported, Resume
-from rpa_shard.ipc.run_status import LoopLag, ShardReport, ShardState
+from rpa_shard.ipc.shard_report import LoopLag, ShardReport, ShardState
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.phases.runner import PhaseRunner, ShardContext, Slots

@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rpa_shard.ipc.run_status import RunState, ShardState
+from rpa_shard.ipc.run_status import RunState
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.observe.health import Level, check_folder

@@ -24,7 +24,8 @@ from rpa_shard.control.decisions import (
     ShardView,
     StartShard,
 )
-from rpa_shard.ipc.run_status import RunState, ShardState
+from rpa_shard.ipc.run_status import RunState
+from rpa_shard.ipc.shard_report import ShardState
 
 SIGINT, SIGTERM = 2, 15
 LIMITS = Limits(

@@ -38,7 +38,7 @@ from rpa_shard.ipc.messages import (
     decode,
     encode,
 )
-from rpa_shard.ipc.run_status import Gauge, LoopLag, ShardReport, ShardState
+from rpa_shard.ipc.shard_report import Gauge, LoopLag, ShardReport, ShardState
 from rpa_shard.model.errors import StoreError
 from tests.statuses import host_status, shard_report
 

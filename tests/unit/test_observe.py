@@ -17,17 +17,8 @@ import pytest
 import zstandard
 
 from rpa_shard.extract.runner import make
-from rpa_shard.ipc.run_status import (
-    Death,
-    Gauge,
-    LoopLag,
-    ProcessFigures,
-    Rates,
-    RunState,
-    RunStatus,
-    ShardState,
-    write_status,
-)
+from rpa_shard.ipc.run_status import Death, ProcessFigures, Rates, RunState, RunStatus, write_status
+from rpa_shard.ipc.shard_report import Gauge, LoopLag, ShardState
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from rpa_shard.ipc.run_status import Gauge
+from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.maintain.repair import repair
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure, PaperError

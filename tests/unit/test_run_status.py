@@ -23,13 +23,12 @@ from rpa_shard.ipc.run_status import (
     ProcessFigures,
     RunState,
     RunStatus,
-    ShardReport,
-    ShardState,
     as_json,
     json_schema,
     read_status,
     write_status,
 )
+from rpa_shard.ipc.shard_report import ShardReport, ShardState
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout

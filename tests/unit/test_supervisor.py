@@ -30,7 +30,8 @@ from rpa_shard.ipc.messages import (
     Reported,
     ToShard,
 )
-from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardReport, ShardState, read_status
+from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, read_status
+from rpa_shard.ipc.shard_report import ShardReport, ShardState
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger

@@ -22,7 +22,7 @@ from rpa_shard.fetch.download import Downloader, run_to_its_end
 from rpa_shard.fetch.local import is_local
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.fetch.unkept import Memory, UnkeptPdf
-from rpa_shard.ipc.run_status import Gauge
+from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
