@@ -6,7 +6,8 @@ import os
 import time
 from typing import Any
 
-from rpa_shard.ipc.run_status import HostStatus, ProcessFigures, Rates, RunState, RunStatus, ShardStatus
+from rpa_shard.ipc.account import Account, Limit
+from rpa_shard.ipc.run_status import HostStatus, LastHour, ProcessFigures, Rates, RunState, RunStatus, ShardStatus
 from rpa_shard.ipc.shard_report import Gauge, LoopLag, PaperInWork, ShardReport, ShardState, Work
 from rpa_shard.model.distribution import Distribution
 from rpa_shard.system.clock import Moment
