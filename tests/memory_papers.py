@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import ACTIVE_STATUSES, Status, phase_holding
+from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, Status, phase_holding
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.rows import Counts, HistoryLine, PaperRow
 
@@ -75,10 +76,15 @@ class Papers:
         return True
 
 
-def counts_of(rows: Iterable[PaperRow]) -> Counts:
+def counts_of(rows: Iterable[PaperRow], now: float) -> Counts:
     rows = list(rows)
+    back_offs: dict[str, BackOff] = {}
+    for row in rows:
+        if row.status in CLAIMED_STATUSES and row.failure is not None and row.next_attempt_at > now:
+            here = BackOff(1, row.next_attempt_at, row.next_attempt_at)
+            back_offs[row.failure] = back_offs[row.failure].plus(here) if row.failure in back_offs else here
     failures = Counter(row.failure for row in rows if row.status is Status.FAILED and row.failure is not None)
-    return Counts(dict(Counter(row.status.value for row in rows)), dict(failures))
+    return Counts(dict(Counter(row.status.value for row in rows)), dict(failures), back_offs)
 
 
 def claim_of(row: PaperRow) -> Claim:

@@ -83,7 +83,7 @@ class MemoryStore:
         return self.papers.end(claim, outcome, self.shard, self.clock())
 
     async def counts(self) -> Counts:
-        return counts_of(self._rows())
+        return counts_of(self._rows(), self.clock())
 
     def _rows(self) -> list[PaperRow]:
         return self.papers.of_shard(self.shard)
@@ -118,7 +118,7 @@ class MemoryLedger:
         return added, known
 
     def counts(self) -> Counts:
-        return counts_of(self._rows)
+        return counts_of(self._rows, time.time())
 
     def leases(self) -> Leases:
         now = self.engine.clock()

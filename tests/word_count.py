@@ -62,6 +62,9 @@ class WordCountRunner:
     def totals(self) -> Mapping[str, int]:
         return {"words": self.words}
 
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        return {}
+
 
 @asynccontextmanager
 async def open_word_count(context: ShardContext) -> AsyncIterator[PhaseRunner]:

@@ -31,8 +31,12 @@ from rpa_shard.ipc.messages import (
 )
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.system.activity import begin
 
 Send = Callable[[PermitMessage], None]
+
+# The stage of a worker that waits for its turn at a host.
+PERMIT = "permit"
 
 
 @dataclass(slots=True)
@@ -88,7 +92,11 @@ class Permits:
         """
         if host in self._blocked:
             raise self._refusal(host)
-        permit = await self._acquire(host) if host in self._waiting else None
+        permit = None
+        if host in self._waiting:
+            stage = begin(PERMIT)
+            permit = await self._acquire(host)
+            begin(stage)
         ending: Ending = "failed"
         given = Permit(host, permit, self._send)
         try:

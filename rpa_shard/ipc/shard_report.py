@@ -17,8 +17,8 @@ from msgspec import Meta
 
 from rpa_shard.model.distribution import Distribution
 
-IN_WORK_SHOWN = 50
-FAILURES_SHOWN = 20
+# Of the complete run: each shard shows its part.
+IN_WORK_SHOWN = 200
 
 
 class ShardState(StrEnum):

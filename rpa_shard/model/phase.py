@@ -43,6 +43,7 @@ PHASES = (PREP, ANALYZE, WRAP)
 
 INITIAL_STATUS = PREP.from_status
 ACTIVE_STATUSES = tuple(phase.active_status for phase in PHASES)
+CLAIMED_STATUSES = tuple(phase.from_status for phase in PHASES)
 
 
 def phase_named(name: str) -> Phase:

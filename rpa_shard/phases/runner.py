@@ -20,6 +20,7 @@ from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger, StoreEngine
+from rpa_shard.system.activity import begin
 
 Result = Mapping[str, Any]
 
@@ -34,8 +35,10 @@ class Slots:
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:
-        """Waits for a slot called `name`, and holds it."""
+        """Waits for a slot called `name`, and holds it; both are stages of the task."""
+        begin(f"{name} slot")
         async with self._free[name]:
+            begin(name)
             self._in_use[name] += 1
             try:
                 yield
@@ -96,6 +99,9 @@ class PhaseRunner(Protocol):
 
     def totals(self) -> Mapping[str, int]:
         """Its totals since the shard started."""
+
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        """Papers completed since the shard started, by a property and its value."""
 
 
 @dataclass(frozen=True, slots=True)

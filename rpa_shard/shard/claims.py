@@ -93,8 +93,8 @@ class Claims:
                 self._look_now.set()
             if self._nothing_to_claim and not self._held:
                 self.ran_dry.set()
+        self._counters.ended(claim, outcome, written=written)
         if not written:
-            self._counters.lost_leases += 1
             log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
         return written
 

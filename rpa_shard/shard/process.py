@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import heapq
 import logging
 import os
 import signal
@@ -26,12 +27,13 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.ipc.link import Link, open_link
 from rpa_shard.ipc.messages import Drain, HostDoubted, HostStates, NoPdfNoted, Pause, PermitsGranted, Reported, Resume
-from rpa_shard.ipc.shard_report import LoopLag, ShardReport, ShardState
+from rpa_shard.ipc.shard_report import IN_WORK_SHOWN, PaperInWork, ShardReport, ShardState
+from rpa_shard.model.distribution import Durations
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.phases.runner import PhaseRunner, ShardContext, Slots
 from rpa_shard.shard.claims import Claims
-from rpa_shard.shard.vitals import Counters, LagHistogram, measure_lag
+from rpa_shard.shard.vitals import Counters, loop_lag, measure_lag
 from rpa_shard.shard.worker import Worker, WorkerContext
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
@@ -80,7 +82,7 @@ class Shard:
         self._folder = DataFolder(settings.data_dir)
         self._control = control
         self._counters = Counters()
-        self._lag = LagHistogram()
+        self._lag = Durations()
         self._state = ShardState.BOOTING
         self._draining = asyncio.Event()
         self._workers: dict[Worker, asyncio.Task[None]] = {}
@@ -191,18 +193,24 @@ class Shard:
             outstanding=outstanding(counts.by_status, tuple(runners)) if counts else None,
             by_status=counts.by_status if counts else {},
             by_failure=counts.by_failure if counts else {},
-            completed=dict(self._counters.completed),
-            attempts_failed=self._counters.attempts_failed,
-            lost_leases=self._counters.lost_leases,
+            back_offs=counts.back_offs if counts else {},
             held=context.claims.held,
+            workers=tuple(worker.stage for worker in self._workers),
+            in_work=self._longest_in_work(),
+            failures=self._counters.failures(),
             gauges=_merged(context.slots.gauges(), *(runner.gauges() for runner in runners.values())),
-            totals=_merged(*(runner.totals() for runner in runners.values())),
-            loop_lag=LoopLag(
-                p50_seconds=self._lag.quantile_seconds(0.5),
-                p99_seconds=self._lag.quantile_seconds(0.99),
-                max_seconds=self._lag.max_seconds,
+            loop_lag=loop_lag(self._lag),
+            work=self._counters.work(
+                _merged(*(runner.totals() for runner in runners.values())),
+                _merged(*(runner.tallies() for runner in runners.values())),
             ),
         )
+
+    def _longest_in_work(self) -> tuple[PaperInWork, ...]:
+        """The papers that have been held longest: this shard's part of those that the run shows."""
+        shown = max(1, IN_WORK_SHOWN // self._settings.shard_count)
+        held = filter(None, (worker.in_work() for worker in self._workers))
+        return tuple(heapq.nlargest(shown, held, key=lambda each: each.seconds))
 
 
 def _merged(*parts: Mapping[str, T]) -> dict[str, T]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rpa_shard.ipc.shard_report import PaperInWork
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
@@ -22,10 +23,14 @@ from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.verdict import verdict
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, completed, released
+from rpa_shard.system.activity import IDLE, Activity
 from rpa_shard.system.errors import cause_and_place, is_systems_fault
 from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
+
+# The stage of a worker whose result is being written to the store.
+COMMIT = "commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,9 @@ class Worker:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._attempt: Attempt | None = None
+        self._activity: Activity | None = None
+        self._claim: Claim | None = None
+        self._claimed_at = 0.0
         # Set by a cancellation, whether the shard drains or breaks; from then on it takes no more papers.
         self._cancelled = False
 
@@ -59,12 +67,41 @@ class Worker:
     async def run(self) -> None:
         """Works until the claims are closed or the task is cancelled."""
         claims = self._context.claims
+        activity = self._activity = Activity()
         while not self._cancelled and (claim := await claims.next()) is not None:
             reach("after_claim")
-            begun = time.monotonic()
+            self._claim, self._claimed_at = claim, time.monotonic()
+            activity.begin(claim.phase.name)
+            activity.take_spent()
             outcome = await self._work_on(claim)
-            if await claims.finish(claim, outcome):
-                self._log(claim, outcome, time.monotonic() - begun)
+            activity.begin(COMMIT)
+            written = await claims.finish(claim, outcome)
+            activity.begin(IDLE)
+            seconds, self._claim = time.monotonic() - self._claimed_at, None
+            if written:
+                if outcome.result is not None or outcome.failure is not None:
+                    self._context.counters.took({**activity.take_spent(), claim.phase.name: seconds})
+                self._log(claim, outcome, seconds)
+
+    @property
+    def stage(self) -> str:
+        """What it does now."""
+        return self._activity.stage if self._activity is not None else IDLE
+
+    def in_work(self) -> PaperInWork | None:
+        """The paper that it holds, or None."""
+        claim, activity = self._claim, self._activity
+        if claim is None or activity is None:
+            return None
+        now = time.monotonic()
+        return PaperInWork(
+            claim.paper_id,
+            claim.phase.name,
+            activity.stage,
+            round(now - activity.since, 3),
+            round(now - self._claimed_at, 3),
+            claim.attempt,
+        )
 
     async def _work_on(self, claim: Claim) -> Outcome:
         context = self._context
@@ -86,13 +123,11 @@ class Worker:
             failed = PaperError(Failure.BUG, cause_and_place(error))
         finally:
             self._attempt = None
-        context.counters.attempts_failed += 1
         return verdict(claim, failed, random.random(), context.delay_scale)  # noqa: S311  # jitter, not a secret
 
     def _log(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         phase = claim.phase
         if outcome.result is not None:
-            self._context.counters.completed[phase.name] += 1
             log.info(
                 "%s DONE arxiv_id=%s ms=%.0f %s",
                 phase.name.upper(),

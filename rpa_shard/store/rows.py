@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.phase import Status
 
 
@@ -61,10 +62,11 @@ class RowToVerify(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many papers are in each status, and how many failed for good for each reason."""
+    """How many papers are in each status, failed for good or wait for another attempt, the last two by reason."""
 
     by_status: Mapping[str, int] = field(default_factory=dict)
     by_failure: Mapping[str, int] = field(default_factory=dict)
+    back_offs: Mapping[str, BackOff] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

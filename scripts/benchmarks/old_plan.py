@@ -21,7 +21,8 @@ from pathlib import Path
 import httpx
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.shard.vitals import LagHistogram, measure_lag
+from rpa_shard.model.distribution import Durations
+from rpa_shard.shard.vitals import measure_lag
 
 SETTINGS = Settings()
 
@@ -74,9 +75,9 @@ async def work(bench: Bench, ids: Iterator[str]) -> None:
         await loop.run_in_executor(bench.disk, write_text, pdf.with_suffix(".txt"), text)
 
 
-async def run(kind: str, url: str, ids: list[str], out: Path) -> LagHistogram:
+async def run(kind: str, url: str, ids: list[str], out: Path) -> Durations:
     """All papers; the lag of the loop meanwhile."""
-    lag = LagHistogram()
+    lag = Durations()
     pools = {"thread": ThreadPoolExecutor, "process": ProcessPoolExecutor}
     limits = httpx.Limits(max_connections=SETTINGS.max_connections, max_keepalive_connections=SETTINGS.max_keepalive)
     with ThreadPoolExecutor(SETTINGS.io_threads) as disk, pools[kind](SETTINGS.extract_workers) as pool:
@@ -103,8 +104,8 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "p50_ms": lag.quantile_seconds(0.5) * 1000,
-                "p99_ms": lag.quantile_seconds(0.99) * 1000,
+                "p50_ms": lag.so_far().quantile_seconds(0.5) * 1000,
+                "p99_ms": lag.so_far().quantile_seconds(0.99) * 1000,
                 "max_ms": lag.max_seconds * 1000,
             }
         )

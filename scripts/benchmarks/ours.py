@@ -47,7 +47,7 @@ class Growth:
     def note(self, status: RunStatus | None) -> None:
         for shard in status.shards if status is not None else ():
             if shard.process.rss_bytes:
-                point = (shard.report.completed_claims, shard.process.rss_bytes)
+                point = (shard.report.work.completed_claims, shard.process.rss_bytes)
                 self.points.setdefault(shard.number, []).append(point)
 
 
@@ -163,7 +163,7 @@ def _is_idle(folder: DataFolder, papers: int) -> bool:
     status = read_status(folder.run.status_file)
     if status is None:
         return False
-    return status.completed_claims >= papers and not any(shard.report.held for shard in status.shards)
+    return status.work.completed_claims >= papers and not any(shard.report.held for shard in status.shards)
 
 
 def _wait(condition: Any) -> None:

@@ -54,7 +54,7 @@ def test_one_run_takes_papers_through_both_phases(both: Rig, collection: Collect
     status = both.status()
     assert status is not None
     assert (status.phases, status.completed) == (("prep", "analyze"), {"prep": 58, "analyze": 58})
-    assert sum(shard.report.totals["words"] for shard in status.shards) == sum(
+    assert status.work.totals["words"] == sum(
         row.results["analyze"]["words"] for row in both.rows().values() if row.status is Status.ANALYZED
     )
     both.assert_promise_kept(collection.pdfs)

@@ -93,7 +93,7 @@ def test_a_shard_that_wakes_up_after_its_leases_are_gone_changes_nothing(
     assert "PREP DONE" not in errors
     status = one_shard.status()
     assert status is not None
-    assert sum(shard.report.lost_leases for shard in status.shards) == 60
+    assert status.work.lost_leases == 60
     rows = one_shard.rows()
     assert {row.failure for row in rows.values()} == {"legal"}, "nothing was overwritten"
     assert all(one_shard.events(each) == ["reclaimed", "failed"] for each in collection.pdfs)

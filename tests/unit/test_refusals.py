@@ -188,6 +188,9 @@ class Broken:
     def gauges(self) -> Mapping[str, Gauge]:
         return {}
 
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        return {}
+
     def totals(self) -> Mapping[str, int]:
         return {}
 

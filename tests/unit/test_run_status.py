@@ -117,9 +117,8 @@ def test_fields_that_are_not_known_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_sums_over_phases() -> None:
-    assert run_status(completed={"prep": 7, "analyze": 3}).completed_claims == 10
-    assert shard_report(completed={"prep": 2, "wrap": 1}).completed_claims == 3
-    assert ShardReport().completed_claims == 0
+    assert work(ended={"prep": {"completed": 7, "failed": 1}, "analyze": {"completed": 3}}).completed_claims == 10
+    assert Work().completed_claims == 0
 
 
 def test_a_run_is_on_while_its_process_lives_and_has_not_ended_it() -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rpa_shard.config.host_policy import host_of
 from rpa_shard.extract.pool import ExtractionPool, Unfinished
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.slow_lane import SlowLane
@@ -41,6 +43,10 @@ log = logging.getLogger(__name__)
 DOWNLOAD, EXTRACT, SLOW = "download", "extract", "slow"
 PARSING = "parsing"
 DOWNLOADED_BYTES = "downloaded_bytes"
+# Where papers came from, besides hosts.
+ARCHIVE, LOCAL_FILE, KEPT = "archive", "local file", "kept PDF"
+# Lists of URLs may have any number of hosts.
+SOURCES_SHOWN, OTHER_SOURCES = 100, "other hosts"
 # After these the next source is tried (`_LOCAL_ONLY`: if it was a local file). If no source has the paper, it fails
 # for the first of these, which is the most informative: a source that refuses us, or the request, may have the paper; a
 # local file that is no PDF can be mended; a source that reports a withdrawal knows the paper.
@@ -103,7 +109,9 @@ class PrepRunner:
         self._catalogue = catalogue
         self._slots = slots
         self._memory = memory
-        self._downloaded_bytes = 0
+        self._totals: Counter[str] = Counter()
+        self._by_source: Counter[str] = Counter()
+        self._by_flag: Counter[str] = Counter()
 
     @property
     def slots(self) -> Mapping[str, int]:
@@ -116,11 +124,14 @@ class PrepRunner:
             await downloading.enter_async_context(attempt.slot(DOWNLOAD))
             found = await self._fetch(paper, files)
             if isinstance(found, Finished):
+                self._count(found.result, KEPT)
                 return found.result
             if found.unkept is None:
                 await downloading.aclose()
             with nullcontext() if found.unkept is None else closing(found.unkept):
-                return await self._extract(claim, attempt, paper, files, found, downloading)
+                result = await self._extract(claim, attempt, paper, files, found, downloading)
+            self._count(result, source_of(found.source))
+            return result
 
     async def _extract(
         self,
@@ -155,7 +166,17 @@ class PrepRunner:
         return {PARSING: Gauge(self._pool.busy, self._pool.threads)}
 
     def totals(self) -> Mapping[str, int]:
-        return {DOWNLOADED_BYTES: self._downloaded_bytes}
+        return dict(self._totals)
+
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        return {"source": dict(self._by_source), "flag": dict(self._by_flag)}
+
+    def _count(self, result: Result, source: str) -> None:
+        """Counts a finished paper and where it came from."""
+        self._totals.update({name: result[name] for name in ("pages", "characters", "references")})
+        known = source in self._by_source or len(self._by_source) < SOURCES_SHOWN
+        self._by_source[source if known else OTHER_SOURCES] += 1
+        self._by_flag.update(result["flags"])
 
     async def _fetch(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched:
         """Gets the paper's PDF, unless its text or a complete PDF exists. Raises PaperError."""
@@ -165,7 +186,7 @@ class PrepRunner:
         begun = time.monotonic()
         fetched = await self._from_first_source(paper, files, found)
         seconds, size_bytes = time.monotonic() - begun, fetched.pdf.size_bytes
-        self._downloaded_bytes += size_bytes
+        self._totals[DOWNLOADED_BYTES] += size_bytes
         log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", paper.canonical, seconds * 1000, size_bytes)
         return replace(fetched, download_seconds=seconds)
 
@@ -238,6 +259,13 @@ class PrepRunner:
         if self._memory is not None and fetched.unkept is None:
             files.pdf.unlink(missing_ok=True)  # an earlier attempt has left it
         return row_result(record, content, pdf_kept=self._memory is None)
+
+
+def source_of(url: str | None) -> str:
+    """What a paper's source is called where papers are counted: its host, or another kind of place."""
+    if url is None:
+        return KEPT
+    return host_of(url) or (ARCHIVE if url.startswith("tar:") else LOCAL_FILE)
 
 
 @contextmanager

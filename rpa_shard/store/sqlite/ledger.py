@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import ACTIVE_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
+from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
 from rpa_shard.store.sqlite.connections import Connections
@@ -57,10 +58,16 @@ class SQLiteLedger:
     def counts(self) -> Counts:
         statuses: Counter[str] = Counter()
         failures: Counter[str] = Counter()
+        back_offs: dict[str, BackOff] = {}
+        waiting = {"statuses": json.dumps(CLAIMED_STATUSES), "now": time.time()}
         for shard in range(self.layout.shards):
             statuses.update({row["status"]: row["papers"] for row in self._read(shard, "count_by_status")})
             failures.update({row["failure"]: row["papers"] for row in self._read(shard, "count_by_failure")})
-        return Counts(dict(statuses), dict(failures))
+            for row in self._read(shard, "back_offs", **waiting):
+                here = BackOff(row["papers"], row["first_at"], row["last_at"])
+                known = back_offs.get(row["failure"])
+                back_offs[row["failure"]] = here if known is None else known.plus(here)
+        return Counts(dict(statuses), dict(failures), back_offs)
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         wanted = {"statuses": json.dumps(sorted(statuses))}

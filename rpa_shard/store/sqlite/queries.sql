@@ -86,6 +86,19 @@ SELECT status, count(*) AS papers FROM papers GROUP BY status;
 -- Papers that failed for good, by reason; the partial index requires a literal status.
 SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
 
+-- name: back_offs
+-- Papers that wait for another attempt, by reason. One seek per status and priority.
+WITH RECURSIVE priorities (status, priority) AS (
+    SELECT value, (SELECT max(priority) FROM papers WHERE status = value) FROM json_each(:statuses)
+    UNION ALL
+    SELECT status, (SELECT max(papers.priority) FROM papers
+                    WHERE papers.status = priorities.status AND papers.priority < priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)
+SELECT failure, count(*) AS papers, min(next_attempt_at) AS first_at, max(next_attempt_at) AS last_at
+FROM priorities CROSS JOIN papers INDEXED BY papers_to_claim
+    ON papers.status = priorities.status AND papers.priority = priorities.priority AND next_attempt_at > :now
+WHERE failure IS NOT NULL GROUP BY failure;
+
 -- name: count_arxiv_papers
 -- Papers with arXiv ids in some statuses; the ids of all others are URLs.
 SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%';

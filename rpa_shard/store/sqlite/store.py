@@ -20,9 +20,10 @@ from typing import Any
 
 import aiosqlite
 
+from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import Phase, phase_holding
+from rpa_shard.model.phase import CLAIMED_STATUSES, Phase, phase_holding
 from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.rows import Counts
 from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
@@ -173,8 +174,12 @@ class SQLiteStore:
         with self._naming_the_file():
             by_status = await self._reader.execute_fetchall(query("count_by_status"))
             by_failure = await self._reader.execute_fetchall(query("count_by_failure"))
+            wanted = {"statuses": json.dumps(CLAIMED_STATUSES), "now": self._clock()}
+            back_offs = await self._reader.execute_fetchall(query("back_offs"), wanted)
         return Counts(
-            {row["status"]: row["papers"] for row in by_status}, {row["failure"]: row["papers"] for row in by_failure}
+            {row["status"]: row["papers"] for row in by_status},
+            {row["failure"]: row["papers"] for row in by_failure},
+            {row["failure"]: BackOff(row["papers"], row["first_at"], row["last_at"]) for row in back_offs},
         )
 
     @contextmanager
