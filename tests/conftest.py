@@ -53,6 +53,7 @@ def rig(tmp_path: Path, mirror: str) -> Iterator[Rig]:
             "RPA_V2_SOURCES": f"{mirror}/pdf/{{id}}",
             "RPA_V2_SHARD_COUNT": "2",
             "RPA_V2_RETRY_DELAY_SCALE": "0.01",
+            "RPA_V2_LOG_LEVEL": "info",
         },
     )
     yield made

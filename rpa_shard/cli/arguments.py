@@ -125,6 +125,11 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     sub = command("run", "work until nothing is left to do", "RPA_V2_SHARD_COUNT=4 ./run.sh run")
     sub.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
     sub.add_argument("--shards", type=int, metavar="N", help="the same as RPA_V2_SHARD_COUNT=N")
+    told = sub.add_mutually_exclusive_group()
+    told.add_argument("--verbose", action="store_true", help="log a few lines a paper, as RPA_V2_LOG_LEVEL=info")
+    told.add_argument("--quiet", action="store_true", help="show errors only: no progress, no summary")
+    told.add_argument("--progress", choices=("json",), help="print a JSON object a second, and the summary as one, too")
+    sub.add_argument("--stats", type=Path, metavar="F", help="write the figures of the run to F, as JSON")
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "./run.sh status")
     sub.add_argument("--json", action="store_true", help="for programs")

@@ -59,6 +59,10 @@ def _run(given: list[str]) -> int:
     environment = dict(os.environ)
     if getattr(parsed, "shards", None) is not None:
         environment["RPA_V2_SHARD_COUNT"] = str(parsed.shards)
+    if getattr(parsed, "verbose", False):
+        environment["RPA_V2_LOG_LEVEL"] = "info"
+    if getattr(parsed, "quiet", False):
+        environment["RPA_V2_LOG_LEVEL"] = "error"
     return _HANDLERS[parsed.command](parsed, Settings.from_environment(environment))
 
 

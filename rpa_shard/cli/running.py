@@ -7,12 +7,16 @@ import json
 import os
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, report, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.layout import Layout
+
+if TYPE_CHECKING:
+    from rpa_shard.control.supervisor import Watcher
 
 
 def add(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -52,14 +56,26 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     """Runs until nothing is left to do."""
     from rpa_shard.control.launch import launch, log_folder
     from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
+    from rpa_shard.system.logs import Console
+
+    # A bar and log lines would disturb each other.
+    bar = sys.stderr.isatty() and not (parsed.quiet or parsed.verbose or parsed.progress)
+    console = None if bar else Console(settings.log_level, settings.log_format == "json")
 
     def advise() -> None:
-        for line in advice_lines(settings):
+        for line in () if parsed.quiet else advice_lines(settings):
             say(line)
-        if sys.stderr.isatty():
+        if bar:
             say(f"log lines go to {log_folder(settings)}")
 
-    end = launch(settings, daemon=parsed.daemon, say=say, before_work=advise)
+    end = launch(
+        settings,
+        daemon=parsed.daemon,
+        say=say,
+        before_work=advise,
+        watchers=_watchers(parsed, settings, bar=bar),
+        console=console,
+    )
     try:
         summary = summary_lines(DataFolder(settings.data_dir), end)
     except StoreError:
@@ -73,6 +89,18 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     if end is not None and end.signal:
         return 128 + end.signal
     return SOME_FAILED if summary.failed or (end is not None and summary.refusing_hosts) else OK
+
+
+def _watchers(parsed: argparse.Namespace, settings: Settings, *, bar: bool) -> list[Watcher]:
+    """What shows the progress of a run."""
+    from rpa_shard.observe.progress import Bar, JsonLines, Lines
+
+    watchers: list[Watcher] = []
+    if parsed.progress:
+        watchers.append(JsonLines(sys.stdout))
+    elif not parsed.quiet:
+        watchers.append(Bar() if bar else Lines())
+    return watchers
 
 
 def status(parsed: argparse.Namespace, settings: Settings) -> int:

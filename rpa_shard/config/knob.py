@@ -77,10 +77,14 @@ def phase_names() -> Kind:
 
 
 def folder() -> Kind:
-    return Kind("a folder", _folder)
+    return Kind("a folder", _path)
 
 
-def _folder(text: str) -> Path:
+def file() -> Kind:
+    return Kind("a file", _path)
+
+
+def _path(text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:  # there is no such user

@@ -19,6 +19,7 @@ from rpa_shard.config.knob import (
     Kind,
     as_text,
     choice,
+    file,
     flag,
     folder,
     integer,
@@ -273,6 +274,24 @@ class Settings:
         5,
         integer(1, 1_000_000),
         "Deaths of shards within a minute that stop the run (exit 3).",
+    )
+
+    log_level: Literal["error", "warning", "info"] = knob(
+        "RPA_V2_LOG_LEVEL",
+        "warning",
+        choice("error", "warning", "info"),
+        "The least important log lines that standard error shows where there is no bar; info is a few lines a paper. "
+        "The files under `logs` in the data folder have them all.",
+    )
+    log_format: Literal["text", "json"] = knob(
+        "RPA_V2_LOG_FORMAT", "text", choice("text", "json"), "How standard error shows log lines."
+    )
+    metrics_file: Path | None = knob(
+        "RPA_V2_METRICS_FILE",
+        None,
+        file(),
+        "A file that a run keeps up to date with its metrics, for the textfile collector of Prometheus' node exporter.",
+        shown="none",
     )
 
     @classmethod

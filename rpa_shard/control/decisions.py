@@ -145,8 +145,9 @@ class Decisions:
         return frozenset(self._living)
 
     @property
-    def waiting_for_restart(self) -> frozenset[int]:
-        return frozenset(self._restart_at)
+    def restarts(self) -> Mapping[int, float]:
+        """When each shard that waits for its restart is due (monotonic seconds)."""
+        return {number: due for number, (due, _) in self._restart_at.items()}
 
     @property
     def starting(self) -> frozenset[int]:

@@ -24,25 +24,27 @@ class DiskWatch:
     def __init__(self, folders: Sequence[Path], min_free_bytes: int) -> None:
         self._folders = folders
         self._min_free_bytes = min_free_bytes
-        self.paused = False
+        # The folder whose disk is short of room, and why the run pauses; None while it does not.
+        self.short_of_room: tuple[str, str] | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the disks are short of room."""
+        return self.short_of_room is not None
 
     def look(self) -> bool:
         """Checks now; True if `paused` has changed."""
         free, folder = min((_free_bytes(each), each) for each in self._folders)
         short = free < self._min_free_bytes * (CLEARLY_MORE if self.paused else 1.0)
-        if short == self.paused:
-            return False
-        self.paused = short
-        if short:
-            log.error(
-                "paused: %.1f MB free for %s, RPA_V2_MIN_FREE_BYTES requires %.1f: free some space and it resumes",
-                free / 1e6,
-                folder,
-                self._min_free_bytes / 1e6,
-            )
-        else:
+        changed = short != self.paused
+        required = self._min_free_bytes / 1e6
+        why = f"{free / 1e6:.1f} MB free for {folder}, RPA_V2_MIN_FREE_BYTES requires {required:.1f}"
+        self.short_of_room = (str(folder), why) if short else None
+        if changed and short:
+            log.error("paused: %s: free some space and it resumes", why)
+        elif changed:
             log.warning("enough space again: resuming")
-        return True
+        return changed
 
 
 def _free_bytes(folder: Path) -> int:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -21,9 +20,8 @@ import psutil
 from rpa_shard.config.descriptors import allow_descriptors
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement.factory import placement_for
-from rpa_shard.control.progress import Progress
 from rpa_shard.control.reclaim import reclaim_from
-from rpa_shard.control.supervisor import RunEnd, Supervisor
+from rpa_shard.control.supervisor import RunEnd, Supervisor, Watcher
 from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.model.errors import FolderBusyError, StoreError
@@ -32,7 +30,7 @@ from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
-from rpa_shard.system.logs import log_to
+from rpa_shard.system.logs import Console, log_to
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +45,14 @@ def launch(
     daemon: bool,
     say: Callable[[str], None],
     before_work: Callable[[], None] = lambda: None,
+    watchers: Sequence[Watcher] = (),
+    console: Console | None = None,
     registry: PhaseRegistry = BUILT_IN_PHASES,
 ) -> RunEnd | None:
-    """Runs until all papers are done; None if nothing is queued. `say` shows progress messages to a person.
+    """Runs until all papers are done; None if nothing is queued. `say` shows messages to a person before the work.
 
-    `before_work` is called once nothing stands in the way of the work. Raises SettingsError, StoreError
+    `before_work` is called once nothing stands in the way of the work. `watchers` see every status; `console` says what
+    standard error shows of the log. Raises SettingsError, StoreError
     (FolderBusyError if another run is working in the folder).
     """
     allow_descriptors(settings)
@@ -70,15 +71,9 @@ def launch(
             for definition in definitions:
                 definition.refuse(settings, ledger)
         before_work()
-        on_terminal = sys.stderr.isatty()
-        log_to(folder.run.log_file("supervisor") if on_terminal else None, "supervisor")
-        supervisor = Supervisor(
-            settings,
-            placement_for(folder, registry, logs_to_files=on_terminal),
-            daemon=daemon,
-            progress=Progress(settings.run_phases, shown=on_terminal),
-        )
-        end = supervisor.run()
+        log_to(folder.run.log_file("supervisor"), "supervisor", console)
+        placement = placement_for(folder, registry, console)
+        end = Supervisor(settings, placement, daemon=daemon, watchers=watchers).run()
         folder.remove_half_written()
         return end
 
@@ -148,5 +143,5 @@ def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> N
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where a run on a terminal writes its log lines."""
+    """Where a run writes its log lines."""
     return DataFolder(settings.data_dir).run.log_file("").parent

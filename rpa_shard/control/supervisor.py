@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,12 +32,11 @@ from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.placement import Placement, ShardExit
 from rpa_shard.control.politeness.broker import PermitBroker
-from rpa_shard.control.progress import Progress
 from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.run_record import RunRecord, RunView
 from rpa_shard.ipc import messages
-from rpa_shard.ipc.run_status import Rates
+from rpa_shard.ipc.run_status import Rates, RunStatus
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
 
@@ -45,6 +44,8 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.2
 STATUS_SECONDS = 1.0
+# Is shown every status that is published, the last one of the run, too. It starts no thread, and raises nothing.
+Watcher = Callable[[RunStatus], None]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -62,17 +63,21 @@ class RunEnd:
 class Supervisor:
     """One run over one data folder, whose run lock the caller holds."""
 
-    def __init__(self, settings: Settings, placement: Placement, *, daemon: bool, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, placement: Placement, *, daemon: bool, watchers: Sequence[Watcher] = ()
+    ) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data_dir)
         self._placement = placement
         self._daemon = daemon
-        self._progress = progress
+        self._watchers = watchers
         self._decisions = Decisions(limits_of(settings), settings.shard_count, daemon=daemon)
         self._shards: dict[int, LivingShard] = {}
         self._record = RunRecord(self._folder)
         self._resize = LiveResize(self._folder)
         self._signals: list[int] = []
+        # Shards that have just been started.
+        self._uninformed: list[int] = []
         self._broker = PermitBroker(settings)
         self._disk = DiskWatch(self._folder.disks(), settings.min_free_bytes)
         self._next_status = 0.0
@@ -82,6 +87,7 @@ class Supervisor:
         for number in range(self._settings.shard_count):
             self._reclaim(number)  # a store that cannot be used is reported before anything starts
         with self._noting_signals(), self._placement:
+            self._look_at_the_disk()  # before anything starts
             self._carry_out()
             while not self._decisions.is_over:
                 self._placement.wait(self._patience_seconds())
@@ -92,8 +98,7 @@ class Supervisor:
         self._broker.act(self._shards.keys(), self._send)  # saves what the last shard reported about hosts
         self._decisions.ended()
         self._publish()
-        self._progress.close()
-        completed = self._record.completed(()).total()
+        completed = self._record.work(()).completed_claims
         return RunEnd(
             self._decisions.signal, self._decisions.cause, self._record.rates(), completed, self._record.seconds
         )
@@ -171,6 +176,12 @@ class Supervisor:
                         log.error("crash loop: %s", self._decisions.cause)
                 case MovePapers():
                     self._reshard()
+        self._inform()
+
+    def _inform(self) -> None:
+        """Tells new shards how things stand with hosts, which lets them begin: they have been told to pause before."""
+        while self._uninformed:
+            self._send(self._uninformed.pop(), messages.HostStates(self._broker.hosts()))
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:
         try:
@@ -181,7 +192,7 @@ class Supervisor:
             return
         self._shards[number] = LivingShard(placed)
         self._decisions.started(number)
-        self._send(number, messages.HostStates(self._broker.hosts()))
+        self._uninformed.append(number)
 
     def _send(self, number: int, message: messages.ToShard) -> None:
         if number in self._shards and not self._shards[number].placed.send(message):
@@ -207,15 +218,26 @@ class Supervisor:
         now = time.monotonic()
         if now >= self._next_status:
             self._next_status = now + STATUS_SECONDS
-            self._disk.look()
-            self._decisions.pause(paused=self._disk.paused)
+            self._look_at_the_disk()
             self._publish()
+
+    def _look_at_the_disk(self) -> None:
+        self._disk.look()
+        self._decisions.pause(paused=self._disk.paused)
 
     def _publish(self) -> None:
         decisions = self._decisions
-        view = RunView(decisions.state, decisions.cause, self._disk.paused, self._daemon, self._broker.hosts())
-        self._record.publish(view, list(self._shards.values()), decisions.waiting_for_restart, self._settings)
-        self._progress.update(self._record.by_status())
+        view = RunView(
+            decisions.state,
+            decisions.cause,
+            self._disk.short_of_room,
+            self._daemon,
+            self._broker.hosts(),
+            decisions.restarts,
+        )
+        status = self._record.publish(view, list(self._shards.values()), self._settings)
+        for watch in self._watchers:
+            watch(status)
 
 
 def limits_of(settings: Settings) -> Limits:

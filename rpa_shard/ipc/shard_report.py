@@ -133,6 +133,11 @@ class Work:
         return sum(self.completed.values())
 
     @property
+    def ended_claims(self) -> int:
+        """Claims that ended in whatever way."""
+        return sum(sum(by.values()) for by in self.ended.values())
+
+    @property
     def lost_leases(self) -> int:
         """Results that were thrown away because their lease was lost."""
         return sum(by.get(Ending.LOST_LEASE, 0) for by in self.ended.values())

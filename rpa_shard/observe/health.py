@@ -147,7 +147,7 @@ def _paper_check(folder: DataFolder, run: RunStatus) -> Check:
             suspects, poison = ledger.suspects(), ledger.counts().by_failure.get(Failure.POISON, 0)
     except StoreError as error:
         return Check("papers", Level.UNKNOWN, str(error))
-    lost = sum(each.report.lost_leases for each in run.shards)
+    lost = run.work.lost_leases
     text = f"{suspects} suspects, {poison} poison, {run.handed_back} handed back by the dead, {lost} lost leases"
     return Check("papers", Level.WARNING if suspects or poison else Level.OK, text)
 

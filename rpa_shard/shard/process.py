@@ -85,6 +85,7 @@ class Shard:
         self._lag = Durations()
         self._state = ShardState.BOOTING
         self._draining = asyncio.Event()
+        self._informed = asyncio.Event()
         self._workers: dict[Worker, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -122,7 +123,7 @@ class Shard:
                     self._report_regularly(link, store, context),
                 )
             ]
-            feeding = tasks.create_task(claims.feed())
+            feeding = tasks.create_task(self._feed(claims))
             spawning = tasks.create_task(self._spawn_workers(tasks, context, group))
             self._state = ShardState.READY
             await self._draining.wait()
@@ -130,6 +131,11 @@ class Shard:
             await self._drain(claims, [feeding, *self._workers.values()])
             for task in side:
                 task.cancel()
+
+    async def _feed(self, claims: Claims) -> None:
+        """Claims papers, once the supervisor has said how things stand: it may have told us to pause first."""
+        await self._informed.wait()
+        await claims.feed()
 
     async def _spawn_workers(self, tasks: asyncio.TaskGroup, context: WorkerContext, group: int) -> None:
         """Starts the workers, a group at a time."""
@@ -144,6 +150,7 @@ class Shard:
         log.info("draining, %d papers in flight", claims.held)
         asyncio.get_running_loop().call_later(self._settings.drain_seconds, _give_up)
         claims.close()
+        self._informed.set()
         reach("mid_drain")
         for worker, task in self._workers.items():
             worker.drain(task)
@@ -161,6 +168,7 @@ class Shard:
                     claims.resume()
                 case PermitsGranted() | HostStates() | HostDoubted() | NoPdfNoted():
                     permits.handle(message)
+                    self._informed.set()
                 case _:
                     log.error("unexpected message from the supervisor: %s", message)
         if not self._draining.is_set():

@@ -155,7 +155,7 @@ def test_a_limit_of_a_host_without_a_policy_is_kept_too(rig: Rig, shelf: Path, t
         rig.run("add", *IDS)
         code, _, errors = rig.run("run", HOST_CLOSE_SECONDS="0.2")
         assert code == 0, errors
-    assert "left alone for 1 s: it asked us to slow down: HTTP 503" in errors
+    assert "left alone for 1 s: asked for a pause: HTTP 503" in errors
     assert rig.by_status() == {"prepped": PAPERS}
 
 

@@ -48,7 +48,7 @@ def test_a_report_is_noted_after_what_follows_from_it(tmp_path: Path) -> None:
     (saved,) = [each for each in read_hosts(bench.folder.run.governor_file) if each.host == HOST]
     assert saved.status.is_shut
     (line,) = [each for each in host_lines(bench.folder, bench.settings) if each.startswith(HOST)]
-    assert "5 answers in a row without a PDF, the last: HTTP 200: Are you a robot?" in line
+    assert "5 answers in a row without a PDF: HTTP 200: Are you a robot?" in line
 
 
 def test_a_shard_that_is_gone_is_told_nothing(tmp_path: Path) -> None:

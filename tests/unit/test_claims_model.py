@@ -314,7 +314,7 @@ class Bench:
                 await task
         without_worker = set(self.store.issued) - set(self.given)
         self.law(without_worker <= set(self.store.handed_back), "neither given to a worker nor handed back")
-        self.law(self.counters.lost_leases == 0, "a lease ran out")
+        self.law(self.counters.work({}, {}).lost_leases == 0, "a lease ran out")
         self.law(self.store.leased() == [], "a lease is left")
 
 

@@ -348,12 +348,12 @@ class AnyOrder(RuleBasedStateMachine):
         if self.is_behind:
             return
         assert not decisions.starting, "all commands have been carried out"
-        assert not decisions.living & decisions.waiting_for_restart
+        assert not decisions.living & decisions.restarts.keys()
         if decisions.state is RunState.RUNNING:
-            assert decisions.living | decisions.waiting_for_restart == set(range(decisions.shard_count))
+            assert decisions.living | decisions.restarts.keys() == set(range(decisions.shard_count))
             assert not decisions.is_over
         else:
-            assert not decisions.waiting_for_restart
+            assert not decisions.restarts.keys()
             assert decisions.is_over is (not self.world.living)
 
     @invariant()

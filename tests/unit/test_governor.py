@@ -480,7 +480,7 @@ def test_a_page_for_everybody_closes_a_host_as_a_limit_does_and_then_as_a_refusa
         assert not sim.governor.hosts(sim.now)[HOST].is_shut
         sim.governor.no_pdf(HOST, None, page(paper), sim.now)
     assert closed_seconds(sim) == FLOOR_SECONDS
-    assert sim.governor.hosts(sim.now)[HOST].why == "5 answers in a row without a PDF, the last: Are you a robot?"
+    assert sim.governor.hosts(sim.now)[HOST].why == "gave 5 answers in a row without a PDF: Are you a robot?"
     sim.governor.no_pdf(HOST, None, page(6), sim.now)
     assert closed_seconds(sim) == FLOOR_SECONDS, "it was under way when the host was closed"
     permit = probe(sim)
@@ -491,7 +491,7 @@ def test_a_page_for_everybody_closes_a_host_as_a_limit_does_and_then_as_a_refusa
     permit = probe(sim)
     sim.governor.back(HOST, permit, "undecided", sim.now)
     sim.governor.no_pdf(HOST, permit, page(8), sim.now)
-    assert sim.governor.hosts(sim.now)[HOST].blocked == "7 answers in a row without a PDF, the last: Are you a robot?"
+    assert sim.governor.hosts(sim.now)[HOST].blocked == "gave 7 answers in a row without a PDF: Are you a robot?"
     assert len(sim.sent) == 2
     assert sim.governor.reopen(HOST, sim.now)
     sim.governor.want(0, HOST, 100)

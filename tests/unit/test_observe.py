@@ -342,13 +342,13 @@ def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) ->
 def test_hosts_that_are_shut_are_reported_during_a_run(folder: DataFolder, ledger: Ledger) -> None:
     hosts = {
         "a.example": host_status(blocked="HTTP 403: no"),
-        "b.example": host_status(closed_seconds=3.0, why="it asked us to slow down"),
+        "b.example": host_status(closed_seconds=3.0, why="asked for a pause"),
         "c.example": host_status(),
     }
     write_status(folder.run.status_file, run_status(hosts=hosts))
     assert [line for line in lines(folder_status(folder, ledger)) if line.startswith("host")] == [
         "host      a.example refuses us: HTTP 403: no",
-        "host      b.example is left alone: it asked us to slow down",
+        "host      b.example is left alone: asked for a pause",
     ]
     write_status(folder.run.status_file, run_status(hosts=hosts, born=1.0))
     assert not any(line.startswith("host") for line in lines(folder_status(folder, ledger)))

@@ -166,7 +166,7 @@ async def test_a_lost_lease_is_counted_and_logged(folder: DataFolder, caplog: py
         claims.close()
         renewing.cancel()
         await asyncio.gather(feeding, renewing, return_exceptions=True)
-    assert counters.lost_leases == 1
+    assert counters.work({}, {}).lost_leases == 1
     assert "is thrown away" in caplog.text
     assert await claims.next() is None, "closed"
 

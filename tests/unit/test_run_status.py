@@ -28,12 +28,12 @@ from rpa_shard.ipc.run_status import (
     read_status,
     write_status,
 )
-from rpa_shard.ipc.shard_report import ShardReport, ShardState
+from rpa_shard.ipc.shard_report import ShardReport, ShardState, Work
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
-from tests.statuses import host_status, run_status, shard_report, shard_status
+from tests.statuses import host_status, run_status, shard_report, shard_status, work
 
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 PAGE = Path(__file__).parents[2] / "docs" / "status-file.md"

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpa_shard.model.distribution import Distribution, Durations
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP, Status
 from rpa_shard.model.retry import POLICIES
 from rpa_shard.phases.runner import Attempt, Slots
 from rpa_shard.shard.verdict import verdict
-from rpa_shard.model.distribution import Distribution, Durations
 from rpa_shard.shard.vitals import measure_lag
 from rpa_shard.system.threads import NICENESS, background_threads
 

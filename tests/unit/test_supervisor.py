@@ -16,7 +16,6 @@ import pytest
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement import DiedOf, Exited, PlacedShard, Placement, ShardExit
-from rpa_shard.control.progress import Progress
 from rpa_shard.control.supervisor import RunEnd, Supervisor
 from rpa_shard.ipc.breadcrumb import Crumb
 from rpa_shard.ipc.messages import (
@@ -31,7 +30,7 @@ from rpa_shard.ipc.messages import (
     ToShard,
 )
 from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, read_status
-from rpa_shard.ipc.shard_report import ShardReport, ShardState
+from rpa_shard.ipc.shard_report import ShardReport, ShardState, Work
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
@@ -39,7 +38,12 @@ from rpa_shard.store.layout import Layout
 
 HOST = "source.example"
 WORKING = Reported(ShardReport(state=ShardState.READY, outstanding=3, by_status={"pending": 3}))
-DONE = Reported(ShardReport(state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, completed={"prep": 3}))
+ALL_PREPPED = Work(ended={"prep": {"completed": 3}})
+DONE = Reported(ShardReport(state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, work=ALL_PREPPED))
+    ShardReport(
+        state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, work=Work(ended={"prep": {"completed": 3}})
+    )
+)
 
 
 @dataclass
@@ -128,8 +132,7 @@ class Stage:
     def run(self, *steps: Callable[[], None], daemon: bool = False) -> RunEnd:
         self.placement.script.extend(steps)
         placement: Placement = self.placement
-        progress = Progress(self.settings.run_phases, shown=False)
-        return Supervisor(self.settings, placement, daemon=daemon, progress=progress).run()
+        return Supervisor(self.settings, placement, daemon=daemon).run()
 
     def reports(self, message: FromShard) -> Callable[[], None]:
         """A step: every living shard sends a message."""

@@ -10,8 +10,9 @@ from rpa_shard.control.placement import Placement
 from rpa_shard.control.placement.fork import ForkPlacement
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.system.logs import Console
 
 
-def placement_for(folder: DataFolder, registry: PhaseRegistry, *, logs_to_files: bool) -> Placement:
-    """The placement of a run over `folder` whose shards run the phases of `registry`."""
-    return ForkPlacement(folder.run, registry, logs_to_files=logs_to_files)
+def placement_for(folder: DataFolder, registry: PhaseRegistry, console: Console | None) -> Placement:
+    """The placement of a run over `folder` whose shards run the phases of `registry`, and log to `console`, too."""
+    return ForkPlacement(folder.run, registry, console)

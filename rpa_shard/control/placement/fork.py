@@ -29,7 +29,7 @@ from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.ipc.run_status import ProcessFigures
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.shard.process import run_shard
-from rpa_shard.system.logs import log_to
+from rpa_shard.system.logs import Console, log_to
 from rpa_shard.system.memory import oom_kills
 from rpa_shard.system.processes import born
 from rpa_shard.system.streams import settle_streams
@@ -131,10 +131,10 @@ class ForkedShard:
 class ForkPlacement:
     """Forks shards that run the phases of a registry."""
 
-    def __init__(self, run: RunDirectory, registry: PhaseRegistry, *, logs_to_files: bool) -> None:
+    def __init__(self, run: RunDirectory, registry: PhaseRegistry, console: Console | None) -> None:
         self._run = run
         self._registry = registry
-        self._logs_to_files = logs_to_files
+        self._console = console
         self._shards: list[ForkedShard] = []
         # A signal writes to one end, which wakes the process waiting at the other.
         self._woken, self._wakes = socket.socketpair()
@@ -193,7 +193,7 @@ class ForkPlacement:
                 signal.signal(each, signal.SIG_DFL)
             for sock in to_close:
                 sock.close()
-            log_to(self._run.log_file(f"shard-{number:03d}") if self._logs_to_files else None, f"shard {number}")
+            log_to(self._run.log_file(f"shard-{number:03d}"), f"shard {number}", self._console)
             last = control.dup()
             run_shard(number, settings, self._registry, control)
             code = 0

@@ -122,7 +122,7 @@ class Governor:
         if state.closed_until is None or was_probe:
             state.closings += 1
             state.probe = None
-        why = f"it asked us to slow down: {detail}" if detail else "it asked us to slow down"
+        why = f"asked for a pause: {detail}" if detail else "asked for a pause"
         self._close(state, retry_after_seconds, why, now)
 
     def no_pdf(self, host: str, permit: int | None, given: Given, now: float) -> None:
@@ -147,7 +147,7 @@ class Governor:
             return  # sent before the host was closed
         if measure is Measure.NONE:
             return
-        why = f"{in_a_row.answers} answers in a row without a PDF, the last: {given.says}"
+        why = f"gave {in_a_row.answers} answers in a row without a PDF: {given.says}"
         if measure is Measure.REFUSED:
             self.block(host, why, now)
             return
@@ -208,6 +208,8 @@ class Governor:
                 closed_seconds=None if state.closed_until is None else max(0.0, state.closed_until - now),
                 blocked=state.blocked,
                 why=state.why,
+                wanted=sum(state.wanted.values()),
+                under_way=len(state.lent),
             )
             for host, state in self._hosts.items()
         }

@@ -1,0 +1,122 @@
+"""An account in words: what every view of a run says first.
+
+Guarantee: pure; one line, the same everywhere; the most important part comes first, for narrow terminals. Limit: times
+of day are those of this machine's time zone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from rpa_shard.ipc.account import Account, Cause, Limit, Wait
+
+DAY_SECONDS = 86_400
+# A wait that ends sooner is told to the second.
+SOON_SECONDS = 120
+WHY_CHARACTERS = 60
+
+LIMITS = {
+    Limit.STARTING: "starting",
+    Limit.NETWORK: "the network limits the pace",
+    Limit.RATE: "a host's allowed rate limits the pace",
+    Limit.ENGINE: "parsing limits the pace",
+    Limit.WAITING: "everything waits",
+    Limit.NOTHING_LEFT: "nothing is left to do",
+    Limit.STOPPING: "stopping",
+}
+
+
+def in_one_line(account: Account, now: float) -> Account:
+    """The account with its text; `now` is in Unix seconds."""
+    return replace(account, text=" · ".join(_parts(account, now)))
+
+
+def _parts(account: Account, now: float) -> list[str]:
+    if account.limited_by is Limit.STARTING:
+        return ["starting"]
+    finished = account.done + account.failed
+    parts = [f"{100 * finished // account.total if account.total else 100} %", f"{account.done:,} done"]
+    if account.failed:
+        parts.append(f"{account.failed:,} failed")
+    if account.waiting:
+        parts.append(f"{account.waiting:,} waiting: {_reasons(account, now)}")
+    if account.in_work:
+        parts.append(f"{account.in_work:,} in work")
+    if account.queued:
+        parts.append(f"{account.queued:,} queued")
+    parts += [refusal(wait) for wait in account.waits if wait.cause is Cause.REFUSAL]
+    if account.limited_by is Limit.STOPPING:
+        return [*parts, "stopping"]
+    return parts + _pace(account)
+
+
+def _pace(account: Account) -> list[str]:
+    parts = []
+    if account.open and account.pace and account.limited_by is not Limit.WAITING:
+        at = next((wait.subject for wait in account.waits if wait.cause is Cause.RATE), None)
+        at_rate = f" (the rate of {at})" if at and account.limited_by is Limit.RATE else ""
+        parts.append(f"{rate(account.pace)}{at_rate}")
+    if account.open and account.left_seconds is not None:
+        parts.append(f"{duration(account.left_seconds)} left")
+    return parts
+
+
+def _reasons(account: Account, now: float) -> str:
+    """The first thing that papers wait for, and how many more there are."""
+    waits = [wait for wait in account.waits if wait.papers and wait.cause not in (Cause.RATE, Cause.REFUSAL)]
+    more = f" and {len(waits) - 1} more" if len(waits) > 1 else ""
+    return wait_in_words(waits[0], now) + more
+
+
+def wait_in_words(wait: Wait, now: float) -> str:
+    """What is waited for, and until when."""
+    until = f" until {time_of_day(wait.until, now)}" if wait.until is not None else ""
+    match wait.cause:
+        case Cause.HOST:
+            return f"{wait.subject} {_shortened(wait.why)}{until or ': one request is to show whether it is over'}"
+        case Cause.BACK_OFF:
+            return f"{wait.subject.replace('_', ' ')}, next attempt{until.replace('until', 'at')}"
+        case Cause.RESTART:
+            return f"{wait.subject} died and starts again{until.replace('until', 'at')}"
+        case Cause.DISK:
+            return wait.why
+        case Cause.REFUSAL:
+            return refusal(wait)
+        case Cause.RATE:
+            return f"their turn at {wait.subject}: {wait.why}"
+
+
+def refusal(wait: Wait) -> str:
+    """A host that refuses us, in words."""
+    return f"{wait.subject} refuses us"
+
+
+def _shortened(why: str) -> str:
+    """The first part of a reason: what the host said in detail is for the list of waits."""
+    return why.partition(":")[0][:WHY_CHARACTERS]
+
+
+def time_of_day(at: float, now: float) -> str:
+    """A moment near now, in Unix seconds, for a person."""
+    local = time.localtime(at)
+    if abs(at - now) > DAY_SECONDS / 2:
+        return time.strftime("%d %b %H:%M", local)
+    return time.strftime("%H:%M:%S" if abs(at - now) < SOON_SECONDS else "%H:%M", local)
+
+
+def rate(per_second: float) -> str:
+    """A pace with a suitable unit."""
+    if per_second >= 1:
+        return f"{per_second:.0f} papers/s" if per_second >= 10 else f"{per_second:.1f} papers/s"
+    if per_second * 60 >= 1:
+        return f"{per_second * 60:.1f} papers/min"
+    return f"{per_second * 3600:.1f} papers/h"
+
+
+def duration(seconds: float) -> str:
+    """A time in a suitable unit."""
+    for unit, length in (("days", DAY_SECONDS), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

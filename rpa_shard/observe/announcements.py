@@ -1,0 +1,50 @@
+"""What a person is told at once: that a wait begins, and that it has ended.
+
+Guarantee: pure; each wait is told once when it begins and once when it ends, from one status to the next. Limit: papers
+that wait for another attempt are told only when nothing else is left to do; a wait that begins and ends within a second
+may not be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rpa_shard.control.past import began_or_ended
+from rpa_shard.control.sentences import time_of_day, wait_in_words
+from rpa_shard.ipc.account import Account, Cause, Limit, Wait
+
+TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART})
+
+
+def announcements(before: Account, after: Account, now: float) -> Iterator[str]:
+    """A line for each change between two accounts; `now` is in Unix seconds."""
+    began, ended = began_or_ended(*([wait for wait in each.waits if wait.cause in TOLD] for each in (before, after)))
+    yield from (_begins(wait, now) for wait in began)
+    yield from (_has_ended(wait) for wait in ended)
+    everything = after.limited_by is Limit.WAITING and before.limited_by is not Limit.WAITING
+    if everything and after.waits and after.waits[0].cause is Cause.BACK_OFF:
+        yield f"nothing to do but wait: {after.waiting:,} papers: {wait_in_words(after.waits[0], now)}"
+
+
+def _begins(wait: Wait, now: float) -> str:
+    until = f", until {time_of_day(wait.until, now)}" if wait.until is not None else ""
+    papers = f": {wait.papers:,} papers wait{until}" if wait.papers else until
+    match wait.cause:
+        case Cause.REFUSAL:
+            return f"{wait.subject} refuses us: {wait.why}; once you know why: hosts --reopen {wait.subject}"
+        case Cause.DISK:
+            return f"paused: {wait.why}: free some space and it resumes"
+        case Cause.RESTART:
+            return wait_in_words(wait, now)
+        case _:
+            return f"{wait.subject} {wait.why}{papers}"
+
+
+def _has_ended(wait: Wait) -> str:
+    match wait.cause:
+        case Cause.DISK:
+            return "enough space again: resuming"
+        case Cause.RESTART:
+            return f"{wait.subject} works again"
+        case _:
+            return f"{wait.subject} is asked again"
