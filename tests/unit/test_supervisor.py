@@ -40,10 +40,6 @@ HOST = "source.example"
 WORKING = Reported(ShardReport(state=ShardState.READY, outstanding=3, by_status={"pending": 3}))
 ALL_PREPPED = Work(ended={"prep": {"completed": 3}})
 DONE = Reported(ShardReport(state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, work=ALL_PREPPED))
-    ShardReport(
-        state=ShardState.READY, outstanding=0, by_status={"prepped": 3}, work=Work(ended={"prep": {"completed": 3}})
-    )
-)
 
 
 @dataclass
