@@ -40,11 +40,16 @@ under `run`, beside counts from the store, and `scripts/healthcheck.py` judges i
 [operations](operations.md#is-it-healthy).
 
 - **Is the run on?** It is while `state` is not `ended` and the process `pid`, started at `born`, lives. A process id
-alone is not enough: it may have been reused. - **How old is it?** Older than ten seconds means trouble, except while
-`state` is `resizing`. `written` tells the age by the machine's monotonic clock, which nobody sets, as long as `boot` is
-the machine's boot id. - **Units.** Names end in their unit: seconds, bytes, percent. What ends in `_at` is in Unix
-seconds. - **Names as keys.** `by_status`, `by_failure`, `completed`, `gauges`, `totals` and `hosts` have names as keys;
-one with nothing to count may be missing.
+  alone is not enough: it may have been reused.
+- **How old is it?** Older than ten seconds means trouble, except while
+  `state` is `resizing`. `written` tells the age by the machine's monotonic clock, which nobody sets, as long as `boot`
+  is the machine's boot id.
+- **Units.** Names end in their unit: seconds, bytes, percent. What ends in `_at`, and `since` and `until`, is in Unix
+  seconds.
+- **Names as keys.** Objects of integers or of other objects have names as keys, such as statuses, reasons, hosts or
+  stages; one with nothing to count may be missing.
+- **How is it doing?** `account` says it in figures and in words: what is done, what waits for what until when, what
+  limits the pace, how long it will take. Everything that shows a run shows this.
 
 ## The format and its number
 

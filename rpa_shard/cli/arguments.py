@@ -128,7 +128,11 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     told = sub.add_mutually_exclusive_group()
     told.add_argument("--verbose", action="store_true", help="log a few lines a paper, as RPA_V2_LOG_LEVEL=info")
     told.add_argument("--quiet", action="store_true", help="show errors only: no progress, no summary")
-    told.add_argument("--progress", choices=("json",), help="print a JSON object a second, and the summary as one, too")
+    told.add_argument(
+        "--progress",
+        choices=("bar", "lines", "json"),
+        help="default: a bar on a terminal, else a line every 30 s; json prints an object a second, and one at the end",
+    )
     sub.add_argument("--stats", type=Path, metavar="F", help="write the figures of the run to F, as JSON")
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "./run.sh status")

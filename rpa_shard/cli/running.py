@@ -59,7 +59,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.system.logs import Console
 
     # A bar and log lines would disturb each other.
-    bar = sys.stderr.isatty() and not (parsed.quiet or parsed.verbose or parsed.progress)
+    bar = parsed.progress == "bar" or (sys.stderr.isatty() and not (parsed.quiet or parsed.verbose or parsed.progress))
     console = None if bar else Console(settings.log_level, settings.log_format == "json")
 
     def advise() -> None:
@@ -96,7 +96,7 @@ def _watchers(parsed: argparse.Namespace, settings: Settings, *, bar: bool) -> l
     from rpa_shard.observe.progress import Bar, JsonLines, Lines
 
     watchers: list[Watcher] = []
-    if parsed.progress:
+    if parsed.progress == "json":
         watchers.append(JsonLines(sys.stdout))
     elif not parsed.quiet:
         watchers.append(Bar() if bar else Lines())

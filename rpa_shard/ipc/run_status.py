@@ -206,4 +206,5 @@ def as_json(status: RunStatus) -> dict[str, Any]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the status file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(RunStatus)}
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(RunStatus)))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

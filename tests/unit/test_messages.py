@@ -38,7 +38,8 @@ from rpa_shard.ipc.messages import (
     decode,
     encode,
 )
-from rpa_shard.ipc.shard_report import Gauge, LoopLag, ShardReport, ShardState
+from rpa_shard.ipc.shard_report import BackOff, Gauge, LoopLag, ShardReport, ShardState, Work
+from rpa_shard.model.distribution import Distribution
 from rpa_shard.model.errors import StoreError
 from tests.statuses import host_status, shard_report
 
@@ -49,7 +50,7 @@ MESSAGES: tuple[Message, ...] = (
     PermitsGranted("source.example", (1, 2**40), 12345.678),
     HostStates({"a.example": host_status(), "ü": host_status(blocked="HTTP 403\n", closed_seconds=0.0)}),
     Reported(ShardReport()),
-    Reported(shard_report(outstanding=None, attempts_failed=3, lost_leases=1)),
+    Reported(shard_report(outstanding=None, back_offs={"network": BackOff(3, 1e9, 2e9)})),
     Broke("OSError: [Errno 28] No space left on device\nand a second line\x00"),
     PermitsWanted("source.example", 3),
     RequestAnswered("source.example", 7),
@@ -97,9 +98,18 @@ reports = st.builds(
     outstanding=st.none() | numbers,
     by_status=counts,
     by_failure=counts,
-    completed=counts,
+    back_offs=st.dictionaries(texts, st.builds(BackOff, numbers, seconds, seconds), max_size=3),
+    workers=st.lists(texts, max_size=3).map(tuple),
+    work=st.builds(
+        Work,
+        ended=st.dictionaries(texts, counts, max_size=2),
+        retried=counts,
+        totals=counts,
+        durations=st.dictionaries(
+            texts, st.builds(Distribution, st.dictionaries(st.integers(0, 240), numbers, max_size=3)), max_size=2
+        ),
+    ),
     gauges=st.dictionaries(texts, st.builds(Gauge, numbers, numbers), max_size=3),
-    totals=counts,
     loop_lag=st.builds(LoopLag, p50_seconds=seconds, p99_seconds=seconds, max_seconds=seconds),
 )
 hosts = st.builds(

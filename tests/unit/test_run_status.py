@@ -153,7 +153,7 @@ def test_the_schema_is_shipped_and_is_one() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"pid": None}, {"state": "asleep"}, {"shards": [{}]}, {"hosts": {"a": {}}}, {"completed": {"prep": "7"}}],
+    [{"pid": None}, {"state": "asleep"}, {"shards": [{}]}, {"hosts": {"a": {}}}, {"work": {"totals": {"pages": "7"}}}],
     ids=str,
 )
 def test_the_schema_refuses_what_no_run_writes(change: Mapping[str, Any]) -> None:
