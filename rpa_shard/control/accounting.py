@@ -28,19 +28,11 @@ SLOT = " slot"
 NOT_WORKING = frozenset({IDLE, PERMIT})
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """A shard that died and will be started again at `at` (Unix seconds)."""
-
-    shard: int
-    at: float
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What an account is made of. Times are Unix seconds.
 
-    `shards` has the last report of each shard by its number, `restarts` those that are gone for now. `short_of_room`
+    `shards` has the last report of each shard by its number, `restarts` when those that are gone start again. `short_of_room`
     is the folder whose disk is short of room, and why the run pauses, or None. `since` says when a wait began that is
     known already. `pace` is in papers per second while the run did not wait; 0 if none was measured.
     """
@@ -50,7 +42,7 @@ class Known:
     phases: Collection[Phase]
     shard_count: int
     shards: Mapping[int, ShardReport]
-    restarts: Sequence[Restart] = ()
+    restarts: Mapping[int, float] = field(default_factory=dict)
     hosts: Mapping[str, HostStatus] = field(default_factory=dict)
     short_of_room: tuple[str, str] | None = None
     pace: float = 0.0
@@ -88,8 +80,7 @@ def account_of(known: Known) -> Account:
     open_papers = outstanding(by_status, known.phases)
     failed = by_status[Status.FAILED]
     done = by_status.total() - open_papers - failed
-    gone = {restart.shard for restart in known.restarts}
-    living = [report for number, report in known.shards.items() if number not in gone]
+    living = [report for number, report in known.shards.items() if number not in known.restarts]
     places = _Places.of(living)
     working = min(places.working, open_papers)
     waits = _waits(known, living, places, open_papers - working)
@@ -123,10 +114,9 @@ def _waits(known: Known, living: Sequence[ShardReport], places: _Places, idle_pa
         _wait(known, Cause.BACK_OFF, reason, each.papers, each.first_at, _meaning(reason))
         for reason, each in _back_offs(living).items()
     ]
-    for restart in known.restarts:
-        report = known.shards.get(restart.shard, ShardReport())
-        papers = report.outstanding or 0
-        found.append(_wait(known, Cause.RESTART, f"shard {restart.shard}", papers, restart.at, "it died"))
+    for number, at in known.restarts.items():
+        papers = known.shards.get(number, ShardReport()).outstanding or 0
+        found.append(_wait(known, Cause.RESTART, f"shard {number}", papers, at, "it died"))
     elsewhere = sum(wait.papers for wait in found)
     found += _host_waits(known, places, max(0, idle_papers - elsewhere - places.at_hosts))
     return tuple(sorted(found, key=lambda wait: (not _holds_up(wait), -wait.papers, wait.subject)))
@@ -194,8 +184,10 @@ def _allowed(host: HostStatus) -> str:
 def _limit(
     known: Known, living: Sequence[ShardReport], open_papers: int, working: int, waiting: int, waits: Sequence[Wait]
 ) -> Limit:
-    if known.state in (RunState.STOPPING, RunState.RESIZING, RunState.CRASH_LOOP, RunState.ENDED):
-        return Limit.NOTHING_LEFT if not open_papers else Limit.STOPPING
+    if known.state is RunState.ENDED:
+        return Limit.STOPPED if open_papers else Limit.NOTHING_LEFT
+    if known.state in (RunState.STOPPING, RunState.RESIZING, RunState.CRASH_LOOP):
+        return Limit.STOPPING if open_papers else Limit.NOTHING_LEFT
     if not is_counted(known):
         return Limit.STARTING
     if not open_papers:
@@ -232,7 +224,7 @@ def _left_seconds(
     """How long the papers take at the pace there was, and what must be waited for besides."""
     if limited_by is Limit.NOTHING_LEFT:
         return 0.0
-    if limited_by in (Limit.STARTING, Limit.STOPPING) or any(wait.cause is Cause.DISK for wait in waits):
+    if limited_by in (Limit.STARTING, Limit.STOPPING, Limit.STOPPED) or any(wait.cause is Cause.DISK for wait in waits):
         return None
     pace = min([known.pace or float("inf"), *_allowed_paces(known, waits)])
     if pace == float("inf"):

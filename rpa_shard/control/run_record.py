@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.accounting import Known, Restart, account_of
+from rpa_shard.control.accounting import Known, account_of
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.past import Hour, Waits
 from rpa_shard.control.throughput import Throughput
@@ -158,9 +158,7 @@ class RunRecord:
                 phases=settings.run_phases,
                 shard_count=settings.shard_count,
                 shards={number: each.report for number, each in self._shards.items()},
-                restarts=[
-                    Restart(number, now + max(0.0, due - time.monotonic())) for number, due in view.restarts.items()
-                ],
+                restarts={number: now + max(0.0, due - time.monotonic()) for number, due in view.restarts.items()},
                 hosts=view.hosts,
                 short_of_room=view.short_of_room,
                 pace=self._throughput.pace(),

@@ -24,6 +24,7 @@ LIMITS = {
     Limit.WAITING: "everything waits",
     Limit.NOTHING_LEFT: "nothing is left to do",
     Limit.STOPPING: "stopping",
+    Limit.STOPPED: "nothing runs",
 }
 
 

@@ -35,6 +35,7 @@ class Limit(StrEnum):
     WAITING = "waiting"
     NOTHING_LEFT = "nothing_left"
     STOPPING = "stopping"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""A data folder at one moment, for everything that shows one: the account of the run that is on, or of a folder at rest.
+"""A data folder at one moment, for all that shows one: the account of the run that is on, or of the folder at rest.
 
-Guarantee: the same account whoever asks. During a run it is the run's own, from its status file; at rest it is made from
-the store and from what the last run has kept of hosts. Limit: a run that has just started has no account yet.
+Guarantee: the same account whoever asks. During a run it is the run's own, from its status file; at rest it is made
+from the store and from what the last run has kept of hosts. Limit: a run that has just started has no account yet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rpa_shard.store.rows import Counts
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A folder at one moment. `on` says whether a run is on; `run` is the last status, None if there never was a run."""
+    """A folder at one moment. `on`: a run is on; `run` is the last status, None if there never was a run."""
 
     folder: str
     on: bool
