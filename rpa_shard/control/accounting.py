@@ -32,9 +32,9 @@ NOT_WORKING = frozenset({IDLE, PERMIT})
 class Known:
     """What an account is made of. Times are Unix seconds.
 
-    `shards` has the last report of each shard by its number, `restarts` when those that are gone start again. `short_of_room`
-    is the folder whose disk is short of room, and why the run pauses, or None. `since` says when a wait began that is
-    known already. `pace` is in papers per second while the run did not wait; 0 if none was measured.
+    `shards` has the last report of each shard by its number, `restarts` when those that are gone start again.
+    `short_of_room` is the folder whose disk is short of room, and why the run pauses, or None. `since` says when a wait
+    began that is known already. `pace` is in papers per second while the run did not wait; 0 if none was measured.
     """
 
     now: float

@@ -33,11 +33,38 @@ def in_one_line(account: Account, now: float) -> Account:
     return replace(account, text=" · ".join(_parts(account, now)))
 
 
+def in_columns(account: Account, now: float, columns: int) -> str:
+    """The account in so many columns: its text, or else what is most important of it."""
+    waits = [wait for wait in account.waits if _holds_up(wait) and wait.papers]
+    percent, until = _percent(account), ""
+    if waits and waits[0].until is not None:
+        again = ", next" if waits[0].cause is Cause.BACK_OFF else " until"
+        until = f"{again} {time_of_day(waits[0].until, now)}"
+    counts = f"{percent} · {account.done + account.failed:,}/{account.total:,}"
+    left = f" · {duration(account.left_seconds)} left" if account.open and account.left_seconds is not None else ""
+    shorter = [counts + left, counts, percent]
+    if waits:
+        shorter = [
+            f"{percent} · {account.waiting:,} waiting: {_reasons(account, now)}",
+            f"{percent} · {account.waiting:,} waiting: {waits[0].subject.replace('_', ' ')}{until}",
+            f"{percent} · {account.waiting:,} waiting{until}",
+            *shorter,
+        ]
+    return next((text for text in (account.text, *shorter) if len(text) <= columns), percent)
+
+
+def _holds_up(wait: Wait) -> bool:
+    return wait.cause not in (Cause.RATE, Cause.REFUSAL)
+
+
+def _percent(account: Account) -> str:
+    return f"{100 * (account.done + account.failed) // account.total if account.total else 100} %"
+
+
 def _parts(account: Account, now: float) -> list[str]:
     if account.limited_by is Limit.STARTING:
         return ["starting"]
-    finished = account.done + account.failed
-    parts = [f"{100 * finished // account.total if account.total else 100} %", f"{account.done:,} done"]
+    parts = [_percent(account), f"{account.done:,} done"]
     if account.failed:
         parts.append(f"{account.failed:,} failed")
     if account.waiting:
@@ -65,7 +92,7 @@ def _pace(account: Account) -> list[str]:
 
 def _reasons(account: Account, now: float) -> str:
     """The first thing that papers wait for, and how many more there are."""
-    waits = [wait for wait in account.waits if wait.papers and wait.cause not in (Cause.RATE, Cause.REFUSAL)]
+    waits = [wait for wait in account.waits if wait.papers and _holds_up(wait)]
     more = f" and {len(waits) - 1} more" if len(waits) > 1 else ""
     return wait_in_words(waits[0], now) + more
 

@@ -8,11 +8,14 @@ may not be seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import shorten
 
 from rpa_shard.control.past import began_or_ended
 from rpa_shard.control.sentences import time_of_day, wait_in_words
 from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 
+# The log has the complete answer of a host.
+WHY_CHARACTERS = 80
 TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART})
 
 
@@ -37,7 +40,7 @@ def _begins(wait: Wait, now: float) -> str:
         case Cause.RESTART:
             return wait_in_words(wait, now)
         case _:
-            return f"{wait.subject} {wait.why}{papers}"
+            return f"{wait.subject} {shorten(wait.why, WHY_CHARACTERS, placeholder=' …')}{papers}"
 
 
 def _has_ended(wait: Wait) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
+from rpa_shard.control.sentences import in_columns
 from rpa_shard.ipc.account import Account, Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.observe.announcements import announcements
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 LINE_SECONDS = 30.0
-BAR_COLUMNS = 16
-# On a narrower terminal the words need all the room.
-NARROW_COLUMNS = 60
+# The bar takes what the words leave.
+BAR_COLUMNS, LEAST_BAR_COLUMNS = 24, 5
 
 log = logging.getLogger(PROGRESS)
 
@@ -52,7 +52,7 @@ class Bar:
     def _show(self, status: RunStatus) -> None:
         account = status.account
         if account.limited_by is not Limit.STARTING:
-            bar = self._drawn(account)
+            bar = self._drawn(account, status.written_at)
             for line in announcements(self._before, account, status.written_at):
                 bar.write(f"rpa-shard: {line}", file=sys.stderr)
             self._before = account
@@ -60,7 +60,7 @@ class Bar:
             self._bar.close()
             self._shown = False
 
-    def _drawn(self, account: Account) -> tqdm[Any]:
+    def _drawn(self, account: Account, now: float) -> tqdm[Any]:
         if self._bar is None:
             from tqdm import tqdm  # imported here: a run without a terminal starts faster without it
 
@@ -68,10 +68,12 @@ class Bar:
             tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes
             self._bar = tqdm(total=account.total, dynamic_ncols=True, file=sys.stderr)
         bar = self._bar
-        columns = _columns(sys.stderr)
-        bar.bar_format = "{desc}" if columns < NARROW_COLUMNS else f"{{bar:{BAR_COLUMNS}}} {{desc}}"
+        columns = _columns(sys.stderr) - 1
+        text = in_columns(account, now, columns)
+        room = min(BAR_COLUMNS, columns - len(text) - 1)
+        bar.bar_format = f"|{{bar:{room - 2}}}| {{desc}}" if room >= LEAST_BAR_COLUMNS else "{desc}"
         bar.total, bar.n = max(account.total, 1), account.done + account.failed
-        bar.set_description_str(account.text)
+        bar.set_description_str(text)
         return bar
 
 
