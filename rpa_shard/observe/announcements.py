@@ -1,8 +1,8 @@
 """What a person is told at once: that a wait begins, and that it has ended.
 
-Guarantee: pure; each wait is told once when it begins and once when it ends, from one status to the next. Limit: papers
-that wait for another attempt are told only when nothing else is left to do; a wait that begins and ends within a second
-may not be seen.
+Guarantee: pure; each wait is told once when it begins and once when it ends. Limit: papers that wait for another attempt
+are told only when nothing else is left to do, and not again before a paper has been finished; a wait that begins and
+ends within a second may not be seen.
 """
 
 from __future__ import annotations
@@ -19,14 +19,28 @@ WHY_CHARACTERS = 80
 TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART})
 
 
-def announcements(before: Account, after: Account, now: float) -> Iterator[str]:
-    """A line for each change between two accounts; `now` is in Unix seconds."""
-    began, ended = began_or_ended(*([wait for wait in each.waits if wait.cause in TOLD] for each in (before, after)))
-    yield from (_begins(wait, now) for wait in began)
-    yield from (_has_ended(wait) for wait in ended)
-    everything = after.limited_by is Limit.WAITING and before.limited_by is not Limit.WAITING
-    if everything and after.waits and after.waits[0].cause is Cause.BACK_OFF:
-        yield f"nothing to do but wait: {after.waiting:,} papers: {wait_in_words(after.waits[0], now)}"
+class Announcer:
+    """Follows the accounts of one run."""
+
+    def __init__(self) -> None:
+        self._before = Account()
+        # How many papers were finished when it was last told that everything waits.
+        self._told_at: int | None = None
+
+    def changes(self, account: Account, now: float) -> Iterator[str]:
+        """A line for each change since the last account; `now` is in Unix seconds."""
+        before, self._before = self._before, account
+        began, ended = began_or_ended(*([w for w in each.waits if w.cause in TOLD] for each in (before, account)))
+        yield from (_begins(wait, now) for wait in began)
+        yield from (_has_ended(wait) for wait in ended)
+        finished = account.done + account.failed
+        if (
+            account.limited_by is Limit.WAITING
+            and account.waits[0].cause is Cause.BACK_OFF
+            and finished != self._told_at
+        ):
+            self._told_at = finished
+            yield f"nothing to do but wait: {account.waiting:,} papers: {wait_in_words(account.waits[0], now)}"
 
 
 def _begins(wait: Wait, now: float) -> str:

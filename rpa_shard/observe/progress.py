@@ -20,7 +20,7 @@ import msgspec
 from rpa_shard.control.sentences import in_columns
 from rpa_shard.ipc.account import Account, Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus
-from rpa_shard.observe.announcements import announcements
+from rpa_shard.observe.announcements import Announcer
 from rpa_shard.system.logs import PROGRESS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Bar:
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
         self._shown = True
-        self._before = Account()
+        self._announcer = Announcer()
 
     def __call__(self, status: RunStatus) -> None:
         if not self._shown:
@@ -53,9 +53,8 @@ class Bar:
         account = status.account
         if account.limited_by is not Limit.STARTING:
             bar = self._drawn(account, status.written_at)
-            for line in announcements(self._before, account, status.written_at):
+            for line in self._announcer.changes(account, status.written_at):
                 bar.write(f"rpa-shard: {line}", file=sys.stderr)
-            self._before = account
         if status.state is RunState.ENDED and self._bar is not None:
             self._bar.close()
             self._shown = False
