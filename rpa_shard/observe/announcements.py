@@ -1,8 +1,8 @@
 """What a person is told at once: that a wait begins, and that it has ended.
 
-Guarantee: pure; each wait is told once when it begins and once when it ends. Limit: papers that wait for another attempt
-are told only when nothing else is left to do, and not again before a paper has been finished; a wait that begins and
-ends within a second may not be seen.
+Guarantee: pure; each wait is told once when it begins and once when it ends. Limit: papers that wait for another
+attempt are told only when nothing else is left to do, and not again before a paper has been finished; a wait that
+begins and ends within a second may not be seen.
 """
 
 from __future__ import annotations
@@ -34,11 +34,8 @@ class Announcer:
         yield from (_begins(wait, now) for wait in began)
         yield from (_has_ended(wait) for wait in ended)
         finished = account.done + account.failed
-        if (
-            account.limited_by is Limit.WAITING
-            and account.waits[0].cause is Cause.BACK_OFF
-            and finished != self._told_at
-        ):
+        stalls = account.limited_by is Limit.WAITING and account.waits[0].cause is Cause.BACK_OFF
+        if stalls and finished != self._told_at:
             self._told_at = finished
             yield f"nothing to do but wait: {account.waiting:,} papers: {wait_in_words(account.waits[0], now)}"
 
