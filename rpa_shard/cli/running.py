@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, report, say
 from rpa_shard.config.settings import Settings
@@ -82,13 +82,30 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
         if end is None or end.cause is None:
             raise
         summary = Summary([])  # the cause is the complete message
-    print_lines(summary.lines)
+    figures = _figures(parsed, settings) if end is not None else {}
+    if parsed.progress == "json":
+        print_lines([json.dumps({"event": "summary", **figures})])
+    elif not parsed.quiet:
+        print_lines(summary.lines)
     if end is not None and end.cause is not None:
         say(f"stopped: {end.cause}")
         return CRASH_LOOP
     if end is not None and end.signal:
         return 128 + end.signal
     return SOME_FAILED if summary.failed or (end is not None and summary.refusing_hosts) else OK
+
+
+def _figures(parsed: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """The figures of the run that has ended, also in the file that a person wants them in."""
+    from rpa_shard.ipc.run_status import read_status
+    from rpa_shard.observe.statistics import statistics
+    from rpa_shard.system.files import replace_file
+
+    status = read_status(DataFolder(settings.data_dir).run.status_file)
+    figures = statistics(status) if status is not None else {}
+    if parsed.stats is not None:
+        replace_file(parsed.stats, json.dumps(figures, indent=1).encode() + b"\n", durable=False)
+    return figures
 
 
 def _watchers(parsed: argparse.Namespace, settings: Settings, *, bar: bool) -> list[Watcher]:

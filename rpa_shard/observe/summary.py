@@ -13,8 +13,10 @@ from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, knobs
 from rpa_shard.config.source_names import template_of
 from rpa_shard.control.supervisor import RunEnd
+from rpa_shard.ipc.run_status import read_status
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.phase import Status
+from rpa_shard.observe import statistics
 from rpa_shard.observe.status import count_lines
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
@@ -58,7 +60,9 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         lines.insert(0, "nothing left to do")
     else:
         rate = end.completed / end.seconds if end.seconds else 0.0
-        lines.insert(0, f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s")
+        status = read_status(folder.run.status_file)
+        figures = statistics.lines(status) if status is not None else ()
+        lines[:0] = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s", *figures]
     lines.append(f"results   {folder.papers}")
     lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
     saved = read_hosts(folder.run.governor_file)
