@@ -1,7 +1,8 @@
 """From the command line to a command, and from its exception to an exit code.
 
 Guarantee: every error that a person or the system can cause is reported in one line; output that nobody reads ends the
-command quietly (141). Limit: a defect of this program is a traceback.
+command quietly (141); an error of `health` is what monitors call unknown (3). Limit: a defect of this program is a
+traceback.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import mending, rehearsals, results, running
+from rpa_shard.cli import mending, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
-from rpa_shard.cli.output import OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
+from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
 from rpa_shard.config.settings import Settings, SettingsError
 from rpa_shard.model.errors import StoreError
 from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, settle_streams
@@ -22,6 +23,7 @@ _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     results.show, results.export,
+    watching.health, watching.metrics,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
 _HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}
@@ -32,24 +34,28 @@ BROKEN_PIPE, INTERRUPTED = 128 + 13, 128 + 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code."""
     open_closed_streams()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for_monitor = given[:1] == [watching.health.__name__]
+    wrong = HEALTH_UNKNOWN if for_monitor else WRONG_USAGE
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(given)
     except SystemExit as ended:  # of the parser: help, or wrong usage
-        code = _settled(ended.code if isinstance(ended.code, int) else OK)
+        code = _settled(wrong if ended.code else OK, wrong)
         raise SystemExit(code) from None
-    except (SettingsError, StoreError, UsageError) as error:
-        say(str(error))
-        code = WRONG_USAGE
     except BrokenPipeError:
         # The reader of our output has closed it.
         discard_from_now_on(sys.stdout)
         code = BROKEN_PIPE
-    except OSError as error:
-        say(in_words(error))
-        code = WRONG_USAGE
+    except UsageError as error:
+        say(str(error))
+        code = wrong
+    except (SettingsError, StoreError, OSError) as error:
+        why = in_words(error) if isinstance(error, OSError) else str(error)
+        watching.report_unknown(given, why) if for_monitor else say(why)
+        code = wrong
     except KeyboardInterrupt:
         code = INTERRUPTED
-    return _settled(code)
+    return _settled(code, wrong)
 
 
 def _run(given: list[str]) -> int:
@@ -57,8 +63,9 @@ def _run(given: list[str]) -> int:
         given.insert(0, "run")
     parsed = parser().parse_args(given)
     environment = dict(os.environ)
-    if getattr(parsed, "shards", None) is not None:
-        environment["RPA_V2_SHARD_COUNT"] = str(parsed.shards)
+    for option, name in (("shards", "RPA_V2_SHARD_COUNT"), ("data_dir", "RPA_V2_DATA_DIR")):
+        if getattr(parsed, option, None) is not None:
+            environment[name] = str(getattr(parsed, option))
     if getattr(parsed, "verbose", False):
         environment["RPA_V2_LOG_LEVEL"] = "info"
     if getattr(parsed, "quiet", False):
@@ -66,15 +73,15 @@ def _run(given: list[str]) -> int:
     return _HANDLERS[parsed.command](parsed, Settings.from_environment(environment))
 
 
-def _settled(code: int) -> int:
-    """The exit code, once all output has been written, or could not be."""
+def _settled(code: int, wrong: int) -> int:
+    """The exit code, once all output has been written, or could not be: that is `wrong`."""
     error = settle_streams()
     if error is None or error.errno in UNWANTED:
         return code
     if isinstance(error, BrokenPipeError):
         return BROKEN_PIPE
     say(str(output_error(error)))
-    return WRONG_USAGE
+    return wrong
 
 
 def in_words(error: OSError) -> str:

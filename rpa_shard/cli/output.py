@@ -18,6 +18,8 @@ from rpa_shard.model.id_forms.grammar import shown
 from rpa_shard.system.streams import discard_from_now_on
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
+# Of `health` alone, whose exit codes are those of monitoring plugins.
+HEALTH_UNKNOWN = 3
 # Of standard output: a closed terminal, a closed descriptor.
 UNWANTED = frozenset({errno.EIO, errno.EBADF})
 
