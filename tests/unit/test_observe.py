@@ -1,4 +1,4 @@
-"""What people see of a folder: the recount, one paper, the export, status and health."""
+"""What people see of a folder: the recount, one paper, the export, the status."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ import pytest
 import zstandard
 
 from rpa_shard.extract.runner import make
-from rpa_shard.ipc.run_status import Death, ProcessFigures, Rates, RunState, RunStatus, write_status
-from rpa_shard.ipc.shard_report import Gauge, LoopLag, ShardState
+from rpa_shard.ipc.run_status import Death, write_status
 from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
-from rpa_shard.observe import health
 from rpa_shard.observe.export import ExportError, Texts, export
-from rpa_shard.observe.health import Level
 from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
@@ -39,10 +36,9 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import completed, failed
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.system.clock import Moment
 from rpa_shard.system.files import Fingerprint, fingerprint_of, open_temporary, temporary_of
 from tests.finished import write_finished
-from tests.statuses import host_status, run_status, shard_report, shard_status
+from tests.statuses import host_status, run_status
 
 DONE, BROKEN, WAITING = "2401.00001", "hep-th/9901001", "2401.00003"
 REFERENCES = (
@@ -263,73 +259,6 @@ def test_status_without_a_run(folder: DataFolder, ledger: Ledger) -> None:
         assert part in shown
 
 
-def checked(folder: DataFolder, status: RunStatus) -> dict[str, Level]:
-    write_status(folder.run.status_file, status)
-    return {check.name: check.level for check in health.check_folder(folder.root)}
-
-
-def test_a_healthy_run(folder: DataFolder) -> None:
-    assert set(checked(folder, run_status()).values()) == {Level.OK}
-    with open_ledger(folder) as ledger:
-        assert "running, process" in "\n".join(lines(folder_status(folder, ledger)))
-
-
-def of_shard(**changes: Any) -> dict[str, Any]:
-    """The changes of a run whose only shard has these changes."""
-    return {"shards": (shard_status(**changes),)}
-
-
-def of_report(**changes: Any) -> dict[str, Any]:
-    return of_shard(report=shard_report(**changes))
-
-
-GONE = {"born": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("changes", "check", "level"),
-    [
-        (GONE, "run", Level.CRITICAL),
-        ({**GONE, "state": RunState.ENDED}, "run", Level.OK),
-        ({**GONE, "state": RunState.ENDED, "cause": "crash loop"}, "run", Level.CRITICAL),
-        (GONE, "shards", Level.WARNING),
-        (of_shard(born=1.0), "shards", Level.CRITICAL),
-        (of_shard(born=1.0, state=ShardState.ENDED), "shards", Level.OK),
-        (of_shard(state=ShardState.DRAINING), "shards", Level.OK),
-        (of_shard(state=ShardState.STUCK), "shards", Level.CRITICAL),
-        (of_shard(state=ShardState.DEAD), "shards", Level.CRITICAL),
-        ({"state": RunState.RESIZING, **of_shard(born=1.0)}, "shards", Level.OK),
-        ({"deaths": (Death(0, 1.0, "signal SIGKILL"),)}, "shards", Level.WARNING),
-        (of_report(loop_lag=LoopLag(p99_seconds=0.5)), "loop lag", Level.WARNING),
-        (of_report(loop_lag=LoopLag(max_seconds=6.0)), "loop lag", Level.WARNING),
-        (of_report(loop_lag=LoopLag(p99_seconds=2.5)), "loop lag", Level.CRITICAL),
-        (of_report(gauges={"parsing": Gauge(13, 12)}), "resources", Level.CRITICAL),
-        (of_report(gauges={"parsing": Gauge(12, 12)}), "resources", Level.OK),
-        (of_shard(peak=ProcessFigures(descriptors=390)), "resources", Level.WARNING),
-        ({"rates": Rates(0.0, 0.0, 1.0, 0.0)}, "throughput", Level.CRITICAL),
-        ({"rates": Rates(0.0, 0.0, 1.0, 0.0), "seconds": 30.0}, "throughput", Level.OK),
-        ({"rates": Rates(0.0, 0.0, 1.0, 0.0), **of_report(held=0)}, "throughput", Level.OK),
-        ({"shards": ()}, "loop lag", Level.UNKNOWN),
-    ],
-)
-def test_each_thing_that_is_wrong(folder: DataFolder, changes: dict[str, Any], check: str, level: Level) -> None:
-    assert checked(folder, run_status(**changes))[check] == level
-
-
-def test_a_stale_status(folder: DataFolder) -> None:
-    now = Moment.now()
-    stale = replace(now, unix_seconds=now.unix_seconds - 60, monotonic_seconds=now.monotonic_seconds - 60)
-    assert checked(folder, run_status(written=stale))["run"] == Level.CRITICAL
-    assert checked(folder, run_status(written=stale, state=RunState.RESIZING))["run"] == Level.OK
-
-
-def test_what_is_bounded_is_shown_by_name(folder: DataFolder) -> None:
-    gauges = {"download": Gauge(0, 32), "extract": Gauge(3, 8)}
-    write_status(folder.run.status_file, run_status(**of_report(gauges=gauges)))
-    (shown,) = (check.text for check in health.check_folder(folder.root) if check.name == "resources")
-    assert "threads, 0 of 32 download, 3 of 8 extract; " in shown
-
-
 def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) -> None:
     assert folder_status(folder, ledger).as_json()["run"] is None
     status = run_status()
@@ -362,30 +291,6 @@ def test_what_was_repaired_is_reported(folder: DataFolder, ledger: Ledger) -> No
     assert [line for line in shown if line.startswith("death")] == [
         f"death     shard {number} at 00:00:01 UTC: cause {number}" for number in range(2, 7)
     ]
-
-
-def test_no_run_is_unknown(tmp_path: Path) -> None:
-    checks = health.check_folder(tmp_path)
-    assert health.worst(checks) is Level.UNKNOWN
-    assert health.as_json(checks)["level"] == "UNKNOWN"
-
-
-def test_the_worst_counts() -> None:
-    def of(*levels: Level) -> Level:
-        return health.worst(health.Check("", level, "") for level in levels)
-
-    assert of(Level.OK, Level.WARNING) is Level.WARNING
-    assert of(Level.UNKNOWN, Level.WARNING) is Level.UNKNOWN
-    assert of(Level.UNKNOWN, Level.CRITICAL) is Level.CRITICAL
-
-
-@pytest.mark.parametrize(("free", "level"), [(10**10, Level.OK), (10**9, Level.WARNING), (10**8, Level.CRITICAL)])
-def test_disk_space(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, free: int, level: Level) -> None:
-    from collections import namedtuple
-
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**12, 0, free))
-    assert checked(folder, run_status())["disk"] == level
 
 
 def test_fingerprints_are_plain_values() -> None:

@@ -53,14 +53,16 @@ def _still_seconds(found: Measured) -> float:
 
 
 def _is_explained(run: RunStatus, still_seconds: float) -> bool:
-    account = run.account
-    if account.limited_by in (Limit.STARTING, Limit.WAITING, Limit.RATE) or run.paused:
-        return bool(account.waits) or account.limited_by is Limit.STARTING
-    return bool(_waits_that_end(run)) and still_seconds < LONGEST_STAGE_SECONDS
+    """Whether a standstill has a reason that is told."""
+    if run.paused or run.account.limited_by is Limit.STARTING:
+        return True
+    everything_waits = run.account.limited_by in (Limit.WAITING, Limit.RATE)
+    return bool(_waits_that_end(run)) and (everything_waits or still_seconds < LONGEST_STAGE_SECONDS)
 
 
 def _waits_that_end(run: RunStatus) -> list[Wait]:
-    return [wait for wait in run.account.waits if not wait.needs_a_person and wait.papers]
+    """What papers wait for that needs no person."""
+    return [wait for wait in run.account.waits if wait.papers and not wait.needs_a_person]
 
 
 def _oldest(run: RunStatus) -> str:
@@ -79,14 +81,13 @@ def waiting_check(found: Measured) -> Check:
         return Check("waiting", Level.OK, f"no run is on, {account.open} papers open")
     if not account.open:
         return Check("waiting", Level.OK, "nothing is left to do")
-    waits, text, still = _waits_that_end(run), _waits_in_words(run), _still_seconds(found)
-    starting = account.limited_by is Limit.STARTING
-    if still >= NO_PROGRESS_SECONDS and _is_explained(run, still) and (waits or starting):
-        why = "still starting" if starting else text
+    text, still = _waits_in_words(run), _still_seconds(found)
+    if still >= NO_PROGRESS_SECONDS and _is_explained(run, still):
+        why = "still starting" if account.limited_by is Limit.STARTING else text
         return Check("waiting", Level.WARNING, f"no progress for {duration(still)}: {why}")
     # Attempts that fail and are repeated are ends of claims, but no progress: as without a network.
     fruitless = run.state is RunState.RUNNING and run.seconds > NO_PROGRESS_SECONDS and run.rates.last_60_seconds == 0
-    if fruitless and waits:
+    if fruitless and _waits_that_end(run):
         return Check("waiting", Level.WARNING, f"no paper completed for a minute: {text}")
     return Check("waiting", Level.OK, text)
 
