@@ -36,7 +36,7 @@ STATUS_HEAD = f"""# The run's status file
 
 `data/run/status.json` is a run's report on itself. The supervisor replaces it once a second, always complete, so a
 reader never sees half of it; it stays as it was when the run has ended or was killed. `./run.sh status --json` shows it
-under `run`, beside counts from the store, and `scripts/healthcheck.py` judges it: see
+under `run`, beside counts from the store, and `./run.sh health` judges it: see
 [operations](operations.md#is-it-healthy).
 
 - **Is the run on?** It is while `state` is not `ended` and the process `pid`, started at `born`, lives. A process id

@@ -28,17 +28,21 @@ EXAMPLES: dict[str, list[str]] = {
     "hosts": [],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
+    "health": [],
+    "metrics": [],
     "mirror": ["{folder}", "--port", "0"],
     "chaos": ["--folder", "/nowhere/at/all"],
     "demo": ["--folder", "{folder}"],
     HEALTH_CHECK: [],
 }
 # Right wherever the folder can be read.
-READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", HEALTH_CHECK)
+READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", HEALTH_CHECK)
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
 REFUSED = ("resize", "chaos", "demo")
+# These say "unknown" where others say "wrong usage".
+MONITORING = ("health", HEALTH_CHECK)
 HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141
 
 

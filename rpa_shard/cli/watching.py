@@ -34,5 +34,6 @@ def metrics(parsed: argparse.Namespace, settings: Settings) -> int:
     """Prints the metrics of the run, or of the folder at rest."""
     from rpa_shard.observe.metrics import metrics_of_folder
 
-    print_lines(metrics_of_folder(DataFolder(settings.data_dir)).splitlines())
+    # In one piece: a label may hold what Python takes for the end of a line.
+    print_lines([metrics_of_folder(DataFolder(settings.data_dir)).removesuffix("\n")])
     return OK

@@ -167,7 +167,10 @@ def test_the_health_check_of_a_living_run(queued: Rig) -> None:
     assert all(line.startswith("OK ") for line in lines), checked.stdout
     assert checked.returncode in (0, 1)
     names = [line.split(":")[0].split(maxsplit=1)[1] for line in checked.stdout.splitlines()]
-    assert names == ["run", "shards", "loop lag", "leases", "papers", "throughput", "resources", "disk"]
+    assert sorted(names) == [
+        "disk", "failures", "hosts", "leases", "loop lag", "papers", "paused", "resources", "run", "shards",
+        "throughput", "waiting",
+    ]  # fmt: skip
     daemon.kill()
     daemon.communicate()
     as_json = subprocess.run([*script, "--json"], capture_output=True, text=True, check=False)

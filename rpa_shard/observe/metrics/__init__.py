@@ -9,11 +9,14 @@ time is a metric. `docs/monitoring.md` describes every metric.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rpa_shard.ipc.account import Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus, read_status
 from rpa_shard.observe.metrics.exposition import CONTENT_TYPE, open_metrics
 from rpa_shard.observe.metrics.families import counts_of, families
 from rpa_shard.observe.metrics.textfile import MetricsFile, free_bytes, write_textfile
+from rpa_shard.observe.snapshot import hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 
@@ -26,12 +29,14 @@ def metrics_of_folder(folder: DataFolder) -> str:
     Papers are counted in the store only if no run has counted them already.
     """
     run = read_status(folder.run.status_file)
-    if run is not None and run.is_on and _has_counted(run):
+    live = run is not None and run.is_on
+    if run is not None and live and _has_counted(run):
         counts = counts_of(run)
     else:
         with open_ledger(folder) as ledger:
             counts = ledger.counts()
-    live = run is not None and run.is_on
+    if run is not None and not live:
+        run = replace(run, hosts=hosts_at_rest(folder))
     return open_metrics(families(run, counts, live=live, free_bytes=free_bytes(folder.disks())))
 
 
