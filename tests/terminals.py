@@ -112,5 +112,15 @@ def assert_in_order(done: Done, what: str) -> None:
 
 def comparable(done: Done) -> tuple[int, list[str], str]:
     """A result without what differs from one moment to the next."""
-    moving = ("run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
+    moving = (
+        "run ",
+        "ended ",
+        "OK       run",
+        "OK       disk",
+        "rpa_disk_free",
+        "serving",
+        "queue all",
+        "and run",
+        "rpa-shard: seed",
+    )
     return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors

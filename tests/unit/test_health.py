@@ -47,7 +47,7 @@ from rpa_shard.observe.health.refusals import host_check
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
-from rpa_shard.store.rows import Leases
+from rpa_shard.store.rows import Counts, Leases
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.system.clock import Moment
 from tests.statuses import account, host_status, run_status, shard_report, shard_status
@@ -69,7 +69,7 @@ def measured(status: RunStatus | None = None, **changes: Any) -> Measured:
     healthy: dict[str, Any] = {
         "run": run,
         "live": run.is_on,
-        "store": StoreFigures(NO_LEASES, 0, {}),
+        "store": StoreFigures(NO_LEASES, 0, Counts()),
         "hosts": run.hosts,
         "free": FreeSpace(10**11, Path("/data")),
         "min_free_bytes": run.min_free_bytes,
@@ -168,7 +168,7 @@ def test_what_is_bounded_is_shown_by_name() -> None:
 )
 def test_leases(leases: Leases, gone: bool, level: Level) -> None:
     run = run_status(**ENDED) if gone else run_status()
-    assert levels(measured(run, store=StoreFigures(leases, 0, {})))["leases"] is level
+    assert levels(measured(run, store=StoreFigures(leases, 0, Counts())))["leases"] is level
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_leases(leases: Leases, gone: bool, level: Level) -> None:
     [(0, {}, Level.OK), (1, {}, Level.WARNING), (0, {"poison": 1}, Level.WARNING), (0, {"bad_pdf": 1}, Level.OK)],
 )
 def test_papers_to_look_at(suspects: int, by_failure: dict[str, int], level: Level) -> None:
-    assert levels(measured(store=StoreFigures(NO_LEASES, suspects, by_failure)))["papers"] is level
+    assert levels(measured(store=StoreFigures(NO_LEASES, suspects, Counts({}, by_failure))))["papers"] is level
 
 
 def test_a_store_that_cannot_be_read_is_unknown() -> None:
@@ -257,6 +257,13 @@ def test_what_waits_is_told_in_words() -> None:
     assert "and 1 more; 5 their turn at source.example: it allows 4 requests in 1 s" in shown
 
 
+def test_at_rest_the_store_says_what_is_open() -> None:
+    found = measured(run_status(**ENDED), store=StoreFigures(NO_LEASES, 0, Counts({"pending": 3000, "prepped": 4})))
+    assert waiting_check(found).text == "no run is on, 3,000 papers are open"
+    assert throughput_check(found).text.endswith("3,000 papers to go")
+    assert waiting_check(replace(found, store=None)).text == "no run is on, 5 papers are open"
+
+
 def test_a_full_disk_is_critical_and_said_once() -> None:
     full = wait(Cause.DISK, subject="/data", until=None, why="12.0 MB free for /data")
     status = standing_still(5000, full, paused=True)
@@ -305,7 +312,7 @@ CLOSED = host_status(closed_seconds=300.0, why="HTTP 429")
 )
 def test_hosts(hosts: dict[str, HostStatus], blocked: int, hosts_level: Level, paused: Level) -> None:
     failed = {"blocked": blocked} if blocked else {}
-    found = levels(measured(run_status(hosts=hosts), store=StoreFigures(NO_LEASES, 0, failed)))
+    found = levels(measured(run_status(hosts=hosts), store=StoreFigures(NO_LEASES, 0, Counts({}, failed))))
     assert (found["hosts"], found["paused"]) == (hosts_level, paused)
     by_shards = run_status(hosts=hosts, **of_report(by_failure=failed))
     assert levels(measured(by_shards, store=None))["hosts"] is hosts_level

@@ -17,10 +17,11 @@ import psutil
 
 from rpa_shard.ipc.run_status import HostStatus, ProcessFigures, RunStatus, ShardStatus, read_status
 from rpa_shard.model.errors import StoreError
+from rpa_shard.model.phase import in_order, outstanding
 from rpa_shard.observe.snapshot import hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
-from rpa_shard.store.rows import Leases
+from rpa_shard.store.rows import Counts, Leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class StoreFigures:
 
     leases: Leases
     suspects: int
-    by_failure: Mapping[str, int]
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +68,17 @@ class Measured:
         return self.run
 
     @property
+    def open_papers(self) -> int:
+        """Papers on which the run has work to do, or the next one will."""
+        if self.live or self.store is None:
+            return self.status.account.open
+        return outstanding(self.store.counts.by_status, in_order(self.status.phases))
+
+    @property
     def by_failure(self) -> Mapping[str, int]:
         """Papers that failed for good, by reason: from the store, or if it cannot be read, as shards have counted."""
         if self.store is not None:
-            return self.store.by_failure
+            return self.store.counts.by_failure
         counted: Counter[str] = Counter()
         for shard in self.status.shards:
             counted.update(shard.report.by_failure)
@@ -110,7 +118,7 @@ def _why_no_run(folder: DataFolder) -> str:
 def _read_store(folder: DataFolder) -> tuple[StoreFigures | None, str]:
     try:
         with open_ledger(folder) as ledger:
-            return StoreFigures(ledger.leases(), ledger.suspects(), ledger.counts().by_failure), ""
+            return StoreFigures(ledger.leases(), ledger.suspects(), ledger.counts()), ""
     except StoreError as error:
         return None, str(error)
 

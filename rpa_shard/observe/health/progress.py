@@ -34,7 +34,7 @@ def throughput_check(found: Measured) -> Check:
     run, rates = found.status, found.status.rates
     text = (
         f"{rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
-        f"{rates.whole_run:.1f} over the run, spread {rates.spread:.2f}, {run.account.open} papers to go"
+        f"{rates.whole_run:.1f} over the run, spread {rates.spread:.2f}, {found.open_papers:,} papers to go"
     )
     still = _still_seconds(found)
     if still < NO_PROGRESS_SECONDS or _is_explained(run, still):
@@ -78,7 +78,7 @@ def waiting_check(found: Measured) -> Check:
     """What is waited for; a warning while nothing is finished because of it."""
     run, account = found.status, found.status.account
     if not found.live:
-        return Check("waiting", Level.OK, f"no run is on, {account.open} papers open")
+        return Check("waiting", Level.OK, f"no run is on, {found.open_papers:,} papers are open")
     if not account.open:
         return Check("waiting", Level.OK, "nothing is left to do")
     text, still = _waits_in_words(run), _still_seconds(found)
@@ -99,8 +99,8 @@ def _waits_in_words(run: RunStatus) -> str:
     others: list[str] = []
     for wait in told:
         words = for_rate if wait.cause is Cause.RATE else others
-        words.append(f"{wait.papers} {wait_in_words(wait, run.written_at)}")
-    text = f"{run.account.waiting} of {run.account.open} open papers wait"
+        words.append(f"{wait.papers:,} {wait_in_words(wait, run.written_at)}")
+    text = f"{run.account.waiting:,} of {run.account.open:,} open papers wait"
     if others:
         text += f": {some_of(others, WAITS_SHOWN)}"
     return "; ".join([text, *for_rate])
@@ -117,7 +117,7 @@ def paused_check(found: Measured) -> Check:
     refused = refused_papers(found)
     if refused:
         hosts = some_of([name for name, each in found.hosts.items() if each.blocked])
-        return Check("paused", Level.CRITICAL, f"{refused} papers need somebody to find out why {hosts} refuses us")
+        return Check("paused", Level.CRITICAL, f"{refused:,} papers need somebody to find out why {hosts} refuses us")
     return Check("paused", Level.OK, "no")
 
 
@@ -130,11 +130,11 @@ def failure_check(found: Measured) -> Check:
     failed = sum(hour.failed.values())
     ended = hour.completed + failed
     share = failed / ended if ended else 0.0
-    text = f"{failed} of {ended} papers failed for good within {duration(hour.seconds)}"
+    text = f"{failed:,} of {ended:,} papers failed for good within {duration(hour.seconds)}"
     if failed:
         text += f" ({_percent(share)}): {_by_number(hour.failed)}"
     if any(hour.retried.values()):
-        text += f"; {sum(hour.retried.values())} attempts to be repeated: {_by_number(hour.retried)}"
+        text += f"; {sum(hour.retried.values()):,} attempts to be repeated: {_by_number(hour.retried)}"
     if ended < LEAST_PAPERS_JUDGED or share < FAILED_WARNING_SHARE:
         return Check("failures", Level.OK, text)
     return Check("failures", Level.CRITICAL if share >= FAILED_CRITICAL_SHARE else Level.WARNING, text)
@@ -146,7 +146,7 @@ def _percent(share: float) -> str:
 
 def _by_number(reasons: Mapping[str, int]) -> str:
     counted = Counter(reasons).most_common()
-    return some_of([f"{number} {reason}" for reason, number in counted], REASONS_SHOWN)
+    return some_of([f"{number:,} {reason}" for reason, number in counted], REASONS_SHOWN)
 
 
 def disk_check(found: Measured) -> Check:

@@ -27,7 +27,7 @@ def host_check(found: Measured) -> Check:
     parts = []
     if refusing:
         papers = refused_papers(found)
-        lost = f"; {papers} papers that no other source has have failed" if papers else "; no paper has failed for it"
+        lost = f"; {papers:,} papers that no other source has have failed" if papers else "; no paper has failed for it"
         parts.append(f"{some_of(refusing)} {_verb(refusing, 'refuse')} us{lost}: see `hosts`")
     if closed:
         parts.append(f"{some_of(closed)} {_verb(closed, 'get')} no requests for now")

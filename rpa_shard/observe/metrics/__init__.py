@@ -13,10 +13,11 @@ from dataclasses import replace
 
 from rpa_shard.ipc.account import Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus, read_status
+from rpa_shard.model.phase import in_order
 from rpa_shard.observe.metrics.exposition import CONTENT_TYPE, open_metrics
 from rpa_shard.observe.metrics.families import counts_of, families
 from rpa_shard.observe.metrics.textfile import MetricsFile, free_bytes, write_textfile
-from rpa_shard.observe.snapshot import hosts_at_rest
+from rpa_shard.observe.snapshot import account_at_rest, hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 
@@ -36,7 +37,8 @@ def metrics_of_folder(folder: DataFolder) -> str:
         with open_ledger(folder) as ledger:
             counts = ledger.counts()
     if run is not None and not live:
-        run = replace(run, hosts=hosts_at_rest(folder))
+        hosts = hosts_at_rest(folder)
+        run = replace(run, hosts=hosts, account=account_at_rest(counts, hosts, in_order(run.phases)))
     return open_metrics(families(run, counts, live=live, free_bytes=free_bytes(folder.disks())))
 
 
