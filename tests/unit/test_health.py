@@ -246,7 +246,8 @@ def test_what_stands_still_is_named() -> None:
     paper = PaperInWork("2401.00007", "prep", "parsing", 99.0, 100.0, 1)
     status = standing_still(100, limited_by=Limit.ENGINE, **of_report(in_work=(paper,)))
     assert "2401.00007 in parsing for 99 s" in throughput_check(measured(status)).text
-    assert "for 100 s, no reason known" in throughput_check(measured(standing_still(100, limited_by=Limit.ENGINE))).text
+    nothing = standing_still(100, limited_by=Limit.ENGINE, **of_report(in_work=()))
+    assert "for 100 s, no reason known; 0.0 papers/s" in throughput_check(measured(nothing)).text
 
 
 def test_what_waits_is_told_in_words() -> None:
