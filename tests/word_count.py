@@ -25,6 +25,7 @@ from rpa_shard.phases.finished import files_of
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import Attempt, PhaseDefinition, PhaseRunner, Result, ShardContext
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.logs import Console
 
 # Papers, by id, whose words cannot be counted, separated by spaces.
 REFUSED = "WORD_COUNT_REFUSES"
@@ -75,8 +76,13 @@ REGISTRY = PhaseRegistry((*BUILT_IN_PHASES.definitions, PhaseDefinition(ANALYZE,
 
 
 def main() -> int:
+    settings = Settings.from_environment()
     end = launch(
-        Settings.from_environment(), daemon=False, say=lambda line: print(line, file=sys.stderr), registry=REGISTRY
+        settings,
+        daemon=False,
+        say=lambda line: print(line, file=sys.stderr),
+        registry=REGISTRY,
+        console=Console(settings.log_level),
     )
     if end is None:
         return 0
