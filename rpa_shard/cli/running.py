@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, in_columns, print_lines, report, say
 from rpa_shard.config.settings import Settings
-from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.layout import Layout
 
 if TYPE_CHECKING:
     from rpa_shard.control.supervisor import Watcher
+    from rpa_shard.ipc.shard_report import BackOff
 
 
 def add(parsed: argparse.Namespace, settings: Settings) -> int:

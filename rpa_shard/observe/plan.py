@@ -113,8 +113,11 @@ def lines(
         return ["nothing to fetch"]
     now = time.time()
     rows = [("source", "papers", "time", "bytes"), *map(_row, planned)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     notes: list[list[str]] = [[], *([f"  {note}" for note in _notes(line, now)] for line in planned)]
+    if len(planned) > 1 or back_offs:
+        rows.append(_row(_together(planned, back_offs, now)))
+        notes.append([])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     shown = []
     for row, below in zip(rows, notes, strict=True):
         source, *figures = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -123,6 +126,15 @@ def lines(
         until = f"between {time_of_day(each.first_at, now)} and {time_of_day(each.last_at, now)}"
         shown.append(f"waiting {each.papers:,} of them for another attempt after {reason}, {until}")
     return [*shown, *_explained(planned, settings, measured=measured)]
+
+
+def _together(planned: list[PlanLine], back_offs: Mapping[str, BackOff], now: float) -> PlanLine:
+    """All sources, which are asked at the same time: as long as the longest, and until the last attempt may begin."""
+    papers = sum(line.papers for line in planned)
+    last_at = max((each.last_at for each in back_offs.values()), default=now)
+    times = [line.seconds for line in planned if line.seconds is not None]
+    seconds = max(papers / (PAPERS_PER_CORE_SECOND * usable_cores()), last_at - now, *times) if times else None
+    return PlanLine("together", papers, None, seconds, sum(line.size_bytes for line in planned))
 
 
 def _row(line: PlanLine) -> tuple[str, str, str, str]:

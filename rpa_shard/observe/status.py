@@ -124,8 +124,7 @@ def _shard_lines(status: FolderStatus) -> Iterator[str]:
         by_state.setdefault(shard.state, []).append(shard.number)
     states = (
         f"{len(by_state[state])} {state}" + ("" if state is ShardState.READY else f" ({_numbers(by_state[state])})")
-        for state in ShardState
-        if state in by_state
+        for state in sorted(by_state, key=lambda state: state is not ShardState.READY)
     )
     yield f"shards    {', '.join(states)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,3 +167,32 @@ def test_a_plan_names_papers_that_wait_for_another_attempt(monkeypatch: pytest.M
     ]
     assert waiting[0].startswith("waiting 1,200 of them for another attempt after timeout")
     assert not any(each.startswith("waiting") for each in shown(line))
+
+
+def line_of(source: str, seconds: float | None) -> PlanLine:
+    return PlanLine(source, 100, None, seconds, 10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last_attempt_seconds", "together"),
+    [
+        ([60.0, 300.0], None, "5.0 min"),
+        ([60.0, None], None, "60 s"),
+        ([None, None], None, "-"),
+        ([60.0, 300.0], 7_200.5, "2.0 h"),
+        ([60.0], 600.5, "10 min"),
+        ([60.0], None, None),
+    ],
+)
+def test_sources_are_asked_at_the_same_time(
+    seconds: list[float | None], last_attempt_seconds: float | None, together: str | None
+) -> None:
+    now = time.time()
+    back_offs = {"network": BackOff(3, now, now + last_attempt_seconds)} if last_attempt_seconds else {}
+    sources = [line_of(f"{number}.example", each) for number, each in enumerate(seconds)]
+    found = [each.split() for each in lines(sources, OURS, back_offs, measured=True) if each.startswith("together")]
+    if together is None:
+        assert found == []
+    else:
+        papers, megabytes = str(100 * len(seconds)), f"{10 * len(seconds)}.0"
+        assert found == [["together", papers, *together.split(), megabytes, "MB"]]

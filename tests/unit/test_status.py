@@ -65,7 +65,7 @@ def shards(states: dict[int, ShardState]) -> RunStatus:
         ({7: ShardState.STUCK}, "49 ready, 1 stuck (7)"),
         (
             {3: ShardState.DEAD, **dict.fromkeys((9, 10, 11, 30, 31), ShardState.BOOTING)},
-            "5 booting (9-11, 30, 31), 44 ready, 1 dead (3)",
+            "44 ready, 1 dead (3), 5 booting (9-11, 30, 31)",
         ),
         (dict.fromkeys(range(50), ShardState.DRAINING), "50 draining (0-49)"),
     ],
