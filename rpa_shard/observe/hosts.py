@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from rpa_shard.config.host_policy import HostPolicy, parse_policies, policies_by_host
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.politeness.host_state import temporary_policy
 from rpa_shard.control.sentences import time_of_day
 from rpa_shard.ipc.run_status import HostStatus, RunStatus, read_status
 from rpa_shard.observe.snapshot import hosts_at_rest
@@ -41,8 +42,11 @@ def known_hosts(folder: DataFolder, settings: Settings) -> KnownHosts:
         age_seconds = run.written.seconds_since()
         return KnownHosts(run, {host: _aged(each, age_seconds) for host, each in run.hosts.items()})
     policies = policies_by_host(settings.host_policies)
-    # A host that the last run was told of by other policies than ours has none in the next run.
-    hosts = {host: replace(each, temporary=True) for host, each in hosts_at_rest(folder).items()}
+    # Those that our settings do not name are asked as the next run would, whatever policy the last one had.
+    hosts = {
+        host: replace(each, policy=str(temporary_policy(host)), temporary=True)
+        for host, each in hosts_at_rest(folder).items()
+    }
     for host, policy in policies.items():
         hosts[host] = replace(hosts.get(host, _OPEN), policy=str(policy), temporary=False)
     return KnownHosts(None, hosts)

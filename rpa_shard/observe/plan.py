@@ -114,8 +114,9 @@ def lines(
     now = time.time()
     rows = [("source", "papers", "time", "bytes"), *map(_row, planned)]
     notes: list[list[str]] = [[], *([f"  {note}" for note in _notes(line, now)] for line in planned)]
-    if len(planned) > 1 or back_offs:
-        rows.append(_row(_together(planned, back_offs, now)))
+    together = _together(planned, back_offs, now)
+    if len(planned) > 1 or together.seconds != planned[0].seconds:
+        rows.append(_row(together))
         notes.append([])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     shown = []
@@ -123,8 +124,9 @@ def lines(
         source, *figures = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         shown += [" ".join([source.strip().ljust(widths[0]), *figures]), *below]
     for reason, each in sorted(back_offs.items(), key=lambda item: -item[1].papers):
-        until = f"between {time_of_day(each.first_at, now)} and {time_of_day(each.last_at, now)}"
-        shown.append(f"waiting {each.papers:,} of them for another attempt after {reason}, {until}")
+        first, last = time_of_day(each.first_at, now), time_of_day(each.last_at, now)
+        when = f"at {first}" if first == last else f"between {first} and {last}"
+        shown.append(f"waiting {each.papers:,} of them for another attempt after {reason}, {when}")
     return [*shown, *_explained(planned, settings, measured=measured)]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from rpa_shard.config.host_policy import ARXIV_HOST, parse_policies
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.politeness.host_state import temporary_policy
 from rpa_shard.ipc.run_status import HostStatus, RunState, write_status
 from rpa_shard.ipc.saved_hosts import save_hosts
 from rpa_shard.ipc.shard_report import BackOff
@@ -64,7 +65,9 @@ def test_what_the_last_run_saved_is_shown_under_the_policies_of_the_next(folder:
             OTHER: host_status(blocked="HTTP 403: no", wanted=7),
         },
     )
-    assert host_lines(known_hosts(folder, OURS)) == [
+    known = known_hosts(folder, OURS)
+    assert known.policies[OTHER] == temporary_policy(OTHER)
+    assert host_lines(known) == [
         f"{ARXIV_HOST}=1/3@1",
         "  asked at 25 % of its rate",
         f"{OTHER} (no published rate)",
@@ -165,7 +168,8 @@ def test_a_plan_names_papers_that_wait_for_another_attempt(monkeypatch: pytest.M
         "waiting 1",
         "waiting 3 of them for another attempt after network",
     ]
-    assert waiting[0].startswith("waiting 1,200 of them for another attempt after timeout")
+    assert re.fullmatch(r"waiting 1,200 of them for another attempt after timeout, at .+", waiting[0])
+    assert " between " in waiting[1]
     assert not any(each.startswith("waiting") for each in shown(line))
 
 
@@ -181,6 +185,7 @@ def line_of(source: str, seconds: float | None) -> PlanLine:
         ([None, None], None, "-"),
         ([60.0, 300.0], 7_200.5, "2.0 h"),
         ([60.0], 600.5, "10 min"),
+        ([900.0], 600.5, None),
         ([60.0], None, None),
     ],
 )
