@@ -103,7 +103,8 @@ def _run_lines(status: FolderStatus) -> Iterator[str]:
         ended = "ended" if run.state is RunState.ENDED else "was killed"
         when = datetime.fromtimestamp(run.written_at, UTC)
         yield f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {run.rates.whole_run:.1f} papers/s"
-    yield f"now       {status.account.text}"
+    # A terminal for ASCII only would show the middle dot as an escape.
+    yield f"now       {status.account.text.replace(' · ', ', ')}"
 
 
 def _wait_lines(status: FolderStatus) -> Iterator[str]:
