@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from rpa_shard.cli.output import OK, SOME_FAILED, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, in_columns, paper_named, print_lines, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.failure import Failure
 from rpa_shard.store.data_folder import DataFolder
@@ -53,13 +53,13 @@ def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows governed hosts, or asks to reopen one."""
     from rpa_shard.config.host_policy import plain_host
     from rpa_shard.maintain.reopen import reopen
-    from rpa_shard.observe.hosts import host_lines
+    from rpa_shard.observe.hosts import host_lines, known_hosts
 
     folder = DataFolder(settings.data_dir)
     if parsed.reopen:
         print_lines(reopen(folder, [plain_host(each) for each in parsed.reopen]))
     else:
-        print_lines(host_lines(folder, settings))
+        print_lines(in_columns(host_lines(known_hosts(folder, settings))))
     return OK
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -65,6 +68,29 @@ def print_lines(lines: Iterable[str]) -> None:
             print(line)
     with writing_output():
         sys.stdout.flush()
+
+
+def in_columns(lines: Iterable[str]) -> Iterator[str]:
+    """The lines as they fit on the terminal, if standard output is one; long ones go on below their text."""
+    columns = _columns()
+    for line in lines:
+        yield from wrapped(line, columns) if columns is not None else (line,)
+
+
+def wrapped(line: str, columns: int) -> list[str]:
+    """A line in so many columns, cut between words; what follows is indented as the text behind its label."""
+    label = re.match(r" *\S+ {2,}(?=\S)| *", line)
+    assert label is not None, "matches everything"
+    indent = label.end() if 0 < label.end() <= columns // 2 else 2
+    cut = textwrap.wrap(line, columns, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return cut or [line]
+
+
+def _columns() -> int | None:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):  # no terminal, or closed
+        return None
 
 
 @contextmanager

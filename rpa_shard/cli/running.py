@@ -6,10 +6,11 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, print_lines, report, say
+from rpa_shard.cli.output import CRASH_LOOP, OK, SOME_FAILED, UsageError, in_columns, print_lines, report, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
@@ -17,6 +18,7 @@ from rpa_shard.store.layout import Layout
 
 if TYPE_CHECKING:
     from rpa_shard.control.supervisor import Watcher
+    from rpa_shard.ipc.shard_report import BackOff
 
 
 def add(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -127,8 +129,8 @@ def status(parsed: argparse.Namespace, settings: Settings) -> int:
 
     folder = DataFolder(settings.data_dir)
     with open_ledger(folder) as ledger:
-        found = folder_status(folder, ledger)
-    print_lines([json.dumps(found.as_json())] if parsed.json else lines(found))
+        found = folder_status(folder, ledger, settings)
+    print_lines([json.dumps(found.as_json())] if parsed.json else in_columns(lines(found)))
     return OK
 
 
@@ -136,13 +138,16 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows what a run would have to fetch, from where and how long that takes."""
     from rpa_shard.intake.errors import IntakeError
     from rpa_shard.intake.id_lines import ids_of
+    from rpa_shard.observe.hosts import known_hosts
     from rpa_shard.observe.plan import lines
     from rpa_shard.observe.plan import plan as make_plan
     from rpa_shard.phases.finished import ids_to_fetch, mean_pdf_bytes
     from rpa_shard.store.factory import engine_of
 
-    engine = engine_of(DataFolder(settings.data_dir))
+    folder = DataFolder(settings.data_dir)
+    engine = engine_of(folder)
     invalid: list[str] = []
+    back_offs: Mapping[str, BackOff] = {}
     with ExitStack() as opened:
         catalogue = opened.enter_context(engine.open_catalogue())
         mean_bytes = None
@@ -152,11 +157,13 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
             ids = ids_to_fetch(ledger)
         if parsed.file:
             ids = ids_of((), parsed.file, invalid.append, parsed.column)
+        else:
+            back_offs = ledger.counts().back_offs
         try:
-            planned = make_plan(ids, settings, catalogue, mean_bytes)
+            planned = make_plan(ids, settings, known_hosts(folder, settings), catalogue, mean_bytes)
         except IntakeError as error:
             raise UsageError(str(error)) from None
-    print_lines(lines(planned, settings, measured=mean_bytes is not None))
+    print_lines(in_columns(lines(planned, settings, back_offs, measured=mean_bytes is not None)))
     for line in invalid:
         say(line)
     return SOME_FAILED if invalid else OK

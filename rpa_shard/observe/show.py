@@ -7,6 +7,7 @@ text and record are at the paths that it shows.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,6 +15,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from rpa_shard.model.arxiv_id import from_canonical
+from rpa_shard.model.phase import CLAIMED_STATUSES
 from rpa_shard.phases.finished import PaperFiles, files_of, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
@@ -73,8 +75,8 @@ def _state(row: PaperRow) -> Iterator[str]:
     if row.failure:
         where = f" in {row.failed_phase}" if row.failed_phase else ""
         yield f"failure   {row.failure}{where}: {row.detail}"
-    if row.attempts:
-        yield f"attempts  {row.attempts}, the next not before {_when(row.next_attempt_at)}"
+    if row.attempts or _is_tried_again(row):
+        yield f"attempts  {row.attempts}{_next_attempt(row)}"
     if row.suspect:
         yield "suspect   its process died while parsing it: it runs alone"
     result = record_result(row)
@@ -82,6 +84,19 @@ def _state(row: PaperRow) -> Iterator[str]:
         flags = f", flags: {', '.join(result['flags'])}" if result["flags"] else ""
         counted = ", ".join(f"{result[each]} {each}" for each in ("pages", "characters", "references"))
         yield f"result    {counted}{flags}"
+
+
+def _is_tried_again(row: PaperRow) -> bool:
+    """Whether an attempt failed and another one follows. A phase that has not begun yet is no further attempt."""
+    return row.status in CLAIMED_STATUSES and (row.attempts > 0 or row.failure is not None)
+
+
+def _next_attempt(row: PaperRow) -> str:
+    if not _is_tried_again(row):
+        return ""
+    if row.next_attempt_at > time.time():
+        return f", the next not before {_when(row.next_attempt_at)}"
+    return ", the next as soon as a worker is free"
 
 
 def _metadata(folder: DataFolder, paper_id: str) -> Iterator[str]:

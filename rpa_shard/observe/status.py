@@ -1,4 +1,4 @@
-"""How a data folder is doing: states, failures by reason, rates, oldest lease.
+"""How a data folder is doing: the account of its papers, states, failures by reason, waits, rates, oldest lease.
 
 Guarantee: works during a run and without one; counts come from the store. Limit: rates come from the run's status file;
 without a run they are those of the last one.
@@ -7,13 +7,19 @@ without a run they are those of the last one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rpa_shard.ipc.run_status import RunState, RunStatus, as_json, read_status
+from rpa_shard.config.settings import Settings
+from rpa_shard.control.sentences import wait_in_words
+from rpa_shard.ipc.account import Account, Cause
+from rpa_shard.ipc.run_status import RunState, RunStatus, as_json
+from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.phase import Status
+from rpa_shard.observe.hosts import state_lines
+from rpa_shard.observe.snapshot import snapshot
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import Counts, Leases
@@ -32,6 +38,7 @@ class FolderStatus:
     leases: Leases
     suspects: int
     running: bool
+    account: Account
     run: RunStatus | None
 
     def as_json(self) -> dict[str, Any]:
@@ -39,18 +46,19 @@ class FolderStatus:
         return {**asdict(replace(self, run=None)), "run": as_json(self.run) if self.run else None}
 
 
-def folder_status(folder: DataFolder, ledger: Ledger) -> FolderStatus:
-    """Reads the state of a folder."""
-    run = read_status(folder.run.status_file)
+def folder_status(folder: DataFolder, ledger: Ledger, settings: Settings) -> FolderStatus:
+    """Reads the state of a folder. `settings` name the phases of one in which nothing has run."""
+    found = snapshot(folder, ledger, settings)
     return FolderStatus(
-        folder=str(folder.root),
+        folder=found.folder,
         shards=ledger.layout.shards,
         workers=ledger.layout.workers,
         counts=ledger.counts(),
         leases=ledger.leases(),
         suspects=ledger.suspects(),
-        running=run is not None and run.is_alive,
-        run=run,
+        running=found.run is not None and found.run.is_alive,
+        account=found.account,
+        run=found.run,
     )
 
 
@@ -58,7 +66,8 @@ def lines(status: FolderStatus) -> list[str]:
     """The status for a terminal."""
     return [
         f"folder    {status.folder} ({status.shards} shards, {status.workers} workers)",
-        _run_line(status),
+        *_run_lines(status),
+        *_wait_lines(status),
         *_shard_lines(status),
         *_host_lines(status),
         *count_lines(status.counts),
@@ -79,35 +88,67 @@ def count_lines(counts: Counts) -> list[str]:
     return shown
 
 
-def _run_line(status: FolderStatus) -> str:
+def _run_lines(status: FolderStatus) -> Iterator[str]:
     run = status.run
     if run is None:
-        return "run       none yet"
-    rates = run.rates
-    if status.running:
-        return (
-            f"run       {run.state}, process {run.pid}, {_ago(run.started_at)}: "
-            f"{rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
+        yield "run       none yet"
+    elif status.running:
+        rates = run.rates
+        yield f"run       {run.state}, process {run.pid}, {_ago(run.started_at)}"
+        yield (
+            f"pace      {rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
             f"{rates.whole_run:.1f} over the run"
         )
-    ended = "ended" if run.state is RunState.ENDED else "was killed"
-    when = datetime.fromtimestamp(run.written_at, UTC)
-    return f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {rates.whole_run:.1f} papers/s"
+    else:
+        ended = "ended" if run.state is RunState.ENDED else "was killed"
+        when = datetime.fromtimestamp(run.written_at, UTC)
+        yield f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {run.rates.whole_run:.1f} papers/s"
+    # A terminal for ASCII only would show the middle dot as an escape.
+    yield f"now       {status.account.text.replace(' · ', ', ')}"
+
+
+def _wait_lines(status: FolderStatus) -> Iterator[str]:
+    """What papers wait for, except for hosts, which have lines of their own."""
+    now = time.time()
+    for wait in status.account.waits:
+        if wait.cause not in (Cause.HOST, Cause.REFUSAL):
+            papers = f"{wait.papers:,} papers: " if wait.papers else ""
+            yield f"waits     {papers}{wait_in_words(wait, now)}"
 
 
 def _shard_lines(status: FolderStatus) -> Iterator[str]:
-    if status.run is not None and status.running:
-        states = ", ".join(f"{shard.number} {shard.state}" for shard in status.run.shards)
-        yield f"shards    {states}"
+    """How many shards are in each state, with the numbers of those that are not ready."""
+    if status.run is None or not status.running:
+        return
+    by_state: dict[ShardState, list[int]] = {}
+    for shard in status.run.shards:
+        by_state.setdefault(shard.state, []).append(shard.number)
+    states = (
+        f"{len(by_state[state])} {state}" + ("" if state is ShardState.READY else f" ({_numbers(by_state[state])})")
+        for state in sorted(by_state, key=lambda state: state is not ShardState.READY)
+    )
+    yield f"shards    {', '.join(states)}"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Numbers of shards, those in a row as a range."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{each[0]}-{each[-1]}" if len(each) > 2 else ", ".join(map(str, each)) for each in runs)
 
 
 def _host_lines(status: FolderStatus) -> Iterator[str]:
     """Hosts that get no requests now, and why."""
-    for name, host in (status.run.hosts if status.run is not None and status.running else {}).items():
-        if host.blocked:
-            yield f"host      {name} refuses us: {host.blocked}"
-        elif host.closed_seconds is not None:
-            yield f"host      {name} is left alone: {host.why or 'it was closed'}"
+    if status.run is None or not status.running:
+        return
+    now = time.time()
+    for name, host in status.run.hosts.items():
+        if host.is_shut:
+            yield f"host      {name} {next(state_lines(name, host, now))}"
 
 
 def _incident_lines(status: FolderStatus) -> Iterator[str]:

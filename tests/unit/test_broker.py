@@ -10,7 +10,7 @@ from rpa_shard.control.politeness.in_a_row import SAME_PAGES
 from rpa_shard.ipc.messages import HostBlocked, HostDoubted, HostStates, NoPdf, NoPdfNoted, ToShard
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.maintain.reopen import reopen
-from rpa_shard.observe.hosts import host_lines
+from rpa_shard.observe.hosts import host_lines, known_hosts
 from rpa_shard.store.data_folder import DataFolder
 
 HOST = "source.example"
@@ -47,8 +47,9 @@ def test_a_report_is_noted_after_what_follows_from_it(tmp_path: Path) -> None:
     assert last == (1, NoPdfNoted(99))
     (saved,) = [each for each in read_hosts(bench.folder.run.governor_file) if each.host == HOST]
     assert saved.status.is_shut
-    (line,) = [each for each in host_lines(bench.folder, bench.settings) if each.startswith(HOST)]
-    assert "5 answers in a row without a PDF: HTTP 200: Are you a robot?" in line
+    shown = "\n".join(host_lines(known_hosts(bench.folder, bench.settings)))
+    assert f"\n{HOST} (no published rate)\n  left alone until " in shown
+    assert "5 answers in a row without a PDF: HTTP 200: Are you a robot?" in shown
 
 
 def test_a_shard_that_is_gone_is_told_nothing(tmp_path: Path) -> None:

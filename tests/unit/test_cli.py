@@ -164,8 +164,9 @@ def test_a_plan_for_a_list(tmp_path: Path, capsys: Captured) -> None:
     assert main(["plan", "--file", str(ids)]) == 1
     output, errors = capsys.readouterr()
     shown = [line.split() for line in output.splitlines()]
-    assert shown[1] == ["export.arxiv.org", "1000", "4", "in", "1", "s", "5.0", "min", "1.2", "GB"]
-    assert shown[2][:2] == ["x.example", "1"]
+    assert shown[1] == ["export.arxiv.org", "1,000", "5.0", "min", "1.2", "GB"]
+    assert shown[2] == ["4", "in", "1", "s", "allowed"]
+    assert shown[3][:2] == ["x.example", "1"]
     assert "line 1002: nonsense" in errors
 
 
@@ -209,17 +210,25 @@ def test_hosts_that_are_open(capsys: Captured) -> None:
     ],
 )  # fmt: skip
 def test_what_a_plan_counts(
-    monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...], ids: list[str], expected: list[tuple[str, int, float]]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    sources: tuple[str, ...],
+    ids: list[str],
+    expected: list[tuple[str, int, float]],
 ) -> None:
     from rpa_shard.observe import plan as plan_module
+    from rpa_shard.observe.hosts import known_hosts
 
     monkeypatch.setattr(plan_module, "usable_cores", lambda: 4)
-    planned = plan_module.plan(ids, Settings(shard_count=1, sources=sources), None, 1_250_000.0)
-    assert [(line.source, line.papers, round(line.seconds, 2)) for line in planned] == expected
+    settings = Settings(shard_count=1, sources=sources)
+    known = known_hosts(DataFolder(tmp_path), settings)
+    planned = plan_module.plan(ids, settings, known, None, 1_250_000.0)
+    assert [(line.source, line.papers, round(line.seconds or 0, 2)) for line in planned] == expected
 
 
 def test_times_and_sizes() -> None:
-    from rpa_shard.observe.plan import duration, size
+    from rpa_shard.control.sentences import duration
+    from rpa_shard.observe.plan import size
 
     assert [duration(each) for each in (5, 119, 120, 7200, 172800)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.0 days"]
     assert [size(each) for each in (5e5, 2e9, 3e12)] == ["0.5 MB", "2.0 GB", "3.0 TB"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
+from rpa_shard.config.settings import Settings
 from rpa_shard.extract.runner import make
 from rpa_shard.ipc.run_status import Death, write_status
 from rpa_shard.maintain.verify import verify
@@ -254,16 +256,16 @@ def test_an_export_to_nowhere(folder: DataFolder, ledger: Ledger, tmp_path: Path
 
 
 def test_status_without_a_run(folder: DataFolder, ledger: Ledger) -> None:
-    shown = "\n".join(lines(folder_status(folder, ledger)))
+    shown = "\n".join(lines(folder_status(folder, ledger, Settings())))
     for part in ("run       none yet", "papers    3", "prepped          1", "bad_pdf          1", "leases    none"):
         assert part in shown
 
 
 def test_a_run_in_the_status_for_programs(folder: DataFolder, ledger: Ledger) -> None:
-    assert folder_status(folder, ledger).as_json()["run"] is None
+    assert folder_status(folder, ledger, Settings()).as_json()["run"] is None
     status = run_status()
     write_status(folder.run.status_file, status)
-    shown = json.loads(json.dumps(folder_status(folder, ledger).as_json()))
+    shown = json.loads(json.dumps(folder_status(folder, ledger, Settings()).as_json()))
     assert shown["running"]
     assert shown["run"] == json.loads(folder.run.status_file.read_bytes())
 
@@ -275,18 +277,17 @@ def test_hosts_that_are_shut_are_reported_during_a_run(folder: DataFolder, ledge
         "c.example": host_status(),
     }
     write_status(folder.run.status_file, run_status(hosts=hosts))
-    assert [line for line in lines(folder_status(folder, ledger)) if line.startswith("host")] == [
-        "host      a.example refuses us: HTTP 403: no",
-        "host      b.example is left alone: asked for a pause",
-    ]
+    refusing, closed = (line for line in lines(folder_status(folder, ledger, Settings())) if line.startswith("host"))
+    assert refusing == "host      a.example refuses us: HTTP 403: no"
+    assert re.fullmatch(r"host      b.example left alone until \S+: asked for a pause", closed)
     write_status(folder.run.status_file, run_status(hosts=hosts, born=1.0))
-    assert not any(line.startswith("host") for line in lines(folder_status(folder, ledger)))
+    assert not any(line.startswith("host") for line in lines(folder_status(folder, ledger, Settings())))
 
 
 def test_what_was_repaired_is_reported(folder: DataFolder, ledger: Ledger) -> None:
     deaths = tuple(Death(number, 1.0, f"cause {number}") for number in range(7))
     write_status(folder.run.status_file, run_status(deaths=deaths, handed_back=3))
-    shown = lines(folder_status(folder, ledger))
+    shown = lines(folder_status(folder, ledger, Settings()))
     assert "returned  3 papers of dead shards went back to the queue" in shown
     assert [line for line in shown if line.startswith("death")] == [
         f"death     shard {number} at 00:00:01 UTC: cause {number}" for number in range(2, 7)
