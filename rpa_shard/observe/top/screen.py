@@ -1,0 +1,235 @@
+"""The complete screen: head, the parts of the chosen tab or a page on top of them, and the keys.
+
+Guarantee: pure; exactly as many lines as the screen has, each at most as wide; what is chosen is on it, if there is
+room for any list. Limit: below 20 columns or 6 lines it is not meant to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rpa_shard.observe.top import head, lists, sections
+from rpa_shard.observe.top.lists import Item
+from rpa_shard.observe.top.sections import Section
+from rpa_shard.observe.top.text import BLANK, Line, Span, beside, columns, cut, line, width_of, wrapped_text
+from rpa_shard.observe.top.view import Reach, Tab, View, settled
+from rpa_shard.observe.top.watched import Watched
+
+# From here on, what is summed up and what is listed stand side by side.
+TWO_COLUMNS = 120
+# Of the lines below the head, the share that the workers get at most where everything is shown.
+WORKERS_SHARE = 4
+PLAIN_ROWS = 10
+
+HELP = """Keys
+
+  1 … 6, Tab, ← →     everything, workers, shards, hosts, papers in work, failures
+  ↑ ↓, j k            choose a paper or a failure, or scroll
+  Page Up, Page Down  a page at a time; Home and End go to the ends
+  Enter               open the paper that is chosen: its state, history, text
+  Esc                 back
+  s                   sort papers in work: by time, by stage, by id
+  ?                   this page
+  q, Ctrl-C           leave; the run goes on
+
+What is shown
+
+Each letter among the workers is one of them, in the stage that the legend names. A capital letter works; a small one waits, for a slot or for its turn at a host; a dot has nothing to do. The bar shows papers that are done and failed (█), in work (▓), waiting (▒) and queued (░).
+
+Figures are those of data/run/status.json, which a run replaces once a second. When no run is on, the counts of papers come from the store and everything else from the last run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What to show, the view that it shows, and what can be reached from there."""
+
+    lines: Sequence[Line]
+    view: View
+    reach: Reach
+
+
+def draw(watched: Watched, view: View, width: int, height: int, now: float, page: Sequence[str] = ()) -> Screen:
+    """The screen at a size; `page` has the lines of the paper that is opened."""
+    keys = _keys(view, width)
+    if view.has_page:
+        text = HELP.splitlines() if view.help else page
+        shown, reach = _scrolled(_page_lines(text, width), view.page_top, height - 1)
+        view = replace(view, page_top=min(view.page_top, reach.last_top))
+        return Screen(_exactly([*shown, *[BLANK] * (height - 1 - len(shown)), keys], width, height), view, reach)
+    top = _top(watched, width, height)
+    rows = max(0, height - len(top) - 1)
+    items = _items(watched, view)
+    view = settled(view, items)
+    if view.tab is Tab.ALL:
+        body, reach = _everything(watched, view, width, rows, now), Reach(items, 0, max(1, rows // 2))
+    else:
+        body, reach = _one(_section(watched, view, width, now), view, items, width, rows)
+        view = replace(view, top=min(view.top, reach.last_top))
+    return Screen(_exactly([*top, *body[:rows], *[BLANK] * (rows - len(body)), keys], width, height), view, reach)
+
+
+def snapshot(watched: Watched, width: int, now: float) -> list[Line]:
+    """Everything at once, for a stream that is no terminal: as long as it takes, long lists cut."""
+    lines = [*_top(watched, width, 100)]
+    for section in _sections(watched, View(), width, None, now):
+        lines += [BLANK, *_heading(section, width, ""), *section.head, *section.body[:PLAIN_ROWS]]
+        if len(section.body) > PLAIN_ROWS:
+            lines.append(line(f"… and {len(section.body) - PLAIN_ROWS:,} more"))
+    return [cut(each, width) for each in lines]
+
+
+def _top(watched: Watched, width: int, height: int) -> list[Line]:
+    account = head.account_lines(watched.account, width)
+    pace = head.pace_lines(watched, width)
+    lines = [head.title(watched, width), *account, head.bar(watched.account, width), *pace]
+    # A few lines stay for the rest.
+    return lines[: max(1, height - 6)]
+
+
+def _items(watched: Watched, view: View) -> list[Item]:
+    found: list[Item] = []
+    if view.tab in (Tab.ALL, Tab.PAPERS) and watched.on:
+        found += [Item(each.paper_id) for each in lists.papers_in_work(watched.run, view.order)]
+    if view.tab in (Tab.ALL, Tab.FAILURES):
+        found += [Item(each.paper_id, each.at) for each in lists.failures_newest_first(watched.run)]
+    return found
+
+
+def _papers(watched: Watched, view: View, width: int) -> Section:
+    found = lists.papers_in_work(watched.run, view.order) if watched.on else []
+    held = max(len(found), sum(shard.report.held for shard in watched.run.shards)) if watched.on else 0
+    return lists.papers(found, held, view.order, view.chosen, width)
+
+
+def _failures(watched: Watched, view: View, width: int) -> Section:
+    return lists.failures(lists.failures_newest_first(watched.run), view.chosen, width)
+
+
+def _section(watched: Watched, view: View, width: int, now: float) -> Section:
+    match view.tab:
+        case Tab.WORKERS if watched.on:
+            return sections.workers(watched.run, width)
+        case Tab.WORKERS:
+            return Section(title="Workers", note="none: no run is on")
+        case Tab.SHARDS:
+            return sections.shards(watched, width)
+        case Tab.HOSTS:
+            waits = sections.waits(watched.account, now, width)
+            hosts = sections.hosts(watched, now, width)
+            both = [*waits.head, *waits.body, *([BLANK] if waits.body else []), *hosts.body]
+            return Section(title="Waits, hosts and slots", note=hosts.note, body=both)
+        case Tab.PAPERS:
+            return _papers(watched, view, width)
+        case _:
+            return _failures(watched, view, width)
+
+
+def _sections(watched: Watched, view: View, width: int, rows: int | None, now: float) -> list[Section]:
+    """All parts that have something to say."""
+    found = [
+        sections.waits(watched.account, now, width),
+        *([sections.workers(watched.run, width, rows)] if watched.on else []),
+        sections.hosts(watched, now, width),
+        sections.shards(watched, width, urgent_first=rows is not None),
+        _papers(watched, view, width),
+        _failures(watched, view, width),
+    ]
+    return [each for each in found if each.body]
+
+
+def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:
+    workers_rows = max(1, rows // WORKERS_SHARE)
+    if width < TWO_COLUMNS:
+        return _stacked(_sections(watched, view, width, workers_rows, now), width, rows)
+    left_width = (width - 2) // 2
+    right_width = width - 2 - left_width
+    names = ("Workers", "Hosts and slots", "Shards")
+    left = [each for each in _sections(watched, view, left_width, rows // 2, now) if each.title in names]
+    right = [each for each in _sections(watched, view, right_width, rows // 2, now) if each.title not in names]
+    if not (left and right):
+        return _stacked(_sections(watched, view, width, workers_rows, now), width, rows)
+    return beside(_stacked(left, left_width, rows), _stacked(right, right_width, rows), left_width)
+
+
+def _stacked(found: Sequence[Section], width: int, rows: int) -> list[Line]:
+    """The parts below one another: each gets a line at least, if all can, then each more in turn."""
+    given = {at: 0 for at in range(len(found))}
+    left = rows
+    # What is chosen goes before what is not.
+    for at in sorted(given, key=lambda at: found[at].chosen is None):
+        needs = 1 + len(found[at].head) + 1
+        if needs <= left:
+            given[at], left = 1, left - needs
+    while left > 0:
+        wanting = [at for at, lines in given.items() if 0 < lines < len(found[at].body)]
+        if not wanting:
+            break
+        for at in wanting[:left]:
+            given[at] += 1
+        left -= len(wanting[:left])
+    return [each for at, lines in given.items() if lines for each in _windowed(found[at], width, lines)]
+
+
+def _windowed(section: Section, width: int, rows: int) -> list[Line]:
+    """A part with some lines of its body, the chosen one among them."""
+    first = 0 if section.chosen is None else max(0, min(section.chosen - rows // 2, len(section.body) - rows))
+    hidden = len(section.body) - rows
+    return [*_heading(section, width, f"{hidden:,} more" if hidden > 0 else ""), *section.head,
+            *section.body[first : first + rows]]  # fmt: skip
+
+
+def _one(section: Section, view: View, items: Sequence[Item], width: int, rows: int) -> tuple[list[Line], Reach]:
+    """One part on all of the screen."""
+    room = max(1, rows - 1 - len(section.head))
+    last_top = max(0, len(section.body) - room)
+    top = min(view.top, last_top)
+    if section.chosen is not None:
+        top = max(0, min(section.chosen - room // 2, last_top))
+    shown = section.body[top : top + room]
+    where = f"{top + 1}-{top + len(shown)} of {len(section.body)}" if last_top else ""
+    nothing = [] if section.body else [line("nothing to show", "dim")]
+    lines = [*_heading(section, width, where), *section.head, *shown, *nothing]
+    return lines, Reach(items, last_top, room)
+
+
+def _heading(section: Section, width: int, more: str) -> list[Line]:
+    title: Line = (Span(section.title, "bold"), *(line(f"  {section.note}", "dim") if section.note else BLANK))
+    right = f"  {more}" if more else ""
+    title = cut(title, width - columns(right))
+    rule = "─" * max(0, width - width_of(title) - columns(right) - 1)
+    return [(*title, Span(f" {rule}" if rule else "", "dim"), Span(right, "dim"))]
+
+
+def _keys(view: View, width: int) -> Line:
+    if view.has_page:
+        return cut(line("Esc back  ↑↓ scroll  q quit", "dim"), width)
+    names = [f"{tab.value} {tab.name.lower()}" for tab in Tab]
+    if width < sum(len(each) + 2 for each in names) + len("↵ open  s sort  ? help  q quit"):
+        names = [f"{tab.value} {tab.name.lower()}" if tab is view.tab else str(tab.value) for tab in Tab]
+    spans: list[Span] = []
+    for tab, name in zip(Tab, names, strict=True):
+        spans += [Span(name, "bold reverse" if tab is view.tab else "dim"), Span("  ")]
+    rest = ["? help", "q quit"] if width < 60 else ["↵ open", "s sort", "? help", "q quit"]
+    return cut((*spans, Span("  ".join(rest), "dim")), width)
+
+
+def _page_lines(text: Sequence[str], width: int) -> list[Line]:
+    return [line(piece) for each in text for piece in wrapped_text(each, width, _indent(each))]
+
+
+def _indent(text: str) -> str:
+    """Where the lines that follow begin, so that a text keeps its shape."""
+    return " " * (len(text) - len(text.lstrip(" "))) if text.startswith(" ") else ""
+
+
+def _scrolled(lines: Sequence[Line], top: int, rows: int) -> tuple[Sequence[Line], Reach]:
+    last_top = max(0, len(lines) - rows)
+    first = min(top, last_top)
+    return lines[first : first + rows], Reach((), last_top, max(1, rows - 1))
+
+
+def _exactly(lines: Sequence[Line], width: int, height: int) -> list[Line]:
+    """As many lines as there is room for; the last one, the keys, stays."""
+    kept = [*lines[: height - 1], lines[-1]] if height > 0 else []
+    return [cut(each, width) for each in kept]
