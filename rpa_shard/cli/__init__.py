@@ -3,8 +3,8 @@
 Guarantee: a person's mistake ends in one line on standard error and exit code 2, never in a traceback. Limit: no work
 is done here; each command calls the module that does it, and imports it only then, so that `--help` is quick.
 
-`arguments` is the command line, `main` chooses the command; `running`, `mending`, `results` and `rehearsals` hold the
-commands, `output` what they share; `demo` is the demo.
+`arguments` is the command line, `main` chooses the command; `running`, `watching`, `mending`, `results` and
+`rehearsals` hold the commands, `output` what they share; `demo` is the demo.
 """
 
 from rpa_shard.cli.main import main

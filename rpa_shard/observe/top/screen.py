@@ -22,22 +22,28 @@ TWO_COLUMNS = 120
 WORKERS_SHARE = 4
 PLAIN_ROWS = 10
 
-HELP = """Keys
-
-  1 … 6, Tab, ← →     everything, workers, shards, hosts, papers in work, failures
-  ↑ ↓, j k            choose a paper or a failure, or scroll
-  Page Up, Page Down  a page at a time; Home and End go to the ends
-  Enter               open the paper that is chosen: its state, history, text
-  Esc                 back
-  s                   sort papers in work: by time, by stage, by id
-  ?                   this page
-  q, Ctrl-C           leave; the run goes on
-
-What is shown
-
-Each letter among the workers is one of them, in the stage that the legend names. A capital letter works; a small one waits, for a slot or for its turn at a host; a dot has nothing to do. The bar shows papers that are done and failed (█), in work (▓), waiting (▒) and queued (░).
-
-Figures are those of data/run/status.json, which a run replaces once a second. When no run is on, the counts of papers come from the store and everything else from the last run."""
+HELP = (
+    "Keys",
+    "  1-6, Tab, ← →  everything, workers, shards, hosts, papers in work, failures",
+    "  ↑ ↓, j k       choose a paper or a failure, or scroll",
+    "  Page Up, Down  a page at a time; Home and End go to the ends",
+    "  Enter          open the chosen paper: its state, history, text, references",
+    "  Esc            back",
+    "  s              sort papers in work: by time, by stage, by id",
+    "  ?              this page",
+    "  q, Ctrl-C      leave; the run goes on",
+    "",
+    "Workers",
+    "  Each letter is a worker, in the stage that the legend names. A capital letter works. A small one waits, for a "
+    "slot or for its turn at a host. A dot has nothing to do.",
+    "",
+    "Bar",
+    "  Papers that are done and failed (█), in work (▓), waiting (▒) and queued (░).",
+    "",
+    "Figures",
+    "  Those of a run are from its status, which it replaces once a second. While no run is on, papers are counted in "
+    "the store, and the rest is from the last run.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def draw(watched: Watched, view: View, width: int, height: int, now: float, page
     """The screen at a size; `page` has the lines of the paper that is opened."""
     keys = _keys(view, width)
     if view.has_page:
-        text = HELP.splitlines() if view.help else page
+        text = HELP if view.help else page
         shown, reach = _scrolled(_page_lines(text, width), view.page_top, height - 1)
         view = replace(view, page_top=min(view.page_top, reach.last_top))
         return Screen(_exactly([*shown, *[BLANK] * (height - 1 - len(shown)), keys], width, height), view, reach)
@@ -131,7 +137,7 @@ def _sections(watched: Watched, view: View, width: int, rows: int | None, now: f
         sections.waits(watched.account, now, width),
         *([sections.workers(watched.run, width, rows)] if watched.on else []),
         sections.hosts(watched, now, width),
-        sections.shards(watched, width, urgent_first=rows is not None),
+        *([sections.shards(watched, width, urgent_first=rows is not None)] if watched.on else []),
         _papers(watched, view, width),
         _failures(watched, view, width),
     ]
@@ -154,7 +160,7 @@ def _everything(watched: Watched, view: View, width: int, rows: int, now: float)
 
 def _stacked(found: Sequence[Section], width: int, rows: int) -> list[Line]:
     """The parts below one another: each gets a line at least, if all can, then each more in turn."""
-    given = {at: 0 for at in range(len(found))}
+    given = dict.fromkeys(range(len(found)), 0)
     left = rows
     # What is chosen goes before what is not.
     for at in sorted(given, key=lambda at: found[at].chosen is None):

@@ -18,7 +18,7 @@ from rpa_shard.ipc.shard_report import Gauge, ShardState
 from rpa_shard.observe.top.head import BAD, GOOD, WARN
 from rpa_shard.observe.top.stages import Look, cells, legend, looks, shares
 from rpa_shard.observe.top.table import Cell, Column, table
-from rpa_shard.observe.top.text import Line, Span, line, wrapped, wrapped_text
+from rpa_shard.observe.top.text import Line, Span, line, wrapped
 from rpa_shard.observe.top.watched import Watched
 
 STATE_STYLES = {
@@ -91,25 +91,24 @@ def _wait_row(wait: Wait, now: float) -> list[Cell]:
 
 def hosts(watched: Watched, now: float, width: int) -> Section:
     """The governed hosts, and the slots that bound the work."""
-    run = watched.run
     given = (
         Column("host"), Column("state"), Column("asking", rank=1, right=True),
         Column("waiting", rank=1, right=True), Column("allowed", rank=2), Column("why", rank=3, elastic=True),
     )  # fmt: skip
-    rows = [_host_row(name, host, run.written_at, now) for name, host in sorted(run.hosts.items())]
+    rows = [_host_row(name, host, watched.hosts_at, now) for name, host in sorted(watched.hosts.items())]
     made = table(given, rows, width)
-    shut = sum(host.is_shut for host in run.hosts.values())
-    slots = wrapped([_slot(name, gauge) for name, gauge in _gauges(run).items()], width) if watched.on else []
+    shut = sum(host.is_shut for host in watched.hosts.values())
+    slots = wrapped([_slot(name, gauge) for name, gauge in _gauges(watched.run).items()], width) if watched.on else []
     body = [*slots, made.titles, *made.lines] if rows else slots
     return Section(title="Hosts and slots", note=f"{shut} shut" if shut else "", body=body)
 
 
-def _host_row(name: str, host: HostStatus, written_at: float, now: float) -> list[Cell]:
+def _host_row(name: str, host: HostStatus, known_at: float, now: float) -> list[Cell]:
     state, style = "open", GOOD
     if host.blocked is not None:
         state, style = "refuses us", BAD
     elif host.closed_seconds is not None:
-        until = written_at + host.closed_seconds
+        until = known_at + host.closed_seconds
         state, style = (f"closed until {time_of_day(until, now)}" if until > now else "asks once"), WARN
     elif host.factor < 1.0:
         state, style = f"open at {host.factor:.0%}", WARN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from string import ascii_lowercase
+from string import ascii_lowercase, digits
 
 from rpa_shard.control.accounting import NOT_WORKING, SLOT
 from rpa_shard.observe.top.text import Line, Span, printable
@@ -86,7 +86,8 @@ def _base(name: str) -> str:
 
 def _letter(name: str, taken: set[str]) -> str:
     wanted = [each for each in _base(name).lower() if each.isascii() and each.isalpha()]
-    for each in [*wanted, *ascii_lowercase, *"0123456789"]:
+    choices: list[str] = [*wanted, *ascii_lowercase, *digits]
+    for each in choices:
         letter = each if _waits(name) else each.upper()
         if letter not in taken:
             return letter

@@ -47,8 +47,7 @@ def table(given: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -
     """The table at most this wide."""
     clean = [[Cell(printable(cell.text), cell.style) for cell in row] for row in rows]
     widths = [
-        max([columns(column.title), *(columns(row[place].text) for row in clean)])
-        for place, column in enumerate(given)
+        max([columns(column.title), *(columns(row[place].text) for row in clean)]) for place, column in enumerate(given)
     ]
     shown = _that_fit(given, widths, width)
     widths = _elastic_cut(given, widths, shown, width)

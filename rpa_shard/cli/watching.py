@@ -1,0 +1,44 @@
+"""Commands for watching a run: `top`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from importlib.util import find_spec
+
+from rpa_shard.cli.output import OK, UsageError, print_lines
+from rpa_shard.config.settings import Settings
+from rpa_shard.store.data_folder import DataFolder
+
+
+def top(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows a run in the terminal until the person leaves; prints it once where there is no terminal."""
+    from rpa_shard.observe.top.screen import snapshot
+    from rpa_shard.observe.top.source import NoRunError, Source
+    from rpa_shard.observe.top.text import plain
+
+    source = Source(DataFolder(settings.data_dir), settings)
+    try:
+        first = source.look()
+    except NoRunError as error:
+        raise UsageError(str(error)) from None
+    if not _is_a_screen():
+        columns = shutil.get_terminal_size().columns
+        print_lines(plain(each).rstrip() for each in snapshot(first, columns, time.time()))
+        return OK
+    if find_spec("textual") is None:
+        raise UsageError("top needs the package textual: pip install 'rpa-shard[top]'")
+    from rpa_shard.observe.top.app import watch
+
+    return watch(source, first)
+
+
+def _is_a_screen() -> bool:
+    """Whether there is a terminal that can be drawn on, and a person at it."""
+    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    return os.environ.get("TERM", "dumb") not in ("", "dumb") and all(
+        each is not None and not each.closed and each.isatty() for each in streams
+    )
