@@ -11,9 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from rich.segment import Segment
@@ -72,25 +71,29 @@ class Canvas(Widget, can_focus=True):
             self.app.redraw()
 
 
-@dataclass
 class Seen(Message):
     """A look at the folder."""
 
-    watched: Watched
-
-    def __post_init__(self) -> None:
+    def __init__(self, watched: Watched) -> None:
         super().__init__()
+        self.watched = watched
 
 
-@dataclass
 class Opened(Message):
     """What is known of a paper."""
 
-    paper_id: str
-    lines: list[str]
-
-    def __post_init__(self) -> None:
+    def __init__(self, paper_id: str, lines: list[str]) -> None:
         super().__init__()
+        self.paper_id = paper_id
+        self.lines = lines
+
+
+class Broken(Message):
+    """A defect of this program that ended a thread."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Top(App[int]):
@@ -118,11 +121,21 @@ class Top(App[int]):
             loop.add_signal_handler(each, self.exit, 128 + each)
         loop.add_signal_handler(signal.SIGHUP, os._exit, 128 + signal.SIGHUP)
         self.query_one(Canvas).focus()
-        # Daemons: a count or a paper that takes long does not delay leaving.
-        threading.Thread(target=self._look, name="look", daemon=True).start()
+        self._start(self._look)
 
     def on_unmount(self) -> None:
         self._left.set()
+
+    def _start(self, work: Callable[[], None]) -> None:
+        """Does some work in a thread: a daemon, so that a count or a paper that takes long does not delay leaving."""
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:
+                self.post_message(Broken(error))
+
+        threading.Thread(target=run, daemon=True).start()
 
     def _look(self) -> None:
         while not self._left.wait(LOOK_SECONDS):
@@ -139,6 +152,9 @@ class Top(App[int]):
         self._page = (message.paper_id, message.lines)
         self.redraw()
 
+    def on_broken(self, message: Broken) -> None:
+        raise message.error
+
     def press_key(self, event: events.Key) -> None:
         """Does what a key asks for."""
         if event.character == "q" or event.key in ("ctrl+c", "ctrl+d"):
@@ -148,7 +164,7 @@ class Top(App[int]):
         before, self.view = self.view, pressed(self.view, key, self._reach)
         if self.view.opened is not None and self.view.opened != before.opened:
             self._page = (self.view.opened, [f"reading {self.view.opened} …"])
-            threading.Thread(target=self._open, args=(self.view.opened,), name="open", daemon=True).start()
+            self._start(partial(self._open, self.view.opened))
         self.redraw()
 
     def redraw(self) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rpa_shard.control.sentences import LIMITS, duration, rate
+from rpa_shard.control.sentences import duration, rate
 from rpa_shard.ipc.account import Account
 from rpa_shard.ipc.run_status import RunState
 from rpa_shard.observe.top.stages import shares
-from rpa_shard.observe.top.text import Line, Span, columns, cut, line, padded, width_of, wrapped
+from rpa_shard.observe.top.text import Line, Span, columns, cut, line, padded, wrapped, wrapped_text
 from rpa_shard.observe.top.watched import Watched
 
 # A status that is older was not written when it should have been.
 STALE_SECONDS = 5.0
 ACCOUNT_LINES = 3
+# A picture of the pace that would be narrower gets a line of its own.
+MIN_PICTURE = 10
 BARS = " ▁▂▃▄▅▆▇█"
 GOOD, WARN, BAD = "green", "yellow", "bold red"
 
@@ -47,11 +49,10 @@ def _state(watched: Watched) -> tuple[str, str]:
 
 def account_lines(account: Account, width: int) -> list[Line]:
     """The account in its own words, on a few lines."""
-    parts = [line(part) for part in account.text.split(" · ") if part]
-    lines = wrapped(parts, width, " · ")
+    lines = [line(each) for each in wrapped_text(account.text, width)]
     if len(lines) <= ACCOUNT_LINES:
         return lines
-    return [*lines[: ACCOUNT_LINES - 1], cut((*lines[ACCOUNT_LINES - 1], Span(" …")), width)]
+    return [*lines[: ACCOUNT_LINES - 1], padded((*lines[ACCOUNT_LINES - 1], Span(" " * width)), width)]
 
 
 def bar(account: Account, width: int) -> Line:
@@ -76,22 +77,19 @@ def sparkline(rates: Sequence[float], width: int) -> str:
 
 
 def pace_lines(watched: Watched, width: int) -> list[Line]:
-    """The pace of the last minute, in a picture and in numbers, and what limits it."""
+    """The pace of the last minute, in a picture and in numbers."""
     rates = watched.run.rates
     if not watched.on:
         return [line(f"the last run made {rate(rates.whole_run)} in {duration(watched.run.seconds)}", "dim")]
-    limit = LIMITS[watched.account.limited_by]
-    numbers = [
-        line(f"{rate(rates.last_10_seconds)} over 10 s"),
-        line(f"{_number(rates.last_60_seconds)} over 60 s"),
-        line(f"{_number(rates.whole_run)} over the run"),
-        line(limit, "bold"),
-    ]
-    used = sum(width_of(each) + 2 for each in numbers)
-    picture = sparkline(rates.recent, min(60, width - used if width - used >= 10 else width))
-    parts = [(Span(picture, "cyan"),)] if picture else []
-    return wrapped([*parts, *numbers], width)
+    numbers = f"{_number(rates.last_10_seconds)} papers/s in 10 s, {_number(rates.last_60_seconds)} in 60 s"
+    if len(longer := f"{numbers}, {_number(rates.whole_run)} in all") <= width:
+        numbers = longer
+    room = width - columns(numbers) - 2
+    picture = sparkline(rates.recent, min(len(rates.recent), room if room >= MIN_PICTURE else width))
+    return wrapped([(Span(picture, "cyan"),), line(numbers)] if picture else [line(numbers)], width)
 
 
 def _number(per_second: float) -> str:
-    return rate(per_second).removesuffix(" papers/s")
+    if not per_second:
+        return "0"
+    return f"{per_second:.0f}" if per_second >= 10 else f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2f}"

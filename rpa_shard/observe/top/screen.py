@@ -19,7 +19,10 @@ from rpa_shard.observe.top.watched import Watched
 # From here on, what is summed up and what is listed stand side by side.
 TWO_COLUMNS = 120
 # Of the lines below the head, the share that the workers get at most where everything is shown.
-WORKERS_SHARE = 4
+WORKERS_SHARE = 5
+# With fewer lines than this below the head, what can be said in a heading is.
+FEW_ROWS = 26
+ON_THE_LEFT = ("Workers", "Hosts and slots", "Shards")
 PLAIN_ROWS = 10
 
 HELP = (
@@ -78,7 +81,7 @@ def draw(watched: Watched, view: View, width: int, height: int, now: float, page
 def snapshot(watched: Watched, width: int, now: float) -> list[Line]:
     """Everything at once, for a stream that is no terminal: as long as it takes, long lists cut."""
     lines = [*_top(watched, width, 100)]
-    for section in _sections(watched, View(), width, None, now):
+    for section in _sections(watched, View(), width, now, None):
         lines += [BLANK, *_heading(section, width, ""), *section.head, *section.body[:PLAIN_ROWS]]
         if len(section.body) > PLAIN_ROWS:
             lines.append(line(f"… and {len(section.body) - PLAIN_ROWS:,} more"))
@@ -121,7 +124,7 @@ def _section(watched: Watched, view: View, width: int, now: float) -> Section:
         case Tab.SHARDS:
             return sections.shards(watched, width)
         case Tab.HOSTS:
-            waits = sections.waits(watched.account, now, width)
+            waits = sections.waits(watched, now, width)
             hosts = sections.hosts(watched, now, width)
             both = [*waits.head, *waits.body, *([BLANK] if waits.body else []), *hosts.body]
             return Section(title="Waits, hosts and slots", note=hosts.note, body=both)
@@ -131,50 +134,70 @@ def _section(watched: Watched, view: View, width: int, now: float) -> Section:
             return _failures(watched, view, width)
 
 
-def _sections(watched: Watched, view: View, width: int, rows: int | None, now: float) -> list[Section]:
-    """All parts that have something to say."""
+def _sections(watched: Watched, view: View, width: int, now: float, rows: int | None) -> list[Section]:
+    """All parts that have something to say; workers take at most `rows`."""
+    on = watched.on
     found = [
-        sections.waits(watched.account, now, width),
-        *([sections.workers(watched.run, width, rows)] if watched.on else []),
+        sections.waits(watched, now, width),
+        *([sections.workers(watched.run, width, rows)] if on else []),
         sections.hosts(watched, now, width),
-        *([sections.shards(watched, width, urgent_first=rows is not None)] if watched.on else []),
-        _papers(watched, view, width),
-        _failures(watched, view, width),
+        *([sections.shards(watched, width, urgent_first=rows is not None)] if on else []),
+        *_lists(watched, view, width),
     ]
-    return [each for each in found if each.body]
+    return [each for each in found if each.body or each.note]
+
+
+def _sections_in_short(watched: Watched, view: View, width: int, now: float, rows: int) -> list[Section]:
+    """The same for a small screen."""
+    waits = replace(sections.waits(watched, now, width), head=())
+    found = [waits]
+    if watched.on:
+        found += [sections.workers(watched.run, width, rows), *sections.in_short(watched)]
+    else:
+        found.append(sections.hosts(watched, now, width))
+    found += _lists(watched, view, width)
+    return [each for each in found if each.body or each.note]
+
+
+def _lists(watched: Watched, view: View, width: int) -> list[Section]:
+    return [each for each in (_papers(watched, view, width), _failures(watched, view, width)) if each.body]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:
     workers_rows = max(1, rows // WORKERS_SHARE)
-    if width < TWO_COLUMNS:
-        return _stacked(_sections(watched, view, width, workers_rows, now), width, rows)
+    if rows < FEW_ROWS:
+        return _stacked(_sections_in_short(watched, view, width, now, workers_rows), width, rows)
     left_width = (width - 2) // 2
     right_width = width - 2 - left_width
-    names = ("Workers", "Hosts and slots", "Shards")
-    left = [each for each in _sections(watched, view, left_width, rows // 2, now) if each.title in names]
-    right = [each for each in _sections(watched, view, right_width, rows // 2, now) if each.title not in names]
-    if not (left and right):
-        return _stacked(_sections(watched, view, width, workers_rows, now), width, rows)
-    return beside(_stacked(left, left_width, rows), _stacked(right, right_width, rows), left_width)
+    if width >= TWO_COLUMNS:
+        left = [*_sections(watched, view, left_width, now, rows // 2)]
+        right = [*_sections(watched, view, right_width, now, rows // 2)]
+        left = [each for each in left if each.title in ON_THE_LEFT]
+        right = [each for each in right if each.title not in ON_THE_LEFT]
+        if left and right:
+            return beside(_stacked(left, left_width, rows), _stacked(right, right_width, rows), left_width)
+    return _stacked(_sections(watched, view, width, now, workers_rows), width, rows)
 
 
 def _stacked(found: Sequence[Section], width: int, rows: int) -> list[Line]:
-    """The parts below one another: each gets a line at least, if all can, then each more in turn."""
-    given = dict.fromkeys(range(len(found)), 0)
+    """The parts below one another: each as much as it needs at least, if there is room, then each more in turn."""
+    given: dict[int, int] = {}
     left = rows
     # What is chosen goes before what is not.
-    for at in sorted(given, key=lambda at: found[at].chosen is None):
-        needs = 1 + len(found[at].head) + 1
-        if needs <= left:
-            given[at], left = 1, left - needs
+    for at in sorted(range(len(found)), key=lambda at: found[at].chosen is None):
+        section = found[at]
+        least = min(section.least, len(section.body))
+        if 1 + len(section.head) + least <= left:
+            given[at] = least
+            left -= 1 + len(section.head) + least
     while left > 0:
-        wanting = [at for at, lines in given.items() if 0 < lines < len(found[at].body)]
+        wanting = [at for at in sorted(given) if given[at] < len(found[at].body)]
         if not wanting:
             break
         for at in wanting[:left]:
             given[at] += 1
         left -= len(wanting[:left])
-    return [each for at, lines in given.items() if lines for each in _windowed(found[at], width, lines)]
+    return [each for at in sorted(given) for each in _windowed(found[at], width, given[at])]
 
 
 def _windowed(section: Section, width: int, rows: int) -> list[Line]:
@@ -210,14 +233,23 @@ def _heading(section: Section, width: int, more: str) -> list[Line]:
 def _keys(view: View, width: int) -> Line:
     if view.has_page:
         return cut(line("Esc back  ↑↓ scroll  q quit", "dim"), width)
-    names = [f"{tab.value} {tab.name.lower()}" for tab in Tab]
-    if width < sum(len(each) + 2 for each in names) + len("↵ open  s sort  ? help  q quit"):
-        names = [f"{tab.value} {tab.name.lower()}" if tab is view.tab else str(tab.value) for tab in Tab]
+    for names, keys in (
+        (True, "↵ open  s sort  ? help  q quit"),
+        (False, "↵ open  s sort  ? help  q quit"),
+        (False, "? q"),
+    ):
+        made = (*_tabs(view, all_names=names), Span(keys, "dim"))
+        if width_of(made) <= width:
+            break
+    return cut(made, width)
+
+
+def _tabs(view: View, *, all_names: bool) -> Line:
     spans: list[Span] = []
-    for tab, name in zip(Tab, names, strict=True):
+    for tab in Tab:
+        name = f"{tab.value} {tab.name.lower()}" if all_names or tab is view.tab else str(tab.value)
         spans += [Span(name, "bold reverse" if tab is view.tab else "dim"), Span("  ")]
-    rest = ["? help", "q quit"] if width < 60 else ["↵ open", "s sort", "? help", "q quit"]
-    return cut((*spans, Span("  ".join(rest), "dim")), width)
+    return tuple(spans)
 
 
 def _page_lines(text: Sequence[str], width: int) -> list[Line]:

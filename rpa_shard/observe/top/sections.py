@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rpa_shard.config.host_policy import parse_policies
-from rpa_shard.control.sentences import duration, time_of_day
-from rpa_shard.ipc.account import Account, Cause, Wait
+from rpa_shard.control.sentences import LIMITS, duration, time_of_day
+from rpa_shard.ipc.account import Cause, Wait
 from rpa_shard.ipc.run_status import HostStatus, RunStatus, ShardStatus
 from rpa_shard.ipc.shard_report import Gauge, ShardState
 from rpa_shard.observe.top.head import BAD, GOOD, WARN
 from rpa_shard.observe.top.stages import Look, cells, legend, looks, shares
 from rpa_shard.observe.top.table import Cell, Column, table
-from rpa_shard.observe.top.text import Line, Span, line, wrapped
+from rpa_shard.observe.top.text import Line, Span, line, wrapped, wrapped_text
 from rpa_shard.observe.top.watched import Watched
 
 STATE_STYLES = {
@@ -33,13 +33,17 @@ FEW_SHARDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the screen. `head` stays when the body is scrolled; line `chosen` of the body is to be seen."""
+    """A part of the screen. `head` stays when the body is scrolled; line `chosen` of the body is to be seen.
+
+    `least` lines of the body are worth showing. One without a body is a heading with a note.
+    """
 
     title: str
     note: str = ""
     head: Sequence[Line] = ()
     body: Sequence[Line] = ()
     chosen: int | None = None
+    least: int = 1
 
 
 def workers(run: RunStatus, width: int, rows: int | None = None) -> Section:
@@ -54,8 +58,14 @@ def workers(run: RunStatus, width: int, rows: int | None = None) -> Section:
         sample = shares(counts, shown, min(counts.total(), max(1, rows) * width))
         body = [cells(sample[start : start + width], shown) for start in range(0, len(sample), width)]
         if len(sample) < counts.total():
-            note += f", a cell for {counts.total() / len(sample):.1f} of them"
-    return Section(title="Workers", note=note, head=wrapped(legend(counts, shown), width), body=body)
+            note += f", 1 cell for {counts.total() / len(sample):.1f}"
+    return Section(
+        title="Workers",
+        note=note,
+        head=wrapped(legend(counts, shown), width),
+        body=body,
+        least=len(body) if rows is not None else 1,
+    )
 
 
 def _by_shard(by_shard: Mapping[int, Sequence[str]], shown: Mapping[str, Look], width: int) -> list[Line]:
@@ -69,20 +79,22 @@ def _by_shard(by_shard: Mapping[int, Sequence[str]], shown: Mapping[str, Look], 
     return wrapped(blocks, width)
 
 
-def waits(account: Account, now: float, width: int) -> Section:
-    """What papers wait for, until when and why."""
+def waits(watched: Watched, now: float, width: int) -> Section:
+    """What limits the pace, and what papers wait for, until when and why."""
+    account = watched.account
     given = (
         Column("waits for"), Column("papers", right=True), Column("until", rank=1),
         Column("why", rank=2, elastic=True),
     )  # fmt: skip
     rows = [_wait_row(wait, now) for wait in account.waits]
     made = table(given, rows, width)
-    note = f"{account.waiting:,} papers" if account.waiting else ""
-    return Section(title="Waits", note=note, head=[made.titles] if rows else (), body=made.lines)
+    note = [LIMITS[account.limited_by]] if watched.on else []
+    note += [f"{account.waiting:,} papers wait"] if account.waiting else []
+    return Section(title="Waits", note=" · ".join(note), head=[made.titles] if rows else (), body=made.lines)
 
 
 def _wait_row(wait: Wait, now: float) -> list[Cell]:
-    subject = f"turn at {wait.subject}" if wait.cause is Cause.RATE else wait.subject
+    subject = f"turn at {wait.subject}" if wait.cause is Cause.RATE else wait.subject.replace("_", " ")
     style = BAD if wait.needs_a_person else "" if wait.cause is Cause.RATE else WARN
     until = time_of_day(wait.until, now) if wait.until is not None else "you act" if wait.needs_a_person else ""
     papers = f"{wait.papers:,}" if wait.papers else ""
@@ -155,12 +167,26 @@ def shards(watched: Watched, width: int, *, urgent_first: bool = False) -> Secti
         Column("silent", rank=8, right=True),
     )  # fmt: skip
     made = table(given, [_shard_row(shard) for shard in found], width)
-    states = Counter(shard.state for shard in found)
-    note = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     deaths = [line(f"shard {death.shard} died: {death.cause}", BAD) for death in watched.run.deaths[-1:]]
-    all_of_them = wrapped([line(_sum_of(found), "")], width) if len(found) > FEW_SHARDS else []
+    all_of_them = [line(each) for each in wrapped_text(_sum_of(found), width)] if len(found) > FEW_SHARDS else []
     head = [*wrapped(deaths, width), *all_of_them, made.titles]
-    return Section(title="Shards", note=note, head=head if found else (), body=made.lines)
+    return Section(title="Shards", note=_states(found), head=head if found else (), body=made.lines)
+
+
+def in_short(watched: Watched) -> list[Section]:
+    """Slots and shards as a heading each, for a small screen."""
+    found = watched.run.shards
+    slots = ", ".join(f"{name} {gauge.in_use:,}/{gauge.limit:,}" for name, gauge in _gauges(watched.run).items())
+    states = _states(found)
+    return [
+        *([Section(title="Slots", note=slots)] if slots else []),
+        *([Section(title="Shards", note=f"{states}; {_sum_of(found)}")] if found else []),
+    ]
+
+
+def _states(found: Sequence[ShardStatus]) -> str:
+    states = Counter(shard.state for shard in found)
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
 def _shard_row(shard: ShardStatus) -> list[Cell]:
@@ -178,9 +204,9 @@ def _shard_row(shard: ShardStatus) -> list[Cell]:
 def _sum_of(found: Sequence[ShardStatus]) -> str:
     lag = max(shard.report.loop_lag.p99_seconds for shard in found)
     return (
-        f"together {sum(shard.report.held for shard in found):,} held, "
+        f"{sum(shard.report.held for shard in found):,} held, "
         f"{sum(shard.process.cpu_percent for shard in found):.0f} % CPU, "
-        f"{_megabytes(sum(shard.process.rss_bytes for shard in found))}, lag p99 at most {lag * 1000:.0f} ms"
+        f"{_megabytes(sum(shard.process.rss_bytes for shard in found))}, lag p99 {lag * 1000:.0f} ms"
     )
 
 

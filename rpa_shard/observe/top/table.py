@@ -71,11 +71,14 @@ def _needed(given: Sequence[Column], widths: Sequence[int], shown: Sequence[int]
 
 
 def _elastic_cut(given: Sequence[Column], widths: Sequence[int], shown: Sequence[int], width: int) -> list[int]:
+    """The widths, once elastic columns have given way: the last one first, and none below the least if that helps."""
     cut_widths = list(widths)
-    used = sum(widths[place] for place in shown) + GAP * (len(shown) - 1)
-    for place in shown:
-        if given[place].elastic and used > width:
-            cut_widths[place] = max(1, widths[place] - (used - width))
+    over = sum(widths[place] for place in shown) + GAP * (len(shown) - 1) - width
+    for least in (MIN_ELASTIC, 1):
+        for place in reversed([place for place in shown if given[place].elastic]):
+            given_up = max(0, min(over, cut_widths[place] - least))
+            cut_widths[place] -= given_up
+            over -= given_up
     return cut_widths
 
 
