@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ from rpa_shard.ipc.run_status import RunStatus
 from rpa_shard.ipc.shard_report import FailedAttempt, PaperInWork
 from rpa_shard.observe.top.head import BAD, WARN
 from rpa_shard.observe.top.sections import Section
-from rpa_shard.observe.top.table import Cell, Column, table
-from rpa_shard.observe.top.text import Line, restyled
+from rpa_shard.observe.top.table import Cell, Column, Table, table
+from rpa_shard.observe.top.text import restyled
 
 CHOSEN_STYLE = "reverse"
 
@@ -53,42 +54,43 @@ def failures_newest_first(run: RunStatus) -> list[FailedAttempt]:
     return sorted(run.failures, key=lambda failed: (-failed.at, failed.paper_id))
 
 
-def papers(found: Sequence[PaperInWork], held: int, order: Order, chosen: Item | None, width: int) -> Section:
-    """The papers in work; `held` is how many there are altogether."""
+def papers(
+    found: Sequence[PaperInWork], held: int, order: Order, chosen: Item | None, width: int, rows: int
+) -> Section:
+    """At most `rows` of the papers in work; `held` is how many there are altogether."""
     given = (
         Column("paper", elastic=True), Column("stage"), Column("for", rank=1, right=True),
         Column("in work", right=True), Column("attempt", rank=2, right=True), Column("phase", rank=3),
     )  # fmt: skip
-    rows = [
+    note = f"{held:,} by {order}" if len(found) >= held else f"the first {len(found):,} of {held:,} by {order}"
+    places = _Places.of([Item(paper.paper_id) for paper in found], chosen, rows)
+    cells = [
         [
             Cell(paper.paper_id), Cell(paper.stage), Cell(seconds(paper.stage_seconds)), Cell(seconds(paper.seconds)),
             Cell(str(paper.attempt), WARN if paper.attempt > 1 else ""), Cell(paper.phase),
         ]
-        for paper in found
+        for paper in found[places.first : places.end]
     ]  # fmt: skip
-    at = _place([Item(paper.paper_id) for paper in found], chosen)
-    made = table(given, rows, width)
-    note = f"{held:,} by {order}" if len(found) >= held else f"the first {len(found):,} of {held:,} by {order}"
-    return _section("Papers in work", note, made.titles, made.lines, at)
+    return _section("Papers in work", note, table(given, cells, width), places)
 
 
-def failures(found: Sequence[FailedAttempt], chosen: Item | None, width: int) -> Section:
-    """The last failures, the newest first."""
+def failures(found: Sequence[FailedAttempt], chosen: Item | None, width: int, rows: int) -> Section:
+    """At most `rows` of the last failures, the newest first."""
     given = (
         Column("failed"), Column("paper", elastic=True), Column("reason"), Column("then", rank=1),
         Column("why", rank=2, elastic=True),
     )  # fmt: skip
-    rows = [
+    places = _Places.of([Item(each.paper_id, each.at) for each in found], chosen, rows)
+    cells = [
         [
             Cell(time.strftime("%H:%M:%S", time.localtime(each.at))), Cell(each.paper_id),
             Cell(each.reason.replace("_", " "), BAD if each.final else WARN),
             Cell("for good" if each.final else f"attempt {each.attempt + 1} later"), Cell(each.detail),
         ]
-        for each in found
+        for each in found[places.first : places.end]
     ]  # fmt: skip
-    at = _place([Item(each.paper_id, each.at) for each in found], chosen)
-    made = table(given, rows, width)
-    return _section("Failures", f"the last {len(found):,}" if found else "", made.titles, made.lines, at)
+    note = f"the last {len(found):,}" if found else ""
+    return _section("Failures", note, table(given, cells, width), places)
 
 
 def seconds(duration: float) -> str:
@@ -98,10 +100,25 @@ def seconds(duration: float) -> str:
     return f"{duration / 60:.1f} min" if duration < 6000 else f"{duration / 3600:.1f} h"
 
 
-def _place(items: Sequence[Item], chosen: Item | None) -> int | None:
-    return items.index(chosen) if chosen in items else None
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Which items of a list may be seen, the chosen one among them."""
+
+    first: int
+    end: int
+    total: int
+    chosen: int | None
+
+    @classmethod
+    def of(cls, items: Sequence[Item], chosen: Item | None, rows: int) -> _Places:
+        at = items.index(chosen) if chosen in items else None
+        first = 0 if at is None else max(0, min(at - rows // 2, len(items) - rows))
+        return cls(first, first + rows, len(items), None if at is None else at - first)
 
 
-def _section(title: str, note: str, titles: Line, lines: list[Line], at: int | None) -> Section:
-    body = [restyled(each, CHOSEN_STYLE) if number == at else each for number, each in enumerate(lines)]
-    return Section(title=title, note=note, head=[titles] if lines else (), body=body, chosen=at)
+def _section(title: str, note: str, made: Table, places: _Places) -> Section:
+    body = [restyled(each, CHOSEN_STYLE) if at == places.chosen else each for at, each in enumerate(made.lines)]
+    return Section(
+        title=title, note=note, head=[made.titles] if body else (), body=body,
+        chosen=places.chosen, before=places.first, total=places.total,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ room for any list. Limit: below 20 columns or 6 lines it is not meant to be read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rpa_shard.observe.top import head, lists, sections
@@ -22,7 +22,7 @@ TWO_COLUMNS = 120
 WORKERS_SHARE = 5
 # With fewer lines than this below the head, what can be said in a heading is.
 FEW_ROWS = 26
-ON_THE_LEFT = ("Workers", "Hosts and slots", "Shards")
+ON_THE_LEFT, ON_THE_RIGHT = ("workers", "hosts", "shards"), ("waits", "papers", "failures")
 PLAIN_ROWS = 10
 
 HELP = (
@@ -73,18 +73,18 @@ def draw(watched: Watched, view: View, width: int, height: int, now: float, page
     if view.tab is Tab.ALL:
         body, reach = _everything(watched, view, width, rows, now), Reach(items, 0, max(1, rows // 2))
     else:
-        body, reach = _one(_section(watched, view, width, now), view, items, width, rows)
+        body, reach = _one(_section(watched, view, width, rows, now), view, items, width, rows)
         view = replace(view, top=min(view.top, reach.last_top))
     return Screen(_exactly([*top, *body[:rows], *[BLANK] * (rows - len(body)), keys], width, height), view, reach)
 
 
 def snapshot(watched: Watched, width: int, now: float) -> list[Line]:
-    """Everything at once, for a stream that is no terminal: as long as it takes, long lists cut."""
+    """Everything at once, for a stream that is no terminal; long lists are cut."""
     lines = [*_top(watched, width, 100)]
-    for section in _sections(watched, View(), width, now, None):
+    for section in _made(_parts(watched, View(), width, PLAIN_ROWS * WORKERS_SHARE, now)):
         lines += [BLANK, *_heading(section, width, ""), *section.head, *section.body[:PLAIN_ROWS]]
-        if len(section.body) > PLAIN_ROWS:
-            lines.append(line(f"… and {len(section.body) - PLAIN_ROWS:,} more"))
+        if section.lines > PLAIN_ROWS:
+            lines.append(line(f"… and {section.lines - PLAIN_ROWS:,} more"))
     return [cut(each, width) for each in lines]
 
 
@@ -105,17 +105,18 @@ def _items(watched: Watched, view: View) -> list[Item]:
     return found
 
 
-def _papers(watched: Watched, view: View, width: int) -> Section:
+def _papers(watched: Watched, view: View, width: int, rows: int) -> Section:
     found = lists.papers_in_work(watched.run, view.order) if watched.on else []
     held = max(len(found), sum(shard.report.held for shard in watched.run.shards)) if watched.on else 0
-    return lists.papers(found, held, view.order, view.chosen, width)
+    return lists.papers(found, held, view.order, view.chosen, width, rows)
 
 
-def _failures(watched: Watched, view: View, width: int) -> Section:
-    return lists.failures(lists.failures_newest_first(watched.run), view.chosen, width)
+def _failures(watched: Watched, view: View, width: int, rows: int) -> Section:
+    return lists.failures(lists.failures_newest_first(watched.run), view.chosen, width, rows)
 
 
-def _section(watched: Watched, view: View, width: int, now: float) -> Section:
+def _section(watched: Watched, view: View, width: int, rows: int, now: float) -> Section:
+    """The part of a tab; of a list, what fits below its heading and titles."""
     match view.tab:
         case Tab.WORKERS if watched.on:
             return sections.workers(watched.run, width)
@@ -129,54 +130,49 @@ def _section(watched: Watched, view: View, width: int, now: float) -> Section:
             both = [*waits.head, *waits.body, *([BLANK] if waits.body else []), *hosts.body]
             return Section(title="Waits, hosts and slots", note=hosts.note, body=both)
         case Tab.PAPERS:
-            return _papers(watched, view, width)
+            return _papers(watched, view, width, max(1, rows - 2))
         case _:
-            return _failures(watched, view, width)
+            return _failures(watched, view, width, max(1, rows - 2))
 
 
-def _sections(watched: Watched, view: View, width: int, now: float, rows: int | None) -> list[Section]:
-    """All parts that have something to say; workers take at most `rows`."""
+def _parts(watched: Watched, view: View, width: int, rows: int, now: float) -> Mapping[str, Callable[[], Section]]:
+    """What makes each part; none takes more than `rows`, and workers only their share."""
     on = watched.on
-    found = [
-        sections.waits(watched, now, width),
-        *([sections.workers(watched.run, width, rows)] if on else []),
-        sections.hosts(watched, now, width),
-        *([sections.shards(watched, width, urgent_first=rows is not None)] if on else []),
-        *_lists(watched, view, width),
-    ]
-    return [each for each in found if each.body or each.note]
+    return {
+        "waits": lambda: sections.waits(watched, now, width),
+        **({"workers": lambda: sections.workers(watched.run, width, max(1, rows // WORKERS_SHARE))} if on else {}),
+        "hosts": lambda: sections.hosts(watched, now, width),
+        **({"shards": lambda: sections.shards(watched, width, urgent_first=True)} if on else {}),
+        "papers": lambda: _papers(watched, view, width, rows),
+        "failures": lambda: _failures(watched, view, width, rows),
+    }
 
 
-def _sections_in_short(watched: Watched, view: View, width: int, now: float, rows: int) -> list[Section]:
-    """The same for a small screen."""
-    waits = replace(sections.waits(watched, now, width), head=())
-    found = [waits]
-    if watched.on:
-        found += [sections.workers(watched.run, width, rows), *sections.in_short(watched)]
-    else:
-        found.append(sections.hosts(watched, now, width))
-    found += _lists(watched, view, width)
-    return [each for each in found if each.body or each.note]
+def _made(parts: Mapping[str, Callable[[], Section]], names: Collection[str] = ()) -> list[Section]:
+    """The parts, or those that are named, that have something to say."""
+    made = [make() for name, make in parts.items() if not names or name in names]
+    return [each for each in made if each.body or each.note]
 
 
-def _lists(watched: Watched, view: View, width: int) -> list[Section]:
-    return [each for each in (_papers(watched, view, width), _failures(watched, view, width)) if each.body]
+def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Section]:
+    """All parts for a small screen."""
+    parts = _parts(watched, view, width, rows, now)
+    waits = replace(parts["waits"](), head=())
+    if not watched.on:
+        return [waits, *_made(parts, ("hosts", "failures"))]
+    return [waits, *_made(parts, ("workers",)), *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:
-    workers_rows = max(1, rows // WORKERS_SHARE)
     if rows < FEW_ROWS:
-        return _stacked(_sections_in_short(watched, view, width, now, workers_rows), width, rows)
+        return _stacked(_in_short(watched, view, width, rows, now), width, rows)
+    if width < TWO_COLUMNS:
+        return _stacked(_made(_parts(watched, view, width, rows, now)), width, rows)
     left_width = (width - 2) // 2
     right_width = width - 2 - left_width
-    if width >= TWO_COLUMNS:
-        left = [*_sections(watched, view, left_width, now, rows // 2)]
-        right = [*_sections(watched, view, right_width, now, rows // 2)]
-        left = [each for each in left if each.title in ON_THE_LEFT]
-        right = [each for each in right if each.title not in ON_THE_LEFT]
-        if left and right:
-            return beside(_stacked(left, left_width, rows), _stacked(right, right_width, rows), left_width)
-    return _stacked(_sections(watched, view, width, now, workers_rows), width, rows)
+    left = _made(_parts(watched, view, left_width, rows, now), ON_THE_LEFT)
+    right = _made(_parts(watched, view, right_width, rows, now), ON_THE_RIGHT)
+    return beside(_stacked(left, left_width, rows), _stacked(right, right_width, rows), left_width)
 
 
 def _stacked(found: Sequence[Section], width: int, rows: int) -> list[Line]:
@@ -203,9 +199,12 @@ def _stacked(found: Sequence[Section], width: int, rows: int) -> list[Line]:
 def _windowed(section: Section, width: int, rows: int) -> list[Line]:
     """A part with some lines of its body, the chosen one among them."""
     first = 0 if section.chosen is None else max(0, min(section.chosen - rows // 2, len(section.body) - rows))
-    hidden = len(section.body) - rows
-    return [*_heading(section, width, f"{hidden:,} more" if hidden > 0 else ""), *section.head,
-            *section.body[first : first + rows]]  # fmt: skip
+    hidden = section.lines - rows
+    return [
+        *_heading(section, width, f"{hidden:,} more" if hidden > 0 else ""),
+        *section.head,
+        *section.body[first : first + rows],
+    ]
 
 
 def _one(section: Section, view: View, items: Sequence[Item], width: int, rows: int) -> tuple[list[Line], Reach]:
@@ -213,10 +212,9 @@ def _one(section: Section, view: View, items: Sequence[Item], width: int, rows: 
     room = max(1, rows - 1 - len(section.head))
     last_top = max(0, len(section.body) - room)
     top = min(view.top, last_top)
-    if section.chosen is not None:
-        top = max(0, min(section.chosen - room // 2, last_top))
     shown = section.body[top : top + room]
-    where = f"{top + 1}-{top + len(shown)} of {len(section.body)}" if last_top else ""
+    first = section.before + top
+    where = f"{first + 1}-{first + len(shown)} of {section.lines:,}" if section.lines > room else ""
     nothing = [] if section.body else [line("nothing to show", "dim")]
     lines = [*_heading(section, width, where), *section.head, *shown, *nothing]
     return lines, Reach(items, last_top, room)

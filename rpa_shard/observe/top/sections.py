@@ -35,7 +35,8 @@ FEW_SHARDS = 8
 class Section:
     """A part of the screen. `head` stays when the body is scrolled; line `chosen` of the body is to be seen.
 
-    `least` lines of the body are worth showing. One without a body is a heading with a note.
+    `least` lines of the body are worth showing. The body of a long list has only what may be seen: `before` lines are
+    before it, and the list has `total`. A part without a body is a heading with a note.
     """
 
     title: str
@@ -44,6 +45,13 @@ class Section:
     body: Sequence[Line] = ()
     chosen: int | None = None
     least: int = 1
+    before: int = 0
+    total: int | None = None
+
+    @property
+    def lines(self) -> int:
+        """How many lines it would have, all shown."""
+        return len(self.body) if self.total is None else self.total
 
 
 def workers(run: RunStatus, width: int, rows: int | None = None) -> Section:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 ELLIPSIS = "…"
@@ -39,9 +40,15 @@ def printable(text: str) -> str:
 
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    return len(text) if text.isascii() else sum(map(_columns, text))
+    return len(text) if text.isascii() else _columns_of_all(text)
 
 
+@lru_cache(4096)
+def _columns_of_all(text: str) -> int:
+    return sum(map(_columns, text))
+
+
+@lru_cache(4096)
 def _columns(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
