@@ -157,10 +157,10 @@ def _made(parts: Mapping[str, Callable[[], Section]], names: Collection[str] = (
 def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Section]:
     """All parts for a small screen."""
     parts = _parts(watched, view, width, rows, now)
-    waits = replace(parts["waits"](), head=())
+    waits = [replace(each, head=()) for each in _made(parts, ("waits",))]
     if not watched.on:
-        return [waits, *_made(parts, ("hosts", "failures"))]
-    return [waits, *_made(parts, ("workers",)), *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
+        return [*waits, *_made(parts, ("hosts", "failures"))]
+    return [*waits, *_made(parts, ("workers",)), *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:

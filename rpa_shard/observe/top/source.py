@@ -14,13 +14,12 @@ from dataclasses import replace
 from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.model.errors import StoreError
-from rpa_shard.observe.show import NotShownError, show
 from rpa_shard.observe.snapshot import hosts_at_rest, snapshot
 from rpa_shard.observe.top.watched import Watched
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 
-RECOUNT_SECONDS = 5.0
+RECOUNT_SECONDS = 10.0
 # A count that takes long is made the less often.
 MAX_COUNTING_SHARE = 0.005
 
@@ -55,6 +54,9 @@ class Source:
 
     def paper(self, paper_id: str) -> list[str]:
         """All that is known of a paper, or why nothing is, in lines. For any thread."""
+        # Imported here: it brings all that a run needs, and a person wants to see something at once.
+        from rpa_shard.observe.show import NotShownError, show
+
         try:
             with open_ledger(self._folder) as ledger:
                 return show(self._folder, ledger, paper_id)
