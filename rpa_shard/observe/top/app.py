@@ -39,25 +39,25 @@ class Canvas(Widget, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: Sequence[Line] = ()
-        self._strips: list[Strip] = []
+        self.lines: Sequence[Line] = ()
+        self.strips: list[Strip] = []
 
     def show(self, lines: Sequence[Line]) -> None:
         """Shows these lines from now on; draws those that differ."""
-        before, width = self._lines, self.size.width
+        before, width = self.lines, self.size.width
         changed = [at for at, each in enumerate(lines) if at >= len(before) or before[at] != each]
-        self._strips = [
-            self._strips[at] if at < len(self._strips) and at not in set(changed) else _strip(each)
+        self.strips = [
+            self.strips[at] if at < len(self.strips) and at not in set(changed) else _strip(each)
             for at, each in enumerate(lines)
         ]
-        self._lines = lines
+        self.lines = lines
         if len(lines) < len(before):
             self.refresh()
         elif changed:
             self.refresh(*(Region(0, at, width, 1) for at in changed))
 
     def render_line(self, y: int) -> Strip:
-        strip = self._strips[y] if y < len(self._strips) else Strip.blank(0)
+        strip = self.strips[y] if y < len(self.strips) else Strip.blank(0)
         return strip.adjust_cell_length(self.size.width)
 
     async def on_key(self, event: events.Key) -> None:

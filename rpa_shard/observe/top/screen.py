@@ -22,6 +22,7 @@ TWO_COLUMNS = 120
 WORKERS_SHARE = 5
 # With fewer lines than this below the head, what can be said in a heading is.
 FEW_ROWS = 26
+LEGEND_LINES = 2
 ON_THE_LEFT, ON_THE_RIGHT = ("workers", "hosts", "shards"), ("waits", "papers", "failures")
 PLAIN_ROWS = 10
 
@@ -160,7 +161,8 @@ def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -
     waits = [replace(each, head=()) for each in _made(parts, ("waits",))]
     if not watched.on:
         return [*waits, *_made(parts, ("hosts", "failures"))]
-    return [*waits, *_made(parts, ("workers",)), *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
+    workers = [replace(each, head=each.head[:LEGEND_LINES]) for each in _made(parts, ("workers",))]
+    return [*waits, *workers, *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:

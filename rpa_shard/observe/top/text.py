@@ -137,8 +137,9 @@ def wrapped_text(text: str, width: int, indent: str = "") -> list[str]:
 def _pieces(text: str, width: int, indent: str) -> list[str]:
     """A text without a place to break, in pieces."""
     pieces = []
-    step = max(1, (width - columns(indent)) // 2 if not text.isascii() else width - columns(indent))
-    while columns(text) > width:
+    step = max(1, width if text.isascii() else width // 2)
+    indent = indent if len(indent) < step else ""
+    while columns(text) > width and len(text) > step:
         pieces.append(text[:step])
         text = indent + text[step:]
     return [*pieces, text]

@@ -84,9 +84,9 @@ def _moved(view: View, by: int, reach: Reach) -> View:
     if view.tab in (Tab.ALL, Tab.PAPERS, Tab.FAILURES):
         if not reach.items:
             return view
-        # The first key only shows where one is.
-        row = view.row + by if view.chosen is not None else 0 if by >= 0 else len(reach.items) - 1
-        row = _within(row, len(reach.items) - 1)
+        # With nothing chosen yet one comes from outside: the first key down chooses the first.
+        outside = -1 if by > 0 else len(reach.items)
+        row = _within((view.row if view.chosen is not None else outside) + by, len(reach.items) - 1)
         return replace(view, chosen=reach.items[row], row=row)
     return replace(view, top=_within(view.top + by, reach.last_top))
 
