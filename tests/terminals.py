@@ -19,6 +19,7 @@ EXAMPLES: dict[str, list[str]] = {
     "add": ["{pdf}", "{bad}", "nonsense", "--file", "{ids}"],
     "run": [],
     "status": [],
+    "top": [],
     "verify": [],
     "repair": [],
     "retry": ["2401.00009"],
@@ -34,7 +35,7 @@ EXAMPLES: dict[str, list[str]] = {
     HEALTH_CHECK: [],
 }
 # Right wherever the folder can be read.
-READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", HEALTH_CHECK)
+READING = ("status", "top", "verify", "plan", "failures", "hosts", "show", "export", HEALTH_CHECK)
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
@@ -108,5 +109,5 @@ def assert_in_order(done: Done, what: str) -> None:
 
 def comparable(done: Done) -> tuple[int, list[str], str]:
     """A result without what differs from one moment to the next."""
-    moving = ("run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
+    moving = ("rpa-shard  ", "run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
     return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-from importlib.util import find_spec
 
 from rpa_shard.cli.output import OK, UsageError, print_lines
 from rpa_shard.config.settings import Settings
@@ -29,10 +28,10 @@ def top(parsed: argparse.Namespace, settings: Settings) -> int:
         columns = shutil.get_terminal_size().columns
         print_lines(plain(each).rstrip() for each in snapshot(first, columns, time.time()))
         return OK
-    if find_spec("textual") is None:
-        raise UsageError("top needs the package textual: pip install 'rpa-shard[top]'")
-    from rpa_shard.observe.top.app import watch
-
+    try:
+        from rpa_shard.observe.top.app import watch
+    except ModuleNotFoundError:
+        raise UsageError("top needs the package textual: pip install 'rpa-shard[top]'") from None
     return watch(source, first)
 
 
