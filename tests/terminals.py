@@ -109,5 +109,6 @@ def assert_in_order(done: Done, what: str) -> None:
 
 def comparable(done: Done) -> tuple[int, list[str], str]:
     """A result without what differs from one moment to the next."""
-    moving = ("rpa-shard  ", "run ", "ended ", "OK       run", "OK       disk", "serving", "queue all", "and run", "rpa-shard: seed")
+    moving = ("rpa-shard: seed", "rpa-shard  ", "run ", "ended ", "OK       run", "OK       disk", "serving",
+              "queue all", "and run")  # fmt: skip
     return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors

@@ -12,12 +12,15 @@ from rpa_shard.cli.output import OK, UsageError, print_lines
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
 
+# Less is no width that anybody means.
+MIN_COLUMNS, USUAL_COLUMNS = 20, 80
+
 
 def top(parsed: argparse.Namespace, settings: Settings) -> int:
     """Shows a run in the terminal until the person leaves; prints it once where there is no terminal."""
     from rpa_shard.observe.top.screen import snapshot
     from rpa_shard.observe.top.source import NoRunError, Source
-    from rpa_shard.observe.top.text import plain
+    from rpa_shard.observe.top.text import in_encoding, plain
 
     source = Source(DataFolder(settings.data_dir), settings)
     try:
@@ -26,7 +29,8 @@ def top(parsed: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(str(error)) from None
     if not _is_a_screen():
         columns = shutil.get_terminal_size().columns
-        print_lines(plain(each).rstrip() for each in snapshot(first, columns, time.time()))
+        lines = snapshot(first, columns if columns >= MIN_COLUMNS else USUAL_COLUMNS, time.time())
+        print_lines(in_encoding(plain(each).rstrip(), sys.stdout.encoding) for each in lines)
         return OK
     try:
         from rpa_shard.observe.top.app import watch

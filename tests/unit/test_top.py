@@ -27,6 +27,7 @@ from rpa_shard.observe.top.text import (
     columns,
     cut,
     cut_text,
+    in_encoding,
     line,
     padded,
     plain,
@@ -103,6 +104,11 @@ def test_columns_of_wide_and_combining_characters() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert printable("a\x1b[31mb\nc\td\u00a0e\x00") == "a?[31mb c d e?"
     assert plain(line("x\x1b]0;y\x07")) == "x?]0;y?"
+
+
+def test_signs_that_an_encoding_lacks() -> None:
+    assert in_encoding("5 % · ██▓ ▁█ é", "utf-8") == "5 % · ██▓ ▁█ é"
+    assert in_encoding("5 % · ██▓ ▁█", "ascii") == "5 % . ##+ _#"
 
 
 @pytest.mark.parametrize(

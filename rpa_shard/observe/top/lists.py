@@ -62,7 +62,9 @@ def papers(
         Column("paper", elastic=True), Column("stage"), Column("for", rank=1, right=True),
         Column("in work", right=True), Column("attempt", rank=2, right=True), Column("phase", rank=3),
     )  # fmt: skip
-    note = f"{held:,} by {order}" if len(found) >= held else f"the first {len(found):,} of {held:,} by {order}"
+    note = f"{held:,} by {order}" if found else ""
+    if len(found) < held:
+        note = f"the first {len(found):,} of {held:,} by {order}"
     places = _Places.of([Item(paper.paper_id) for paper in found], chosen, rows)
     cells = [
         [

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 ELLIPSIS = "…"
+_SIMILAR = str.maketrans("─…·█▓▒░▁▂▃▄▅▆▇", "-~.#+:._,-=+*%")
 
 
 class Span(NamedTuple):
@@ -36,6 +37,15 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(each if each.isprintable() else " " if each.isspace() else "?" for each in text)
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """The text with signs that an encoding lacks replaced by similar ones that every encoding has."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_SIMILAR)
+    return text
 
 
 def columns(text: str) -> int:
