@@ -303,7 +303,7 @@ def test_many_workers_are_shown_by_shares() -> None:
     )
     short = sections.workers(run, 80, 4)
     assert len(short.body) == 4
-    assert short.note == "1,000, 1 cell for 3.1"
+    assert short.note == "1,000 (a cell for each 3.1)"
     assert [plain(each) for each in short.head] == [plain(each) for each in complete.head]
 
 

@@ -20,6 +20,8 @@ from rpa_shard.observe.top.table import Cell, Column, Table, table
 from rpa_shard.observe.top.text import restyled
 
 CHOSEN_STYLE = "reverse"
+# An arXiv id is shown complete as long as anything else can give way.
+ID_COLUMNS = 16
 
 
 class Order(StrEnum):
@@ -59,7 +61,7 @@ def papers(
 ) -> Section:
     """At most `rows` of the papers in work; `held` is how many there are altogether."""
     given = (
-        Column("paper", elastic=True), Column("stage"), Column("for", rank=1, right=True),
+        Column("paper", elastic=True, least=ID_COLUMNS), Column("stage"), Column("for", rank=1, right=True),
         Column("in work", right=True), Column("attempt", rank=2, right=True), Column("phase", rank=3),
     )  # fmt: skip
     note = f"{held:,} by {order}" if found else ""
@@ -79,7 +81,7 @@ def papers(
 def failures(found: Sequence[FailedAttempt], chosen: Item | None, width: int, rows: int) -> Section:
     """At most `rows` of the last failures, the newest first."""
     given = (
-        Column("failed"), Column("paper", elastic=True), Column("reason"), Column("then", rank=1),
+        Column("failed"), Column("paper", elastic=True, least=ID_COLUMNS), Column("reason"), Column("then", rank=1),
         Column("why", rank=2, elastic=True),
     )  # fmt: skip
     places = _Places.of([Item(each.paper_id, each.at) for each in found], chosen, rows)

@@ -66,7 +66,7 @@ def workers(run: RunStatus, width: int, rows: int | None = None) -> Section:
         sample = shares(counts, shown, min(counts.total(), max(1, rows) * width))
         body = [cells(sample[start : start + width], shown) for start in range(0, len(sample), width)]
         if len(sample) < counts.total():
-            note += f", 1 cell for {counts.total() / len(sample):.1f}"
+            note += f" (a cell for each {counts.total() / len(sample):.1f})"
     return Section(
         title="Workers",
         note=note,

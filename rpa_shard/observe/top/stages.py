@@ -15,7 +15,8 @@ from rpa_shard.control.accounting import NOT_WORKING, SLOT
 from rpa_shard.observe.top.text import Line, Span, printable
 from rpa_shard.system.activity import IDLE
 
-COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_red")
+# No red, which is for trouble.
+COLOURS = ("cyan", "green", "magenta", "bright_blue", "yellow", "bright_magenta")
 IDLE_LETTER, NO_LETTER_LEFT = "·", "?"
 
 

@@ -12,19 +12,23 @@ from dataclasses import dataclass
 from rpa_shard.observe.top.text import Line, Span, columns, cut, cut_text, printable
 
 GAP = 2
-# An elastic column that would be narrower says nothing.
-MIN_ELASTIC = 8
+# A text that would be narrower says nothing.
+MIN_TEXT = 8
 HEADING_STYLE = "dim"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. Of those that do not fit, the one with the highest `rank` goes first; rank 0 always stays."""
+    """A column. Of those that do not fit, the one with the highest `rank` goes first; rank 0 always stays.
+
+    An elastic one is cut before any goes, but not below `least`.
+    """
 
     title: str
     rank: int = 0
     right: bool = False
     elastic: bool = False
+    least: int = MIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def _that_fit(given: Sequence[Column], widths: Sequence[int], width: int) -> lis
 
 
 def _needed(given: Sequence[Column], widths: Sequence[int], shown: Sequence[int]) -> int:
-    needed = (min(widths[place], MIN_ELASTIC) if given[place].elastic else widths[place] for place in shown)
+    needed = (min(widths[place], given[place].least) if given[place].elastic else widths[place] for place in shown)
     return sum(needed) + GAP * (len(shown) - 1)
 
 
@@ -74,8 +78,10 @@ def _elastic_cut(given: Sequence[Column], widths: Sequence[int], shown: Sequence
     """The widths, once elastic columns have given way: the last one first, and none below the least if that helps."""
     cut_widths = list(widths)
     over = sum(widths[place] for place in shown) + GAP * (len(shown) - 1) - width
-    for least in (MIN_ELASTIC, 1):
-        for place in reversed([place for place in shown if given[place].elastic]):
+    elastic = [place for place in reversed(shown) if given[place].elastic]
+    for by_force in (False, True):
+        for place in elastic:
+            least = 1 if by_force else given[place].least
             given_up = max(0, min(over, cut_widths[place] - least))
             cut_widths[place] -= given_up
             over -= given_up
