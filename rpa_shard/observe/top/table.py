@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rpa_shard.observe.top.text import Line, Span, columns, cut, cut_text, printable
+from rpa_shard.observe.top.text import Line, Span, columns, cut, cut_text, joined, printable
 
 GAP = 2
 # A text that would be narrower says nothing.
@@ -98,4 +98,4 @@ def _line(
         text = cut_text(cells[place].text, widths[place])
         room = " " * (widths[place] - columns(text))
         spans.append(Span(room + text if given[place].right else text + room, cells[place].style))
-    return cut(tuple(spans), width)
+    return cut(joined(spans), width)

@@ -104,6 +104,17 @@ def cut(spans: Line, width: int) -> Line:
     return tuple(kept)
 
 
+def joined(spans: Iterable[Span]) -> Line:
+    """The same line with as few spans as it takes: each of them costs when it is drawn."""
+    made: list[Span] = []
+    for span in spans:
+        if made and made[-1].style == span.style:
+            made[-1] = Span(made[-1].text + span.text, span.style)
+        elif span.text:
+            made.append(span)
+    return tuple(made)
+
+
 def padded(spans: Line, width: int, style: str = "") -> Line:
     """The line at exactly this width."""
     shorter = cut(spans, width)
@@ -113,7 +124,7 @@ def padded(spans: Line, width: int, style: str = "") -> Line:
 
 def restyled(spans: Line, style: str) -> Line:
     """The line in one style."""
-    return tuple(Span(span.text, style) for span in spans)
+    return (Span(plain(spans), style),)
 
 
 def wrapped(parts: Iterable[Line], width: int, gap: str = "  ") -> list[Line]:
