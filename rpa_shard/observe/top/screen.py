@@ -136,16 +136,18 @@ def _section(watched: Watched, view: View, width: int, rows: int, now: float) ->
             return _failures(watched, view, width, max(1, rows - 2))
 
 
-def _parts(watched: Watched, view: View, width: int, rows: int, now: float) -> Mapping[str, Callable[[], Section]]:
-    """What makes each part; none takes more than `rows`, and workers only their share."""
+def _parts(
+    watched: Watched, view: View, width: int, rows: int, now: float, most: int | None = None
+) -> Mapping[str, Callable[[], Section]]:
+    """What makes each part; none takes more than `rows`, workers only their share, a list not more than `most`."""
     on = watched.on
     return {
         "waits": lambda: sections.waits(watched, now, width),
         **({"workers": lambda: sections.workers(watched.run, width, max(1, rows // WORKERS_SHARE))} if on else {}),
         "hosts": lambda: sections.hosts(watched, now, width),
         **({"shards": lambda: sections.shards(watched, width, urgent_first=True)} if on else {}),
-        "papers": lambda: _papers(watched, view, width, rows),
-        "failures": lambda: _failures(watched, view, width, rows),
+        "papers": lambda: _papers(watched, view, width, most or rows),
+        "failures": lambda: _failures(watched, view, width, most or rows),
     }
 
 
@@ -157,7 +159,7 @@ def _made(parts: Mapping[str, Callable[[], Section]], names: Collection[str] = (
 
 def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Section]:
     """All parts for a small screen."""
-    parts = _parts(watched, view, width, rows, now)
+    parts = _parts(watched, view, width, rows, now, most=max(1, rows // 2))
     waits = [replace(each, head=()) for each in _made(parts, ("waits",))]
     if not watched.on:
         return [*waits, *_made(parts, ("hosts", "failures"))]
