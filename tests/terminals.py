@@ -19,6 +19,7 @@ EXAMPLES: dict[str, list[str]] = {
     "add": ["{pdf}", "{bad}", "nonsense", "--file", "{ids}"],
     "run": [],
     "status": [],
+    "top": [],
     "verify": [],
     "repair": [],
     "retry": ["2401.00009"],
@@ -36,7 +37,9 @@ EXAMPLES: dict[str, list[str]] = {
     HEALTH_CHECK: [],
 }
 # Right wherever the folder can be read.
-READING = ("status", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", HEALTH_CHECK)
+READING = (
+    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", HEALTH_CHECK
+)  # fmt: skip
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
@@ -122,5 +125,6 @@ def comparable(done: Done) -> tuple[int, list[str], str]:
         "queue all",
         "and run",
         "rpa-shard: seed",
+        "rpa-shard  ",
     )
     return done.code, [each for each in done.output.splitlines() if not each.strip().startswith(moving)], done.errors

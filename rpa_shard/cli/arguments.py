@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         described = does[0].upper() + does[1:] + "."
         return commands.add_parser(name, help=does, description=described, epilog=f"example: {example}")
 
-    for add_group in (_for_papers_and_runs, _for_mending, _for_results, _for_watching, _for_rehearsals):
+    for add_group in (_for_papers_and_runs, _for_watching, _for_mending, _for_results, _for_rehearsals):
         add_group(command)
     return made
 
@@ -137,6 +137,20 @@ def _for_papers_and_runs(command: AddCommand) -> None:
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "./run.sh status")
     sub.add_argument("--json", action="store_true", help="for programs")
+
+
+def _for_watching(command: AddCommand) -> None:
+    """Commands for watching a run, for people and for monitors."""
+    command("top", "watch a run in the terminal: workers, hosts, pace, waits, failures; q leaves", "./run.sh top")
+
+    sub = command(
+        "health", "check the run; exit 0 OK, 1 warning, 2 critical, 3 unknown", "./run.sh health --data-dir /srv/papers"
+    )
+    sub.add_argument("--json", action="store_true", help="for programs")
+    sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
+
+    sub = command("metrics", "print the run's metrics for Prometheus, as OpenMetrics", "./run.sh metrics")
+    sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
 
 
 def _for_mending(command: AddCommand) -> None:
@@ -215,18 +229,6 @@ def _for_results(command: AddCommand) -> None:
     )
     sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' raw text")
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
-
-
-def _for_watching(command: AddCommand) -> None:
-    """Commands for monitors, and for watching a run."""
-    sub = command(
-        "health", "check the run; exit 0 OK, 1 warning, 2 critical, 3 unknown", "./run.sh health --data-dir /srv/papers"
-    )
-    sub.add_argument("--json", action="store_true", help="for programs")
-    sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
-
-    sub = command("metrics", "print the run's metrics for Prometheus, as OpenMetrics", "./run.sh metrics")
-    sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
 
 
 def _for_rehearsals(command: AddCommand) -> None:

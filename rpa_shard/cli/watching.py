@@ -1,15 +1,53 @@
-"""Commands for monitors, and for watching a run: `health`, `metrics`."""
+"""Commands for watching a run, for people and for monitors: `top`, `health`, `metrics`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from rpa_shard.cli.output import OK, one_line, print_lines
+from rpa_shard.cli.output import OK, UsageError, one_line, print_lines
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
+
+# Less is no width that anybody means.
+MIN_COLUMNS, USUAL_COLUMNS = 20, 80
+
+
+def top(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Shows a run in the terminal until the person leaves; prints it once where there is no terminal."""
+    from rpa_shard.observe.top.screen import snapshot
+    from rpa_shard.observe.top.source import NoRunError, Source
+    from rpa_shard.observe.top.text import in_encoding, plain
+
+    source = Source(DataFolder(settings.data_dir), settings)
+    try:
+        first = source.look()
+    except NoRunError as error:
+        raise UsageError(str(error)) from None
+    if not _is_a_screen():
+        columns = shutil.get_terminal_size().columns
+        lines = snapshot(first, columns if columns >= MIN_COLUMNS else USUAL_COLUMNS, time.time())
+        print_lines(in_encoding(plain(each).rstrip(), sys.stdout.encoding) for each in lines)
+        return OK
+    try:
+        from rpa_shard.observe.top.app import watch
+    except ModuleNotFoundError:
+        raise UsageError("top needs the package textual: pip install 'rpa-shard[top]'") from None
+    return watch(source, first)
+
+
+def _is_a_screen() -> bool:
+    """Whether there is a terminal that can be drawn on, and a person at it."""
+    streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    return os.environ.get("TERM", "dumb") not in ("", "dumb") and all(
+        each is not None and not each.closed and each.isatty() for each in streams
+    )
 
 
 def health(parsed: argparse.Namespace, settings: Settings) -> int:
