@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         described = does[0].upper() + does[1:] + "."
         return commands.add_parser(name, help=does, description=described, epilog=f"example: {example}")
 
-    for add_group in (_for_papers_and_runs, _for_mending, _for_results, _for_rehearsals):
+    for add_group in (_for_papers_and_runs, _for_watching, _for_mending, _for_results, _for_rehearsals):
         add_group(command)
     return made
 
@@ -137,6 +137,15 @@ def _for_papers_and_runs(command: AddCommand) -> None:
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "./run.sh status")
     sub.add_argument("--json", action="store_true", help="for programs")
+
+
+def _for_watching(command: AddCommand) -> None:
+    """Commands for watching a run, and for looking back at it."""
+    sub = command("report", "write a page with plots about the last run", "./run.sh report --out report.html")
+    sub.add_argument(
+        "--out", required=True, type=Path, metavar="F", help="the HTML file to write; - is standard output"
+    )
+    sub.add_argument("--all", action="store_true", help="about everything that has happened in the folder")
 
 
 def _for_mending(command: AddCommand) -> None:

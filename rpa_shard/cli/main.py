@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import mending, rehearsals, results, running
+from rpa_shard.cli import mending, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
 from rpa_shard.cli.output import OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
 from rpa_shard.config.settings import Settings, SettingsError
@@ -20,6 +20,7 @@ from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, s
 
 _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
+    watching.report,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     results.show, results.export,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
