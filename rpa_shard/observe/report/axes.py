@@ -7,17 +7,20 @@ of numbers ends at one. Limit: numbers from 0 upwards; times between the years 1
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MAX_TIMES = 8
+# At most as many as these between 0 and the largest number.
+INTERVALS = 4
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, *(MINUTE * n for n in (1, 2, 5, 10, 15, 30)), *(HOUR * n for n in (1, 2, 3, 6, 12)))
 _DAY_STEPS = (1, 2, 5, 10)
 _MONTH_STEPS = (1, 2, 3, 6, *(12 * n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)))
-# The lower ends of bins in each power of ten. Whole numbers have none between 1 and 2.
-_BIN_STARTS, _WHOLE_BIN_STARTS = (1, 1.5, 2, 3, 5, 7), (1, 2, 3, 5, 7)
+# The lower ends of bins in each power of ten.
+_BIN_STARTS = (1, 1.5, 2, 3, 5, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,10 @@ class Bin:
     count: int
 
 
-def number_ticks(most: float, intervals: int = 4) -> list[Tick]:
-    """Round numbers from 0 to the first that is not less than `most`, at about `intervals` intervals."""
-    step = round_up(most / intervals) if most > 0 else 1.0
+def number_ticks(most: float, *, whole: bool = False) -> list[Tick]:
+    """Round numbers from 0 to the first that is not less than `most`; `whole` numbers only, if they count something."""
+    step = round_up(most / INTERVALS) if most > 0 else 1.0
+    step = max(step, 1.0) if whole else step
     return [Tick(step * n, in_short(step * n)) for n in range(max(1, math.ceil(most / step - 1e-9)) + 1)]
 
 
@@ -55,6 +59,24 @@ def in_short(value: float) -> str:
         if value >= size:
             return f"{value / size:.4g}{mark}"
     return f"{value:.4g}"
+
+
+def in_time(value: float) -> str:
+    """Seconds on an axis."""
+    if value < 1:
+        return f"{value * 1000:.4g} ms" if value else "0"
+    for length, unit in ((2 * DAY, "days"), (2 * HOUR, "h"), (2 * MINUTE, "min")):
+        if value >= length:
+            return f"{value / (length / 2):.3g} {unit}"
+    return f"{value:.4g} s"
+
+
+def in_bytes(value: float) -> str:
+    """Bytes on an axis."""
+    for length, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= length:
+            return f"{value / length:.4g} {unit}"
+    return f"{value:.4g} B"
 
 
 def time_ticks(begins: float, ends: float, zone: tzinfo) -> list[Tick]:
@@ -108,30 +130,22 @@ def bins(counts: Mapping[float, int], *, whole: bool) -> list[Bin]:
 
     `whole`: the values are whole numbers.
     """
-    starts = _WHOLE_BIN_STARTS if whole else _BIN_STARTS
-    found: dict[int, int] = {}
-    zeros = 0
-    for value, count in counts.items():
-        if value > 0:
-            number = _bin_number(value, starts)
-            found[number] = found.get(number, 0) + count
-        else:
-            zeros += count
-    edge: Callable[[int], float] = lambda number: _edge(number, starts)  # noqa: E731
-    shown = range(min(found), max(found) + 1) if found else range(0)
-    made = [Bin(edge(number), edge(number + 1), found.get(number, 0)) for number in shown]
-    return [Bin(0.0, made[0].least if made else 1.0, zeros), *made] if zeros else made
+    values = sorted(value for value in counts if value > 0)
+    zeros = sum(count for value, count in counts.items() if value <= 0)
+    edges = _edges(values[0], values[-1], whole) if values else [1.0]
+    found = [0] * len(edges)
+    for value in values:
+        found[bisect_right(edges, value * (1 + 1e-9)) - 1] += counts[value]
+    made = [Bin(least, below, count) for least, below, count in zip(edges, edges[1:], found, strict=False)]
+    return [Bin(0.0, edges[0], zeros), *made] if zeros else made
 
 
-def _bin_number(value: float, starts: tuple[float, ...]) -> int:
-    power = math.floor(math.log10(value) + 1e-9)
-    number = (power - 1) * len(starts)
-    while _edge(number + 1, starts) <= value * (1 + 1e-9):
-        number += 1
-    return number
-
-
-def _edge(number: int, starts: tuple[float, ...]) -> float:
-    """The lower end of a bin; number 0 begins at 1."""
-    power, place = divmod(number, len(starts))
-    return float(f"{starts[place]}e{power}")
+def _edges(least: float, most: float, whole: bool) -> list[float]:
+    """The ends of the bins that hold the values from `least` to `most`, which are more than 0."""
+    powers = range(math.floor(math.log10(least)) - 1, math.floor(math.log10(most)) + 2)
+    edges = [float(f"{start}e{power}") for power in powers for start in _BIN_STARTS]
+    if whole:
+        edges = [edge for edge in edges if edge.is_integer()]
+    first = bisect_right(edges, least * (1 + 1e-9)) - 1
+    last = bisect_right(edges, most * (1 + 1e-9))
+    return edges[first : last + 1]

@@ -20,8 +20,10 @@ def text(value: object) -> str:
 
 
 def element(name: str, content: str, **attributes: str) -> str:
-    """An element; `content` is HTML, the attributes are plain text. `class_` stands for the attribute class."""
-    given = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items())
+    """An element; `content` is HTML, the attributes are plain text (`class_` is class), and left out if empty."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items() if value
+    )
     return f"<{name}{given}>{content}</{name}>"
 
 

@@ -7,7 +7,7 @@ Limit: sections for which there is nothing are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from importlib.resources import files
 
 from rpa_shard import __version__
@@ -23,7 +23,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def page(figures: Figures, zone: tzinfo) -> str:
     """The complete document."""
-    title = f"{heading(figures)} of rpa_shard"
+    title = f"{heading(figures, zone)} - rpa_shard"
     style = files(__package__).joinpath("report.css").read_text()
     return "\n".join(
         [
@@ -41,11 +41,11 @@ def page(figures: Figures, zone: tzinfo) -> str:
 
 
 def _beginning(figures: Figures, zone: tzinfo) -> Iterator[str]:
-    yield element("h1", text(heading(figures)))
+    yield element("h1", text(heading(figures, zone)))
     yield paragraph(figures.state.folder, class_="folder")
     if figures.state.account.total:
         yield paragraph(figures.state.account.text, class_="account")
-    yield element("p", "\n".join(text(each) for each in sentences(figures, zone)))
+    yield element("ul", "\n".join(element("li", text(each)) for each in sentences(figures, zone)), class_="story")
     shown = "\n".join(
         f"<div>{element('dt', text(name))}{element('dd', text(value))}</div>" for name, value in tiles(figures).items()
     )
@@ -55,14 +55,12 @@ def _beginning(figures: Figures, zone: tzinfo) -> Iterator[str]:
 def _foot(figures: Figures, zone: tzinfo) -> str:
     seconds = figures.made_at - figures.ends
     later = f", {duration(seconds)} after what it shows" if seconds >= 1 and figures.happened else ""
-    zone_name = moment_zone(figures, zone)
+    zone_name = _name_of(figures, zone)
     made = f"Made at {moment(figures.made_at, zone)}{later}, by rpa_shard {__version__}. Times are {zone_name}."
     return element("footer", paragraph(made))
 
 
-def moment_zone(figures: Figures, zone: tzinfo) -> str:
+def _name_of(figures: Figures, zone: tzinfo) -> str:
     """The name of the time zone at that time."""
-    from datetime import datetime
-
     offset = f"{datetime.fromtimestamp(figures.made_at, zone):%z}"
     return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"

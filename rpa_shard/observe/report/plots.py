@@ -6,7 +6,7 @@ plot has a title and a description for those who do not see it. Limit: a plot is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
 from rpa_shard.observe.report.axes import Bin, Tick, in_short, number_ticks, time_ticks
@@ -18,6 +18,7 @@ WIDE, NARROW, HEIGHT = 900, 430, 210
 SERIES, OTHERS = 5, 5
 # The distance of labels that do not touch.
 LABEL_WIDTH = 52
+LEAST_PLACES = 8
 
 
 class Canvas:
@@ -60,14 +61,24 @@ class Canvas:
 
 
 def over_time(
-    name: str, title: str, series: Mapping[str, Sequence[float]], begins: float, ends: float, zone: tzinfo
+    name: str,
+    title: str,
+    series: Mapping[str, Sequence[float]],
+    begins: float,
+    ends: float,
+    zone: tzinfo,
+    *,
+    whole: bool,
 ) -> str:
-    """Series on top of each other, each with one number for every part of the time from `begins` to `ends`."""
+    """Series on top of each other, each with one number for every part of the time from `begins` to `ends`.
+
+    `whole`: the numbers count something.
+    """
     parts = max((len(each) for each in series.values()), default=1)
     totals = [sum(values) for values in zip(*series.values(), strict=True)] or [0.0]
     description = f"From {in_short(min(totals))} to {in_short(max(totals))}; the numbers are in the table below."
     canvas = Canvas(name, WIDE, title, description)
-    ticks = number_ticks(max(totals))
+    ticks = number_ticks(max(totals), whole=whole)
     canvas.heights(ticks)
     base = [0.0] * parts
     for number, values in enumerate(series.values()):
@@ -91,22 +102,27 @@ def _point(canvas: Canvas, x: float, y: float) -> str:
     return f"{canvas.x(x):.1f} {canvas.y(y):.1f}"
 
 
-def histogram(name: str, title: str, bins: Sequence[Bin], unit: str, marks: Mapping[float, str]) -> str:
+def histogram(
+    name: str, title: str, bins: Sequence[Bin], in_words: Callable[[float], str], marks: Mapping[float, str]
+) -> str:
     """How many values are in each bin; bins are equally wide. `marks` are the labels of lower ends."""
     count = sum(each.count for each in bins)
     description = f"{count:,} values; the numbers are in the table beside it." if bins else "No values."
     canvas = Canvas(name, NARROW, title, description)
-    ticks = number_ticks(max((each.count for each in bins), default=0))
+    ticks = number_ticks(max((each.count for each in bins), default=0), whole=True)
     canvas.heights(ticks)
     last_label = -LABEL_WIDTH * 1.0
-    for number, each in enumerate(bins):
-        left, right = canvas.x(number / len(bins)), canvas.x((number + 1) / len(bins))
+    # A few bins stay in the middle, as wide as if there were more of them.
+    places = max(len(bins), LEAST_PLACES)
+    first = (places - len(bins)) // 2
+    for number, each in enumerate(bins, first):
+        left, right = canvas.x(number / places), canvas.x((number + 1) / places)
         top = canvas.y(each.count / ticks[-1].at)
-        hint = f"<title>{text(marks.get(each.least, in_short(each.least)))} {text(unit)}: {each.count:,}</title>"
+        hint = f"<title>{text(in_words(each.least))} or more: {each.count:,}</title>"
         height = canvas.y(0) - top
         shape = f'x="{left + 0.5:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}" height="{height:.1f}"'
         canvas.draw(f'<rect class="s0" {shape}>{hint}</rect>')
         if each.least in marks and left - last_label >= LABEL_WIDTH:
-            canvas.below(number / len(bins), marks[each.least])
+            canvas.below(number / places, marks[each.least])
             last_label = left
     return canvas.done()

@@ -6,13 +6,15 @@ what the run's status keeps of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
+from rpa_shard.control.sentences import duration
 from rpa_shard.ipc.run_status import HostStatus, RunStatus, ShardStatus
 from rpa_shard.model.distribution import Distribution, bucket_seconds
 from rpa_shard.observe.report import plots
-from rpa_shard.observe.report.axes import Bin, bins, in_short
+from rpa_shard.observe.report.axes import Bin, bins, in_bytes, in_short, in_time
 from rpa_shard.observe.report.figures import Figures
 from rpa_shard.observe.report.html import bar, bars, element, paragraph, raw_table, table, text
 from rpa_shard.observe.report.words import moment, waited_for
@@ -41,10 +43,10 @@ def sections(figures: Figures, zone: tzinfo) -> Iterator[str]:
         yield from _last_failures(run, zone)
 
 
-def section(title: str, *content: str, note: str = "") -> str:
+def section(title: str, *content: str, note: str = "", class_: str = "") -> str:
     """A section with its heading; a note says what the figures are of."""
     head = element("h2", text(title) + (f" <small>{text(note)}</small>" if note else ""))
-    return element("section", "\n".join([head, *content]))
+    return element("section", "\n".join([head, *content]), class_=class_)
 
 
 def figure(svg: str, *below: str, wide: bool = False) -> str:
@@ -76,7 +78,7 @@ def _pace(figures: Figures, zone: tzinfo) -> Iterator[str]:
     unit, length = next(((unit, length) for unit, length in _UNITS if most * length >= 1), _UNITS[-1])
     paces = {phase: [count / part_seconds * length for count in counts] for phase, counts in completed.items()}
     title = f"Papers per {unit}"
-    svg = plots.over_time("pace", title, paces, figures.begins, figures.ends, zone)
+    svg = plots.over_time("pace", title, paces, figures.begins, figures.ends, zone, whole=False)
     below = [legend(paces)] if len(paces) > 1 else []
     numbers = _over_time_table(figures, completed, zone, f"Papers completed in each {seconds(part_seconds)}")
     yield section("Pace over time", figure(svg, *below, wide=True), numbers, note=title.lower())
@@ -90,9 +92,9 @@ def _failures_over_time(figures: Figures, zone: tzinfo) -> Iterator[str]:
     others = list(failed.values())[plots.SERIES :]
     if others:
         shown["others"] = [sum(counts) for counts in zip(*others, strict=True)]
-    svg = plots.over_time("failures", "Failed attempts", shown, figures.begins, figures.ends, zone)
+    svg = plots.over_time("failures", "Failed attempts", shown, figures.begins, figures.ends, zone, whole=True)
     what = f"Failed attempts in each {seconds(figures.seconds / figures.parts)}"
-    content = figure(svg, legend(each.replace("_", " ") for each in shown), wide=True)
+    content = figure(svg, legend(shown), wide=True)
     yield section("Failures over time", content, _over_time_table(figures, failed, zone, what), note=what.lower())
 
 
@@ -135,10 +137,12 @@ def _stages(run: RunStatus) -> Iterator[str]:
 
 
 def _stage_plot(number: int, stage: str, measured: Distribution) -> str:
-    found = bins({bucket_seconds(bucket): count for bucket, count in measured.counts.items()}, whole=False)
-    marks = {each.least: seconds(each.least) for each in found if _is_round(each.least)}
-    svg = plots.histogram(f"stage{number}", f"Time in {stage}", found, "or more", marks)
-    return figure(svg, element("figcaption", text(stage)), _bins_table(found, seconds))
+    counts = Counter[float]()
+    for bucket, count in measured.counts.items():
+        counts[bucket_seconds(bucket) if bucket_seconds(bucket) >= LEAST_SECONDS else 0.0] += count
+    found = bins(counts, whole=False)
+    svg = plots.histogram(f"stage{number}", f"Time in {stage}", found, in_time, _marks(found, in_time))
+    return figure(svg, element("figcaption", text(stage)), _bins_table(found, in_time))
 
 
 def _papers(figures: Figures) -> Iterator[str]:
@@ -163,19 +167,19 @@ def _papers(figures: Figures) -> Iterator[str]:
 
 def _figure_plot(name: str, counts: Mapping[float, int]) -> str:
     found = bins(counts, whole=True)
-    in_words = size if name.endswith("_bytes") else in_short
+    in_words = in_bytes if name.endswith("_bytes") else in_short
     title = FIGURE_TITLES.get(name, f"{name.replace('_', ' ').capitalize()} per paper")
-    marks = {each.least: in_words(each.least) for each in found if _is_round(each.least) or not each.least}
-    svg = plots.histogram(name, title, found, "or more", marks)
+    svg = plots.histogram(name, title, found, in_words, _marks(found, in_words))
     return figure(svg, element("figcaption", text(title)), _bins_table(found, in_words))
 
 
-def _is_round(value: float) -> bool:
-    return f"{value:e}"[0] in "125" and f"{value:.1e}"[2] == "0"
+def _marks(found: Sequence[Bin], in_words: Callable[[float], str]) -> dict[float, str]:
+    """The labels of lower ends: of all if they are few, or else of those that are round."""
+    few = len(found) <= plots.LEAST_PLACES
+    return {each.least: in_words(each.least) for each in found if few or f"{each.least:e}"[0] in "0125"}
 
 
-def _bins_table(found: Sequence[Bin], in_words: object) -> str:
-    assert callable(in_words)
+def _bins_table(found: Sequence[Bin], in_words: Callable[[float], str]) -> str:
     most = max((each.count for each in found), default=0) or 1
     rows = ([text(in_words(each.least)), f"{each.count:,}", bar([each.count], most)] for each in found)
     return details("Numbers", raw_table(["at least", "count", ""], rows, caption="By size", numbers=[1]))
@@ -195,12 +199,12 @@ def _waits(run: RunStatus) -> Iterator[str]:
         return
     most = max((each.seconds for each in waits), default=0.0) or 1.0
     rows = (
-        [text(waited_for(each)), f"{each.times:,}", text(seconds(each.seconds)), bar([each.seconds], most)]
+        [text(waited_for(each)), f"{each.times:,}", text(duration(each.seconds)), bar([each.seconds], most)]
         for each in waits
     )
     head = ["papers waited", "times", "how long", ""]
     shown = raw_table(head, rows, caption="All times together", numbers=[1, 2]) if waits else ""
-    idle = f"For {seconds(run.idle_seconds)} nothing else was left to do."
+    idle = f"For {duration(run.idle_seconds)} nothing else was left to do."
     yield section("Waits", shown, *([paragraph(idle)] if run.idle_seconds >= 1 else []), note=LAST_RUN)
 
 
@@ -208,15 +212,16 @@ def _hosts(hosts: Mapping[str, HostStatus]) -> Iterator[str]:
     if hosts:
         rows = ([name, each.policy.partition("=")[2], f"{each.factor:.0%}", *_host_state(each)]
                 for name, each in hosts.items())  # fmt: skip
-        head = ["host", "requests/seconds@connections", "of that now", "state", "last reason"]
-        yield section("Hosts", table(head, rows, caption="Hosts with a policy", numbers=[2]))
+        head = ["host", "policy", "of that now", "state", "last reason"]
+        caption = "What each allows: requests in so many seconds, at so many connections"
+        yield section("Hosts", table(head, rows, caption=caption, numbers=[2]), class_="named")
 
 
 def _host_state(host: HostStatus) -> tuple[str, str]:
     if host.blocked is not None:
         return "refuses us", host.blocked
     if host.closed_seconds is not None:
-        left = f" for {seconds(host.closed_seconds)}" if host.closed_seconds else ", a probe decides"
+        left = f" for {duration(host.closed_seconds)}" if host.closed_seconds else ", a probe decides"
         return f"left alone{left}", host.why or ""
     return "open", host.why or ""
 
@@ -250,8 +255,9 @@ def _last_failures(run: RunStatus, zone: tzinfo) -> Iterator[str]:
     if run.failures:
         rows = (
             [moment(each.at, zone), each.paper_id, each.phase, f"{each.attempt}{', the last' if each.final else ''}",
-             each.reason.replace("_", " "), each.detail]
+             each.reason, each.detail]
             for each in reversed(run.failures)
         )  # fmt: skip
         head = ["at", "paper", "phase", "attempt", "reason", "detail"]
-        yield section("The last failures", table(head, rows, caption="Newest first"), note=LAST_RUN)
+        shown = table(head, rows, caption="Newest first")
+        yield section("The last failures", shown, note=LAST_RUN, class_="named")

@@ -30,10 +30,10 @@ def moment(at: float, zone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S}"
 
 
-def heading(figures: Figures) -> str:
+def heading(figures: Figures, zone: tzinfo) -> str:
     """The title of the report."""
     if not figures.whole:
-        return "A run that is on" if figures.state.on else "A run"
+        return f"Run of {moment(figures.begins, zone)[:-3]}"
     return "All runs" if figures.happened else "No runs yet"
 
 
@@ -120,14 +120,14 @@ def _slow(run: RunStatus) -> Iterator[str]:
     if stages:
         longest = max(stages, key=lambda stage: stages[stage].sum_seconds)
         median, p99 = (seconds(stages[longest].quantile_seconds(part)) for part in (0.5, 0.99))
-        yield f"Most time went into {longest}: {median} for half of the papers, up to {p99} for 99 % of them."
+        yield f"The longest stage was {longest}: up to {median} for half of the attempts, and {p99} for 99 % of them."
 
 
 def _died(run: RunStatus) -> Iterator[str]:
     deaths = sum(shard.restarts for shard in run.shards)
     if deaths:
         back = f"; {plural(run.handed_back, 'paper', 'papers')} went back to the queue" if run.handed_back else ""
-        yield f"Shards died {plural(deaths, 'time', 'times')}{back}."
+        yield f"{plural(deaths, 'shard', 'shards')} died{back}."
 
 
 def tiles(figures: Figures) -> dict[str, str]:
