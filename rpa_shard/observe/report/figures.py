@@ -36,7 +36,6 @@ class Figures:
     parts: int
     state: Snapshot
     hosts: Mapping[str, HostStatus]
-    by_failure: Mapping[str, int]
     happened: Mapping[Event, int]
     results: ResultCounts
 
@@ -108,7 +107,6 @@ def gather(folder: DataFolder, ledger: Ledger, settings: Settings, now: float, *
         parts=parts,
         state=state,
         hosts=run.hosts if run is not None and state.on else hosts_at_rest(folder),
-        by_failure=ledger.counts().by_failure,
         happened=ledger.count_events(begins, ends, parts),
         results=count_results(ledger, 0.0 if whole else begins),
     )

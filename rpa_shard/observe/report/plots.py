@@ -22,7 +22,10 @@ LEAST_PLACES = 8
 
 
 class Canvas:
-    """A plot in the making; `x` and `y` are from 0 to 1, from the lower left corner of its field."""
+    """A plot in the making; `name` is its own in its page, a word.
+
+    `x` and `y` are from 0 to 1, from the lower left corner of its field.
+    """
 
     def __init__(self, name: str, width: int, title: str, description: str) -> None:
         self._width = width

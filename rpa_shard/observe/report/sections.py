@@ -160,16 +160,16 @@ def _papers(figures: Figures) -> Iterator[str]:
         yield section("Papers", element("div", "\n".join(shown), class_="pair"))
     figures_of = {name: counts for name, counts in figures.results.figures.items() if counts}
     if figures_of:
-        drawn = [_figure_plot(name, counts) for name, counts in figures_of.items()]
+        drawn = [_figure_plot(number, name, counts) for number, (name, counts) in enumerate(figures_of.items())]
         note = f"of {figures.results.papers:,} papers"
         yield section("Sizes", element("div", "\n".join(drawn), class_="pair"), note=note)
 
 
-def _figure_plot(name: str, counts: Mapping[float, int]) -> str:
+def _figure_plot(number: int, name: str, counts: Mapping[float, int]) -> str:
     found = bins(counts, whole=True)
     in_words = in_bytes if name.endswith("_bytes") else in_short
     title = FIGURE_TITLES.get(name, f"{name.replace('_', ' ').capitalize()} per paper")
-    svg = plots.histogram(name, title, found, in_words, _marks(found, in_words))
+    svg = plots.histogram(f"figure{number}", title, found, in_words, _marks(found, in_words))
     return figure(svg, element("figcaption", text(title)), _bins_table(found, in_words))
 
 
