@@ -67,7 +67,7 @@ def in_time(value: float) -> str:
         return f"{value * 1000:.4g} ms" if value else "0"
     for length, unit in ((2 * DAY, "days"), (2 * HOUR, "h"), (2 * MINUTE, "min")):
         if value >= length:
-            return f"{value / (length / 2):.3g} {unit}"
+            return f"{value / (length / 2):.2g} {unit}"
     return f"{value:.4g} s"
 
 

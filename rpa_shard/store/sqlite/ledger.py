@@ -24,6 +24,7 @@ from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.paper_rows import paper_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
 from rpa_shard.store.sqlite.upgrade import upgrade_if_older
@@ -297,31 +298,3 @@ def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) 
     """One immediate transaction on a shard file; SQLite's errors come out as StoreError."""
     with transaction_on(connection, files.shard_file(shard)):
         yield connection
-
-
-def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
-    """A row as a value. Raises ValueError if it is damaged."""
-    return PaperRow(
-        paper_id=row["id"],
-        worker=row["worker"],
-        shard=shard,
-        priority=row["priority"],
-        status=Status(row["status"]),
-        attempts=row["attempts"],
-        next_attempt_at=row["next_attempt_at"],
-        lease_id=row["lease_id"],
-        lease_expires_at=row["lease_expires_at"],
-        suspect=bool(row["suspect"]),
-        failure=row["failure"],
-        failed_phase=row["failed_phase"],
-        detail=row["detail"],
-        results=json.loads(row["results"]),
-        added_at=row["added_at"],
-        changed_at=row["changed_at"],
-    )
-
-
-def check_row(row: sqlite3.Row) -> None:
-    """Raises ValueError for a row, of any format, that `paper_row` could not read."""
-    Status(row["status"])
-    json.loads(row["results"])
