@@ -17,7 +17,7 @@ WIDE, NARROW, HEIGHT = 900, 430, 210
 # The colours of the page: those of series, and the last for what is not shown by itself.
 SERIES, OTHERS = 5, 5
 # The distance of labels that do not touch.
-LABEL_WIDTH = 52
+LABEL_WIDTH = 45
 LEAST_PLACES = 8
 
 

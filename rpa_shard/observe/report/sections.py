@@ -17,7 +17,7 @@ from rpa_shard.observe.report import plots
 from rpa_shard.observe.report.axes import Bin, bins, in_bytes, in_short, in_time
 from rpa_shard.observe.report.figures import Figures
 from rpa_shard.observe.report.html import bar, bars, element, paragraph, raw_table, table, text
-from rpa_shard.observe.report.words import moment, waited_for
+from rpa_shard.observe.report.words import LEAST_WAIT_SECONDS, moment, waited_for
 from rpa_shard.observe.statistics import LEAST_SECONDS, seconds, size
 
 LAST_RUN = "of the last run"
@@ -194,18 +194,19 @@ def _counted(name: str, counts: Mapping[str, int], caption: str) -> str:
 
 
 def _waits(run: RunStatus) -> Iterator[str]:
-    waits = [each for each in run.waited if each.times]
-    if not waits and run.idle_seconds < LEAST_SECONDS:
+    waits = [each for each in run.waited if each.seconds >= LEAST_WAIT_SECONDS]
+    if not waits:
         return
-    most = max((each.seconds for each in waits), default=0.0) or 1.0
+    most = max(each.seconds for each in waits)
     rows = (
         [text(waited_for(each)), f"{each.times:,}", text(duration(each.seconds)), bar([each.seconds], most)]
         for each in waits
     )
     head = ["papers waited", "times", "how long", ""]
-    shown = raw_table(head, rows, caption="All times together", numbers=[1, 2]) if waits else ""
+    shown = raw_table(head, rows, caption="All times together", numbers=[1, 2])
     idle = f"For {duration(run.idle_seconds)} nothing else was left to do."
-    yield section("Waits", shown, *([paragraph(idle)] if run.idle_seconds >= 1 else []), note=LAST_RUN)
+    more = [paragraph(idle)] if run.idle_seconds >= LEAST_WAIT_SECONDS else []
+    yield section("Waits", shown, *more, note=LAST_RUN)
 
 
 def _hosts(hosts: Mapping[str, HostStatus]) -> Iterator[str]:
