@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from rpa_shard.store.catalogue import Whereabouts
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
 from tests.memory_catalogue import MemoryCatalogue
 from tests.memory_papers import Papers, claim_of, counts_of
 
@@ -157,6 +158,22 @@ class MemoryLedger:
             rows = [row for row in self.engine.papers.of_shard(shard) if row.status is phase.to_status]
             found += [row.results[phase.name] for row in rows[:limit] if phase.name in row.results]
         return found
+
+    def times_of_events(self) -> tuple[float, float] | None:
+        times = [line.at for lines in self.engine.papers.history.values() for line in lines]
+        return (min(times), max(times)) if times else None
+
+    def count_events(self, begins: float, ends: float, parts: int) -> Mapping[Event, int]:
+        found: Counter[Event] = Counter()
+        for line in (line for lines in self.engine.papers.history.values() for line in lines):
+            if begins <= line.at <= ends:
+                part = min(int((line.at - begins) / ((ends - begins) / parts or 1.0)), parts - 1)
+                found[Event(part, line.event, line.phase, line.attempt, line.failure)] += 1
+        return found
+
+    def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
+        changed = (row for row in self._rows if row.changed_at >= since)
+        return (row.results[phase.name] for row in changed if phase.name in row.results)
 
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         moved = []

@@ -152,6 +152,12 @@ def _for_watching(command: AddCommand) -> None:
     sub = command("metrics", "print the run's metrics for Prometheus, as OpenMetrics", "./run.sh metrics")
     sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
 
+    sub = command("report", "write a page with plots about the last run", "./run.sh report --out report.html")
+    sub.add_argument(
+        "--out", required=True, type=Path, metavar="F", help="the HTML file to write; - is standard output"
+    )
+    sub.add_argument("--all", action="store_true", help="about everything that has happened in the folder")
+
 
 def _for_mending(command: AddCommand) -> None:
     """Commands for failures, damage and changes."""

@@ -119,6 +119,10 @@ def _watchers(parsed: argparse.Namespace, settings: Settings, *, bar: bool) -> l
         watchers.append(JsonLines(sys.stdout))
     elif not parsed.quiet:
         watchers.append(Bar() if bar else Lines())
+    if settings.metrics_file is not None:
+        from rpa_shard.observe.metrics.textfile import MetricsFile
+
+        watchers.append(MetricsFile(settings.metrics_file, DataFolder(settings.data_dir).disks()))
     return watchers
 
 

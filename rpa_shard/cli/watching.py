@@ -1,4 +1,4 @@
-"""Commands for watching a run, for people and for monitors: `top`, `health`, `metrics`."""
+"""Commands for watching a run, for people and for monitors, and for looking back at it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from rpa_shard.cli.output import OK, UsageError, one_line, print_lines
+from rpa_shard.cli.output import OK, UsageError, one_line, print_lines, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
 
@@ -74,4 +74,22 @@ def metrics(parsed: argparse.Namespace, settings: Settings) -> int:
 
     # In one piece: a label may hold what Python takes for the end of a line.
     print_lines([metrics_of_folder(DataFolder(settings.data_dir)).removesuffix("\n")])
+    return OK
+
+
+def report(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Writes a report on the last run, or on all of them."""
+    from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, opened
+    from rpa_shard.observe.report import report as make_report
+    from rpa_shard.store.factory import open_ledger
+
+    folder = DataFolder(settings.data_dir)
+    with open_ledger(folder) as ledger:
+        try:
+            with opened(parsed.out) as file:  # before the work, which takes a while with millions of papers
+                file.write(make_report(folder, ledger, settings, whole=parsed.all).encode())
+        except ExportError as error:
+            raise UsageError(str(error)) from None
+    if parsed.out != STANDARD_OUTPUT:
+        say(f"the report is in {parsed.out}: open it in a browser, or print it")
     return OK

@@ -6,7 +6,7 @@ runs did in the folder is in its history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,12 @@ from rpa_shard.model.distribution import Distribution
 
 # Stages that take no time are not shown to a person.
 LEAST_SECONDS = 0.001
-SHOWN = 6
+# Of what there are many of: the most frequent, or the longest.
+SHOWN = 5
+# How wide the lines for a person are, and where their figures begin.
+COLUMNS, INDENT = 80, 10
+# The tally of the number of the attempt that succeeded.
+ATTEMPT = "attempt"
 
 
 def statistics(status: RunStatus) -> dict[str, Any]:
@@ -43,7 +48,7 @@ def statistics(status: RunStatus) -> dict[str, Any]:
         "totals": dict(work.totals),
         "tallies": {name: dict(by) for name, by in work.tallies.items()},
         "stages": {stage: _figures(each) for stage, each in work.durations.items()},
-        "waited": msgspec.to_builtins(status.waited),
+        "waited": [msgspec.to_builtins(each) for each in status.waited],
         "shard_deaths": sum(shard.restarts for shard in status.shards),
         "handed_back": status.handed_back,
         "lost_leases": work.lost_leases,
@@ -63,17 +68,33 @@ def _figures(measured: Distribution) -> dict[str, float]:
 
 
 def lines(status: RunStatus) -> Iterator[str]:
-    """The figures of a run for a terminal; nothing of what did not occur."""
+    """The figures of a run for a terminal of `COLUMNS` columns; nothing of what did not occur."""
     work = status.work
-    if work.totals:
-        yield f"made      {', '.join(_total(name, value) for name, value in work.totals.items())}"
+    yield from _line("made", [_total(name, value) for name, value in work.totals.items()])
     for name, by in work.tallies.items():
-        if by and not (name == "attempt" and by.keys() == {"1"}):
-            yield f"by {name:<7}{_most(by)}"
-    if work.retried:
-        yield f"retries   {_most(work.retried)}"
+        if name == ATTEMPT:
+            yield from _line("attempts", _attempts(by))
+        else:
+            yield from _line(f"by {name}", _most(by))
+    yield from _line("retries", _most(work.retried))
     yield from _stages(work.durations)
-    yield from _waits(status)
+    waits = [each for each in status.waited if each.seconds >= 1 or each.cause is Cause.DISK]
+    yield from _line("waited", [_past_wait(each) for each in waits[:SHOWN]])
+    if status.idle_seconds >= 1:
+        yield from _line("idle", [f"{duration(status.idle_seconds)} with nothing to do but wait"])
+
+
+def _line(label: str, items: Sequence[str]) -> Iterator[str]:
+    """The items after a label, in as many lines as they need; none if there are no items."""
+    line = f"{label:<{INDENT - 1}}"
+    for number, item in enumerate(items):
+        piece = f" {item}{',' if number < len(items) - 1 else ''}"
+        if number and len(line) + len(piece) > COLUMNS:
+            yield line
+            line = " " * (INDENT - 1)
+        line += piece
+    if items:
+        yield line
 
 
 def _total(name: str, value: int) -> str:
@@ -83,34 +104,36 @@ def _total(name: str, value: int) -> str:
     return f"{value:,} {words}"
 
 
-def _most(by: Mapping[str, int]) -> str:
+def _attempts(by: Mapping[str, int]) -> list[str]:
+    """How many papers were done at which attempt, unless it was the first for all."""
+    if by.keys() <= {"1"}:
+        return []
+    return [f"{attempt}: {count:,}" for attempt, count in sorted(by.items(), key=lambda each: int(each[0]))]
+
+
+def _most(by: Mapping[str, int]) -> list[str]:
     """The most frequent of them, and how many others there are."""
     ordered = sorted(by.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{name} {count:,}" for name, count in ordered[:SHOWN]]
     others = sum(count for _, count in ordered[SHOWN:])
-    return ", ".join([*shown, f"others {others:,}"] if others else shown)
+    return [*shown, f"others {others:,}"] if others else shown
 
 
 def _stages(durations: Mapping[str, Distribution]) -> Iterator[str]:
-    shown = {stage: each for stage, each in durations.items() if each.quantile_seconds(0.99) >= LEAST_SECONDS}
-    if shown:
-        yield f"{'stages':<16} {'p50':>9} {'p95':>9} {'p99':>9}   of attempts that ended"
-    for stage, each in shown.items():
-        quantiles = " ".join(f"{seconds(each.quantile_seconds(quantile)):>9}" for quantile in (0.5, 0.95, 0.99))
-        yield f"  {stage:<14} {quantiles}"
-
-
-def _waits(status: RunStatus) -> Iterator[str]:
-    waits = [each for each in status.waited if each.seconds >= 1 or each.cause is Cause.DISK][:SHOWN]
-    if waits:
-        yield f"waited    {', '.join(_past_wait(each) for each in waits)}"
-    if status.idle_seconds >= 1:
-        yield f"          with nothing else to do for {duration(status.idle_seconds)}"
+    """The stages that took most of the time."""
+    noticed = {stage: each for stage, each in durations.items() if each.quantile_seconds(0.99) >= LEAST_SECONDS}
+    longest = sorted(noticed, key=lambda stage: -noticed[stage].sum_seconds)[:SHOWN]
+    if longest:
+        yield f"{'stages':<22}{'p50':>9} {'p95':>9} {'p99':>9}   of attempts that ended"
+    for stage in (each for each in noticed if each in longest):
+        quantiles = " ".join(f"{seconds(noticed[stage].quantile_seconds(part)):>9}" for part in (0.5, 0.95, 0.99))
+        yield f"  {stage:<20}{quantiles}"
 
 
 def _past_wait(each: PastWait) -> str:
-    times = f" in {each.times} times" if each.times > 1 else ""
-    return f"{each.subject.replace('_', ' ')} {duration(each.seconds)}{times}"
+    times = f" in {each.times:,} times" if each.times > 1 else ""
+    subject = each.subject.replace("_", " ") if each.cause is Cause.BACK_OFF else each.subject
+    return f"{subject} {duration(each.seconds)}{times}"
 
 
 def seconds(value: float) -> str:

@@ -6,7 +6,9 @@ the caller checks whether it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rpa_shard.model.arxiv_id import PaperId
@@ -23,6 +25,8 @@ from rpa_shard.store.rows import PaperRow
 FETCHING_PHASE = PREP
 # The mean size of a PDF is taken from this many papers of each shard, and needs at least this many in all.
 SAMPLED_PDFS, MIN_PDFS = 1000, 50
+# By which figures of their results papers are counted.
+COUNTED_FIGURES = ("pdf_bytes", "text_bytes", "pages", "references")
 
 
 def expected_files(
@@ -61,10 +65,38 @@ def mean_pdf_bytes(ledger: Ledger) -> float | None:
     return sum(each["pdf_bytes"] for each in results) / len(results) if len(results) >= MIN_PDFS else None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultCounts:
+    """Papers by their figures (pages, sizes; with two digits) and by their flags."""
+
+    papers: int
+    figures: Mapping[str, Mapping[float, int]]
+    flags: Mapping[str, int]
+
+
+def count_results(ledger: Ledger, since: float = 0.0) -> ResultCounts:
+    """Counts the papers that have changed since a moment by what is known of their text and PDF."""
+    papers = 0
+    flags = Counter[str]()
+    figures: dict[str, Counter[float]] = {name: Counter() for name in COUNTED_FIGURES}
+    for result in ledger.results(FETCHING_PHASE, since):
+        papers += 1
+        flags.update(result.get("flags", ()))
+        for name, counts in figures.items():
+            value = result.get(name)
+            if value is not None:
+                # Two digits: however many papers there are, few values differ.
+                counts[value if value < 100 else float(f"{value:.1e}")] += 1
+    return ResultCounts(papers, figures, flags)
+
+
 __all__ = [
+    "COUNTED_FIGURES",
     "FETCHING_PHASE",
     "ExpectedFile",
     "PaperFiles",
+    "ResultCounts",
+    "count_results",
     "expected_files",
     "files_of",
     "ids_to_fetch",

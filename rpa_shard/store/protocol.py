@@ -18,7 +18,7 @@ from rpa_shard.store.catalogue import Catalogue, CatalogueReader
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
 
 
 class Store(Protocol):
@@ -88,6 +88,15 @@ class Ledger(Protocol):
 
     def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
         """The results of `phase` for some papers whose last completed phase it is; at most `limit` per shard."""
+
+    def times_of_events(self) -> tuple[float, float] | None:
+        """When the first and the last event of all histories was, in Unix seconds; None if nothing happened yet."""
+
+    def count_events(self, begins: float, ends: float, parts: int) -> Mapping[Event, int]:
+        """How often what happened from `begins` to `ends` (Unix seconds), by the part of that time, one of `parts`."""
+
+    def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
+        """The results of `phase` of all papers that have changed since a moment; memory stays flat."""
 
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         """Sends failed papers back to the phase in which they failed; the results of earlier phases stay.

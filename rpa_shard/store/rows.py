@@ -60,6 +60,16 @@ class RowToVerify(NamedTuple):
     results: str | None
 
 
+class Event(NamedTuple):
+    """A kind of event in a part of a stretch of time, numbered from 0; what happened as in `HistoryLine`."""
+
+    part: int
+    event: str
+    phase: str | None
+    attempt: int
+    failure: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many papers are in each status, failed for good or wait for another attempt, the last two by reason."""

@@ -16,8 +16,10 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ANALYZE, PHASES, PREP, WRAP, Phase, Status
 from rpa_shard.store.catalogue import Member
 from rpa_shard.store.layout import Layout
-from rpa_shard.store.outcome import completed, failed, suspected
+from rpa_shard.store.outcome import completed, failed, postponed, suspected
 from rpa_shard.store.protocol import StoreEngine
+from rpa_shard.store.rows import Event
+from rpa_shard.store.sqlite import ledger as ledger_module
 from tests.contract.bench import LEASE_SECONDS, Bench, results_before
 
 PAPERS = ("2401.00001", "2401.00002", "2401.00003")
@@ -103,6 +105,65 @@ async def test_results_are_sampled_of_papers_that_a_phase_was_the_last_of(bench:
         assert len(ledger.sample_results(PREP, 1)) == 1
         assert ledger.sample_results(ANALYZE, 10) == [{"of": claim.paper_id}]
         assert ledger.sample_results(WRAP, 10) == []
+
+
+async def test_events_are_counted_by_time_and_kind(bench: Bench) -> None:
+    with bench.engine.open_ledger() as ledger:
+        assert ledger.times_of_events() is None
+        assert ledger.count_events(0.0, 4e9, 10) == {}
+    begins = bench.clock.now
+    claims = await bench.store.claim(PREP, 3)
+    await bench.store.finish(claims[0], completed(PREP, {}))
+    bench.clock.now += 10
+    await bench.store.finish(claims[1], completed(PREP, {}))
+    await bench.store.finish(claims[2], postponed(PREP, Failure.NETWORK, "x", 0.0, charged=True, suspect=False))
+    bench.clock.now += 90
+    await bench.store.finish(await bench.claim_again(claims[2].paper_id), failed(PREP, Failure.NOT_FOUND, "x"))
+    with bench.engine.open_ledger() as ledger:
+        assert ledger.times_of_events() == (begins, begins + 100)
+        prepped = Event(0, "prepped", "prep", 1, None)
+        network, not_found = Event(0, "postponed", "prep", 1, "network"), Event(0, "failed", "prep", 2, "not_found")
+        assert ledger.count_events(begins, begins + 100, 1) == {prepped: 2, network: 1, not_found: 1}
+        # What happens at the very end belongs to the last part.
+        assert ledger.count_events(begins, begins + 100, 10) == {
+            prepped: 1,
+            prepped._replace(part=1): 1,
+            network._replace(part=1): 1,
+            not_found._replace(part=9): 1,
+        }
+        assert ledger.count_events(begins + 1, begins + 99, 1) == {prepped: 1, network: 1}
+        assert ledger.count_events(begins, begins, 10) == {prepped: 1}
+        assert ledger.count_events(begins + 11, begins + 99, 10) == {}
+
+
+async def test_results_of_papers_that_have_changed_since_a_moment(bench: Bench) -> None:
+    begins = bench.clock.now
+    claims = await bench.store.claim(PREP, 3)
+    for claim in claims[:2]:
+        await bench.store.finish(claim, completed(PREP, {"of": claim.paper_id}))
+        bench.clock.now += 10
+    (claim,) = await bench.store.claim(ANALYZE, 1)
+    await bench.store.finish(claim, failed(ANALYZE, Failure.BUG, "x"))
+    await bench.store.finish(claims[2], failed(PREP, Failure.BUG, "x"))
+    of = {claim.paper_id: {"of": claim.paper_id} for claim in claims}
+    with bench.engine.open_ledger() as ledger:
+        found = sorted(ledger.results(PREP), key=lambda each: str(each["of"]))
+        assert found == [of[each.paper_id] for each in claims[:2]]
+        assert list(ledger.results(ANALYZE)) == []
+        # It has changed again since it was prepped.
+        assert list(ledger.results(PREP, begins + 15)) == [of[claim.paper_id]]
+        assert list(ledger.results(PREP, begins + 25)) == []
+
+
+async def test_all_is_counted_however_little_is_read_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "HISTORY_LINES", 2)
+    monkeypatch.setattr(ledger_module, "PAGE_ROWS", 2)
+    for claim in await bench.store.claim(PREP, 3):
+        await bench.store.finish(claim, completed(PREP, {"pages": 3}))
+    with bench.engine.open_ledger() as ledger:
+        assert ledger.times_of_events() == (bench.clock.now, bench.clock.now)
+        assert sum(ledger.count_events(0.0, 4e9, 1).values()) == 3
+        assert list(ledger.results(PREP)) == [{"pages": 3}] * 3
 
 
 async def test_leases_and_suspects_are_counted(bench: Bench) -> None:

@@ -85,3 +85,11 @@ async def test_an_end_that_cannot_be_written_before_the_close_is_reported(
         row = ledger.paper(claim.paper_id)
     assert row is not None
     assert row.lease_id == claim.lease_id, "whoever comes next takes it back"
+
+
+@pytest.mark.parametrize("results", ['{"prep": 3}', '{"prep": {', "[]"])
+def test_results_that_are_damaged_are_reported(engine: SQLiteEngine, results: str) -> None:
+    with closing(sqlite3.connect(engine.files.shard_file(0))) as connection, connection:
+        connection.execute("UPDATE papers SET results = ?", (results,))
+    with engine.open_ledger() as ledger, pytest.raises(StoreError, match=r"shard-000.* is damaged \(the row of 2401"):
+        list(ledger.results(PREP))

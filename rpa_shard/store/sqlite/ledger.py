@@ -14,20 +14,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+import msgspec
+
 from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.rows import Counts, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.paper_rows import paper_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
 from rpa_shard.store.sqlite.upgrade import upgrade_if_older
 from rpa_shard.system.file_systems import refuse_network_file_system
 
-PAGE_ROWS = 1000
+PAGE_ROWS, HISTORY_LINES = 1000, 50_000
+# The results of a row, as text, are decoded for millions of papers.
+_RESULTS = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
 
 class SQLiteLedger:
@@ -131,6 +136,26 @@ class SQLiteLedger:
                 yield shard, [RowToVerify(*row) for row in rows]
                 after = rows[-1][0]
 
+    def times_of_events(self) -> tuple[float, float] | None:
+        spans = [row for row in self._read_histories("times_of_events") if row["first"] is not None]
+        return (min(row["first"] for row in spans), max(row["last"] for row in spans)) if spans else None
+
+    def count_events(self, begins: float, ends: float, parts: int) -> Mapping[Event, int]:
+        found: Counter[Event] = Counter()
+        # A moment has no parts: all that happens in it is in the first.
+        part_seconds = (ends - begins) / parts or 1.0
+        stretch = {"begins": begins, "ends": ends, "part_seconds": part_seconds, "parts": parts}
+        for row in self._read_histories("count_events", **stretch):
+            found[Event(*row[:-1])] += row["events"]
+        return found
+
+    def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
+        for shard in range(self.layout.shards):
+            after = ""
+            while rows := self._read(shard, "page_of_results", after=after, since=since, limit=PAGE_ROWS):
+                yield from self._results_in(rows, shard, phase)
+                after = rows[-1]["id"]
+
     def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
         moved: list[str] = []
         wanted: Sequence[str | None] = [None] if paper_ids is None else paper_ids
@@ -168,6 +193,22 @@ class SQLiteLedger:
             if done:
                 connection.execute(query("remember"), _line(row.paper_id, now, "requeued", phase.name, detail))
         return done
+
+    def _results_in(self, rows: Iterable[sqlite3.Row], shard: int, phase: Phase) -> Iterator[Mapping[str, Any]]:
+        for row in rows:
+            try:
+                result = _RESULTS.decode(row["results"]).get(phase.name)
+            except msgspec.MsgspecError as error:
+                raise nonsense(self._files.shard_file(shard), row["id"], ValueError(error)) from None
+            if result is not None:
+                yield result
+
+    def _read_histories(self, name: str, **parameters: Any) -> Iterator[sqlite3.Row]:
+        """The rows of a query for all lines of history, so many at a time that no read lasts long."""
+        for shard in range(self.layout.shards):
+            ((last,),) = self._read(shard, "last_of_history")
+            for after in range(0, last or 0, HISTORY_LINES):
+                yield from self._read(shard, name, after=after, last=min(after + HISTORY_LINES, last), **parameters)
 
     def _read(self, shard: int, name: str, **parameters: Any) -> list[sqlite3.Row]:
         """The rows of the query called `name`. Raises StoreError."""
@@ -257,31 +298,3 @@ def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) 
     """One immediate transaction on a shard file; SQLite's errors come out as StoreError."""
     with transaction_on(connection, files.shard_file(shard)):
         yield connection
-
-
-def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
-    """A row as a value. Raises ValueError if it is damaged."""
-    return PaperRow(
-        paper_id=row["id"],
-        worker=row["worker"],
-        shard=shard,
-        priority=row["priority"],
-        status=Status(row["status"]),
-        attempts=row["attempts"],
-        next_attempt_at=row["next_attempt_at"],
-        lease_id=row["lease_id"],
-        lease_expires_at=row["lease_expires_at"],
-        suspect=bool(row["suspect"]),
-        failure=row["failure"],
-        failed_phase=row["failed_phase"],
-        detail=row["detail"],
-        results=json.loads(row["results"]),
-        added_at=row["added_at"],
-        changed_at=row["changed_at"],
-    )
-
-
-def check_row(row: sqlite3.Row) -> None:
-    """Raises ValueError for a row, of any format, that `paper_row` could not read."""
-    Status(row["status"])
-    json.loads(row["results"])

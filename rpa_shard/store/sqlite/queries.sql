@@ -150,6 +150,26 @@ SELECT * FROM papers WHERE id = :id;
 -- What happened to one paper, oldest first.
 SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
 
+-- name: last_of_history
+-- The number of the last line of all histories; one seek.
+SELECT max(number) FROM history;
+
+-- name: times_of_events
+-- When the first and the last event among some lines of history was.
+SELECT min(at) AS first, max(at) AS last FROM history WHERE number > :after AND number <= :last;
+
+-- name: count_events
+-- Events among some lines of history, by the part of a stretch of time in which they were, and by what they were.
+SELECT min(CAST((at - :begins) / :part_seconds AS INTEGER), :parts - 1) AS part, event, phase, attempt, failure,
+       count(*) AS events
+FROM history WHERE number > :after AND number <= :last AND at >= :begins AND at <= :ends
+GROUP BY 1, event, phase, attempt, failure;
+
+-- name: page_of_results
+-- The results of the next papers in order of id, of those that have any and have changed since a moment.
+SELECT id, results FROM papers
+WHERE id > :after AND changed_at >= :since AND results <> '{}' ORDER BY id LIMIT :limit;
+
 -- name: page
 -- The next papers in order of id: reads a complete shard without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;

@@ -25,7 +25,7 @@ from rpa_shard.store.outcome import completed
 from rpa_shard.store.repairs import KnownPaper, RepairedFile
 from rpa_shard.store.sqlite.companions import companions_of, remove_with_companions, with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import check_row
+from rpa_shard.store.sqlite.paper_rows import check_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.salvage.aside import copy_aside, new_folder_aside
 from rpa_shard.store.sqlite.salvage.pages import records_of
