@@ -28,7 +28,7 @@ from rpa_shard.store.catalogue import Whereabouts
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from tests.memory_catalogue import MemoryCatalogue
 from tests.memory_papers import Papers, claim_of, counts_of
 
@@ -136,6 +136,25 @@ class MemoryLedger:
     def history(self, paper_id: str) -> list[HistoryLine]:
         return list(self.engine.papers.history.get(paper_id, ()))
 
+    def page_of_papers(
+        self,
+        *,
+        status: Status | None = None,
+        reason: str | None = None,
+        id_prefix: str = "",
+        after: PlaceInList | None = None,
+        limit: int,
+    ) -> list[PaperRow]:
+        def order(place: PlaceInList) -> tuple[int, float, str]:
+            by_status = status is not None and reason is None
+            return (-place.priority, place.next_attempt_at, place.paper_id) if by_status else (0, 0.0, place.paper_id)
+
+        rows = [row for row in self._rows if row.paper_id.startswith(id_prefix) and status in (None, row.status)]
+        if reason is not None:
+            rows = [row for row in rows if (row.status, row.failure) == (Status.FAILED, reason)]
+        rows = [row for row in rows if after is None or order(row.place) > order(after)]
+        return sorted(rows, key=lambda row: order(row.place))[:limit]
+
     def papers(self) -> Iterator[PaperRow]:
         yield from self._rows
 
@@ -220,7 +239,9 @@ class MemoryEngine:
         return StoredLayout(self._layout)
 
     @contextmanager
-    def open_ledger(self, layout_if_new: Layout | None = None) -> Iterator[MemoryLedger]:
+    def open_ledger(
+        self, layout_if_new: Layout | None = None, *, seconds: float | None = None
+    ) -> Iterator[MemoryLedger]:
         if layout_if_new is not None:
             self.create(layout_if_new)
         if self._layout is None:
@@ -282,7 +303,7 @@ class MemoryEngine:
         return RepairReport()
 
     @contextmanager
-    def open_catalogue(self, *, create: bool = False) -> Iterator[MemoryCatalogue | None]:
+    def open_catalogue(self, *, create: bool = False, seconds: float | None = None) -> Iterator[MemoryCatalogue | None]:
         if create and self.catalogue is None:
             self.catalogue = MemoryCatalogue()
         yield self.catalogue

@@ -13,3 +13,7 @@ class StoreError(Exception):
 
 class FolderBusyError(StoreError):
     """Another run or command works in this folder."""
+
+
+class TooSlowError(StoreError):
+    """An answer took longer than the time that was allowed for it."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rpa_shard.model.errors import StoreError
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -43,6 +45,19 @@ class Whereabouts:
     version: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TitleFound:
+    """A paper whose title has the words that were looked for. `number` is its place among all titles."""
+
+    number: int
+    paper_id: str
+    title: str
+
+
+class NoTitleIndexError(StoreError):
+    """Titles cannot be searched; the message is one line that says what to do."""
+
+
 class Catalogue(Protocol):
     """An open catalogue."""
 
@@ -54,6 +69,15 @@ class Catalogue(Protocol):
 
     def metadata(self, paper_id: str) -> dict[str, Any] | None:
         """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
+
+    def title(self, paper_id: str) -> str | None:
+        """The title alone of a paper, whichever version its id names."""
+
+    def find_titles(self, text: str, after: int, limit: int) -> list[TitleFound]:
+        """Papers whose titles have all words of `text`; the last may be the beginning of one. By number, from `after`.
+
+        Whatever `text` holds is taken as words; none is found if it has none. Raises NoTitleIndexError.
+        """
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """What helps to fetch a paper."""

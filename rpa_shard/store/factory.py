@@ -18,6 +18,8 @@ def engine_of(folder: DataFolder) -> StoreEngine:
     return SQLiteEngine(folder.root)
 
 
-def open_ledger(folder: DataFolder, layout_if_new: Layout | None = None) -> AbstractContextManager[Ledger]:
+def open_ledger(
+    folder: DataFolder, layout_if_new: Layout | None = None, *, seconds: float | None = None
+) -> AbstractContextManager[Ledger]:
     """The ledger of `folder`; see `StoreEngine.open_ledger`."""
-    return engine_of(folder).open_ledger(layout_if_new)
+    return engine_of(folder).open_ledger(layout_if_new, seconds=seconds)

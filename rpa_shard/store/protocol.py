@@ -18,7 +18,7 @@ from rpa_shard.store.catalogue import Catalogue, CatalogueReader
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 
 
 class Store(Protocol):
@@ -74,6 +74,22 @@ class Ledger(Protocol):
     def history(self, paper_id: str) -> list[HistoryLine]:
         """What happened to one paper, oldest first."""
 
+    def page_of_papers(
+        self,
+        *,
+        status: Status | None = None,
+        reason: str | None = None,
+        id_prefix: str = "",
+        after: PlaceInList | None = None,
+        limit: int,
+    ) -> list[PaperRow]:
+        """Some papers, for a person to look at: of a status, failed for good for a reason, whose ids begin so.
+
+        Papers of a status, unless it is failed for a given reason, come in the order in which they are claimed: by
+        priority, then time of the next attempt, then id. All other lists are in order of id. `after` is the place of
+        the last row of the page before.
+        """
+
     def papers(self) -> Iterator[PaperRow]:
         """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
 
@@ -120,9 +136,12 @@ class StoreEngine(Protocol):
     def create(self, layout: Layout) -> StoredLayout:
         """Creates the store if there is none, and upgrades an older format; returns the resulting layout."""
 
-    def open_ledger(self, layout_if_new: Layout | None = None) -> AbstractContextManager[Ledger]:
+    def open_ledger(
+        self, layout_if_new: Layout | None = None, *, seconds: float | None = None
+    ) -> AbstractContextManager[Ledger]:
         """The ledger; creates a missing store if `layout_if_new` is given.
 
+        With `seconds` it waits for nobody, upgrades nothing, and what it reads after that time ends in TooSlowError.
         Raises StoreError, also if there is no store yet or a move was cut short.
         """
 
@@ -156,8 +175,13 @@ class StoreEngine(Protocol):
         `expected` is how many papers the last run counted in each shard. Raises StoreError.
         """
 
-    def open_catalogue(self, *, create: bool = False) -> AbstractContextManager[Catalogue | None]:
-        """The catalogue, or None if there is none and `create` is False."""
+    def open_catalogue(
+        self, *, create: bool = False, seconds: float | None = None
+    ) -> AbstractContextManager[Catalogue | None]:
+        """The catalogue, or None if there is none and `create` is False; with `create` an older one is upgraded.
+
+        With `seconds` what it reads after that time ends in TooSlowError.
+        """
 
     def catalogue_reader(self) -> CatalogueReader:
         """The catalogue for the threads of a shard."""

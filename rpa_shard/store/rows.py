@@ -37,6 +37,11 @@ class PaperRow:
     added_at: float
     changed_at: float
 
+    @property
+    def place(self) -> PlaceInList:
+        """Where it stands in a list."""
+        return PlaceInList(self.priority, self.next_attempt_at, self.paper_id)
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
@@ -48,6 +53,14 @@ class HistoryLine:
     attempt: int
     failure: str | None
     detail: str | None
+
+
+class PlaceInList(NamedTuple):
+    """Where a paper stands in a list of papers; what comes after it is the next page."""
+
+    priority: int
+    next_attempt_at: float
+    paper_id: str
 
 
 class RowToVerify(NamedTuple):

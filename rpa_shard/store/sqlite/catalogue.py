@@ -7,9 +7,13 @@ the sources, and records have no metadata.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import re
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,10 +21,24 @@ from typing import Any
 from urllib.parse import quote
 
 from rpa_shard.model.arxiv_id import without_version
-from rpa_shard.store.catalogue import Member, PaperMetadata, Whereabouts
+from rpa_shard.store.catalogue import Member, NoTitleIndexError, PaperMetadata, TitleFound, Whereabouts
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.queries import catalogue_query
-from rpa_shard.store.sqlite.shard_file import CATALOGUE_FILE, DamagedFileError, damaged, open_file, transaction_on
+from rpa_shard.store.sqlite.queries import catalogue_query, catalogue_upgrade
+from rpa_shard.store.sqlite.shard_file import (
+    CATALOGUE_FILE,
+    DamagedFileError,
+    damaged,
+    identity_of,
+    limit_time,
+    open_file,
+    transaction_on,
+)
+
+# A word as the index has them: letters and digits.
+_WORD = re.compile(r"[^\W_]{1,64}")
+MAX_WORDS, MIN_BEGINNING = 16, 2
+
+log = logging.getLogger(__name__)
 
 
 class SQLiteCatalogue:
@@ -48,20 +66,46 @@ class SQLiteCatalogue:
             connection.executemany(catalogue_query("add_member"), rows)
 
     def add_metadata(self, rows: Iterable[PaperMetadata]) -> None:
-        """Notes what the snapshot says."""
-        values = (
-            (row.paper_id, row.title, row.authors, row.abstract, row.categories, row.doi, row.version) for row in rows
-        )
+        """Notes what the snapshot says, and keeps the index of titles right."""
+        values = [
+            (row.paper_id, row.title, row.authors, row.abstract, row.categories, row.doi, row.version)
+            for row in {row.paper_id: row for row in rows}.values()  # the last one counts
+        ]
+        titles = json.dumps([value[:2] for value in values])
         with transaction_on(self._connection, self._path) as connection:
+            (last,) = connection.execute(catalogue_query("last_number")).fetchone()
+            retitled = [row["number"] for row in connection.execute(catalogue_query("retitled"), {"titles": titles})]
+            numbers = {"numbers": json.dumps(retitled)}
+            connection.execute(catalogue_query("forget_titles"), numbers)
             connection.executemany(catalogue_query("add_metadata"), values)
+            connection.execute(catalogue_query("index_titles"), numbers)
+            connection.execute(catalogue_query("index_new_titles"), {"last": last})
 
     def metadata(self, paper_id: str) -> dict[str, Any] | None:
         """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
-        for each in dict.fromkeys((paper_id, without_version(paper_id))):
-            row = self._one("metadata", id=each)
-            if row is not None:
-                return {**dict(row), "categories": row["categories"].split()}
-        return None
+        row = self._of_any_version("metadata", paper_id)
+        return {**dict(row), "categories": row["categories"].split()} if row is not None else None
+
+    def title(self, paper_id: str) -> str | None:
+        """The title alone of a paper, whichever version its id names."""
+        row = self._of_any_version("title", paper_id)
+        return str(row["title"]) if row is not None else None
+
+    def find_titles(self, text: str, after: int, limit: int) -> list[TitleFound]:
+        """As `rpa_shard.store.catalogue.Catalogue.find_titles`."""
+        words = match_of(text)
+        if not words:
+            return []
+        with _naming(self._path):
+            if identity_of(self._connection)[1] < CATALOGUE_FILE.format:
+                raise NoTitleIndexError(
+                    "titles cannot be searched yet: the catalogue has an older format, which the next `add --metadata` "
+                    "or `add --tar` upgrades"
+                )
+            found = self._connection.execute(
+                catalogue_query("find_titles"), {"words": words, "after": after, "limit": limit}
+            )
+            return [TitleFound(row["number"], row["id"], row["title"]) for row in found]
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """What helps to fetch a paper."""
@@ -88,10 +132,30 @@ class SQLiteCatalogue:
         row = self._one("has_members")
         return row is not None and bool(row[0])
 
+    def _of_any_version(self, name: str, paper_id: str) -> sqlite3.Row | None:
+        for each in dict.fromkeys((paper_id, without_version(paper_id))):
+            row = self._one(name, id=each)
+            if row is not None:
+                return row
+        return None
+
     def _one(self, name: str, **parameters: str) -> sqlite3.Row | None:
         with _naming(self._path):
             row: sqlite3.Row | None = self._connection.execute(catalogue_query(name), parameters).fetchone()
             return row
+
+
+def match_of(text: str) -> str:
+    """The expression of SQLite's full-text search for all words of a text; empty if it has none.
+
+    Each word is quoted, so that nothing in a text is taken for an operator.
+    """
+    words = _WORD.findall(unicodedata.normalize("NFC", text))[:MAX_WORDS]
+    if not words:
+        return ""
+    # One letter begins so many words that it would take long to gather them.
+    last = "*" if len(words[-1]) >= MIN_BEGINNING else ""
+    return " ".join(f'"{word}"' for word in words) + last
 
 
 @contextmanager
@@ -104,14 +168,33 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_catalogue(files: SQLiteFiles, *, create: bool = False) -> Iterator[SQLiteCatalogue | None]:
-    """The folder's catalogue, or None if it has none and `create` is False. Raises StoreError."""
+def open_catalogue(
+    files: SQLiteFiles, *, create: bool = False, seconds: float | None = None
+) -> Iterator[SQLiteCatalogue | None]:
+    """The folder's catalogue, or None if it has none and `create` is False; with `create` an older one is upgraded.
+
+    Raises StoreError, and TooSlowError where it has been open for `seconds`.
+    """
     path = files.catalogue_file
     if not create and not path.exists():
         yield None
         return
-    with closing(open_file(path, CATALOGUE_FILE, create=create)) as connection:
+    with closing(open_file(path, CATALOGUE_FILE, create=create, older=True)) as connection:
+        limit_time(connection, seconds)
+        if create:
+            _upgrade_if_older(connection, path)
         yield SQLiteCatalogue(path, connection)
+
+
+def _upgrade_if_older(connection: sqlite3.Connection, path: Path) -> None:
+    """Brings the file to our format, in one transaction; those who read it meanwhile see the old one."""
+    if identity_of(connection)[1] == CATALOGUE_FILE.format:
+        return
+    log.warning("upgrading %s, so that titles can be searched: this may take minutes", path)
+    with transaction_on(connection, path):
+        if identity_of(connection)[1] < CATALOGUE_FILE.format:  # another program may have done it meanwhile
+            for statement in catalogue_upgrade():
+                connection.execute(statement)
 
 
 class SQLiteCatalogueReader:
@@ -128,7 +211,9 @@ class SQLiteCatalogueReader:
             if self._catalogue is None:
                 if not self._path.exists():
                     return Whereabouts()
-                self._catalogue = SQLiteCatalogue(self._path, open_file(self._path, CATALOGUE_FILE, any_thread=True))
+                self._catalogue = SQLiteCatalogue(
+                    self._path, open_file(self._path, CATALOGUE_FILE, older=True, any_thread=True)
+                )
             return self._catalogue.whereabouts(paper_id)
 
     def close(self) -> None:

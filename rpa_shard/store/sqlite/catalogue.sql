@@ -2,7 +2,7 @@
 -- What is known of papers besides their state: where in an archive a PDF lies, and what the metadata snapshot says. The
 -- application id spells "RPAC". Rows may be written again: the last write counts.
 PRAGMA application_id = 0x52504143;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE archives (
     number INTEGER PRIMARY KEY,
     path   TEXT    NOT NULL UNIQUE
@@ -14,7 +14,8 @@ CREATE TABLE members (
     size_bytes   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE metadata (
-    id         TEXT    NOT NULL PRIMARY KEY,
+    number     INTEGER PRIMARY KEY,
+    id         TEXT    NOT NULL UNIQUE,
     title      TEXT    NOT NULL,
     authors    TEXT    NOT NULL,
     abstract   TEXT    NOT NULL,
@@ -22,6 +23,27 @@ CREATE TABLE metadata (
     doi        TEXT,
     version    INTEGER NOT NULL
 ) STRICT;
+CREATE VIRTUAL TABLE titles USING fts5 (title, content = 'metadata', content_rowid = 'number', columnsize = 0);
+
+-- name: upgrade_to_2
+-- Version 1 had no index of the titles, and no number that it could rely on.
+ALTER TABLE metadata RENAME TO metadata_of_version_1;
+CREATE TABLE metadata (
+    number     INTEGER PRIMARY KEY,
+    id         TEXT    NOT NULL UNIQUE,
+    title      TEXT    NOT NULL,
+    authors    TEXT    NOT NULL,
+    abstract   TEXT    NOT NULL,
+    categories TEXT    NOT NULL,
+    doi        TEXT,
+    version    INTEGER NOT NULL
+) STRICT;
+INSERT INTO metadata (id, title, authors, abstract, categories, doi, version)
+SELECT id, title, authors, abstract, categories, doi, version FROM metadata_of_version_1;
+DROP TABLE metadata_of_version_1;
+CREATE VIRTUAL TABLE titles USING fts5 (title, content = 'metadata', content_rowid = 'number', columnsize = 0);
+INSERT INTO titles (titles) VALUES ('rebuild');
+PRAGMA user_version = 2;
 
 -- name: add_archive
 -- Record an archive, unless it is known. Its path is given as bytes, which need not be text.
@@ -37,8 +59,40 @@ INSERT OR REPLACE INTO members (id, archive, offset_bytes, size_bytes)
 VALUES (:id, :archive, :offset_bytes, :size_bytes);
 
 -- name: add_metadata
--- What the snapshot says of a paper.
-INSERT OR REPLACE INTO metadata (id, title, authors, abstract, categories, doi, version) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- What the snapshot says of a paper, which keeps its number.
+INSERT INTO metadata (id, title, authors, abstract, categories, doi, version) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, authors = excluded.authors, abstract = excluded.abstract,
+    categories = excluded.categories, doi = excluded.doi, version = excluded.version;
+
+-- name: last_number
+-- The highest number so far.
+SELECT coalesce(max(number), 0) FROM metadata;
+
+-- name: retitled
+-- The numbers of the papers, given as pairs of id and title, whose title is about to change.
+SELECT number FROM json_each(:titles) CROSS JOIN metadata ON metadata.id = value ->> 0 WHERE title <> value ->> 1;
+
+-- name: forget_titles
+-- Take titles out of the index. It needs their old text, so this comes before the change.
+INSERT INTO titles (titles, rowid, title)
+SELECT 'delete', number, title FROM json_each(:numbers) CROSS JOIN metadata ON number = value;
+
+-- name: index_titles
+-- Put titles back into the index.
+INSERT INTO titles (rowid, title) SELECT number, title FROM json_each(:numbers) CROSS JOIN metadata ON number = value;
+
+-- name: index_new_titles
+-- Put the titles of new papers into the index; one statement for all, as a statement for each takes ten times as long.
+INSERT INTO titles (rowid, title) SELECT number, title FROM metadata WHERE number > :last;
+
+-- name: find_titles
+-- Papers whose titles have all of the words, in the order in which they were added.
+SELECT number, metadata.id, metadata.title FROM titles CROSS JOIN metadata ON number = titles.rowid
+WHERE titles MATCH :words AND titles.rowid > :after ORDER BY titles.rowid LIMIT :limit;
+
+-- name: title
+-- The title of one paper.
+SELECT title FROM metadata WHERE id = :id;
 
 -- name: member
 -- Archive, offset and size of a paper's PDF.

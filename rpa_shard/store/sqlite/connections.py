@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import time
 
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.shard_file import FullDiskError, open_shard_file
+from rpa_shard.store.sqlite.shard_file import FullDiskError, limit_time, open_shard_file
 
 # A database, its log, the log's index; and what else a command has open.
 DESCRIPTORS_EACH = 3
@@ -18,10 +19,11 @@ DESCRIPTORS_BESIDES = 40
 
 
 class Connections:
-    """Connections by shard number."""
+    """Connections by shard number; what they read after `seconds` from now ends in TooSlowError."""
 
-    def __init__(self, files: SQLiteFiles) -> None:
+    def __init__(self, files: SQLiteFiles, seconds: float | None = None) -> None:
         self._files = files
+        self._ends_at = None if seconds is None else time.monotonic() + seconds
         self._open: dict[int, sqlite3.Connection] = {}
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = (
@@ -39,6 +41,7 @@ class Connections:
                 connection = open_shard_file(path)
             except FullDiskError:
                 connection = open_shard_file(path, only_to_read=True)
+            limit_time(connection, None if self._ends_at is None else self._ends_at - time.monotonic())
         self._open[shard] = connection  # the last one of all, in order of use
         return connection
 

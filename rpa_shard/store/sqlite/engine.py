@@ -39,8 +39,10 @@ class SQLiteEngine:
     def create(self, layout: Layout) -> StoredLayout:
         return ledger.create(self.files, layout)
 
-    def open_ledger(self, layout_if_new: Layout | None = None) -> AbstractContextManager[SQLiteLedger]:
-        return ledger.open_ledger(self.files, layout_if_new)
+    def open_ledger(
+        self, layout_if_new: Layout | None = None, *, seconds: float | None = None
+    ) -> AbstractContextManager[SQLiteLedger]:
+        return ledger.open_ledger(self.files, layout_if_new, seconds=seconds)
 
     def open_store(
         self, shard: int, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1
@@ -64,8 +66,10 @@ class SQLiteEngine:
             raise StoreError(f"{self.files.manifest_file} is missing: put it back from a copy")
         return repair_folder(self.files, stored, known, expected, say)
 
-    def open_catalogue(self, *, create: bool = False) -> AbstractContextManager[SQLiteCatalogue | None]:
-        return open_catalogue(self.files, create=create)
+    def open_catalogue(
+        self, *, create: bool = False, seconds: float | None = None
+    ) -> AbstractContextManager[SQLiteCatalogue | None]:
+        return open_catalogue(self.files, create=create, seconds=seconds)
 
     def catalogue_reader(self) -> SQLiteCatalogueReader:
         return SQLiteCatalogueReader(self.files)

@@ -94,9 +94,18 @@ class SQLiteFiles:
         replace_file(self.manifest_file, json.dumps(content, indent=2).encode() + b"\n")
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Held while rows are read or written from outside a run: the layout does not change meanwhile."""
-        with lock(self._lock_file, shared=True):
+    def shared(self, *, wait: bool = True) -> Iterator[None]:
+        """Held while rows are read or written from outside a run: the layout does not change meanwhile.
+
+        Raises FolderBusyError if it is changing and `wait` is False.
+        """
+        if wait:
+            with lock(self._lock_file, shared=True):
+                yield
+            return
+        with lock_now(self._lock_file, shared=True) as locked:
+            if not locked:
+                raise FolderBusyError(f"the number of shards of {self.root} is changing: try again in a moment")
             yield
 
     @contextmanager

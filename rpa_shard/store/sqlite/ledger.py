@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from heapq import nsmallest
 from typing import Any
 
 import msgspec
@@ -21,9 +23,10 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, RowToVerify
+from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.listing import Listing
 from rpa_shard.store.sqlite.paper_rows import paper_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
@@ -120,6 +123,23 @@ class SQLiteLedger:
 
     def history(self, paper_id: str) -> list[HistoryLine]:
         return [HistoryLine(*row) for row in self._read(self.layout.shard_of(paper_id), "history", id=paper_id)]
+
+    def page_of_papers(
+        self,
+        *,
+        status: Status | None = None,
+        reason: str | None = None,
+        id_prefix: str = "",
+        after: PlaceInList | None = None,
+        limit: int,
+    ) -> list[PaperRow]:
+        wanted = Listing(status, reason, id_prefix, after)
+        found = [
+            self._paper_row(row, shard)
+            for shard in range(self.layout.shards)
+            for row in wanted.rows(partial(self._read, shard), limit)
+        ]
+        return nsmallest(limit, found, key=wanted.order)
 
     def papers(self) -> Iterator[PaperRow]:
         for shard in range(self.layout.shards):
@@ -235,22 +255,25 @@ class SQLiteLedger:
 
 
 @contextmanager
-def open_ledger(files: SQLiteFiles, layout_if_new: Layout | None = None) -> Iterator[SQLiteLedger]:
+def open_ledger(
+    files: SQLiteFiles, layout_if_new: Layout | None = None, *, seconds: float | None = None
+) -> Iterator[SQLiteLedger]:
     """The folder's ledger, under its layout lock; creates a missing store if `layout_if_new` is given.
 
+    With `seconds` it waits for nobody, upgrades nothing, and what it reads after that time ends in TooSlowError.
     Raises StoreError, with a clear line if there is no store yet or a resize was cut short.
     """
     if layout_if_new is not None:
         create(files, layout_if_new)
     elif files.read_manifest() is None:
         raise StoreError(f"no papers in {files.root} yet: add some with `add`")
-    else:
+    elif seconds is None:
         upgrade_if_older(files)
-    with files.shared(), ExitStack() as opened:
+    with files.shared(wait=seconds is None), ExitStack() as opened:
         stored = files.read_manifest()
         if stored is None or stored.moving_to is not None:
             raise StoreError(f"a resize of {files.root} was cut short: `run` finishes it")
-        connections = opened.enter_context(closing(Connections(files)))
+        connections = opened.enter_context(closing(Connections(files, seconds)))
         for shard in range(stored.layout.shards):
             connections[shard]  # a file that cannot be used is reported at once
         yield SQLiteLedger(files, stored.layout, connections)

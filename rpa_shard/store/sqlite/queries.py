@@ -53,6 +53,11 @@ def catalogue_schema() -> tuple[str, ...]:
     return _statements(catalogue_query("schema"))
 
 
+def catalogue_upgrade() -> tuple[str, ...]:
+    """The statements that bring a catalogue of the version before to ours."""
+    return _statements(catalogue_query("upgrade_to_2"))
+
+
 def migration(number: int) -> tuple[str, ...]:
     """The statements that bring a shard file from the format before to format `number`."""
     return _statements(_without_comments(files(__package__).joinpath("migrations", f"{number:04}.sql").read_text()))

@@ -170,6 +170,31 @@ GROUP BY 1, event, phase, attempt, failure;
 SELECT id, results FROM papers
 WHERE id > :after AND changed_at >= :since AND results <> '{}' ORDER BY id LIMIT :limit;
 
+-- name: list_by_id
+-- Papers whose ids lie between two texts, in order of id.
+SELECT * FROM papers WHERE id > :after AND id >= :first AND id < :past ORDER BY id LIMIT :limit;
+
+-- name: list_by_reason
+-- Papers that failed for good for a reason, in order of id.
+SELECT * FROM papers INDEXED BY papers_failed
+WHERE status = 'failed' AND failure = :reason AND id > :after AND id >= :first AND id < :past ORDER BY id LIMIT :limit;
+
+-- name: list_same_priority
+-- Papers of a status and priority after one of them; ids outside the range are passed over within the index.
+SELECT papers.* FROM (
+    SELECT id FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND priority = :priority AND (next_attempt_at, id) > (:next_attempt_at, :after)
+      AND id >= :first AND id < :past ORDER BY next_attempt_at, id LIMIT :limit) AS found
+CROSS JOIN papers ON papers.id = found.id;
+
+-- name: list_lower_priorities
+-- Papers of a status with a lower priority.
+SELECT papers.* FROM (
+    SELECT id FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND priority < :priority
+      AND id >= :first AND id < :past ORDER BY priority DESC, next_attempt_at, id LIMIT :limit) AS found
+CROSS JOIN papers ON papers.id = found.id;
+
 -- name: page
 -- The next papers in order of id: reads a complete shard without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;

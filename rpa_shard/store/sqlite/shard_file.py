@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpa_shard.model.errors import StoreError
+from rpa_shard.model.errors import StoreError, TooSlowError
 from rpa_shard.store.sqlite.companions import companions_of, log_of
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 from rpa_shard.system.files import real_path
 
-SHARD_FORMAT, CATALOGUE_FORMAT = 2, 1
+SHARD_FORMAT, CATALOGUE_FORMAT = 2, 2
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
+# Steps of SQLite's machine between two looks at the clock, where time is limited: well below a millisecond.
+STEPS_BETWEEN_LOOKS = 10_000
 # Messages of SQLite, or of its binding, for damaged values.
 _NONSENSE = ("malformed JSON", "Could not decode")
 _REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
@@ -120,8 +123,17 @@ def transaction_on(connection: sqlite3.Connection, path: Path) -> Iterator[sqlit
         raise damaged(path, error) from None
 
 
+def limit_time(connection: sqlite3.Connection, seconds: float | None) -> None:
+    """Ends what is read after `seconds` from now, with TooSlowError."""
+    if seconds is not None:
+        ends_at = time.monotonic() + seconds
+        connection.set_progress_handler(lambda: int(time.monotonic() > ends_at), STEPS_BETWEEN_LOOKS)
+
+
 def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     """The error for a file that SQLite cannot work with."""
+    if _code(error) == sqlite3.SQLITE_INTERRUPT:
+        return TooSlowError(f"reading {path.name} takes too long: ask for less")
     if is_locked(error):
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
