@@ -152,6 +152,15 @@ def _for_watching(command: AddCommand) -> None:
     sub = command("metrics", "print the run's metrics for Prometheus, as OpenMetrics", "./run.sh metrics")
     sub.add_argument("--data-dir", metavar="F", help="the same as RPA_V2_DATA_DIR=F")
 
+    sub = command("serve", "show the run and its papers as a page in the browser", "./run.sh serve --port 8766")
+    sub.add_argument(
+        "--port", type=_whole(0, 65_535), default=8766, metavar="P", help="default 8766; 0 chooses a free one"
+    )
+    sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1; any other needs a token")
+    sub.add_argument(
+        "--token-file", type=Path, metavar="F", help="a file with the token, instead of RPA_V2_SERVE_TOKEN"
+    )
+
     sub = command("report", "write a page with plots about the last run", "./run.sh report --out report.html")
     sub.add_argument(
         "--out", required=True, type=Path, metavar="F", help="the HTML file to write; - is standard output"

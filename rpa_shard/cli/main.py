@@ -23,7 +23,7 @@ _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     results.show, results.export,
-    watching.top, watching.health, watching.metrics, watching.report,
+    watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
 _HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}

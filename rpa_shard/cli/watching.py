@@ -93,3 +93,27 @@ def report(parsed: argparse.Namespace, settings: Settings) -> int:
     if parsed.out != STANDARD_OUTPUT:
         say(f"the report is in {parsed.out}: open it in a browser, or print it")
     return OK
+
+
+def serve(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Serves a page about the run until Ctrl-C."""
+    from rpa_shard.observe.serve.server import ServeError
+    from rpa_shard.observe.serve.server import serve as serve_page
+
+    token = settings.serve_token
+    if parsed.token_file is not None:
+        try:
+            token = parsed.token_file.read_text().strip()
+        except UnicodeDecodeError:
+            raise UsageError(f"{parsed.token_file}: not text") from None
+    folder = DataFolder(settings.data_dir)
+
+    def announce(url: str) -> None:
+        # The token itself is not shown: a terminal is often recorded.
+        print_lines([f"{folder.root} is shown at {url}{'?token=…' if token else ''}, until Ctrl-C"])
+
+    try:
+        serve_page(folder, settings, parsed.host, parsed.port, token, announce)
+    except ServeError as error:
+        raise UsageError(str(error)) from None
+    return OK

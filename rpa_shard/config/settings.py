@@ -293,6 +293,14 @@ class Settings:
         "A file that a run keeps up to date with its metrics, for the textfile collector of Prometheus' node exporter.",
         shown="none",
     )
+    serve_token: str | None = knob(
+        "RPA_V2_SERVE_TOKEN",
+        None,
+        text(),
+        "The token that a browser needs for the page of `serve`, at least 16 characters; needed wherever other "
+        "machines can reach it.",
+        shown="none",
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -20,8 +20,9 @@ from rpa_shard.observe.metrics.textfile import MetricsFile, free_bytes, write_te
 from rpa_shard.observe.snapshot import account_at_rest, hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.rows import Counts
 
-__all__ = ["CONTENT_TYPE", "MetricsFile", "metrics_of_folder", "write_textfile"]
+__all__ = ["CONTENT_TYPE", "MetricsFile", "metrics_of", "metrics_of_folder", "write_textfile"]
 
 
 def metrics_of_folder(folder: DataFolder) -> str:
@@ -39,6 +40,11 @@ def metrics_of_folder(folder: DataFolder) -> str:
     if run is not None and not live:
         hosts = hosts_at_rest(folder)
         run = replace(run, hosts=hosts, account=account_at_rest(counts, hosts, in_order(run.phases)))
+    return metrics_of(folder, run, counts, live=live)
+
+
+def metrics_of(folder: DataFolder, run: RunStatus | None, counts: Counts, *, live: bool) -> str:
+    """The metrics as OpenMetrics text, of a run and papers that are known already."""
     return open_metrics(families(run, counts, live=live, free_bytes=free_bytes(folder.disks())))
 
 

@@ -41,9 +41,11 @@ class Listing:
         after = self.after.paper_id if self.after is not None else ""
         some: dict[str, Any] = {"first": self.id_prefix, "past": self.id_prefix + PAST_ALL, "limit": limit}
         if self.reason is not None:
-            return read("list_by_reason", reason=self.reason, after=after, **some)
+            return read(
+                "list_by_reason", reason=self.reason, after=after, **some | {"first": max(after, self.id_prefix)}
+            )
         if not self._is_by_status:
-            return read("list_by_id", after=after, **some)
+            return read("list_by_id", after=after, **some | {"first": max(after, self.id_prefix)})
         if self.after is None:
             return read("list_lower_priorities", status=self.status, priority=ABOVE_ALL_PRIORITIES, **some)
         place = {"priority": self.after.priority, "next_attempt_at": self.after.next_attempt_at, "after": after}

@@ -172,12 +172,12 @@ WHERE id > :after AND changed_at >= :since AND results <> '{}' ORDER BY id LIMIT
 
 -- name: list_by_id
 -- Papers whose ids lie between two texts, in order of id.
-SELECT * FROM papers WHERE id > :after AND id >= :first AND id < :past ORDER BY id LIMIT :limit;
+SELECT * FROM papers WHERE id >= :first AND id < :past AND id <> :after ORDER BY id LIMIT :limit;
 
 -- name: list_by_reason
 -- Papers that failed for good for a reason, in order of id.
 SELECT * FROM papers INDEXED BY papers_failed
-WHERE status = 'failed' AND failure = :reason AND id > :after AND id >= :first AND id < :past ORDER BY id LIMIT :limit;
+WHERE status = 'failed' AND failure = :reason AND id >= :first AND id < :past AND id <> :after ORDER BY id LIMIT :limit;
 
 -- name: list_same_priority
 -- Papers of a status and priority after one of them; ids outside the range are passed over within the index.

@@ -1,0 +1,140 @@
+"""What the page shows of a folder: the run that is on, or the folder at rest, with all papers counted.
+
+Guarantee: `look` returns the same object while nothing has changed; the store is opened only while no run is on, and
+takes at most a small share of the time. Limit: at rest, changes of the store are seen a few seconds later, of millions
+of papers up to a minute later.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import msgspec
+
+from rpa_shard.config.settings import Settings
+from rpa_shard.ipc.account import Account
+from rpa_shard.ipc.run_status import HostStatus, RunStatus, read_status
+from rpa_shard.ipc.shard_report import Work
+from rpa_shard.model.errors import StoreError
+from rpa_shard.model.phase import Status, in_order
+from rpa_shard.observe.metrics.families import counts_of
+from rpa_shard.observe.snapshot import account_at_rest, hosts_at_rest
+from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import open_ledger
+from rpa_shard.store.rows import Counts
+
+RECOUNT_SECONDS = 5.0
+# A count that takes long is made the less often.
+MAX_COUNTING_SHARE = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A folder at one moment: `run` is the run that is on or the last one; `hosts` are as they were `hosts_at`."""
+
+    folder: str
+    on: bool
+    account: Account
+    counts: Counts
+    run: RunStatus | None
+    hosts: Mapping[str, HostStatus]
+    hosts_at: float
+    problem: str = ""
+
+    def as_json(self, *, whole: bool = True) -> dict[str, Any]:
+        """For a program; what each shard has done, which `work` of the run has as well, only as a `whole`."""
+        run = self.run
+        if run is not None and not whole:
+            shards = tuple(replace(shard, report=replace(shard.report, work=Work())) for shard in run.shards)
+            run = replace(run, shards=shards, work=replace(run.work, durations={}))
+        return {
+            "folder": self.folder,
+            "now": time.time(),
+            "on": self.on,
+            "problem": self.problem,
+            "statuses": list(Status),
+            "account": msgspec.to_builtins(self.account),
+            "counts": asdict(self.counts),
+            "hosts": msgspec.to_builtins(self.hosts),
+            "hosts_at": self.hosts_at,
+            "run": msgspec.to_builtins(run),
+        }
+
+
+class Source:
+    """Looks at a data folder. Used by one thread at a time."""
+
+    def __init__(self, folder: DataFolder, settings: Settings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._version: tuple[int, ...] | None = None
+        self._run: RunStatus | None = None
+        self._seen: Seen | None = None
+        self._next_count = 0.0
+
+    def look(self) -> Seen:
+        """The folder now."""
+        is_new = self._read_status()
+        run, seen = self._run, self._seen
+        if run is not None and run.is_on:
+            if is_new or seen is None or not seen.on:
+                seen = self._of(run, on=True)
+        elif is_new or seen is None or seen.on or time.monotonic() >= self._next_count:
+            seen = self._at_rest(run)
+        self._seen = seen
+        return seen
+
+    def _read_status(self) -> bool:
+        """Reads the status if it has changed; whether it has."""
+        path = self._folder.run.status_file
+        version: tuple[int, ...] = ()
+        try:
+            found = os.stat(path)  # noqa: PTH116  # a look a second costs as little as it can
+            version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        except OSError:
+            pass  # there is none
+        if version == self._version:
+            return False
+        self._version, self._run = version, read_status(path)
+        return True
+
+    def _of(self, run: RunStatus, *, on: bool) -> Seen:
+        return Seen(
+            folder=str(self._folder.root),
+            on=on,
+            account=run.account,
+            counts=counts_of(run),
+            run=run,
+            hosts=run.hosts,
+            hosts_at=run.written_at,
+        )
+
+    def _at_rest(self, run: RunStatus | None) -> Seen:
+        began = time.thread_time()
+        phases = in_order(run.phases) if run is not None else self._settings.run_phases
+        hosts, counts, problem = hosts_at_rest(self._folder), Counts(), ""
+        try:
+            with open_ledger(self._folder, seconds=60.0) as ledger:
+                counts = ledger.counts()
+        except (StoreError, OSError) as error:
+            problem = str(error)
+        took = time.thread_time() - began
+        self._next_count = time.monotonic() + max(RECOUNT_SECONDS, took / MAX_COUNTING_SHARE)
+        seen = Seen(
+            folder=str(self._folder.root),
+            on=False,
+            account=account_at_rest(counts, hosts, phases),
+            counts=counts,
+            run=run,
+            hosts=hosts,
+            hosts_at=time.time(),
+            problem=problem,
+        )
+        old = self._seen
+        if old is not None and replace(seen, hosts_at=0.0) == replace(old, hosts_at=0.0):
+            return old
+        return seen
