@@ -20,6 +20,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.protocol import Ledger, StoreEngine
 from rpa_shard.store.rows import PlaceInList
+from rpa_shard.store.sqlite import listing
 from rpa_shard.store.sqlite.catalogue import match_of
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.shard_file import identity_of
@@ -208,7 +209,19 @@ def test_an_older_catalogue_is_upgraded_when_it_is_written(sqlite: StoreEngine, 
         connection.execute("INSERT INTO titles (titles, rank) VALUES ('integrity-check', 1)")  # raises if it is wrong
 
 
-def test_reading_ends_when_its_time_is_over(sqlite: StoreEngine, tmp_path: Path) -> None:
+def test_many_ids_that_begin_alike(sqlite: StoreEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether few or many ids begin so decides how they are found, not in which order."""
+    with sqlite.open_ledger() as ledger:
+        ledger.add([f"2403.{number:05}" for number in range(1, 9)], priority=3)
+        few = all_pages(ledger, 4, status=Status.PENDING, id_prefix="240")
+        monkeypatch.setattr(listing, "SMALL_RANGE_ROWS", 3)
+        assert all_pages(ledger, 4, status=Status.PENDING, id_prefix="240") == few
+        assert few == all_pages(ledger, 4, status=Status.PENDING)
+
+
+def test_reading_ends_when_its_time_is_over(
+    sqlite: StoreEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = DataFolder(tmp_path / "data")
     with open_ledger(folder, seconds=60.0) as ledger:
         assert len(ledger.page_of_papers(limit=100)) == len(IDS)
@@ -218,6 +231,7 @@ def test_reading_ends_when_its_time_is_over(sqlite: StoreEngine, tmp_path: Path)
             "VALUES (?, 0, 0, 'pending', 0, 0, 0)",
             [(f"2501.{number:05}",) for number in range(20_000)],
         )
+    monkeypatch.setattr(listing, "SMALL_RANGE_ROWS", 0)
     slow: Callable[[Ledger], object] = lambda ledger: ledger.page_of_papers(  # noqa: E731
         status=Status.PENDING, id_prefix="x", limit=1
     )

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files as package_files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,7 +28,6 @@ from rpa_shard.observe.serve.live import Live
 from rpa_shard.observe.serve.papers import WrongQuestionError, page_of_papers, wanted_of
 from rpa_shard.observe.serve.source import Seen, Source
 from rpa_shard.observe.serve.threads import BusyError, Threads
-from rpa_shard.phases.finished import PaperFiles
 from rpa_shard.store.data_folder import DataFolder
 
 MAX_CLIENTS = 100
@@ -132,13 +132,12 @@ class _Pages:
         return _json(await self._threads.run(partial(contents.paper, self._folder, request.match_info["id"])))
 
     async def record(self, request: web.Request) -> web.StreamResponse:
-        found = await self._files(request)
-        return web.FileResponse(found.record, headers={"Content-Type": "application/json"})
+        return web.FileResponse(await self._file(request, "record"), headers={"Content-Type": "application/json"})
 
     async def text(self, request: web.Request) -> web.StreamResponse:
         if "page" not in request.query:
-            found = await self._files(request)
-            return web.FileResponse(found.text, headers={"Content-Type": "text/plain; charset=utf-8"})
+            path = await self._file(request, "text")
+            return web.FileResponse(path, headers={"Content-Type": "text/plain; charset=utf-8"})
         number = _number(request, "page", 1, 10**6)
         page = partial(contents.page_of_text, self._folder, request.match_info["id"], number)
         return _json(await self._threads.run(page))
@@ -149,8 +148,8 @@ class _Pages:
         some = partial(contents.references, self._folder, request.match_info["id"], after, limit)
         return _json(await self._threads.run(some))
 
-    async def _files(self, request: web.Request) -> PaperFiles:
-        return await self._threads.run(partial(contents.files, self._folder, request.match_info["id"]))
+    async def _file(self, request: web.Request, what: str) -> Path:
+        return await self._threads.run(partial(contents.file, self._folder, request.match_info["id"], what))
 
 
 @web.middleware

@@ -51,6 +51,14 @@ def paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
     }
 
 
+def file(folder: DataFolder, paper_id: str, what: str) -> Path:
+    """The file of a paper that `PaperFiles` calls `what`. Raises NoSuchPaperError, StoreError."""
+    path: Path = getattr(files(folder, paper_id), what)
+    if not path.is_file():
+        raise NoSuchPaperError(f"{paper_id} has no {what}")
+    return path
+
+
 def files(folder: DataFolder, paper_id: str) -> PaperFiles:
     """Where the files of a paper lie. Raises NoSuchPaperError, StoreError."""
     with open_ledger(folder, seconds=MAX_SECONDS) as ledger:

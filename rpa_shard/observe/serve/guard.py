@@ -62,24 +62,29 @@ class Guard:
                     text="a token is needed: open this page once as /?token=…, or send it as a bearer\n",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
-            return await handler(request)
+            response = await handler(request)
+            if self.token is not None and _is_same(request.query.get("token", ""), self.token):
+                self._give_cookie(request, response)
+            return response
 
         return check
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        """For every answer: what browsers are told, and the cookie for those who came with the token."""
+        """For every answer: what browsers are told."""
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
-        if self.token is not None and _is_same(request.query.get("token", ""), self.token):
-            response.set_cookie(
-                self._cookie_name,
-                self._cookie_value,
-                max_age=COOKIE_SECONDS,
-                httponly=True,
-                samesite="Strict",
-                secure=request.secure,
-                path="/",
-            )
+
+    def _give_cookie(self, request: web.Request, response: web.StreamResponse) -> None:
+        """For those who came with the token in the URL, so that it need not stay there."""
+        response.set_cookie(
+            self._cookie_name,
+            self._cookie_value,
+            max_age=COOKIE_SECONDS,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+            path="/",
+        )
 
     def _is_own_name(self, request: web.Request) -> bool:
         try:

@@ -29,9 +29,8 @@ MAX_QUERY_CHARACTERS = 300
 # Titles that one page looks at, and how many are read at a time.
 MAX_TITLES, TITLES_READ = 1000, 200
 VERSIONS = 10
-_BEGINNING_OF_ID = re.compile(
-    r"\d{2,4}(\.\d{0,5}(v\d{0,3})?)?|[a-z][a-z-]+(\.[A-Z]{2})?/\d{0,7}(v\d{0,3})?|https?://\S*|file://\S*"
-)
+_BEGINNING_OF_ID = re.compile(r"\d{2,4}(\.\d{0,5}(v\d{0,3})?)?|[a-z][a-z-]+(\.[A-Z]{2})?/\d{0,7}(v\d{0,3})?")
+_URLS = ("http://", "https://", "file://")
 
 
 class WrongQuestionError(Exception):
@@ -94,9 +93,11 @@ def id_beginning(query: str) -> str | None:
         return query
     try:
         paper = parse(query)
+        if paper.kind == "arxiv":
+            return paper.canonical
     except InvalidIdError:
-        return None
-    return paper.canonical if paper.kind == "arxiv" else None
+        pass  # words of a title
+    return query if query.startswith(_URLS) else None
 
 
 def listed(row: PaperRow, catalogue: Catalogue | None) -> dict[str, Any]:

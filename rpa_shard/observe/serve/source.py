@@ -27,7 +27,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.rows import Counts
 
-RECOUNT_SECONDS = 5.0
+RECOUNT_SECONDS, MAX_COUNT_SECONDS = 5.0, 60.0
 # A count that takes long is made the less often.
 MAX_COUNTING_SHARE = 0.005
 
@@ -82,7 +82,7 @@ class Source:
         run, seen = self._run, self._seen
         if run is not None and run.is_on:
             if is_new or seen is None or not seen.on:
-                seen = self._of(run, on=True)
+                seen = self._of(run)
         elif is_new or seen is None or seen.on or time.monotonic() >= self._next_count:
             seen = self._at_rest(run)
         self._seen = seen
@@ -102,10 +102,10 @@ class Source:
         self._version, self._run = version, read_status(path)
         return True
 
-    def _of(self, run: RunStatus, *, on: bool) -> Seen:
+    def _of(self, run: RunStatus) -> Seen:
         return Seen(
             folder=str(self._folder.root),
-            on=on,
+            on=True,
             account=run.account,
             counts=counts_of(run),
             run=run,
@@ -118,16 +118,18 @@ class Source:
         phases = in_order(run.phases) if run is not None else self._settings.run_phases
         hosts, counts, problem = hosts_at_rest(self._folder), Counts(), ""
         try:
-            with open_ledger(self._folder, seconds=60.0) as ledger:
+            with open_ledger(self._folder, seconds=MAX_COUNT_SECONDS) as ledger:
                 counts = ledger.counts()
+            account = account_at_rest(counts, hosts, phases)
         except (StoreError, OSError) as error:
             problem = str(error)
+            account = run.account if run is not None else Account()
         took = time.thread_time() - began
         self._next_count = time.monotonic() + max(RECOUNT_SECONDS, took / MAX_COUNTING_SHARE)
         seen = Seen(
             folder=str(self._folder.root),
             on=False,
-            account=account_at_rest(counts, hosts, phases),
+            account=account,
             counts=counts,
             run=run,
             hosts=hosts,

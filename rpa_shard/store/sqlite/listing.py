@@ -1,7 +1,8 @@
 """Lists of papers for a person: which queries make a page of one, and in which order its rows come.
 
 Guarantee: each page is read forward in an index from where the last one ended, however long the list is. Limit: papers
-of a status whose ids begin in a given way are looked for among all papers of the status, within its index.
+of a status whose ids begin in a given way, as many ids do, are looked for among all papers of the status, within its
+index.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rpa_shard.store.rows import PaperRow, PlaceInList
 # After every id that begins with what it follows.
 PAST_ALL = "\U0010ffff"
 ABOVE_ALL_PRIORITIES = 2**62
+SMALL_RANGE_ROWS = 20_000
 
 Read = Callable[..., list[sqlite3.Row]]
 
@@ -46,12 +48,21 @@ class Listing:
             )
         if not self._is_by_status:
             return read("list_by_id", after=after, **some | {"first": max(after, self.id_prefix)})
+        priority = self.after.priority if self.after is not None else ABOVE_ALL_PRIORITIES
+        time = self.after.next_attempt_at if self.after is not None else 0.0
+        place = {"priority": priority, "next_attempt_at": time, "after": after}
+        if self.id_prefix and self._range_is_small(read, some):
+            return read("list_in_range", status=self.status, **place, **some)
         if self.after is None:
-            return read("list_lower_priorities", status=self.status, priority=ABOVE_ALL_PRIORITIES, **some)
-        place = {"priority": self.after.priority, "next_attempt_at": self.after.next_attempt_at, "after": after}
+            return read("list_lower_priorities", status=self.status, priority=priority, **some)
         found = read("list_same_priority", status=self.status, **place, **some)
         some["limit"] = limit - len(found)
-        return found + read("list_lower_priorities", status=self.status, priority=self.after.priority, **some)
+        return found + read("list_lower_priorities", status=self.status, priority=priority, **some)
+
+    def _range_is_small(self, read: Read, some: dict[str, Any]) -> bool:
+        """Whether reading all papers whose ids begin so is cheaper than passing over all others of the status."""
+        ((rows,),) = read("size_of_range", first=some["first"], past=some["past"], most=SMALL_RANGE_ROWS)
+        return bool(rows < SMALL_RANGE_ROWS)
 
     @property
     def _is_by_status(self) -> bool:

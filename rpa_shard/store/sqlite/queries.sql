@@ -195,6 +195,17 @@ SELECT papers.* FROM (
       AND id >= :first AND id < :past ORDER BY priority DESC, next_attempt_at, id LIMIT :limit) AS found
 CROSS JOIN papers ON papers.id = found.id;
 
+-- name: size_of_range
+-- How many ids lie between two texts, at most :most.
+SELECT count(*) FROM (SELECT 1 FROM papers WHERE id >= :first AND id < :past LIMIT :most);
+
+-- name: list_in_range
+-- Papers of a status after a place, where few ids are in the range: reads the range and sorts what it finds.
+SELECT * FROM papers
+WHERE id >= :first AND id < :past AND +status = :status
+  AND (priority < :priority OR (priority = :priority AND (next_attempt_at, id) > (:next_attempt_at, :after)))
+ORDER BY priority DESC, next_attempt_at, id LIMIT :limit;
+
 -- name: page
 -- The next papers in order of id: reads a complete shard without holding it in memory.
 SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;

@@ -61,6 +61,7 @@ function duration(seconds) {
 }
 
 function rate(perSecond) {
+  if (!perSecond) return "0 papers/s";
   if (perSecond >= 10) return `${perSecond.toFixed(0)} papers/s`;
   if (perSecond >= 1) return `${perSecond.toFixed(1)} papers/s`;
   if (perSecond * 60 >= 1) return `${(perSecond * 60).toFixed(1)} papers/min`;
@@ -104,11 +105,12 @@ const isWeb = (url) => /^https?:\/\//i.test(url);
 const outside = (url, text) => make("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, text);
 
 function table(headings, rows, label) {
-  const cell = (tag, content, kind) => make(tag, { class: kind || null, scope: tag === "th" ? "col" : null }, content);
+  const cell = (tag, content, [name, kind]) => make(tag, { class: kind || null, scope: tag === "th" ? "col" : null, "data-name": tag === "td" ? name : null }, content);
+  const stacks = headings.some(([, kind]) => kind === "wide");
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    make("table", {},
-      make("thead", {}, make("tr", {}, headings.map(([name, kind]) => cell("th", name, kind)))),
-      make("tbody", {}, rows.map((row) => make("tr", {}, row.map((each, at) => cell("td", each, headings[at][1])))))));
+    make("table", { class: stacks ? "stacks" : null },
+      make("thead", {}, make("tr", {}, headings.map((heading) => cell("th", heading[0], heading)))),
+      make("tbody", {}, rows.map((row) => make("tr", {}, row.map((each, at) => cell("td", each, headings[at])))))));
 }
 
 const section = (kind, title, ...content) => make("section", { class: kind, "aria-label": title }, make("h2", {}, title), content);
@@ -128,7 +130,7 @@ function showRun(seen) {
   const parts = [accountSection(seen), waitsSection(seen)];
   if (run) parts.push(paceSection(seen));
   if (run && on) parts.push(workersSection(run));
-  parts.push(countsSection(seen));
+  if (account.total) parts.push(countsSection(seen));
   if (run && on) parts.push(shardsSection(run));
   if (Object.keys(seen.hosts).length) parts.push(hostsSection(seen));
   if (run && on) parts.push(inWorkSection(run));
@@ -144,7 +146,7 @@ function accountSection(seen) {
   const shown = kinds.filter(([, number]) => number > 0);
   const share = (number) => `${(100 * number) / Math.max(1, account.total)}%`;
   return section("", on ? "The run" : "The folder",
-    make("p", { class: "account", id: "account" }, account.total ? account.text : "no papers yet"),
+    make("p", { class: "account", id: "account" }, account.total || seen.problem ? account.text : "no papers yet"),
     make("div", { class: "bar", role: "img", "aria-label": shown.map(([name, n]) => `${count(n)} ${words(name)}`).join(", ") || "empty" },
       shown.map(([name, number]) => make("i", { class: name, style: { width: share(number) } }))),
     make("ul", { class: "legend" }, shown.map(([name, number]) => make("li", {}, make("i", { class: name }), `${words(name)} ${count(number)}`))),
@@ -161,7 +163,6 @@ function runWords({ account, run, on, now }) {
   else if (on) figures.push(make("span", { id: "state" }, `${words(run.state)} for ${duration(run.seconds)}, process ${run.pid}`));
   else if (run.state === "ended") figures.push(make("span", { id: "state" }, `No run is on. The last one ended ${when(run.written_at, now)}, after ${duration(run.seconds)}.`));
   else figures.push(make("span", { id: "state", class: "bad" }, `The run is gone: it was killed, and was last heard of ${when(run.written_at, now)}.`));
-  if (on && account.left_seconds !== null && account.left_seconds > 0) figures.push(make("span", {}, `about ${duration(account.left_seconds)} left`));
   return figures;
 }
 
@@ -170,7 +171,7 @@ function waitsSection({ account, now, on }) {
   const person = (wait) => wait.cause === "disk" || wait.cause === "refusal";
   const until = (wait) => (wait.until ? `${when(wait.until, now)}${wait.until > now ? ` (${duration(wait.until - now)})` : ""}` : person(wait) ? "you act" : "not known");
   return section("", on ? "What is waited for" : "What the papers wait for",
-    table([["What"], ["Papers", "number"], ["Until"], ["Why", "wide"]],
+    table([["What"], ["Papers", "number"], ["Until", "short"], ["Why", "wide"]],
       account.waits.map((wait) => [(CAUSES[wait.cause] || ((each) => words(each.cause)))(wait), wait.papers ? count(wait.papers) : "", until(wait), wait.why]),
       "What is waited for"));
 }
@@ -181,7 +182,7 @@ function paceSection({ run, on }) {
   const most = Math.max(...recent, 1e-9);
   const at = recent.map((each, index) => `${((100 * index) / Math.max(1, recent.length - 1)).toFixed(2)} ${(38 - (36 * each) / most).toFixed(2)}`);
   const figure = (number, words_) => make("span", {}, make("b", {}, rate(number)), ` ${words_}`);
-  return section("third", on ? "Pace" : "Pace of the last run",
+  return section(on ? "third" : "half", on ? "Pace" : "Pace of the last run",
     on && recent.length > 1 && make("svg", { class: "pace", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": `The pace of the last ${recent.length} seconds, at most ${rate(most)}` },
       make("path", { class: "area", d: `M0 40 L${at.join(" L")} L100 40 Z` }),
       make("path", { class: "line", d: `M${at.join(" L")}` })),
@@ -239,7 +240,7 @@ function inWorkSection(run) {
 
 function failuresSection(run) {
   if (!run.failures.length) return null;
-  return section("", "Latest failures", table([["At"], ["Paper", "id"], ["Reason"], ["Attempt", "number"], ["Detail", "wide"]],
+  return section("", "Latest failures", table([["At", "short"], ["Paper", "id"], ["Reason", "short"], ["Attempt", "number"], ["Detail", "wide"]],
     [...run.failures].reverse().map((each) => [when(each.at), paperLink(each.paper_id), make("span", {}, words(each.reason), each.final && make("span", { class: "bad" }, " for good")), each.attempt, each.detail]), "Latest failures"));
 }
 
@@ -470,7 +471,7 @@ function reference(each) {
 }
 
 function historySection({ history: lines, history_lines: total }) {
-  return section("", "History", lines.length === 0 ? make("p", { class: "muted" }, "nothing has happened yet") : table([["At"], ["Event"], ["Phase"], ["Attempt", "number"], ["Detail", "wide"]],
+  return section("", "History", lines.length === 0 ? make("p", { class: "muted" }, "nothing has happened yet") : table([["At", "short"], ["Event"], ["Phase"], ["Attempt", "number"], ["Detail", "wide"]],
     lines.map((line) => [when(line.at), words(line.event), line.phase || "", line.attempt || "", [line.failure && `${words(line.failure)}: `, line.detail]]), "History"),
     total > lines.length && make("p", { class: "muted" }, `the last ${lines.length} of ${count(total)} lines`));
 }
