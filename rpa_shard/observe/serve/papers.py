@@ -27,7 +27,7 @@ MAX_SECONDS = 2.0
 MAX_LIMIT, USUAL_LIMIT = 200, 50
 MAX_QUERY_CHARACTERS = 300
 # Titles that one page looks at, and how many are read at a time.
-MAX_TITLES, TITLES_READ = 1000, 200
+MAX_TITLES, TITLES_READ = 600, 200
 VERSIONS = 10
 _BEGINNING_OF_ID = re.compile(r"\d{2,4}(\.\d{0,5}(v\d{0,3})?)?|[a-z][a-z-]+(\.[A-Z]{2})?/\d{0,7}(v\d{0,3})?")
 _URLS = ("http://", "https://", "file://")
