@@ -31,6 +31,8 @@ EXAMPLES: dict[str, list[str]] = {
     "export": ["--out", "-"],
     "health": [],
     "metrics": [],
+    "report": ["--out", "-"],
+    "serve": ["--host", "0.0.0.0"],
     "mirror": ["{folder}", "--port", "0"],
     "chaos": ["--folder", "/nowhere/at/all"],
     "demo": ["--folder", "{folder}"],
@@ -38,12 +40,13 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", HEALTH_CHECK
+    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", "report",
+    HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
-REFUSED = ("resize", "chaos", "demo")
+REFUSED = ("resize", "chaos", "demo", "serve")
 # These say "unknown" where others say "wrong usage".
 MONITORING = ("health", HEALTH_CHECK)
 HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141
@@ -121,6 +124,7 @@ def comparable(done: Done) -> tuple[int, list[str], str]:
         "OK       run",
         "OK       disk",
         "rpa_disk_free",
+        "<",  # of a report
         "serving",
         "queue all",
         "and run",

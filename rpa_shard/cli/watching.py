@@ -85,13 +85,15 @@ def report(parsed: argparse.Namespace, settings: Settings) -> int:
 
     folder = DataFolder(settings.data_dir)
     with open_ledger(folder) as ledger:
+        if parsed.out == STANDARD_OUTPUT:
+            print_lines([make_report(folder, ledger, settings, whole=parsed.all).rstrip("\n")])
+            return OK
         try:
             with opened(parsed.out) as file:  # before the work, which takes a while with millions of papers
                 file.write(make_report(folder, ledger, settings, whole=parsed.all).encode())
         except ExportError as error:
             raise UsageError(str(error)) from None
-    if parsed.out != STANDARD_OUTPUT:
-        say(f"the report is in {parsed.out}: open it in a browser, or print it")
+    say(f"the report is in {parsed.out}: open it in a browser, or print it")
     return OK
 
 

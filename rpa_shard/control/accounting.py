@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.control.sentences import in_one_line
-from rpa_shard.fetch.permits import PERMIT
 from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 from rpa_shard.ipc.run_status import HostStatus, RunState
 from rpa_shard.ipc.shard_report import BackOff, ShardReport
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import Phase, Status, outstanding
 from rpa_shard.model.retry import POLICIES
-from rpa_shard.system.activity import IDLE
+from rpa_shard.system.activity import IDLE, PERMIT
 
 # Below this many papers, and in the first seconds, a pace says nothing.
 MIN_PAPERS, MIN_SECONDS = 20, 5.0

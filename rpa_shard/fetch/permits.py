@@ -31,12 +31,9 @@ from rpa_shard.ipc.messages import (
 )
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.system.activity import begin
+from rpa_shard.system.activity import PERMIT, begin
 
 Send = Callable[[PermitMessage], None]
-
-# The stage of a worker that waits for its turn at a host.
-PERMIT = "permit"
 
 
 @dataclass(slots=True)

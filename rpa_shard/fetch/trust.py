@@ -18,6 +18,7 @@ from itertools import count
 from rpa_shard.ipc.messages import HostAnswered, Instead, NoPdf, PermitMessage
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, Page, PaperError
+from rpa_shard.system.activity import PERMIT, begin
 
 # Papers that may be asked for at a time, at a host that has yet to show that it gives PDFs.
 ON_TRIAL = 2
@@ -119,7 +120,9 @@ class Trust:
         The exception that leaves the block, if any, is what the host is judged by. Raises PaperError.
         """
         state = self._state(host)
+        stage = begin(PERMIT)
         await state.turn()
+        begin(stage)
         asking = Asking(self, host, on_trial=state.on_trial)
         try:
             yield asking

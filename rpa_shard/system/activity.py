@@ -10,6 +10,8 @@ import time
 from contextvars import ContextVar
 
 IDLE = "idle"
+# Waits for its turn at a host.
+PERMIT = "permit"
 
 
 class Activity:
