@@ -8,9 +8,7 @@ a time, and may find fewer papers than were asked for although there are more: `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -26,8 +24,8 @@ from rpa_shard.store.rows import PaperRow, PlaceInList
 MAX_SECONDS = 2.0
 MAX_LIMIT, USUAL_LIMIT = 200, 50
 MAX_QUERY_CHARACTERS = 300
-# Titles that one page looks at, and how many are read at a time.
-MAX_TITLES, TITLES_READ = 600, 200
+# Titles that one page looks at where a status or reason is wanted.
+MAX_TITLES = 600
 VERSIONS = 10
 _BEGINNING_OF_ID = re.compile(r"\d{2,4}(\.\d{0,5}(v\d{0,3})?)?|[a-z][a-z-]+(\.[A-Z]{2})?/\d{0,7}(v\d{0,3})?")
 _URLS = ("http://", "https://", "file://")
@@ -137,23 +135,15 @@ def _by_title(ledger: Ledger, catalogue: Catalogue | None, wanted: Wanted) -> Fo
     after = wanted.after or "0"
     if not after.isascii() or not after.isdigit() or len(after) > 18:
         raise WrongQuestionError("`after` is the `next` of another page")
+    narrowed = wanted.status is not None or wanted.reason is not None
+    most = MAX_TITLES if narrowed else wanted.limit + 1
+    titles = catalogue.find_titles(wanted.query, int(after), most)
     rows: list[PaperRow] = []
-    titles = _titles(catalogue, wanted.query, int(after))
-    last = None
-    for number, paper_id in islice(titles, MAX_TITLES):
-        rows += [row for row in _rows_of(ledger, paper_id) if _is_wanted(row, wanted)]
-        last = str(number)
-        if len(rows) >= wanted.limit:
-            break
-    return Found(rows, "title", last if next(titles, None) is not None else None)
-
-
-def _titles(catalogue: Catalogue, text: str, after: int) -> Iterator[tuple[int, str]]:
-    while found := catalogue.find_titles(text, after, TITLES_READ):
-        yield from ((each.number, each.paper_id) for each in found)
-        if len(found) < TITLES_READ:
-            return
-        after = found[-1].number
+    for number, title in enumerate(titles, 1):
+        rows += [row for row in _rows_of(ledger, title.paper_id) if _is_wanted(row, wanted)]
+        if len(rows) >= wanted.limit and number < len(titles):
+            return Found(rows, "title", str(title.number))
+    return Found(rows, "title", str(titles[-1].number) if len(titles) == most else None)
 
 
 def _rows_of(ledger: Ledger, paper_id: str) -> list[PaperRow]:

@@ -128,8 +128,7 @@ function stageStyle(stage) {
 function showRun(seen) {
   const { account, run, on } = seen;
   const parts = [accountSection(seen), waitsSection(seen)];
-  if (run) parts.push(paceSection(seen));
-  if (run && on) parts.push(workersSection(run));
+  if (run && on) parts.push(paceSection(run), workersSection(run));
   if (account.total) parts.push(countsSection(seen));
   if (run && on) parts.push(shardsSection(run));
   if (Object.keys(seen.hosts).length) parts.push(hostsSection(seen));
@@ -161,7 +160,7 @@ function runWords({ account, run, on, now }) {
   if (on) figures.push(make("span", {}, LIMITS[account.limited_by] || words(account.limited_by)));
   if (!run) figures.push(make("span", { id: "state" }, "No run was made here yet."));
   else if (on) figures.push(make("span", { id: "state" }, `${words(run.state)} for ${duration(run.seconds)}, process ${run.pid}`));
-  else if (run.state === "ended") figures.push(make("span", { id: "state" }, `No run is on. The last one ended ${when(run.written_at, now)}, after ${duration(run.seconds)}.`));
+  else if (run.state === "ended") figures.push(make("span", { id: "state" }, `No run is on. The last one ended ${when(run.written_at, now)}, after ${duration(run.seconds)} at ${rate(run.rates.whole_run)}.`));
   else figures.push(make("span", { id: "state", class: "bad" }, `The run is gone: it was killed, and was last heard of ${when(run.written_at, now)}.`));
   return figures;
 }
@@ -176,17 +175,16 @@ function waitsSection({ account, now, on }) {
       "What is waited for"));
 }
 
-function paceSection({ run, on }) {
-  const { rates } = run;
+function paceSection({ rates }) {
   const recent = rates.recent;
   const most = Math.max(...recent, 1e-9);
   const at = recent.map((each, index) => `${((100 * index) / Math.max(1, recent.length - 1)).toFixed(2)} ${(38 - (36 * each) / most).toFixed(2)}`);
-  const figure = (number, words_) => make("span", {}, make("b", {}, rate(number)), ` ${words_}`);
-  return section(on ? "third" : "half", on ? "Pace" : "Pace of the last run",
-    on && recent.length > 1 && make("svg", { class: "pace", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": `The pace of the last ${recent.length} seconds, at most ${rate(most)}` },
+  const figure = (number, over) => make("span", {}, make("b", {}, rate(number)), ` ${over}`);
+  return section("third", "Pace",
+    recent.length > 1 && make("svg", { class: "pace", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": `The pace of the last ${recent.length} seconds, at most ${rate(most)}` },
       make("path", { class: "area", d: `M0 40 L${at.join(" L")} L100 40 Z` }),
       make("path", { class: "line", d: `M${at.join(" L")}` })),
-    make("p", { class: "figures" }, on && [figure(rates.last_10_seconds, "in 10 s"), figure(rates.last_60_seconds, "in 60 s")], figure(rates.whole_run, "in all")));
+    make("p", { class: "figures" }, figure(rates.last_10_seconds, "in 10 s"), figure(rates.last_60_seconds, "in 60 s"), figure(rates.whole_run, "in all")));
 }
 
 function workersSection(run) {
