@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rpa_shard.config.host_policy import parse_policies
-from rpa_shard.control.sentences import in_one_line
+from rpa_shard.control.sentences import holds_up, in_one_line
 from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 from rpa_shard.ipc.run_status import HostStatus, RunState
 from rpa_shard.ipc.shard_report import BackOff, ShardReport
@@ -21,8 +21,6 @@ from rpa_shard.model.phase import Phase, Status, outstanding
 from rpa_shard.model.retry import POLICIES
 from rpa_shard.system.activity import IDLE, PERMIT
 
-# Below this many papers, and in the first seconds, a pace says nothing.
-MIN_PAPERS, MIN_SECONDS = 20, 5.0
 SLOT = " slot"
 NOT_WORKING = frozenset({IDLE, PERMIT})
 
@@ -83,7 +81,7 @@ def account_of(known: Known) -> Account:
     places = _Places.of(living)
     working = min(places.working, open_papers)
     waits = _waits(known, living, places, open_papers - working)
-    waiting = min(sum(wait.papers for wait in waits if _holds_up(wait)), open_papers - working)
+    waiting = min(sum(wait.papers for wait in waits if holds_up(wait)), open_papers - working)
     limited_by = _limit(known, living, open_papers, working, waiting, waits)
     account = Account(
         total=by_status.total(),
@@ -100,11 +98,6 @@ def account_of(known: Known) -> Account:
     return in_one_line(account, known.now)
 
 
-def _holds_up(wait: Wait) -> bool:
-    """Whether its papers wait for more than their turn: those that a host refuses have failed or go elsewhere."""
-    return wait.cause not in (Cause.RATE, Cause.REFUSAL)
-
-
 def _waits(known: Known, living: Sequence[ShardReport], places: _Places, idle_papers: int) -> tuple[Wait, ...]:
     if known.short_of_room is not None:
         folder, why = known.short_of_room
@@ -118,7 +111,7 @@ def _waits(known: Known, living: Sequence[ShardReport], places: _Places, idle_pa
         found.append(_wait(known, Cause.RESTART, f"shard {number}", papers, at, "it died"))
     elsewhere = sum(wait.papers for wait in found)
     found += _host_waits(known, places, max(0, idle_papers - elsewhere - places.at_hosts))
-    return tuple(sorted(found, key=lambda wait: (not _holds_up(wait), -wait.papers, wait.subject)))
+    return tuple(sorted(found, key=lambda wait: (not holds_up(wait), -wait.papers, wait.subject)))
 
 
 def _host_waits(known: Known, places: _Places, ready: int) -> list[Wait]:
@@ -230,7 +223,7 @@ def _left_seconds(
         return None
     begins = 0.0
     if limited_by is Limit.WAITING:
-        ends = [wait.until for wait in waits if wait.until is not None and _holds_up(wait)]
+        ends = [wait.until for wait in waits if wait.until is not None and holds_up(wait)]
         if not ends:
             return None
         begins = max(0.0, min(ends) - known.now)

@@ -35,7 +35,7 @@ def in_one_line(account: Account, now: float) -> Account:
 
 def in_columns(account: Account, now: float, columns: int) -> str:
     """The account in so many columns: its text, or else what is most important of it."""
-    waits = [wait for wait in account.waits if _holds_up(wait) and wait.papers]
+    waits = [wait for wait in account.waits if holds_up(wait) and wait.papers]
     percent, until = _percent(account), ""
     if waits and waits[0].until is not None:
         again = ", next" if waits[0].cause is Cause.BACK_OFF else " until"
@@ -53,7 +53,8 @@ def in_columns(account: Account, now: float, columns: int) -> str:
     return next((text for text in (account.text, *shorter) if len(text) <= columns), percent)
 
 
-def _holds_up(wait: Wait) -> bool:
+def holds_up(wait: Wait) -> bool:
+    """Whether its papers wait for more than their turn: those that a host refuses have failed or go elsewhere."""
     return wait.cause not in (Cause.RATE, Cause.REFUSAL)
 
 
@@ -92,7 +93,7 @@ def _pace(account: Account) -> list[str]:
 
 def _reasons(account: Account, now: float) -> str:
     """The first thing that papers wait for, and how many more there are."""
-    waits = [wait for wait in account.waits if wait.papers and _holds_up(wait)]
+    waits = [wait for wait in account.waits if wait.papers and holds_up(wait)]
     more = f" and {len(waits) - 1} more" if len(waits) > 1 else ""
     return wait_in_words(waits[0], now) + more
 
