@@ -68,6 +68,7 @@ class Papers:
                 detail=outcome.detail,
                 results=results,
                 changed_at=now,
+                outdated_before=None if outcome.result is not None else row.outdated_before,
             )
         )
         failure, detail = outcome.failure, outcome.detail
@@ -89,4 +90,4 @@ def counts_of(rows: Iterable[PaperRow], now: float) -> Counts:
 
 def claim_of(row: PaperRow) -> Claim:
     assert row.lease_id is not None
-    return Claim(row.paper_id, phase_holding(row.status), row.lease_id, row.attempts, row.suspect)
+    return Claim(row.paper_id, phase_holding(row.status), row.lease_id, row.attempts, row.suspect, row.outdated_before)

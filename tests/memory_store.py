@@ -29,6 +29,7 @@ from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.selection import EVERY_PAPER, Selection
 from tests.memory_catalogue import MemoryCatalogue
 from tests.memory_papers import Papers, claim_of, counts_of
 
@@ -54,7 +55,7 @@ class MemoryStore:
             lease_id, attempt = uuid4().hex, row.attempts + 1
             row = replace(row, lease_id=lease_id, lease_expires_at=now + self.lease_seconds)
             self.papers.put(replace(row, status=phase.active_status, attempts=attempt, changed_at=now))
-            claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect))
+            claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect, row.outdated_before))
         return claims
 
     async def next_attempt_at(self, phase: Phase) -> float | None:
@@ -158,6 +159,10 @@ class MemoryLedger:
     def papers(self) -> Iterator[PaperRow]:
         yield from self._rows
 
+    def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
+        rows = self._rows if ids is None else [row for row in map(self.paper, ids) if row is not None]
+        yield from (row for row in rows if self._is_selected(row, selection))
+
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for row in self._rows:
             results = json.dumps(row.results) if row.results else None
@@ -211,6 +216,15 @@ class MemoryLedger:
         results = {name: result for name, result in row.results.items() if name in kept}
         self._send_back(now, phase, results, "requeued", detail)
         return True
+
+    def _is_selected(self, row: PaperRow, wanted: Selection) -> bool:
+        flags = row.results.get("prep", {}).get("flags", ())
+        return (
+            (not wanted.statuses or row.status in wanted.statuses)
+            and (not wanted.reasons or row.failure in wanted.reasons)
+            and (not wanted.flags or any(each in flags for each in wanted.flags))
+            and (wanted.since is None or row.changed_at >= wanted.since)
+        )
 
     def _send_back(
         self, row: PaperRow, phase: Phase, results: Mapping[str, Any], event: str, detail: str | None

@@ -10,11 +10,12 @@ from typing import Any
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
-from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.files import MANIFEST_FORMAT, SQLiteFiles
+from rpa_shard.store.sqlite.shard_file import SHARD_FORMAT
 
 FORMAT_1 = Path(__file__).parent / "folders" / "format-1"
 LAYOUT = Layout(200, 2)
-NEW_COLUMNS = ("worker", "failed_phase")
+NEW_COLUMNS = ("worker", "failed_phase", "outdated_before")
 
 
 def shard_files(folder: DataFolder) -> list[Path]:
@@ -71,8 +72,8 @@ def assert_upgraded(folder: DataFolder) -> None:
     for paper_id, row in after.items():
         assert row["worker"] == LAYOUT.worker_of(paper_id)
         assert row["failed_phase"] == ("prep" if row["status"] == "failed" else None)
-    assert SQLiteFiles(folder.root).stored_format() == 2
-    assert [version_of(path) for path in shard_files(folder)] == [2, 2]
+    assert SQLiteFiles(folder.root).stored_format() == MANIFEST_FORMAT
+    assert [version_of(path) for path in shard_files(folder)] == [SHARD_FORMAT] * 2
 
 
 def without_new_columns(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ class Claim:
     """The right to work on one paper in one phase, with the fencing token of every later write of this attempt.
 
     `attempt` counts from 1 and is charged when the claim is made. A `suspect` was inside native code when its process
-    died, and must run alone in a child process that may be killed.
+    died, and must run alone in a child process that may be killed. What the phase made before `outdated_before` (Unix
+    seconds) is outdated, and is made again.
     """
 
     paper_id: str
@@ -24,3 +25,4 @@ class Claim:
     lease_id: str
     attempt: int
     suspect: bool = False
+    outdated_before: float | None = None

@@ -19,6 +19,7 @@ from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.selection import EVERY_PAPER, Selection
 
 
 class Store(Protocol):
@@ -92,6 +93,15 @@ class Ledger(Protocol):
 
     def papers(self) -> Iterator[PaperRow]:
         """Every paper, shard by shard, in order of id; memory stays flat and no lock is held in between."""
+
+    def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
+        """The papers that meet the conditions, of those with the given canonical ids, or of all.
+
+        Given ids are taken one by one, in their order, those that are unknown are passed over, and an id that is given
+        twice may come twice; all others come in any order. Memory stays flat and no lock is held in between, so a
+        caller may change the papers that it was given. Raises StoreError; also if the conditions need a catalogue and
+        there is none.
+        """
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""

@@ -18,6 +18,7 @@ class PaperRow:
     """One paper's row. Times are Unix seconds; `results` has the result of each completed phase, by its name.
 
     `worker` is the shard key. `failed_phase` names the phase in which a failed paper failed, and is None for others.
+    What was made of the paper before `outdated_before` is to be made again.
     """
 
     paper_id: str
@@ -36,6 +37,7 @@ class PaperRow:
     results: Mapping[str, Any]
     added_at: float
     changed_at: float
+    outdated_before: float | None = None
 
     @property
     def place(self) -> PlaceInList:

@@ -17,7 +17,6 @@ _TABLE_SCAN = re.compile(r"SCAN (?:main\.|destination\.)?(?:papers|history|archi
 # Queries that must read a complete index, and which: leases are few, and counting all papers means reading them all.
 WHOLE_INDEXES = {
     "count_by_status": "SCAN papers USING COVERING INDEX papers_to_claim",
-    "count_by_failure": "SCAN papers USING INDEX papers_failed",
     "held": "SCAN papers USING INDEX papers_leased",
     "leases": "SCAN papers USING INDEX papers_leased",
     "has_members": "SCAN members",  # of which it reads one row

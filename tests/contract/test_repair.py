@@ -251,8 +251,10 @@ def test_papers_that_have_files_are_known_without_a_store(folder: DataFolder) ->
         assert [line.event for line in ledger.history(fetched)] == ["repaired"]
 
 
-def test_what_may_be_lost_is_reported(folder: DataFolder) -> None:
-    DAMAGES["half"](SQLiteFiles(folder.root).shard_file(0))
+@pytest.mark.parametrize("cut_bytes", [1, PAGE_BYTES, 10 * PAGE_BYTES])
+def test_what_may_be_lost_is_reported(folder: DataFolder, cut_bytes: int) -> None:
+    path = SQLiteFiles(folder.root).shard_file(0)
+    os.truncate(path, page_count(path) // 2 * PAGE_BYTES - cut_bytes)
     done = repair(folder, print)
     assert not done.complete
     text = "\n".join(done.lines())

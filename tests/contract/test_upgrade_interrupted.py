@@ -17,7 +17,8 @@ from rpa_shard.maintain.verify import verify
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
-from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.files import MANIFEST_FORMAT, SQLiteFiles
+from rpa_shard.store.sqlite.shard_file import SHARD_FORMAT
 from tests.old_folder import (
     FORMAT_1,
     LAYOUT,
@@ -119,14 +120,16 @@ def test_a_run_of_the_older_version_is_left_alone(folder: DataFolder) -> None:
 def test_what_is_newer_is_refused_and_nothing_is_touched(folder: DataFolder, newer: str) -> None:
     if newer == "manifest":
         files = SQLiteFiles(folder.root)
-        files.manifest_file.write_text(files.manifest_file.read_text().replace('"format": 1', '"format": 3'))
+        files.manifest_file.write_text(
+            files.manifest_file.read_text().replace('"format": 1', f'"format": {MANIFEST_FORMAT + 1}')
+        )
     else:
         with sqlite3.connect(shard_files(folder)[newer == "second file"]) as connection:
-            connection.execute("PRAGMA user_version = 3")
+            connection.execute(f"PRAGMA user_version = {SHARD_FORMAT + 1}")
         connection.close()
     before = contents(folder.root)
     for _ in range(2):
-        with pytest.raises(StoreError, match=r"format 3, newer than ours \(2\)"), open_ledger(folder):
+        with pytest.raises(StoreError, match=r"format 4, newer than ours \(3\)"), open_ledger(folder):
             pass
     assert contents(folder.root) == before
 
@@ -167,7 +170,7 @@ def test_damage_stops_the_upgrade_and_repair_goes_on_from_there(damaged: DataFol
 
     done = repair(damaged, print)
     assert [each.path for each in done.repaired] == [shard_files(damaged)[1]]
-    assert [version_of(path) for path in shard_files(damaged)] == [1, 2]
+    assert [version_of(path) for path in shard_files(damaged)] == [1, SHARD_FORMAT]
     after = new_rows(damaged)
     for paper_id, row in old_rows().items():
         if LAYOUT.shard_of(paper_id) == 0:

@@ -113,7 +113,7 @@ def test_repair_leaves_newer_files_alone_and_replaces_strange_ones(folder: DataF
 ROW = {
     "id": "2401.00001", "worker": 3, "priority": 0, "status": "pending", "attempts": 0, "next_attempt_at": 1.0,
     "lease_id": None, "lease_expires_at": None, "suspect": 0, "failure": None, "failed_phase": None, "detail": None,
-    "results": "{}", "added_at": 1.0, "changed_at": 1.0,
+    "results": "{}", "added_at": 1.0, "changed_at": 1.0, "outdated_before": None,
 }  # fmt: skip
 FAILED = {**ROW, "status": "failed", "failure": "poison", "failed_phase": "prep"}
 HELD = {**ROW, "status": "wrapping", "lease_id": "lease", "lease_expires_at": 2.0}
@@ -146,7 +146,7 @@ def test_a_row_that_we_could_not_have_written_is_not_saved(row: Mapping[str, Any
 
 
 def test_of_two_images_of_a_row_the_later_one_counts() -> None:
-    later = {**ROW, "priority": 5, "changed_at": 2.0}
+    later = {**ROW, "priority": 5, "changed_at": 2.0, "outdated_before": None}
     for rows in ([ROW, later], [later, ROW]):
         assert salvage(map(record, rows)).rows["2401.00001"]["priority"] == 5
 

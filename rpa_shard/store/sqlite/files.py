@@ -17,7 +17,7 @@ from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.system.files import replace_file
 from rpa_shard.system.locks import lock, lock_now
 
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)

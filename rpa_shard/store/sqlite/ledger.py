@@ -24,6 +24,8 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.selection import EVERY_PAPER, Selection
+from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, open_catalogue
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.listing import Listing
@@ -148,6 +150,13 @@ class SQLiteLedger:
                 for row in rows:
                     yield self._paper_row(row, shard)
                 after = rows[-1]["id"]
+
+    def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
+        rows = self.papers() if ids is None else (row for row in map(self.paper, ids) if row is not None)
+        with open_catalogue(self._files) as catalogue:
+            if selection.needs_catalogue and catalogue is None:
+                raise StoreError("no metadata of papers is known: `add --metadata FILE` takes in arXiv's snapshot")
+            yield from (row for row in rows if _is_selected(row, selection, catalogue))
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for shard in range(self.layout.shards):
@@ -301,6 +310,22 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
             files.write_manifest(stored)
     upgrade_if_older(files)
     return stored
+
+
+def _is_selected(row: PaperRow, wanted: Selection, catalogue: SQLiteCatalogue | None) -> bool:
+    metadata = catalogue.metadata(row.paper_id) if wanted.needs_catalogue and catalogue is not None else None
+    return (
+        (not wanted.statuses or row.status in wanted.statuses)
+        and (not wanted.reasons or row.failure in wanted.reasons)
+        and (not wanted.flags or not set(wanted.flags).isdisjoint(row.results.get("prep", {}).get("flags", ())))
+        and (wanted.since is None or row.changed_at >= wanted.since)
+        and (not wanted.categories or (metadata is not None and _is_in(metadata["categories"], wanted.categories)))
+        and (not wanted.words or (metadata is not None and wanted.words.lower() in metadata["title"].lower()))
+    )
+
+
+def _is_in(categories: Sequence[str], wanted: Sequence[str]) -> bool:
+    return any(each == name or each.startswith(f"{name}.") for each in categories for name in wanted)
 
 
 def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:

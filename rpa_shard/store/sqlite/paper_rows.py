@@ -31,6 +31,7 @@ def paper_row(row: sqlite3.Row, shard: int) -> PaperRow:
         results=json.loads(row["results"]),
         added_at=row["added_at"],
         changed_at=row["changed_at"],
+        outdated_before=row["outdated_before"],
     )
 
 

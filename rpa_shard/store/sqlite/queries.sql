@@ -17,7 +17,7 @@ WHERE id IN (
     SELECT id FROM papers
     WHERE status = :from_status AND priority = :priority AND next_attempt_at <= :now
     ORDER BY next_attempt_at LIMIT :limit)
-RETURNING id, lease_id, attempts, suspect;
+RETURNING id, lease_id, attempts, suspect, outdated_before;
 
 -- name: renew
 -- Extend the given leases; what is not returned was lost.
@@ -39,6 +39,7 @@ SET status = outcome.value ->> 'status',
     detail = outcome.value ->> 'detail',
     results = CASE WHEN outcome.value ->> 'result' IS NULL THEN results
               ELSE json_set(results, '$.' || (outcome.value ->> 'phase'), json(outcome.value -> 'result')) END,
+    outdated_before = CASE WHEN outcome.value ->> 'result' IS NULL THEN outdated_before END,
     changed_at = :now
 FROM json_each(:outcomes) AS outcome
 WHERE papers.id = outcome.value ->> 'id' AND papers.lease_id = outcome.value ->> 'lease_id'
@@ -71,11 +72,11 @@ WHERE status = :from_status AND priority IN (SELECT priority FROM priorities) AN
 
 -- name: held
 -- Every leased paper, whether its lease still runs or not.
-SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers WHERE lease_id IS NOT NULL;
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect, outdated_before FROM papers WHERE lease_id IS NOT NULL;
 
 -- name: expired
 -- Leased papers whose lease has run out.
-SELECT id, status, lease_id, lease_expires_at, attempts, suspect FROM papers
+SELECT id, status, lease_id, lease_expires_at, attempts, suspect, outdated_before FROM papers
 WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
 
 -- name: count_by_status
@@ -83,8 +84,9 @@ WHERE lease_id IS NOT NULL AND lease_expires_at < :now;
 SELECT status, count(*) AS papers FROM papers GROUP BY status;
 
 -- name: count_by_failure
--- Papers that failed for good, by reason; the partial index requires a literal status.
-SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_failed WHERE status = 'failed' GROUP BY failure;
+-- Papers that failed for good, by reason.
+SELECT failure, count(*) AS papers FROM papers INDEXED BY papers_with_failure
+WHERE failure IS NOT NULL AND status = 'failed' GROUP BY failure;
 
 -- name: back_offs
 -- Papers that wait for another attempt, by reason. One seek per status and priority.
@@ -176,8 +178,8 @@ SELECT * FROM papers WHERE id >= :first AND id < :past AND id <> :after ORDER BY
 
 -- name: list_by_reason
 -- Papers that failed for good for a reason, in order of id.
-SELECT * FROM papers INDEXED BY papers_failed
-WHERE status = 'failed' AND failure = :reason AND id >= :first AND id < :past AND id <> :after ORDER BY id LIMIT :limit;
+SELECT * FROM papers INDEXED BY papers_with_failure
+WHERE failure = :reason AND status = 'failed' AND id >= :first AND id < :past AND id <> :after ORDER BY id LIMIT :limit;
 
 -- name: list_same_priority
 -- Papers of a status and priority after one of them; ids outside the range are passed over within the index.
@@ -213,9 +215,9 @@ SELECT * FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
 -- name: restore_paper
 -- Put a row that was read out of a damaged file into the new one.
 INSERT INTO papers (id, worker, priority, status, attempts, next_attempt_at, lease_id, lease_expires_at, suspect,
-    failure, failed_phase, detail, results, added_at, changed_at)
+    failure, failed_phase, detail, results, added_at, changed_at, outdated_before)
 VALUES (:id, :worker, :priority, :status, :attempts, :next_attempt_at, :lease_id, :lease_expires_at, :suspect,
-    :failure, :failed_phase, :detail, :results, :added_at, :changed_at)
+    :failure, :failed_phase, :detail, :results, :added_at, :changed_at, :outdated_before)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: restore_history

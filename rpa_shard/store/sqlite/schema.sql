@@ -1,10 +1,10 @@
 -- One shard's papers and what happened to them. The application id spells "RPAS"; the version is the format's.
 PRAGMA application_id = 0x52504153;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- A paper's lease is in its own row, and the checks tie it to the status: no held paper without a lease, no lease
 -- without a held paper, no failed paper without its reason and phase. Times are Unix seconds. The worker is the shard
--- key: which shard's file a row belongs to.
+-- key: which shard's file a row belongs to. What was made of a paper before `outdated_before` is made again.
 CREATE TABLE papers (
     id               TEXT    NOT NULL PRIMARY KEY,
     worker           INTEGER NOT NULL CHECK (worker >= 0),
@@ -22,6 +22,7 @@ CREATE TABLE papers (
     results          TEXT    NOT NULL DEFAULT '{}',
     added_at         REAL    NOT NULL,
     changed_at       REAL    NOT NULL,
+    outdated_before  REAL,
     CHECK ((status IN ('prepping', 'analyzing', 'wrapping')) = (lease_id IS NOT NULL)),
     CHECK ((lease_id IS NULL) = (lease_expires_at IS NULL)),
     CHECK (status <> 'failed' OR failure IS NOT NULL),
@@ -34,8 +35,12 @@ CREATE INDEX papers_to_claim ON papers (status, priority DESC, next_attempt_at);
 CREATE INDEX papers_leased ON papers (lease_expires_at) WHERE lease_id IS NOT NULL;
 -- Suspects are few as well.
 CREATE INDEX papers_suspect ON papers (status) WHERE suspect = 1;
--- Failures for good, by reason.
-CREATE INDEX papers_failed ON papers (failure) WHERE status = 'failed';
+-- Papers whose last attempt failed, by reason: for good, or another one follows.
+CREATE INDEX papers_with_failure ON papers (failure, status) WHERE failure IS NOT NULL;
+-- Papers with flags, by all of their flags together, as JSON: there are few such combinations.
+-- A row whose results are damaged can still be written.
+CREATE INDEX papers_flagged ON papers (CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END)
+WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]';
 
 -- Append-only: every end of a claim, every error, every return to the queue.
 CREATE TABLE history (

@@ -120,9 +120,7 @@ class SQLiteStore:
                         "expires_at": now + self._lease_seconds,
                     },
                 )
-                claims += [
-                    Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"])) for row in rows
-                ]
+                claims += [_as_claim(row, phase) for row in rows]
                 if len(claims) >= limit:
                     break
         return claims
@@ -306,4 +304,4 @@ async def _one(connection: aiosqlite.Connection, sql: str, parameters: Mapping[s
 
 
 def _as_claim(row: sqlite3.Row, phase: Phase) -> Claim:
-    return Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"]))
+    return Claim(row["id"], phase, row["lease_id"], row["attempts"], bool(row["suspect"]), row["outdated_before"])

@@ -32,6 +32,8 @@ _FRAME_HEADER = struct.Struct(">6I")
 _LOG_MAGIC = 0x377F0682
 # Far larger than any record of ours; a larger size is a sign of damage.
 MAX_RECORD_BYTES = 2**24
+# Of a file that was cut short; 64 GB.
+MAX_PAGES = 2**24
 
 
 class _DamageError(Exception):
@@ -93,7 +95,8 @@ class _Pages:
         if log is not None:
             self.page_bytes, self._in_log, count_by_log = _committed(log, self.page_bytes)
         size = file.seek(0, 2)
-        self.count = max(-(-size // self.page_bytes), count_by_log)
+        # A file that was cut short still says how many pages it had.
+        self.count = max(-(-size // self.page_bytes), count_by_log, _page_count(header))
         # Pages that others point to as the rest of a long record: they hold no cells.
         self.overflow: set[int] = set()
 
@@ -130,6 +133,12 @@ def _page_bytes(header: bytes) -> int:
         return USUAL_PAGE_BYTES
     size = int.from_bytes(header[16:18])
     return 65536 if size == 1 else size if size in {2**power for power in range(9, 16)} else USUAL_PAGE_BYTES
+
+
+def _page_count(header: bytes) -> int:
+    """How many pages the file had when its header was written; 0 if that cannot be read or is beyond all bounds."""
+    count = int.from_bytes(header[28:32]) if header.startswith(MAGIC) and header[24:28] == header[92:96] else 0
+    return count if count <= MAX_PAGES else 0
 
 
 def _committed(log: BinaryIO, page_bytes: int) -> tuple[int, dict[int, int], int]:

@@ -20,11 +20,12 @@ from rpa_shard.store.sqlite.salvage.pages import Record, Value
 
 COLUMNS = (
     "id", "worker", "priority", "status", "attempts", "next_attempt_at", "lease_id", "lease_expires_at", "suspect",
-    "failure", "failed_phase", "detail", "results", "added_at", "changed_at",
+    "failure", "failed_phase", "detail", "results", "added_at", "changed_at", "outdated_before",
 )  # fmt: skip
 HISTORY_COLUMNS = ("number", "paper_id", "at", "event", "phase", "attempt", "failure", "detail")
-# Records of format 1 are recognised by their width; missing values are those that the upgrade would set.
-_COLUMNS_1 = tuple(name for name in COLUMNS if name not in ("worker", "failed_phase"))
+# Records of older formats are recognised by their width; missing values are those that the upgrade would set.
+_COLUMNS_2 = tuple(name for name in COLUMNS if name != "outdated_before")
+_COLUMNS_1 = tuple(name for name in _COLUMNS_2 if name not in ("worker", "failed_phase"))
 _HISTORY_COLUMNS_1 = tuple(name for name in HISTORY_COLUMNS if name != "phase")
 _STATUSES = frozenset(each.value for each in Status)
 _HELD = frozenset(each.value for each in ACTIVE_STATUSES)
@@ -91,17 +92,20 @@ def _take(found: Salvage, record: Record) -> None:
             found.rows[paper_id] = row
     elif len(values) == 4 and values[0] in _STATUSES and isinstance(values[1], int) and _is_id(values[3]):
         found.indexed[str(values[3])] = (str(values[0]), values[1])
-    elif len(values) == 2 and values[0] in _FAILURES and _is_id(values[1]):
-        found.failures[str(values[1])] = str(values[0])
+    elif len(values) in (2, 3) and values[0] in _FAILURES and values[1:-1] in ((), ("failed",)) and _is_id(values[-1]):
+        # Before format 3 the index had only papers that failed for good.
+        found.failures[str(values[-1])] = str(values[0])
 
 
 def _row_of(values: tuple[Value, ...]) -> Row | None:
     """The row that a record may be, by its width."""
     if len(values) == len(COLUMNS):
         return dict(zip(COLUMNS, values, strict=True))
+    if len(values) == len(_COLUMNS_2):
+        return {**dict(zip(_COLUMNS_2, values, strict=True)), "outdated_before": None}
     if len(values) == len(_COLUMNS_1):
-        row = dict(zip(_COLUMNS_1, values, strict=True))
-        return {**row, "worker": 0, "failed_phase": PREP.name if row["status"] == Status.FAILED else None}
+        row = {**dict(zip(_COLUMNS_1, values, strict=True)), "worker": 0, "outdated_before": None}
+        return {**row, "failed_phase": PREP.name if row["status"] == Status.FAILED else None}
     return None
 
 
@@ -140,6 +144,7 @@ def _is_row(row: Row) -> bool:
         and (row["failure"] in _FAILURES or (row["failure"] is None and row["status"] != Status.FAILED))
         and (row["failed_phase"] in _PHASES if row["status"] == Status.FAILED else row["failed_phase"] is None)
         and isinstance(row["detail"], str | None)
+        and isinstance(row["outdated_before"], int | float | None)
         and _is_results(row["results"])
     )
 
