@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from rpa_shard.model.errors import FolderBusyError, StoreError
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import (
     INITIAL_STATUS,
@@ -24,7 +23,7 @@ from rpa_shard.model.phase import (
     Status,
     phase_named,
 )
-from rpa_shard.store.catalogue import Whereabouts
+from rpa_shard.store.catalogue import NoCatalogueError, Whereabouts, check_categories
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
@@ -120,7 +119,7 @@ class MemoryLedger:
         return added, known
 
     def counts(self) -> Counts:
-        return counts_of(self._rows, time.time())
+        return counts_of(self._rows, self.engine.clock())
 
     def leases(self) -> Leases:
         now = self.engine.clock()
@@ -161,7 +160,15 @@ class MemoryLedger:
 
     def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
         rows = self._rows if ids is None else [row for row in map(self.paper, ids) if row is not None]
-        yield from (row for row in rows if self._is_selected(row, selection))
+        catalogue = self.engine.catalogue
+        if selection.needs_catalogue:
+            if catalogue is None:
+                raise NoCatalogueError
+            check_categories(catalogue, selection.categories)
+        yield from (row for row in rows if self._is_selected(row, selection, catalogue))
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        return sum(1 for _ in self.select(selection, ids))
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for row in self._rows:
@@ -199,14 +206,12 @@ class MemoryLedger:
         changed = (row for row in self._rows if row.changed_at >= since)
         return (row.results[phase.name] for row in changed if phase.name in row.results)
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
-        moved = []
-        for row in self._rows:
-            wanted = (paper_ids is None or row.paper_id in paper_ids) and failure in (None, row.failure)
-            if wanted and row.failed_phase is not None:
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
+        for given in list(self.select(selection, ids)):
+            row = self.engine.papers.rows[given.paper_id]
+            if row.failed_phase is not None:
                 self._send_back(row, phase_named(row.failed_phase), row.results, "retried", None)
-                moved.append(row.paper_id)
-        return moved
+                yield row.paper_id
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         now = self.paper(row.paper_id)
@@ -217,13 +222,17 @@ class MemoryLedger:
         self._send_back(now, phase, results, "requeued", detail)
         return True
 
-    def _is_selected(self, row: PaperRow, wanted: Selection) -> bool:
+    def _is_selected(self, row: PaperRow, wanted: Selection, catalogue: MemoryCatalogue | None) -> bool:
         flags = row.results.get("prep", {}).get("flags", ())
         return (
             (not wanted.statuses or row.status in wanted.statuses)
             and (not wanted.reasons or row.failure in wanted.reasons)
             and (not wanted.flags or any(each in flags for each in wanted.flags))
             and (wanted.since is None or row.changed_at >= wanted.since)
+            and (
+                not wanted.needs_catalogue
+                or (catalogue is not None and bool(catalogue.matching([row.paper_id], wanted.words, wanted.categories)))
+            )
         )
 
     def _send_back(

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from rpa_shard import __version__
 from rpa_shard.cli.output import WRONG_USAGE, report
-from rpa_shard.model.failure import Failure
+from rpa_shard.cli.selectors import add_selector
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
 
@@ -183,17 +183,10 @@ def _for_mending(command: AddCommand) -> None:
 
     sub = command(
         "retry",
-        "send failed papers back to the phase in which they failed: all, those named, or those of one reason",
+        "send failed papers back to the phase in which they failed: all, or those that are chosen",
         "./run.sh retry --reason network",
     )
-    sub.add_argument("ids", nargs="*", metavar="ID")
-    sub.add_argument(
-        "--reason",
-        **_REPEATED,
-        choices=[each.value for each in Failure],
-        metavar="R",
-        help="one of: %(choices)s",
-    )
+    add_selector(sub)
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "./run.sh plan")
     sub.add_argument(
