@@ -1,27 +1,12 @@
-"""Commands for looking at papers and exporting them: `show`, `export`."""
+"""Commands for exporting papers: `export`."""
 
 from __future__ import annotations
 
 import argparse
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
-
-
-def show(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Shows one paper."""
-    from rpa_shard.observe.show import NotShownError, show_clean
-    from rpa_shard.observe.show import show as show_paper
-    from rpa_shard.store.factory import open_ledger
-
-    folder, paper_id = DataFolder(settings.data_dir), paper_named(parsed.id).canonical
-    with open_ledger(folder) as ledger:
-        try:
-            print_lines((show_clean if parsed.clean else show_paper)(folder, ledger, paper_id))
-        except NotShownError as error:
-            raise UsageError(str(error)) from None
-    return OK
 
 
 def export(parsed: argparse.Namespace, settings: Settings) -> int:
