@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
-from rpa_shard.model.phase import CLAIMED_STATUSES
+from rpa_shard.model.phase import CLAIMED_STATUSES, PREP
 from rpa_shard.observe.top.text import cut_text, printable
-from rpa_shard.phases.finished import FETCHING_PHASE
 from rpa_shard.store.rows import PaperRow
 
 # So many papers decide how wide the columns are.
@@ -52,7 +51,7 @@ def as_json(row: PaperRow, title: str | None) -> Mapping[str, Any]:
         "failure": row.failure,
         "failed_phase": row.failed_phase,
         "detail": row.detail,
-        "flags": list(row.results.get(FETCHING_PHASE.name, {}).get("flags", ())),
+        "flags": list(row.results.get(PREP.name, {}).get("flags", ())),
         "priority": row.priority,
         "suspect": row.suspect,
         "added_at": row.added_at,
