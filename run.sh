@@ -36,4 +36,10 @@ done
 export PYTHONSAFEPATH=1
 unset PYTHONHOME
 
+# How we were called, for messages that name a command (rpa_shard/system/program.py).
+RPA_SHARD_PROGRAM=$0
+# `bash run.sh` names a file here, which cannot be typed alone.
+case $0 in */*) ;; *) [ ! -f "$0" ] || RPA_SHARD_PROGRAM=./$0 ;; esac
+export RPA_SHARD_PROGRAM
+
 exec "$here/.venv/bin/python" -m rpa_shard "$@"

@@ -95,6 +95,20 @@ def test_defaults_and_descriptors(clone: Path) -> None:
     assert soft == hard
 
 
+def test_messages_name_the_program_as_it_was_typed(clone: Path) -> None:
+    make_ready(clone)
+
+    def refused(*typed: str) -> str:
+        environment = clean_environment(PATH=f"{clone}{os.pathsep}{os.environ['PATH']}")
+        ran = subprocess.run([*typed, "show", "2401.00001"], cwd=clone, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 2
+        return ran.stderr
+
+    assert refused("./run.sh").startswith("./run.sh: no papers in ")
+    assert refused("bash", "run.sh").startswith("./run.sh: no papers in ")
+    assert refused(f"{clone}/run.sh").startswith(("'/", "rpa-shard: "))
+
+
 def only(tmp_path: Path, *programs: str, **scripts: str) -> str:
     """A PATH with the everyday programs that the script needs, and `scripts` of ours, but no Python."""
     folder = tmp_path / "bin"
