@@ -23,9 +23,6 @@ Each knob is an environment variable, read once at the start of a command. Total
 gets its share, and the shares add up to the total (but never less than 1 per shard). An invalid value, or an invalid
 pair, ends the command at once with exit code 2 and one line that names the knob, its value and what is allowed.
 
-`run.sh` exports the defaults of the knobs marked *run.sh* unless you have set others, so that they appear in the
-environment of every process of the run.
-
 This page is made from the code: `scripts/generate.py`.
 
 | knob | default | takes | |
@@ -76,9 +73,8 @@ def knobs_page() -> str:
     rows = []
     for knob in knobs():
         kind: Kind = knob.metadata["kind"]
-        mark = " *run.sh*" if knob.metadata["set_by_run_sh"] else ""
         rows.append(
-            f"| `{knob.metadata['knob']}` | {default_text(knob)} | {kind.allowed} | {knob.metadata['meaning']}{mark} |"
+            f"| `{knob.metadata['knob']}` | {default_text(knob)} | {kind.allowed} | {knob.metadata['meaning']} |"
         )
     return KNOBS_HEAD + "\n".join(rows) + "\n"
 

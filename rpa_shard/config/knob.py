@@ -104,9 +104,9 @@ def sources() -> Kind:
     )
 
 
-def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:
+def knob(name: str, default: Any, kind: Kind, meaning: str, *, shown: str = "") -> Any:
     """A field of `Settings`. `shown` replaces a computed default in the documentation."""
-    metadata = {"knob": name, "kind": kind, "meaning": meaning, "set_by_run_sh": set_by_run_sh, "shown": shown}
+    metadata = {"knob": name, "kind": kind, "meaning": meaning, "shown": shown}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -101,15 +101,12 @@ class Settings:
         "The phases that a run works on, separated by commas. Papers in later phases go first, so that papers in "
         "progress get finished.",
     )
-    download_concurrency: int = knob(
-        "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
-    )
+    download_concurrency: int = knob("RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.")
     extract_concurrency: int = knob(
         "RPA_V2_PREP_EXTRACT_CONCURRENCY",
         16,
         integer(1, 10_000),
         "Papers handed to the extraction pool at a time, running or waiting in it.",
-        set_by_run_sh=True,
     )
     extract_pool: Literal["thread", "process"] = knob(
         "RPA_V2_PREP_EXTRACT_POOL",
@@ -117,27 +114,22 @@ class Settings:
         choice("thread", "process"),
         "Where parsing happens: in the shard's threads (fast), or in a killable child process for each thread "
         "(for untrusted PDFs).",
-        set_by_run_sh=True,
     )
     extract_workers: int = knob(
-        "RPA_V2_PREP_EXTRACT_WORKERS", 12, integer(1, 1_000), "Threads of the extraction pools.", set_by_run_sh=True
+        "RPA_V2_PREP_EXTRACT_WORKERS", 12, integer(1, 1_000), "Threads of the extraction pools."
     )
     io_threads: int = knob(
         "RPA_V2_PREP_IO_THREADS",
         64,
         integer(1, 1_000),
         "Threads that write, flush and hash files.",
-        set_by_run_sh=True,
     )
-    max_connections: int = knob(
-        "RPA_V2_HTTP_MAX_CONNECTIONS", 256, integer(1, 100_000), "HTTP connections at a time.", set_by_run_sh=True
-    )
+    max_connections: int = knob("RPA_V2_HTTP_MAX_CONNECTIONS", 256, integer(1, 100_000), "HTTP connections at a time.")
     max_keepalive: int = knob(
         "RPA_V2_HTTP_MAX_KEEPALIVE",
         128,
         integer(0, 100_000),
         "HTTP connections kept open while idle, part of the total; 0 closes each after use.",
-        set_by_run_sh=True,
     )
     data_dir: Path = knob(
         "RPA_V2_DATA_DIR",
