@@ -23,6 +23,8 @@ EXAMPLES: dict[str, list[str]] = {
     "verify": [],
     "repair": [],
     "retry": ["2401.00009"],
+    "redo": ["{pdf}"],
+    "remove": ["{pdf}", "--files"],
     "plan": ["--file", "{ids}"],
     "resize": ["3"],
     "failures": [],

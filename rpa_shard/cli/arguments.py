@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from rpa_shard import __version__
 from rpa_shard.cli.output import WRONG_USAGE, report
+from rpa_shard.cli.selectors import add_selector
 from rpa_shard.model.failure import Failure
 from rpa_shard.system.program import NAME, program
 
@@ -195,6 +196,21 @@ def _for_mending(command: AddCommand) -> None:
         metavar="R",
         help="one of: %(choices)s",
     )
+
+    sub = command(
+        "redo",
+        "extract papers again from the PDFs that are there, after an upgrade or for another engine",
+        "redo --flag garbled",
+    )
+    add_selector(sub)
+    sub.add_argument("--all", action="store_true", help="all papers")
+    sub.add_argument("--download", action="store_true", help="fetch PDFs again that are not there")
+
+    sub = command("remove", "take papers out of the queue", "remove --file wrong-list.txt --files")
+    add_selector(sub)
+    sub.add_argument("--all", action="store_true", help="all papers")
+    sub.add_argument("--files", action="store_true", help="remove what was made of them, too: PDF, text, record")
+    sub.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "plan")
     sub.add_argument(

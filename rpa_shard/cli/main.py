@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import mending, rehearsals, results, running, watching
+from rpa_shard.cli import mending, papers, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
 from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
 from rpa_shard.config.settings import Settings, SettingsError
@@ -22,6 +22,7 @@ from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, s
 _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
+    papers.redo, papers.remove,
     results.show, results.export,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,

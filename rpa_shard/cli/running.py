@@ -158,7 +158,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
         if engine.stored_layout() is not None or not parsed.file:
             ledger = opened.enter_context(engine.open_ledger())
             mean_bytes = mean_pdf_bytes(ledger)
-            ids = ids_to_fetch(ledger)
+            ids = ids_to_fetch(ledger, folder.papers)
         if parsed.file:
             ids = ids_of((), parsed.file, invalid.append, parsed.column)
         else:
