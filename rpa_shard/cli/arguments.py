@@ -238,26 +238,38 @@ def _for_results(command: AddCommand) -> None:
     sub.add_argument("id", metavar="ID")
     sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
 
-    sub = command("export", "write one record for every paper, failed ones too", "export --out papers.jsonl.zst")
+    sub = command(
+        "export",
+        "write papers to a file: their records, references, bibliography, or entries to cite them",
+        "export --status prepped --category cs.LG --out papers.parquet",
+    )
+    add_selector(sub)
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers")
     sub.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="F",
-        help="the file to write; .gz and .zst compress; - is standard output",
+        help="the file to write: .jsonl, .parquet, .csv, .bib; .gz and .zst after that compress; - is standard output",
     )
     sub.add_argument(
         "--what",
-        choices=("records", "references"),
-        default="records",
-        help="references: one row for each reference, a citation graph",
+        choices=("records", "references", "bibliography", "papers"),
+        help="records: all that is known of each paper (the default); references: one row for each, a citation graph; "
+        "bibliography: the works that the papers cite, each once; papers: entries of the papers themselves",
     )
     sub.add_argument(
         "--format",
-        choices=("jsonl", "parquet", "csl-json", "bibtex"),
-        help="default: by the ending of F; csl-json and bibtex hold references, for reference managers",
+        choices=("jsonl", "parquet", "csv", "csl-json", "bibtex"),
+        help="default: by the ending of F; csl-json and bibtex are for reference managers",
     )
-    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' raw text")
+    sub.add_argument("--shard-size", type=_count, metavar="N", help="several files, F-00000 and so on, of N rows each")
+    sub.add_argument("--force", action="store_true", help="replace F if it exists")
+    sub.add_argument(
+        "--text",
+        action=argparse.BooleanOptionalAction,
+        help="records with or without the papers' raw text (default: with, except in CSV)",
+    )
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
 
 
