@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 from rpa_shard import __version__
 from rpa_shard.cli.output import WRONG_USAGE, report
 from rpa_shard.cli.selectors import add_selector
-from rpa_shard.model.failure import Failure
 from rpa_shard.system.program import NAME, program
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
@@ -185,17 +184,10 @@ def _for_mending(command: AddCommand) -> None:
 
     sub = command(
         "retry",
-        "send failed papers back to the phase in which they failed: all, those named, or those of one reason",
+        "send failed papers back to the phase in which they failed: all, or those that are chosen",
         "retry --reason network",
     )
-    sub.add_argument("ids", nargs="*", metavar="ID")
-    sub.add_argument(
-        "--reason",
-        **_REPEATED,
-        choices=[each.value for each in Failure],
-        metavar="R",
-        help="one of: %(choices)s",
-    )
+    add_selector(sub)
 
     sub = command(
         "redo",
