@@ -60,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
         prog=program(),
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
         "and references, and keeps every paper's state. No command means `run`.",
-        epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
-        "failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, 130 and 143 after "
+        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: 0 all done, "
+        "1 some papers failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, 130 and 143 after "
         "SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be repeated.",
     )
     made.add_argument("--version", action="version", version=f"{NAME} {__version__}")
@@ -215,6 +215,10 @@ def _for_mending(command: AddCommand) -> None:
 
     sub = command("resize", "change the number of shards of the current run", "resize 4")
     sub.add_argument("shards", type=int, metavar="N")
+
+    sub = command("knobs", "show each knob, its value, and where it comes from", "knobs --changed")
+    sub.add_argument("--changed", action="store_true", help="only those that are given")
+    sub.add_argument("--json", action="store_true", help="for programs")
 
     command("failures", "show every reason for a failure, and how often and when it is retried", "failures")
 
