@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +19,13 @@ from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import (
     INITIAL_STATUS,
     PHASES,
+    PREP,
     Phase,
     Status,
     phase_named,
 )
 from rpa_shard.store.catalogue import NoCatalogueError, Whereabouts, check_categories
+from rpa_shard.store.changes import Before, Changes, Target, has_moved, outdated_from
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
@@ -175,8 +177,9 @@ class MemoryLedger:
             results = json.dumps(row.results) if row.results else None
             yield row.shard, [RowToVerify(row.paper_id, row.status, row.failed_phase, row.changed_at, results)]
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
-        yield from (row.paper_id for row in self._rows if row.status in statuses)
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
+        rows = (row for row in self._rows if row.status in statuses)
+        yield from (row.paper_id for row in rows if outdated in (None, row.outdated_before is not None))
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         catalogue = self.engine.catalogue
@@ -221,6 +224,37 @@ class MemoryLedger:
         results = {name: result for name, result in row.results.items() if name in kept}
         self._send_back(now, phase, results, "requeued", detail)
         return True
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        free, found = self._free(targets)
+        again = [paper_id for paper_id in free if self.engine.papers.rows[paper_id].status is not INITIAL_STATUS]
+        if before is not None and again:
+            before(again)
+        for paper_id in again:
+            row = self.engine.papers.rows[paper_id]
+            moment = outdated_from(self.engine.clock(), row.changed_at)
+            self._send_back(replace(row, outdated_before=moment), PREP, {}, "redo", None)
+        return found + Changes(done=len(again), waiting=len(free) - len(again))
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        free, found = self._free(targets)
+        named = dict.fromkeys(target.paper_id for target in targets)
+        ids = free + [paper_id for paper_id in named if paper_id not in self.engine.papers.rows]
+        if before is not None and ids:
+            before(ids)
+        for paper_id in free:
+            del self.engine.papers.rows[paper_id]
+            self.engine.papers.history.pop(paper_id, None)
+        return found + Changes(done=len(free))
+
+    def _free(self, targets: Sequence[Target]) -> tuple[list[str], Changes]:
+        """The papers that may be changed, and how many may not."""
+        wanted = {target.paper_id: target for target in targets}
+        rows = [row for row in map(self.paper, sorted(wanted)) if row is not None]
+        not_held = [row for row in rows if row.lease_id is None]
+        free = [row.paper_id for row in not_held if not has_moved(row.changed_at, wanted[row.paper_id])]
+        held, moved = len(rows) - len(not_held), len(not_held) - len(free)
+        return free, Changes(held=held, moved=moved, unknown=len(wanted) - len(rows))
 
     def _is_selected(self, row: PaperRow, wanted: Selection, catalogue: MemoryCatalogue | None) -> bool:
         flags = row.results.get("prep", {}).get("flags", ())

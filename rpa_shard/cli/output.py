@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rpa_shard.config.settings import Settings
+from rpa_shard.system.program import program
 from rpa_shard.system.streams import discard_from_now_on
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
@@ -33,7 +34,7 @@ class UsageError(Exception):
 
 def say(line: str) -> None:
     """Prints a line for the person at the terminal, on standard error."""
-    report(f"rpa-shard: {line}")
+    report(f"{program()}: {line}")
 
 
 def report(line: str) -> None:

@@ -19,6 +19,7 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import Status
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.selection import Selection
+from rpa_shard.system.program import program
 
 _AGO = re.compile(r"(\d{1,6})([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
@@ -113,7 +114,7 @@ def not_chosen(ledger: Ledger, paper_ids: Iterable[str]) -> Iterator[str]:
     for paper_id in dict.fromkeys(paper_ids):
         row = ledger.paper(paper_id)
         if row is None:
-            yield f"{paper_id} was never added: ./run.sh add {paper_id}"
+            yield f"{paper_id} was never added: {program()} add {paper_id}"
         else:
             yield f"{paper_id} is {row.status}, and not one of those that the other options choose"
 

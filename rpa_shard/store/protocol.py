@@ -7,13 +7,14 @@ The contract tests check this for every engine. Limit: the store does not handle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, Status
 from rpa_shard.store.catalogue import Catalogue, CatalogueReader
+from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
@@ -108,8 +109,8 @@ class Ledger(Protocol):
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
-        """The ids of the papers in any of the statuses."""
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
+        """The ids of the papers in any of the statuses; of all, or only of those that are `outdated` or are not."""
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         """How many papers in any of the statuses have arXiv ids, perhaps without those in known archives."""
@@ -136,6 +137,20 @@ class Ledger(Protocol):
         """Sends a paper back to `phase`, and drops the results of that phase and later ones.
 
         False, and nothing is written, if its row has changed since or is held.
+        """
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Sends papers back to the first phase; what was made of them until now is outdated, and is made again.
+
+        All results are dropped, but no file. `before` gets the ids of the papers that are sent back. Papers that are
+        held, or that wait for the first phase anyway, are left. One transaction for each shard: give a page at a time.
+        """
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Takes papers out of the queue: deletes their rows and histories.
+
+        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. One
+        transaction for each shard: give a page at a time.
         """
 
 

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,9 +23,11 @@ from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.catalogue import NoCatalogueError, check_categories
+from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
+from rpa_shard.store.sqlite import changes
 from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
@@ -35,6 +37,7 @@ from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.selecting import Selecting
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
 from rpa_shard.store.sqlite.upgrade import upgrade_if_older
+from rpa_shard.system.failpoints import reach
 from rpa_shard.system.file_systems import refuse_network_file_system
 
 PAGE_ROWS, HISTORY_LINES = 1000, 50_000
@@ -94,11 +97,12 @@ class SQLiteLedger:
                 papers += self._read(shard, "count_arxiv_papers", **wanted)[0][0]
         return papers
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
         wanted = {"statuses": json.dumps(sorted(statuses))}
+        name = {None: "ids_with", True: "ids_outdated", False: "ids_not_outdated"}[outdated]
         for shard in range(self.layout.shards):
             with self._reading(shard) as connection:
-                yield from (row["id"] for row in connection.execute(query("ids_with"), wanted))
+                yield from (row["id"] for row in connection.execute(query(name), wanted))
 
     def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
         wanted = {"phase": phase.name, "status": phase.to_status, "limit": limit}
@@ -216,6 +220,30 @@ class SQLiteLedger:
             if done:
                 connection.execute(query("remember"), _line(row.paper_id, now, "requeued", phase.name, detail))
         return done
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        found = Changes()
+        for shard, here in self._by_shard(targets):
+            with self._transaction(shard) as connection:
+                found += changes.redo(connection, here, before, time.time())
+                reach("before_change")
+            reach("after_change")
+        return found
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        found = Changes()
+        for shard, here in self._by_shard(targets):
+            with self._transaction(shard) as connection:
+                found += changes.remove(connection, here, before)
+                reach("before_change")
+            reach("after_change")
+        return found
+
+    def _by_shard(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Target]]]:
+        by_shard: dict[int, list[Target]] = {}
+        for target in targets:
+            by_shard.setdefault(self.layout.shard_of(target.paper_id), []).append(target)
+        yield from sorted(by_shard.items())
 
     def _retry(self, shard: int, ids: list[str]) -> list[str]:
         now = time.time()

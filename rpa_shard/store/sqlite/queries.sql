@@ -123,6 +123,16 @@ WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%'
 -- The ids of the papers in some statuses.
 SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses));
 
+-- name: ids_outdated
+-- The ids of those papers in some statuses that are to be made again.
+SELECT id FROM papers INDEXED BY papers_outdated
+WHERE outdated_before IS NOT NULL AND status IN (SELECT value FROM json_each(:statuses));
+
+-- name: ids_not_outdated
+-- The ids of all others in these statuses, from an index that does not tell: the few that are outdated are set apart.
+SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses))
+AND id NOT IN (SELECT outdated.id FROM papers AS outdated INDEXED BY papers_outdated WHERE outdated.outdated_before IS NOT NULL);
+
 -- name: sample_results
 -- The results of a phase for some of the papers in a status.
 SELECT results -> ('$.' || :phase) AS result FROM papers WHERE status = :status LIMIT :limit;
@@ -305,6 +315,23 @@ SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL,
 WHERE id = :id AND status = :status AND changed_at = :changed_at AND lease_id IS NULL
 RETURNING id;
 
+-- name: targets
+-- What is to be known of the rows of papers, given as ids, before they are changed; unknown ids have no row here.
+SELECT papers.id, status, lease_id IS NOT NULL AS held, changed_at
+FROM json_each(:ids) CROSS JOIN papers ON papers.id = value;
+
+-- name: redo
+-- Send papers back to the first phase, without results; what was made of them is outdated (`changes.outdated_from`).
+UPDATE papers
+SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL, failed_phase = NULL, detail = NULL,
+    results = '{}', outdated_before = max(CAST(:now AS INTEGER) + 1, CAST(changed_at AS INTEGER) + 2), changed_at = :now
+WHERE id IN (SELECT value FROM json_each(:ids)) AND lease_id IS NULL;
+
+-- name: remember_all
+-- Append the same line to the histories of papers.
+INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
+SELECT value, :now, :event, :phase, 0, NULL, NULL FROM json_each(:ids);
+
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
 SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
@@ -329,9 +356,9 @@ SELECT paper_id, at, event, phase, attempt, failure, detail
 FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
 
 -- name: delete_papers
--- Remove papers that are now in another shard file.
+-- Remove papers: they are in another shard file now, or taken out of the queue.
 DELETE FROM papers WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: delete_histories
--- Remove the histories of papers that are now in another shard file.
+-- Remove the histories of such papers.
 DELETE FROM history WHERE paper_id IN (SELECT value FROM json_each(:ids));
