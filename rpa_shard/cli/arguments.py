@@ -60,9 +60,10 @@ def parser() -> argparse.ArgumentParser:
         prog=program(),
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
         "and references, and keeps every paper's state. No command means `run`.",
-        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: 0 "
-        "all done, 1 some papers failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, "
-        "130 and 143 after SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be repeated.",
+        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: "
+        "0 all done, 1 some papers failed or some input was invalid, 2 wrong usage or something in the way, "
+        "3 crash loop, 130 and 143 after SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list "
+        "may be repeated.",
     )
     made.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
