@@ -184,6 +184,7 @@ def _for_watching(command: AddCommand) -> None:
 def _for_mending(command: AddCommand) -> None:
     """Commands for failures, damage and changes."""
     sub = command("verify", "compare the store with the files; exit 1 if they differ", "verify")
+    add_selector(sub)
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to be done again")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -242,8 +243,15 @@ def _for_mending(command: AddCommand) -> None:
 
 def _for_results(command: AddCommand) -> None:
     """Commands for looking at papers and exporting them."""
-    sub = command("show", "show one paper: state, history, files, text, references", "show 2401.00001")
-    sub.add_argument("id", metavar="ID")
+    sub = command("list", "list papers, a line each: all, or those that are chosen", "list --reason not_found")
+    add_selector(sub)
+    sub.add_argument("--json", action="store_true", help="for programs: an object a line")
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers")
+    sub.add_argument("--count", action="store_true", help="only how many there are")
+
+    sub = command("show", "show papers: state, history, files, text, references", "show 2401.00001")
+    add_selector(sub)
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers (default 20)")
     sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
 
     sub = command(
