@@ -27,6 +27,7 @@ PAGE_ROWS, PAGE_WITH_FILES = 10_000, 500
 
 def redo(connection: sqlite3.Connection, targets: Sequence[Target], before: Before | None, now: float) -> Changes:
     """Sends papers back, in the caller's transaction; as `Ledger.redo`."""
+    _check_writable(connection)
     rows, free, found = _looked_up(connection, targets)
     ids = [paper_id for paper_id in free if rows[paper_id]["status"] != INITIAL_STATUS]
     if ids:
@@ -74,6 +75,7 @@ def _remove_from(path: Path, targets: Sequence[Target], before: Before | None, s
 
 
 def _remove_page(connection: sqlite3.Connection, targets: Sequence[Target], before: Before | None) -> Changes:
+    _check_writable(connection)
     rows, free, found = _looked_up(connection, targets)
     if before is not None:
         named = dict.fromkeys(target.paper_id for target in targets)
@@ -85,6 +87,14 @@ def _remove_page(connection: sqlite3.Connection, targets: Sequence[Target], befo
         connection.execute(query("delete_papers"), {"ids": given})
         connection.execute(query("delete_histories"), {"ids": given})
     return found + Changes(done=len(free))
+
+
+def _check_writable(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.Error if the file may only be read, before the caller touches other files.
+
+    Beginning a transaction does not tell; a statement that would write does, even if it finds nothing to delete.
+    """
+    connection.execute(query("delete_papers"), {"ids": "[]"})
 
 
 def _looked_up(
