@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,6 +19,7 @@ from rpa_shard.system.clock import from_utc
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, Kind, sample_pdf, write_collection
+from tests.old_folder import FORMAT_1
 from tests.rig import Rig, wait_for
 
 DONE = {"prepped": 58, "failed": 2}
@@ -220,6 +222,23 @@ def test_local_papers_and_archives_count_as_there(rig: Rig, tmp_path: Path) -> N
     output = rig.run("redo", "--all")[1]
     assert "1 papers will be extracted again" in output
     assert "2 without a PDF here" in output
+
+
+def test_a_folder_of_an_older_version(rig: Rig) -> None:
+    """Its records do not say when they were made: they are outdated, and where the PDFs came from is kept."""
+    shutil.copytree(FORMAT_1, rig.root)
+    rig.run("status")  # which upgrades it
+    before = records(rig)
+    assert {each["schema"] for each in before.values()} == {2}
+    code, output, _ = rig.run("redo", "--status", "prepped")
+    assert (code, output) == (0, f"{len(before)} papers will be extracted again: `run` does it\n")
+    rig.run("run", SOURCES="http://127.0.0.1:9/{id}")
+    after = records(rig)
+    for paper_id, old in before.items():
+        new = after[paper_id]
+        assert (new["schema"], new["source"], new["pdf_sha256"]) == (4, old["source"], old["pdf_sha256"])
+        assert from_utc(new["fetched_at"]) == int(files(rig, paper_id).pdf.stat().st_mtime)
+    assert rig.run("verify")[0] == 0
 
 
 def test_nothing_chosen_and_too_much(queued: Rig) -> None:
