@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, Status
 from rpa_shard.store.catalogue import Catalogue, CatalogueReader
@@ -100,9 +99,12 @@ class Ledger(Protocol):
 
         Given ids are taken one by one, in their order, those that are unknown are passed over, and an id that is given
         twice may come twice; all others come in any order. Memory stays flat and no lock is held in between, so a
-        caller may change the papers that it was given. Raises StoreError; also if the conditions need a catalogue and
-        there is none.
+        caller may change the papers that it was given; without given ids, no paper comes twice. Raises StoreError; also
+        if the conditions need a catalogue and there is none, or it knows no such category.
         """
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        """How many papers `select` gives; cheaper where the conditions allow it."""
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""
@@ -125,10 +127,10 @@ class Ledger(Protocol):
     def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
         """The results of `phase` of all papers that have changed since a moment; memory stays flat."""
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
         """Sends failed papers back to the phase in which they failed; the results of earlier phases stay.
 
-        The named ones or all; of one reason or of any. Returns their ids.
+        Of those that `select` gives, the failed ones. Their ids come as they go back, so it must be read to its end.
         """
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:

@@ -158,7 +158,7 @@ async def test_a_redo_ends_when_it_is_made_again(bench: Bench) -> None:
     await bench.store.finish(again, failed(PREP, Failure.BAD_PDF, "x"))
     assert bench.row(claim.paper_id).outdated_before == moment
     with bench.engine.open_ledger() as ledger:
-        assert ledger.retry([claim.paper_id]) == [claim.paper_id]
+        assert list(ledger.retry(ids=[claim.paper_id])) == [claim.paper_id]
     again = await bench.claim_again(claim.paper_id)
     assert again.outdated_before == moment
     await bench.store.finish(again, completed(PREP, {"pages": 4}))

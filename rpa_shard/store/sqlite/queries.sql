@@ -244,8 +244,68 @@ SELECT id, status, failed_phase, changed_at, nullif(results, '{}') FROM papers W
 UPDATE papers
 SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL,
     detail = NULL, changed_at = :now
-WHERE status = :failed_status AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status = :failed_status
 RETURNING id, status;
+
+-- name: ids_with_failure
+-- Ids of papers of a status whose last attempt failed for a reason, in order of id; out of the index alone.
+SELECT id FROM papers INDEXED BY papers_with_failure
+WHERE failure = :reason AND status = :status AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_with_failures
+-- Papers of some statuses whose last attempt failed for one of some reasons.
+SELECT count(*) FROM papers INDEXED BY papers_with_failure
+WHERE failure IN (SELECT value FROM json_each(:reasons)) AND status IN (SELECT value FROM json_each(:statuses));
+
+-- name: sets_of_flags
+-- The flags that papers have, all of a paper together, as JSON; one seek for each set.
+WITH RECURSIVE sets (flags) AS (
+    SELECT min(CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END) FROM papers
+    WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]'
+    UNION ALL
+    SELECT (SELECT min(CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END) FROM papers
+            WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]'
+              AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END > sets.flags)
+    FROM sets WHERE sets.flags IS NOT NULL)
+SELECT flags FROM sets WHERE flags IS NOT NULL;
+
+-- name: ids_flagged
+-- Ids of papers with exactly these flags, in order of id; out of the index alone.
+SELECT id FROM papers INDEXED BY papers_flagged
+WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END = :flags
+  AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]' AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_flagged
+-- Papers with exactly these flags.
+SELECT count(*) FROM papers INDEXED BY papers_flagged
+WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END = :flags
+  AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]';
+
+-- name: ids_of_priority
+-- Ids of papers of a status and priority after a place, in order of the next attempt; out of the index alone.
+SELECT id, next_attempt_at FROM papers INDEXED BY papers_to_claim
+WHERE status = :status AND priority = :priority AND (next_attempt_at, id) > (:next_attempt_at, :after)
+ORDER BY next_attempt_at, id LIMIT :limit;
+
+-- name: count_with_statuses
+-- Papers of some statuses; out of the index alone.
+SELECT count(*) FROM papers INDEXED BY papers_to_claim WHERE status IN (SELECT value FROM json_each(:statuses));
+
+-- name: ids_of_versions
+-- Ids of papers, given without a version, and of their versions; one seek for each.
+SELECT papers.id FROM json_each(:ids) CROSS JOIN papers ON papers.id >= value AND papers.id < value || 'w'
+WHERE papers.id = value
+   OR (substr(papers.id, length(value) + 1) GLOB 'v[0-9]*' AND substr(papers.id, length(value) + 2) NOT GLOB '*[^0-9]*');
+
+-- name: selected_rows
+-- The rows of papers, in the order of their ids, that meet those conditions that are given.
+SELECT papers.* FROM json_each(:ids) CROSS JOIN papers ON papers.id = value
+WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+  AND (:reasons IS NULL OR failure IN (SELECT value FROM json_each(:reasons)))
+  AND (:since IS NULL OR changed_at >= :since)
+  AND (:flags IS NULL OR EXISTS (
+      SELECT 1 FROM json_each(CASE WHEN json_valid(results) THEN results ELSE '{}' END, '$.prep.flags') AS flag
+      WHERE flag.value IN (SELECT value FROM json_each(:flags))));
 
 -- name: requeue
 -- Send a paper back to an earlier status with the remaining results, if its row has not changed since it was read.
