@@ -242,6 +242,10 @@ def test_a_folder_of_an_older_version(rig: Rig) -> None:
 
 
 def test_nothing_chosen_and_too_much(queued: Rig) -> None:
+    code, output, errors = queued.run("redo", "2401.99999", GOOD, "--status", "prepped")
+    assert (code, output) == (0, "0 papers will be extracted again: `run` does it\n")
+    assert "2401.99999 was never added" in errors
+    assert f"{GOOD} is pending, and not one of those" in errors
     for command in ("redo", "remove"):
         code, output, errors = queued.run(command)
         assert (code, output) == (2, "")
