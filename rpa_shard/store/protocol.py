@@ -149,8 +149,8 @@ class Ledger(Protocol):
     def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
         """Takes papers out of the queue: deletes their rows and histories.
 
-        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. One
-        transaction for each shard: give a page at a time.
+        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. It
+        takes many short transactions: give as many papers at a time as fit into memory.
         """
 
 

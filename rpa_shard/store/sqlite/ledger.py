@@ -231,13 +231,8 @@ class SQLiteLedger:
         return found
 
     def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
-        found = Changes()
-        for shard, here in self._by_shard(targets):
-            with self._transaction(shard) as connection:
-                found += changes.remove(connection, here, before)
-                reach("before_change")
-            reach("after_change")
-        return found
+        by_file = {self._files.shard_file(shard): here for shard, here in self._by_shard(targets)}
+        return changes.remove(by_file, before)
 
     def _by_shard(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Target]]]:
         by_shard: dict[int, list[Target]] = {}

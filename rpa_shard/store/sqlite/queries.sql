@@ -332,6 +332,14 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND lease_id IS NULL;
 INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
 SELECT value, :now, :event, :phase, 0, NULL, NULL FROM json_each(:ids);
 
+-- name: cache_pages
+-- Keep up to 32 MB of a file in memory: a page of a removal is read once.
+PRAGMA cache_size = -32000;
+
+-- name: checkpoint_seldom
+-- Copy the log into the file every 64 MB: pages that lie near each other change together.
+PRAGMA wal_autocheckpoint = 16000;
+
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
 SELECT id FROM papers WHERE id > :after ORDER BY id LIMIT :limit;
