@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,7 @@ def reference(ordinal: int, raw: str, **known: Any) -> Reference:
     return Reference(ordinal, f"[{ordinal}]", raw, 1, 9 * ordinal, 9 * ordinal + 8, **known)
 
 
-REFERENCES: Mapping[str, Sequence[Reference]] = {
+REFERENCES: Mapping[str, tuple[Reference, ...]] = {
     VERSIONED: (
         reference(1, "A. Ondine. {Water} & 100% of it. 1988.", arxiv_ids=(PLAIN,), year=1988),
         reference(2, "Weir, C. On ships and tides.", dois=(TIDES,), title="On ships and tides", year=1991),
