@@ -65,4 +65,8 @@ def bibtex_names(names: Iterable[str], escaped: Callable[[str], str]) -> str:
 def _bibtex_name(name: str, escaped: Callable[[str], str]) -> str:
     parts = [part.strip() for part in name.split(",")]
     in_one_piece = len(parts) > 2 or not all(parts) or _AND.search(name) or _GROUP.search(name)
-    return f"{{{escaped(name)}}}" if in_one_piece else escaped(name)
+    if in_one_piece:
+        return f"{{{escaped(name)}}}"
+    if "suffix" in (divided := csl_name(name)):
+        name = f"{divided['family']}, {divided['suffix']}, {divided['given']}"
+    return escaped(name)
