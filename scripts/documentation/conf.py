@@ -72,10 +72,9 @@ html_domain_indices = False
 
 def pages(names: list[str]) -> list[str]:
     """The pages of a group that exist, in its order; a pattern stands for those that are not named before it."""
-    found: list[str] = []
-    for name in names:
-        files = sorted((REPOSITORY / "docs").glob(f"{name}.md"))
-        found += [page for page in (f"docs/{file.relative_to(REPOSITORY / 'docs').with_suffix('')}" for file in files)]
+    docs = REPOSITORY / "docs"
+    files = (file for name in names for file in sorted(docs.glob(f"{name}.md")))
+    found = (f"docs/{file.relative_to(docs).with_suffix('')}" for file in files)
     return list(dict.fromkeys(found))
 
 
