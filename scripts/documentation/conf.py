@@ -24,7 +24,7 @@ GROUPS = {
     "Tutorial": ["tutorial"],
     "How-to": ["how-to/README"],
     "Reference": ["commands", "knobs", "record", "python", "status-file"],
-    "Running it": [
+    "Guides": [
         "getting-papers",
         "when-a-source-says-no",
         "operations",
@@ -59,6 +59,9 @@ nitpicky = False
 highlight_language = "text"
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
+# Only what is typed is copied, without the prompts.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 
