@@ -1,7 +1,8 @@
 """Follows a page of the documents to the letter: types what it says is typed, compares what it says is seen.
 
-A block of language `console` holds commands after `$ ` with their standard output, a block of `python` holds `>>>` with
-what Python answers. `…` stands for anything within a line, and a line of its own for any lines.
+A block of language `console` holds commands after `$ ` with what they print, a block of `python` holds `>>>` with what
+Python answers. `…` stands for anything within a line, and a line of its own for any lines. Log lines, for which a
+terminal has a bar instead, are not compared.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _END = "=== end of command "
+_LOG_LINE = re.compile(r"^\S+Z (?:INFO|WARNING|ERROR) .*\n", re.MULTILINE)
 DEADLINE_SECONDS = 300
 
 
@@ -55,24 +57,24 @@ def outputs(commands: list[str], folder: Path, environment: Mapping[str, str]) -
     """What each command prints, one after the other in one shell, as in a terminal that stays open."""
     lines = [f"{command}\nprintf '%s\\n' '{_END}{number}'" for number, command in enumerate(commands)]
     done = subprocess.run(
-        ["bash", "-c", "\n".join(lines)], cwd=folder, env=dict(environment), capture_output=True, text=True,
-        timeout=DEADLINE_SECONDS, check=False,
+        ["bash", "-c", "\n".join(lines)], cwd=folder, env=dict(environment), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=DEADLINE_SECONDS, check=False,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    rest = done.stdout
+    rest = _LOG_LINE.sub("", done.stdout)
+    assert "Traceback" not in rest, rest
     for number, command in enumerate(commands):
         printed, end, rest = rest.partition(f"{_END}{number}\n")
-        assert end, f"{command}: {done.stderr}"
+        assert end, f"{command}: {printed}"
         yield printed
 
 
 def follow(page: Path, folder: Path, environment: Mapping[str, str], **instead: str) -> None:
-    """Runs all commands of a page; `instead` names words that are typed differently."""
+    """Runs all commands of a page; `instead` names words that are typed, and shown, differently."""
     found = steps(page)
     assert found, f"{page.name} has no commands"
-    commands = [step.command for step in found]
     for word, other in instead.items():
-        commands = [command.replace(word, other) for command in commands]
+        found = [Step(step.command.replace(word, other), step.shown.replace(word, other)) for step in found]
+    commands = [step.command for step in found]
     for step, printed in zip(found, outputs(commands, folder, environment), strict=True):
         assert matches(step.shown, printed), (
             f"{page.name}: $ {step.command}\n{printed}\nbut the page shows\n{step.shown}"
