@@ -23,10 +23,13 @@ EXAMPLES: dict[str, list[str]] = {
     "verify": [],
     "repair": [],
     "retry": ["2401.00009"],
+    "redo": ["{pdf}"],
+    "remove": ["{pdf}", "--files"],
     "plan": ["--file", "{ids}"],
     "resize": ["3"],
     "failures": [],
     "hosts": [],
+    "knobs": [],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
     "health": [],
@@ -40,7 +43,7 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", "report",
+    "status", "top", "verify", "plan", "failures", "hosts", "knobs", "show", "export", "health", "metrics", "report",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.

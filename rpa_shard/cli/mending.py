@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from rpa_shard.cli.output import OK, SOME_FAILED, in_columns, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, in_columns, print_lines, say
+from rpa_shard.cli.selectors import chosen
 from rpa_shard.config.settings import Settings
-from rpa_shard.model.failure import Failure
 from rpa_shard.store.data_folder import DataFolder
 
 
@@ -36,17 +36,21 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     """Sends failed papers back to the phase in which they failed."""
     from rpa_shard.store.factory import open_ledger
 
-    ids = [paper_named(text).canonical for text in parsed.ids] or None
-    reasons = [Failure(each) for each in dict.fromkeys(parsed.reason)]
-    any_of: list[Failure | None] = [*reasons] or [None]
+    wanted = chosen(parsed)
+    # Those that a person names are looked at one by one; of a list only how many.
+    named = list(wanted.ids or ()) if parsed.ids and not parsed.file else []
+    ids = named if named else wanted.ids
+    left, moved = set(named), 0
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
-        moved = [paper_id for reason in any_of for paper_id in ledger.retry(ids, reason)]
-    print_lines([f"back in the queue: {len(moved)}"])
-    wanted = f" with {' or '.join(reasons)}" if reasons else ""
-    for each in ids or []:
-        if each not in moved:
-            say(f"{each}: not failed{wanted}, left as it is")
-    return OK
+        for paper_id in ledger.retry(wanted.selection, ids):
+            left.discard(paper_id)
+            moved += 1
+    print_lines([f"back in the queue: {moved}"])
+    reasons = wanted.selection.reasons
+    why = f" with {' or '.join(reasons)}" if reasons else ""
+    for each in dict.fromkeys(each for each in named if each in left):
+        say(f"{each}: not failed{why}, left as it is")
+    return SOME_FAILED if wanted.invalid else OK
 
 
 def hosts(parsed: argparse.Namespace, settings: Settings) -> int:

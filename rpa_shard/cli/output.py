@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.arxiv_id import InvalidIdError, PaperId
 from rpa_shard.model.id_forms.grammar import shown
+from rpa_shard.system.program import program
 from rpa_shard.system.streams import discard_from_now_on
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
@@ -45,7 +46,7 @@ def paper_named(text: str) -> PaperId:
 
 def say(line: str) -> None:
     """Prints a line for the person at the terminal, on standard error."""
-    report(f"rpa-shard: {line}")
+    report(f"{program()}: {line}")
 
 
 def report(line: str) -> None:

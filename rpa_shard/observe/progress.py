@@ -22,6 +22,7 @@ from rpa_shard.ipc.account import Account, Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.observe.announcements import Announcer
 from rpa_shard.system.logs import PROGRESS
+from rpa_shard.system.program import program
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -54,7 +55,7 @@ class Bar:
         if account.limited_by is not Limit.STARTING:
             bar = self._drawn(account, status.written_at)
             for line in self._announcer.changes(account, status.written_at):
-                bar.write(f"rpa-shard: {line}", file=sys.stderr)
+                bar.write(f"{program()}: {line}", file=sys.stderr)
         if status.state is RunState.ENDED and self._bar is not None:
             self._bar.close()
             self._shown = False

@@ -20,13 +20,14 @@ from rpa_shard.observe import statistics
 from rpa_shard.observe.status import count_lines
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
+from rpa_shard.system.program import program
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 NOTHING_QUEUED = (
     "nothing is queued in {folder}",
-    "  queue papers:  ./run.sh add 2401.00001 hep-th/9901001      or  ./run.sh add --file ids.txt",
-    "  try it first:  ./run.sh demo      (no network needed)",
+    "  queue papers:  {program} add 2401.00001 hep-th/9901001      or  {program} add --file ids.txt",
+    "  try it first:  {program} demo      (no network needed)",
 )
 
 
@@ -54,7 +55,7 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         counts = ledger.counts()
     failed = counts.by_status.get(Status.FAILED, 0)
     if not counts.by_status:
-        return Summary([line.format(folder=folder.root) for line in NOTHING_QUEUED])
+        return Summary([line.format(folder=folder.root, program=program()) for line in NOTHING_QUEUED])
     lines = count_lines(counts)
     if end is None:
         lines.insert(0, "nothing left to do")
@@ -64,12 +65,12 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         figures = statistics.lines(status) if status is not None else ()
         lines[:0] = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s", *figures]
     lines.append(f"results   {folder.papers}")
-    lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
+    lines.append(f"look      {program()} show ID    {program()} status    {program()} export --out papers.jsonl")
     saved = read_hosts(folder.run.governor_file)
     refusals = {each.host: each.status.blocked for each in saved if each.status.blocked}
     for host, said in refusals.items():
         lines.append(f"blocked   {host} refuses us: {said}")
-        lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")
+        lines.append(f"          once you know why: {program()} hosts --reopen {host}, then retry --reason blocked")
     if failed:
-        lines.append("failures  ./run.sh retry --reason R puts them back to pending")
+        lines.append(f"failures  {program()} retry --reason R puts them back to pending")
     return Summary(lines, failed, len(refusals))
