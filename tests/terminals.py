@@ -21,6 +21,7 @@ EXAMPLES: dict[str, list[str]] = {
     "status": [],
     "top": [],
     "verify": [],
+    "list": ["--limit", "5"],
     "repair": [],
     "retry": ["2401.00009"],
     "redo": ["{pdf}"],
@@ -43,7 +44,8 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "plan", "failures", "hosts", "knobs", "show", "export", "health", "metrics", "report",
+    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "show", "export", "health", "metrics",
+    "report",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.

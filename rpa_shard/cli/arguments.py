@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 from rpa_shard import __version__
 from rpa_shard.cli.output import WRONG_USAGE, report
 from rpa_shard.cli.selectors import add_selector
+from rpa_shard.model.id_forms.grammar import shown
 from rpa_shard.system.program import NAME, program
+from rpa_shard.system.suggestions import did_you_mean
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
 
@@ -49,6 +51,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         self.register("action", None, Once)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuses a value that is none of an action's choices, and says what may have been meant."""
+        if action.choices is None or value in action.choices:
+            return
+        meant = did_you_mean(str(value), action.choices) or f": one of {', '.join(action.choices)}"
+        if isinstance(action.choices, dict):
+            raise argparse.ArgumentError(None, f"{shown(str(value))} is no command{meant}")
+        raise argparse.ArgumentError(action, f"{shown(str(value))} is no value of this option{meant}")
+
     def error(self, message: str) -> NoReturn:
         report(f"{self.prog}: {message} (see {self.prog} --help)")
         raise SystemExit(WRONG_USAGE)
@@ -60,9 +71,10 @@ def parser() -> argparse.ArgumentParser:
         prog=program(),
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
         "and references, and keeps every paper's state. No command means `run`.",
-        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: 0 all done, "
-        "1 some papers failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, 130 and 143 after "
-        "SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be repeated.",
+        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: 0 all "
+        "done, 1 some papers failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, "
+        "130 and 143 after SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be "
+        "repeated.",
     )
     made.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
@@ -172,6 +184,7 @@ def _for_watching(command: AddCommand) -> None:
 def _for_mending(command: AddCommand) -> None:
     """Commands for failures, damage and changes."""
     sub = command("verify", "compare the store with the files; exit 1 if they differ", "verify")
+    add_selector(sub)
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to be done again")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -230,8 +243,15 @@ def _for_mending(command: AddCommand) -> None:
 
 def _for_results(command: AddCommand) -> None:
     """Commands for looking at papers and exporting them."""
-    sub = command("show", "show one paper: state, history, files, text, references", "show 2401.00001")
-    sub.add_argument("id", metavar="ID")
+    sub = command("list", "list papers, a line each: all, or those that are chosen", "list --reason not_found")
+    add_selector(sub)
+    sub.add_argument("--json", action="store_true", help="for programs: an object a line")
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers")
+    sub.add_argument("--count", action="store_true", help="only how many there are")
+
+    sub = command("show", "show papers: state, history, files, text, references", "show 2401.00001")
+    add_selector(sub)
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers (default 20)")
     sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
 
     sub = command(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import knobs, mending, papers, rehearsals, results, running, watching
+from rpa_shard.cli import knobs, looking, mending, papers, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
 from rpa_shard.cli.knobs import given_by
 from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
@@ -25,12 +25,13 @@ _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     papers.redo, papers.remove,
-    results.show, results.export,
+    looking.list_, looking.show, results.export,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     knobs.knobs,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
-_HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}
+# A command that is called as something of Python's own, such as `list`, has a handler whose name ends in _.
+_HANDLERS: Mapping[str, Handler] = {each.__name__.removesuffix("_"): each for each in _COMMANDS}
 
 BROKEN_PIPE, INTERRUPTED = 128 + 13, 128 + 2
 

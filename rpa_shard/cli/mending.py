@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 
-from rpa_shard.cli.output import OK, SOME_FAILED, in_columns, print_lines, say
-from rpa_shard.cli.selectors import chosen
+from rpa_shard.cli.output import OK, SOME_FAILED, WRONG_USAGE, in_columns, print_lines, say
+from rpa_shard.cli.selectors import chosen, named_ids, not_chosen, nothing_valid
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.rows import PaperRow
 
 
 def verify(parsed: argparse.Namespace, settings: Settings) -> int:
     """Recounts the store against the files."""
     from rpa_shard.maintain.verify import verify as recount
+    from rpa_shard.maintain.verify import verify_some
     from rpa_shard.store.factory import open_ledger
 
-    folder = DataFolder(settings.data_dir)
+    folder, wanted = DataFolder(settings.data_dir), chosen(parsed)
+    named = named_ids(parsed, wanted)
+    if nothing_valid(parsed, wanted, named):
+        return WRONG_USAGE
+    how, left = {"hashes": parsed.hashes, "fix": parsed.fix}, set(named)
     with open_ledger(folder) as ledger:
-        found = recount(folder, ledger, hashes=parsed.hashes, fix=parsed.fix)
+        if wanted.everything:
+            found = recount(folder, ledger, **how)
+        else:
+
+            def rows() -> Iterator[PaperRow]:
+                for row in ledger.select(wanted.selection, wanted.ids):
+                    left.discard(row.paper_id)
+                    yield row
+
+            found = verify_some(folder, ledger, rows(), **how)
+            for line in not_chosen(ledger, [each for each in named if each in left]):
+                say(line)
     print_lines([json.dumps(found.as_json())] if parsed.json else found.lines())
-    return OK if found.clean else SOME_FAILED
+    return OK if found.clean and not left and not wanted.invalid else SOME_FAILED
 
 
 def repair(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -37,12 +55,12 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.store.factory import open_ledger
 
     wanted = chosen(parsed)
-    # Those that a person names are looked at one by one; of a list only how many.
-    named = list(wanted.ids or ()) if parsed.ids and not parsed.file else []
-    ids = named if named else wanted.ids
+    named = named_ids(parsed, wanted)
+    if nothing_valid(parsed, wanted, named):
+        return WRONG_USAGE
     left, moved = set(named), 0
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
-        for paper_id in ledger.retry(wanted.selection, ids):
+        for paper_id in ledger.retry(wanted.selection, wanted.ids):
             left.discard(paper_id)
             moved += 1
     print_lines([f"back in the queue: {moved}"])

@@ -1,4 +1,4 @@
-"""Commands for looking at papers and exporting them: `show`, `export`."""
+"""Commands for exporting papers: `export`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, say
 from rpa_shard.cli.selectors import chosen
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 
 # What rows are called where they are not papers.
 _ROWS = {"references": "references", "bibliography": "works"}
-
-
-def show(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Shows one paper."""
-    from rpa_shard.observe.show import NotShownError, show_clean
-    from rpa_shard.observe.show import show as show_paper
-    from rpa_shard.store.factory import open_ledger
-
-    folder, paper_id = DataFolder(settings.data_dir), paper_named(parsed.id).canonical
-    with open_ledger(folder) as ledger:
-        try:
-            print_lines((show_clean if parsed.clean else show_paper)(folder, ledger, paper_id))
-        except NotShownError as error:
-            raise UsageError(str(error)) from None
-    return OK
 
 
 def export(parsed: argparse.Namespace, settings: Settings) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.config.errors import SettingsError
-from rpa_shard.system.suggestions import did_you_mean
+from rpa_shard.system.suggestions import closest
 
 PREFIX = "RPA_V2_"
 DATA_DIR = "RPA_V2_DATA_DIR"
@@ -65,7 +65,7 @@ def _of_environment(environment: Mapping[str, str], names: Collection[str]) -> I
         text = value.strip()
         if name.startswith(PREFIX) and text:
             if name not in names:
-                raise SettingsError(f"{name} is no knob{did_you_mean(name, names) or ': `knobs` lists them all'}")
+                raise SettingsError(_no_knob(name, names))
             yield name, text
 
 
@@ -92,8 +92,7 @@ def _of_file(path: Path, names: Collection[str]) -> dict[str, Given]:
 def _as_text(path: Path, name: str, value: Any, names: Collection[str]) -> str:
     """The value as it would be written in the environment. Raises SettingsError."""
     if name not in names:
-        meant = did_you_mean(name, names) or did_you_mean(f"{PREFIX}{name}", names)
-        raise SettingsError(f"{path}: {name} is no knob{meant or ': `knobs` lists them all'}")
+        raise SettingsError(f"{path}: {_no_knob(name, names)}")
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, str | int | float):
@@ -101,3 +100,9 @@ def _as_text(path: Path, name: str, value: Any, names: Collection[str]) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return " ".join(value)
     raise SettingsError(f"{path}: {name}: give a number, a text in quotes, true, false, or a list of texts")
+
+
+def _no_knob(name: str, names: Collection[str]) -> str:
+    """What is said of a name that is none of the knobs'."""
+    meant = closest(name.upper().removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in names])
+    return f"{name} is no knob: " + ("`knobs` lists them all" if meant is None else f"did you mean {PREFIX}{meant}?")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-LEAST_LIKENESS = 0.7
+LEAST_LIKENESS = 0.6
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:

@@ -83,7 +83,7 @@ def test_without_a_file_nothing_changes(data: Path) -> None:
         (f"{WORKERS} = 0", "RPA_V2_WORKERS=0: must be a whole number from 1"),
         ("RPA_V2_WORKER = 1", "RPA_V2_WORKER is no knob: did you mean RPA_V2_WORKERS?"),
         ("workers = 1", "workers is no knob: did you mean RPA_V2_WORKERS?"),
-        ("something_else = 1", "something_else is no knob: `knobs` lists them all"),
+        ("elsewhere = 1", "elsewhere is no knob: `knobs` lists them all"),
         (f"{WORKERS} = [1]", "give a number, a text in quotes"),
         (f"[{WORKERS}]\na = 1", "give a number, a text in quotes"),
         (f"{WORKERS} = 2026-01-01", "give a number, a text in quotes"),
@@ -147,6 +147,27 @@ def test_knobs_shows_what_is_given_and_no_secret(
     ]
     assert main(["knobs"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(knob_names())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["statsu"], "rpa-shard: statsu is no command: did you mean status?"),
+        (["xyzzy"], "rpa-shard: xyzzy is no command: one of add, run, "),
+        (["run", "--progress", "bra"], "argument --progress: bra is no value of this option: did you mean bar?"),
+        (["run", "--progress", "x"], "argument --progress: x is no value of this option: one of bar, lines, json"),
+        (["redo", "--status", "preped"], "did you mean prepped?"),
+        (["redo", "--reason", "notfound"], "did you mean not_found?"),
+    ],
+)
+def test_wrong_words_say_what_may_have_been_meant(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
 
 
 def test_suggestions_are_close_or_none() -> None:

@@ -180,11 +180,10 @@ class SQLiteCatalogue:
         return row is not None and bool(row[0])
 
     def _of_any_version(self, name: str, paper_id: str) -> sqlite3.Row | None:
-        for each in dict.fromkeys((paper_id, without_version(paper_id))):
-            row = self._one(name, id=each)
-            if row is not None:
-                return row
-        return None
+        row = self._one(name, id=paper_id)
+        if row is None and (without := without_version(paper_id)) != paper_id:
+            row = self._one(name, id=without)
+        return row
 
     def _one(self, name: str, **parameters: str) -> sqlite3.Row | None:
         with _naming(self._path):

@@ -144,12 +144,12 @@ UNION ALL SELECT term FROM category_names WHERE term > :name || '.' AND term < :
 -- name: matching
 -- Which of the papers that are known meet the conditions that are given.
 SELECT metadata.id,
-  (:categories IS NULL OR EXISTS (
-        SELECT 1 FROM json_each(:categories)
-        WHERE instr(' ' || metadata.categories || ' ', ' ' || value || ' ')
-         OR instr(' ' || metadata.categories, ' ' || value || '.')))
-  AND (:words IS NULL OR EXISTS (
-      SELECT 1 FROM titles WHERE titles MATCH :words AND titles.rowid = metadata.number)) AS matches
+  CASE WHEN :categories IS NULL THEN 1 ELSE EXISTS (
+      SELECT 1 FROM json_each(:categories)
+      WHERE instr(' ' || metadata.categories || ' ', ' ' || value || ' ')
+         OR instr(' ' || metadata.categories, ' ' || value || '.')) END
+  AND CASE WHEN :words IS NULL THEN 1 ELSE EXISTS (
+      SELECT 1 FROM titles WHERE titles MATCH :words AND titles.rowid = metadata.number) END AS matches
 FROM json_each(:ids) AS given CROSS JOIN metadata ON metadata.id = given.value;
 
 -- name: title
