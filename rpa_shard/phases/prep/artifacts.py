@@ -77,6 +77,15 @@ def write_artifacts(files: PaperFiles, writer: str, text: bytes, record: Mapping
     return content
 
 
+def read_record(files: PaperFiles) -> Mapping[str, Any]:
+    """The paper's record, whatever it says; empty if none can be read."""
+    try:
+        record = json.loads(files.record.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def read_finished(files: PaperFiles, paper_id: str) -> tuple[dict[str, Any], bytes] | None:
     """The record of an earlier attempt and its bytes, if record and text are complete and belong together."""
     try:
