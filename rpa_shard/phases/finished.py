@@ -14,7 +14,7 @@ from typing import Any
 from rpa_shard.model.arxiv_id import PaperId
 from rpa_shard.model.phase import PREP, Phase, completed_phases, is_completed, open_statuses
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished
-from rpa_shard.phases.prep.record import json_schema
+from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import ExpectedFile
@@ -101,6 +101,7 @@ __all__ = [
     "files_of",
     "ids_to_fetch",
     "json_schema",
+    "make_record",
     "mean_pdf_bytes",
     "read_finished",
     "record_result",
