@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,10 @@ class Paper:
             return None
         files = self._files
         try:
-            content = json.loads(files.record.read_bytes())
-            return Record.of(content, files.text)
+            return Record.of(json.loads(files.record.read_bytes()), files.text)
         except OSError as error:
             why = f"{files.record}: {error.strerror}"
-        except (ValueError, TypeError, AttributeError):
+        except (JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError):
             why = f"{files.record} is no record"
         raise StoreError(f"{why}: see `{program()} verify`")
 

@@ -98,7 +98,7 @@ def plain(value: Any) -> Any:
     """A value of these types as plain JSON: objects, lists, scalars."""
     if isinstance(value, tuple):
         if hasattr(value, "_asdict"):
-            return value._asdict()
+            return {name: plain(each) for name, each in value._asdict().items()}
         return [plain(each) for each in value] if value and not isinstance(value[0], (int, str)) else list(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in _names(type(value))}
@@ -125,9 +125,10 @@ def _maker(kind: Any) -> Callable[[Any], Any]:
     """What makes a value of a type from its plain form."""
     arguments = get_args(kind)
     if get_origin(kind) in (Union, UnionType):
-        (some,) = (each for each in arguments if each is not type(None))
-        make = _maker(some)
-        return lambda value: None if value is None else make(value)
+        made = {_maker(each) for each in arguments if each is not type(None)}
+        make = made.pop()
+        assert not made, f"{kind}: plain forms do not tell which of them it is"
+        return make if make is _as_it_is else lambda value: None if value is None else make(value)
     if get_origin(kind) is tuple:
         make = _maker(arguments[0])
         one_by_one = arguments[-1] is Ellipsis and make is not _as_it_is
