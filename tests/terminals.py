@@ -29,6 +29,7 @@ EXAMPLES: dict[str, list[str]] = {
     "hosts": [],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
+    "extract": ["{pdf}"],
     "health": [],
     "metrics": [],
     "report": ["--out", "-"],
@@ -40,7 +41,7 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", "report",
+    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "extract", "health", "metrics", "report",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.

@@ -22,7 +22,7 @@ from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, s
 _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
-    results.show, results.export,
+    results.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
