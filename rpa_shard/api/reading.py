@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO, Literal
 
-from rpa_shard.api.record import Record
+from rpa_shard.api.record import HASH_ID, Record
 from rpa_shard.extract.alone import extract_alone
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.runner import extract
@@ -23,7 +23,7 @@ from rpa_shard.phases.finished import make_record
 from rpa_shard.system.content import Content, InMemory
 from rpa_shard.system.files import fingerprint_of, fingerprint_of_file
 
-Pdf = str | os.PathLike[str] | bytes | IO[bytes]
+Pdf = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 EngineChoice = Literal["auto", "pdfium", "pypdf"]
 
 # Of a call that is isolated; those of a run are knobs.
@@ -67,7 +67,7 @@ def read(
     head = content.data if isinstance(content, InMemory) else _head(content)
     check_head(head[:HEADER_WITHIN_BYTES])
     fingerprint = fingerprint_of(content.data) if isinstance(content, InMemory) else fingerprint_of_file(content)
-    paper_id = parse(id).canonical if id is not None else source or f"sha256:{fingerprint.sha256}"
+    paper_id = parse(id).canonical if id is not None else source or f"{HASH_ID}{fingerprint.sha256}"
     begun = time.monotonic()
     found = _isolated(content, engine, deadline_seconds, memory_bytes) if isolated else extract(content, engine)
     record = make_record(

@@ -24,6 +24,9 @@ from rpa_shard.reading.sections import Section
 from rpa_shard.reading.stamp import Stamp
 from rpa_shard.system.program import program
 
+# How the id of bytes begins that came from nowhere.
+HASH_ID = "sha256:"
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -125,8 +128,8 @@ class Record:
     @property
     def arxiv_id(self) -> str | None:
         """The arXiv id without its version, from the id or from the stamp; None if neither says it."""
-        paper = from_canonical(self.id)
-        if paper.kind == "arxiv":
+        paper = None if self.id.startswith(HASH_ID) else from_canonical(self.id)
+        if paper is not None and paper.kind == "arxiv":
             return paper.without_version
         return self.stamp.id if self.stamp is not None else None
 
