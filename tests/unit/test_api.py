@@ -292,7 +292,6 @@ def test_a_paper_as_it_is_exported(corpus: Corpus, folder: DataFolder, texts: Te
         ({"ids": [f"arXiv:{DONE}", "2401.00099"]}, {DONE}),
         ({"ids": DONE, "status": "failed"}, set()),
     ],
-    ids=str,
 )
 def test_selections(corpus: Corpus, conditions: dict[str, Any], expected: set[str]) -> None:
     assert ids(corpus.select(**conditions)) == expected
