@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up .venv from pinned versions, once: `scripts/setup.sh [dev]`. Quick if nothing has changed since. With what `top`
-# needs; with `dev`, also the test tools. An interrupted set-up is repeated: its stamp is written last.
+# and Parquet need; with `dev`, also the test tools. An interrupted set-up is repeated: its stamp is written last.
 set -euo pipefail
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -65,7 +65,7 @@ install() {
 }
 # Compiled here, the first run starts as fast as the next, also where Python may not write (PYTHONDONTWRITEBYTECODE).
 compile() { .venv/bin/python -m compileall -q rpa_shard; }
-{ make_environment && install --constraint constraints.txt --editable ".[top${extras:+,$extras}]" && compile; } >"$log" 2>&1 9>&- ||
+{ make_environment && install --constraint constraints.txt --editable ".[parquet,top${extras:+,$extras}]" && compile; } >"$log" 2>&1 9>&- ||
     fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); the complete output is in $log"
 
 echo "$stamp" >".venv/.ready${extras:+-$extras}"

@@ -15,8 +15,10 @@ from typing import Any, NoReturn
 
 from rpa_shard import __version__
 from rpa_shard.cli.output import WRONG_USAGE, report
-from rpa_shard.model.failure import Failure
+from rpa_shard.cli.selectors import add_selector
+from rpa_shard.model.id_forms.grammar import shown
 from rpa_shard.system.program import NAME, program
+from rpa_shard.system.suggestions import did_you_mean
 
 AddCommand = Callable[[str, str, str], argparse.ArgumentParser]
 
@@ -49,6 +51,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         self.register("action", None, Once)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuses a value that is none of an action's choices, and says what may have been meant."""
+        if action.choices is None or value in action.choices:
+            return
+        meant = did_you_mean(str(value), action.choices) or f": one of {', '.join(action.choices)}"
+        if isinstance(action.choices, dict):
+            raise argparse.ArgumentError(None, f"{shown(str(value))} is no command{meant}")
+        raise argparse.ArgumentError(action, f"{shown(str(value))} is no value of this option{meant}")
+
     def error(self, message: str) -> NoReturn:
         report(f"{self.prog}: {message} (see {self.prog} --help)")
         raise SystemExit(WRONG_USAGE)
@@ -60,9 +71,10 @@ def parser() -> argparse.ArgumentParser:
         prog=program(),
         description="Takes papers (arXiv ids, URLs, PDFs) from pending to prepped: fetches each PDF, extracts text "
         "and references, and keeps every paper's state. No command means `run`.",
-        epilog="Knobs are environment variables, RPA_V2_…: see docs/knobs.md. Exit codes: 0 all done, 1 some papers "
-        "failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, 130 and 143 after "
-        "SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be repeated.",
+        epilog="Knobs are environment variables, RPA_V2_…, or lines of rpa_shard.toml: see `knobs`. Exit codes: 0 all "
+        "done, 1 some papers failed or some input was invalid, 2 wrong usage or something in the way, 3 crash loop, "
+        "130 and 143 after SIGINT and SIGTERM, 141 if nobody reads the output. Options that take a list may be "
+        "repeated.",
     )
     made.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
@@ -172,6 +184,7 @@ def _for_watching(command: AddCommand) -> None:
 def _for_mending(command: AddCommand) -> None:
     """Commands for failures, damage and changes."""
     sub = command("verify", "compare the store with the files; exit 1 if they differ", "verify")
+    add_selector(sub)
     sub.add_argument("--no-hashes", dest="hashes", action="store_false", help="compare sizes only: much faster")
     sub.add_argument("--fix", action="store_true", help="send papers with damaged files back to be done again")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -184,17 +197,25 @@ def _for_mending(command: AddCommand) -> None:
 
     sub = command(
         "retry",
-        "send failed papers back to the phase in which they failed: all, those named, or those of one reason",
+        "send failed papers back to the phase in which they failed: all, or those that are chosen",
         "retry --reason network",
     )
-    sub.add_argument("ids", nargs="*", metavar="ID")
-    sub.add_argument(
-        "--reason",
-        **_REPEATED,
-        choices=[each.value for each in Failure],
-        metavar="R",
-        help="one of: %(choices)s",
+    add_selector(sub)
+
+    sub = command(
+        "redo",
+        "extract papers again from the PDFs that are there, after an upgrade or for another engine",
+        "redo --flag garbled",
     )
+    add_selector(sub)
+    sub.add_argument("--all", action="store_true", help="all papers")
+    sub.add_argument("--download", action="store_true", help="fetch PDFs again that are not there")
+
+    sub = command("remove", "take papers out of the queue", "remove --file wrong-list.txt --files")
+    add_selector(sub)
+    sub.add_argument("--all", action="store_true", help="all papers")
+    sub.add_argument("--files", action="store_true", help="remove what was made of them, too: PDF, text, record")
+    sub.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
     sub = command("plan", "show what a run would fetch: sources, allowed rates, times, bytes", "plan")
     sub.add_argument(
@@ -208,6 +229,10 @@ def _for_mending(command: AddCommand) -> None:
     sub = command("resize", "change the number of shards of the current run", "resize 4")
     sub.add_argument("shards", type=int, metavar="N")
 
+    sub = command("knobs", "show each knob, its value, and where it comes from", "knobs --changed")
+    sub.add_argument("--changed", action="store_true", help="only those that are given")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
     command("failures", "show every reason for a failure, and how often and when it is retried", "failures")
 
     sub = command("hosts", "show how fast each host is asked, and which hosts are closed to us", "hosts")
@@ -218,30 +243,49 @@ def _for_mending(command: AddCommand) -> None:
 
 def _for_results(command: AddCommand) -> None:
     """Commands for looking at papers and exporting them."""
-    sub = command("show", "show one paper: state, history, files, text, references", "show 2401.00001")
-    sub.add_argument("id", metavar="ID")
+    sub = command("list", "list papers, a line each: all, or those that are chosen", "list --reason not_found")
+    add_selector(sub)
+    sub.add_argument("--json", action="store_true", help="for programs: an object a line")
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers")
+    sub.add_argument("--count", action="store_true", help="only how many there are")
+
+    sub = command("show", "show papers: state, history, files, text, references", "show 2401.00001")
+    add_selector(sub)
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers (default 20)")
     sub.add_argument("--clean", action="store_true", help="only the text, all of it, cleaned for reading")
 
-    sub = command("export", "write one record for every paper, failed ones too", "export --out papers.jsonl.zst")
+    sub = command(
+        "export",
+        "write papers to a file: their records, references, bibliography, or entries to cite them",
+        "export --status prepped --category cs.LG --out papers.parquet",
+    )
+    add_selector(sub)
+    sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers")
     sub.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="F",
-        help="the file to write; .gz and .zst compress; - is standard output",
+        help="the file to write: .jsonl, .parquet, .csv, .bib; .gz and .zst after that compress; - is standard output",
     )
     sub.add_argument(
         "--what",
-        choices=("records", "references"),
-        default="records",
-        help="references: one row for each reference, a citation graph",
+        choices=("records", "references", "bibliography", "papers"),
+        help="records: all that is known of each paper (the default); references: one row for each, a citation graph; "
+        "bibliography: the works that the papers cite, each once; papers: entries of the papers themselves",
     )
     sub.add_argument(
         "--format",
-        choices=("jsonl", "parquet", "csl-json", "bibtex"),
-        help="default: by the ending of F; csl-json and bibtex hold references, for reference managers",
+        choices=("jsonl", "parquet", "csv", "csl-json", "bibtex"),
+        help="default: by the ending of F; csl-json and bibtex are for reference managers",
     )
-    sub.add_argument("--no-text", dest="text", action="store_false", help="records without the papers' raw text")
+    sub.add_argument("--shard-size", type=_count, metavar="N", help="several files, F-00000 and so on, of N rows each")
+    sub.add_argument("--force", action="store_true", help="replace F if it exists")
+    sub.add_argument(
+        "--text",
+        action=argparse.BooleanOptionalAction,
+        help="records with or without the papers' raw text (default: with, except in CSV)",
+    )
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
 
     sub = command("extract", "read PDFs and print their texts, without a data folder", "extract --clean paper.pdf")

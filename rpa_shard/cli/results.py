@@ -1,50 +1,79 @@
-"""Commands for looking at papers and exporting them: `show`, `export`, `extract`."""
+"""Commands for what leaves the program: `export`, `extract`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.cli.selectors import chosen
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.id_forms.grammar import shown
 from rpa_shard.store.data_folder import DataFolder
 
+if TYPE_CHECKING:
+    from rpa_shard.observe.export import Exported, Order
 
-def show(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Shows one paper."""
-    from rpa_shard.observe.show import NotShownError, show_clean
-    from rpa_shard.observe.show import show as show_paper
-    from rpa_shard.store.factory import open_ledger
-
-    folder, paper_id = DataFolder(settings.data_dir), paper_named(parsed.id).canonical
-    with open_ledger(folder) as ledger:
-        try:
-            print_lines((show_clean if parsed.clean else show_paper)(folder, ledger, paper_id))
-        except NotShownError as error:
-            raise UsageError(str(error)) from None
-    return OK
+# What rows are called where they are not papers.
+_ROWS = {"references": "references", "bibliography": "works"}
 
 
 def export(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Writes one record for every paper."""
-    from rpa_shard.observe.export import ExportError, Texts
+    """Writes records, references, works or entries of the chosen papers."""
+    from rpa_shard.intake.errors import IntakeError
+    from rpa_shard.observe.export import ExportError, check_destination, each_once, is_stream, order
     from rpa_shard.observe.export import export as export_papers
     from rpa_shard.store.factory import open_ledger
 
-    folder = DataFolder(settings.data_dir)
-    with open_ledger(folder) as ledger:
-        try:
-            texts = Texts(parsed.text, parsed.clean)
-            done = export_papers(folder, ledger, parsed.out, format=parsed.format, what=parsed.what, texts=texts)
-        except ExportError as error:
-            raise UsageError(str(error)) from None
-    damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
-    rows = f", {done.rows} references" if done.rows != done.papers else ""
+    folder, papers, given = DataFolder(settings.data_dir), chosen(parsed), _Counted()
+    try:
+        wanted = order(
+            parsed.out,
+            what=parsed.what,
+            format=parsed.format,
+            text=parsed.text,
+            clean=parsed.clean,
+            shard_size=parsed.shard_size,
+            is_stream=is_stream(parsed.out),
+        )
+        check_destination(parsed.out, folder, force=parsed.force, many=parsed.shard_size is not None)
+        with open_ledger(folder) as ledger:
+            ids = None if papers.ids is None else given.through(each_once(papers.ids))
+            rows = ledger.papers() if papers.everything else ledger.select(papers.selection, ids)
+            done = export_papers(folder, islice(rows, parsed.limit), wanted)
+    except (ExportError, IntakeError) as error:
+        raise UsageError(str(error)) from None
+    missing = given.count - done.papers if papers.ids is not None and parsed.limit is None else 0
+    say(f"exported {_account(done, wanted)}" + (f"; {missing} of the ids given are not among them" * bool(missing)))
+    return SOME_FAILED if done.damaged or papers.invalid else OK
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Counts what passes through."""
+
+    count: int = 0
+
+    def through(self, items: Iterable[str]) -> Iterator[str]:
+        for each in items:
+            self.count += 1
+            yield each
+
+
+def _account(done: Exported, wanted: Order) -> str:
+    """What was exported, in words."""
+    from rpa_shard.observe.export import file_of_set
+
+    rows = f", {done.rows} {_ROWS[wanted.what]}" if wanted.what in _ROWS else ""
+    where = wanted.out if wanted.shard_size is None else f"{done.files} files, {file_of_set(wanted.out, 0)} …"
     size = f", {done.size_bytes} bytes" if done.size_bytes is not None else ""
-    say(f"exported {done.papers} papers{rows} to {parsed.out}{size}{damaged}")
-    return SOME_FAILED if done.damaged else OK
+    damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
+    return f"{done.papers} papers{rows} to {where}{size}{damaged}"
 
 
 def extract(parsed: argparse.Namespace, settings: Settings) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -158,7 +157,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
         if engine.stored_layout() is not None or not parsed.file:
             ledger = opened.enter_context(engine.open_ledger())
             mean_bytes = mean_pdf_bytes(ledger)
-            ids = ids_to_fetch(ledger)
+            ids = ids_to_fetch(ledger, folder.papers)
         if parsed.file:
             ids = ids_of((), parsed.file, invalid.append, parsed.column)
         else:
@@ -177,6 +176,5 @@ def resize(parsed: argparse.Namespace, settings: Settings) -> int:
     """Gives a living run another number of shards."""
     from rpa_shard.control.resizing import resize as ask_for
 
-    Settings.from_environment({**os.environ, "RPA_V2_SHARD_COUNT": str(parsed.shards)})
     print_lines([ask_for(DataFolder(settings.data_dir), parsed.shards)])
     return OK

@@ -16,6 +16,12 @@ from pathlib import Path
 from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.system.files import remove_temporaries, temporaries_in
 
+# Everything that a run, a command or a store engine makes directly in the folder, so that nobody else writes there.
+OWN_NAMES = (
+    "papers", "shards", "run", "logs", "tmp", "damaged", "before-upgrade",
+    "manifest.json", "catalogue.sqlite3", "run.lock", "layout.lock",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, Status
 from rpa_shard.store.catalogue import Catalogue, CatalogueReader
+from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
@@ -99,15 +99,18 @@ class Ledger(Protocol):
 
         Given ids are taken one by one, in their order, those that are unknown are passed over, and an id that is given
         twice may come twice; all others come in any order. Memory stays flat and no lock is held in between, so a
-        caller may change the papers that it was given. Raises StoreError; also if the conditions need a catalogue and
-        there is none.
+        caller may change the papers that it was given; without given ids, no paper comes twice. Raises StoreError; also
+        if the conditions need a catalogue and there is none, or it knows no such category.
         """
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        """How many papers `select` gives; cheaper where the conditions allow it."""
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
-        """The ids of the papers in any of the statuses."""
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
+        """The ids of the papers in any of the statuses; of all, or only of those that are `outdated` or are not."""
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         """How many papers in any of the statuses have arXiv ids, perhaps without those in known archives."""
@@ -124,16 +127,30 @@ class Ledger(Protocol):
     def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
         """The results of `phase` of all papers that have changed since a moment; memory stays flat."""
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
         """Sends failed papers back to the phase in which they failed; the results of earlier phases stay.
 
-        The named ones or all; of one reason or of any. Returns their ids.
+        Of those that `select` gives, the failed ones. Their ids come as they go back, so it must be read to its end.
         """
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         """Sends a paper back to `phase`, and drops the results of that phase and later ones.
 
         False, and nothing is written, if its row has changed since or is held.
+        """
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Sends papers back to the first phase; what was made of them until now is outdated, and is made again.
+
+        All results are dropped, but no file. `before` gets the ids of the papers that are sent back. Papers that are
+        held, or that wait for the first phase anyway, are left. One transaction for each shard: give a page at a time.
+        """
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Takes papers out of the queue: deletes their rows and histories.
+
+        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. One
+        transaction for each shard: give a page at a time.
         """
 
 

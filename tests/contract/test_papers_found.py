@@ -166,6 +166,8 @@ def older(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in (
             "DROP TABLE titles",
+            "DROP TABLE category_names",
+            "DROP TABLE category_index",
             "ALTER TABLE metadata RENAME TO newer",
             "CREATE TABLE metadata (id TEXT NOT NULL PRIMARY KEY, title TEXT NOT NULL, authors TEXT NOT NULL, "
             "abstract TEXT NOT NULL, categories TEXT NOT NULL, doi TEXT, version INTEGER NOT NULL) STRICT",
@@ -205,8 +207,9 @@ def test_an_older_catalogue_is_upgraded_when_it_is_written(sqlite: StoreEngine, 
     assert reader.whereabouts("2401.00002").version == "1"
     reader.close()
     with closing(sqlite3.connect(path)) as connection:
-        assert identity_of(connection)[1] == 2
-        connection.execute("INSERT INTO titles (titles, rank) VALUES ('integrity-check', 1)")  # raises if it is wrong
+        assert identity_of(connection)[1] == 3
+        for index in ("titles", "category_index"):  # raises if it is wrong
+            connection.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
 
 
 def test_many_ids_that_begin_alike(sqlite: StoreEngine, monkeypatch: pytest.MonkeyPatch) -> None:

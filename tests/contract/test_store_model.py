@@ -27,6 +27,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, reclaimed, released, suspected
 from rpa_shard.store.protocol import Store, StoreEngine
 from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import reclaim as reclaim_module
 from tests.contract.bench import Clock
@@ -232,7 +233,24 @@ class TwoEngines(RuleBasedStateMachine):
         answers = []
         for engine in self.engines:
             with engine.open_ledger() as ledger:
-                answers.append(sorted(ledger.retry(paper_ids, failure)))
+                answers.append(
+                    sorted(ledger.retry(Selection(reasons=() if failure is None else (failure,)), paper_ids))
+                )
+        assert answers[0] == answers[1]
+
+    @rule(
+        statuses=st.lists(st.sampled_from(Status), max_size=3, unique=True),
+        reasons=st.lists(failures, max_size=2, unique=True),
+        paper_ids=st.none() | st.lists(ids, max_size=4),
+    )
+    def select(self, statuses: list[Status], reasons: list[Failure], paper_ids: list[str] | None) -> None:
+        wanted = Selection(tuple(statuses), tuple(reasons))
+        answers = []
+        for engine in self.engines:
+            with engine.open_ledger() as ledger:
+                found = [row.paper_id for row in ledger.select(wanted, paper_ids)]
+                assert ledger.count_selected(wanted, paper_ids) == len(found)
+                answers.append(found if paper_ids is not None else sorted(found))
         assert answers[0] == answers[1]
 
     @rule(paper_id=ids, number=st.integers(0, 2), stale=flags)

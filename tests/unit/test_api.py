@@ -272,7 +272,7 @@ def test_papers_without_a_text(corpus: Corpus) -> None:
 def test_a_paper_as_it_is_exported(corpus: Corpus, folder: DataFolder, texts: Texts) -> None:
     ours = {paper.id: paper.as_dict(text=texts.raw, clean=texts.clean) for paper in corpus}
     with open_ledger(folder) as ledger:
-        exported = {each["id"]: each for each in records(folder, ledger, texts)}
+        exported = {each["id"]: each for each in records(folder, ledger.papers(), texts)}
     assert ours == exported
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import sqlite3
@@ -12,10 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import pyarrow.parquet
 import pytest
-import zstandard
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.extract.runner import make
@@ -24,11 +20,9 @@ from rpa_shard.maintain.verify import verify
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
-from rpa_shard.observe.export import ExportError, Texts, export
 from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
-from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references import Reference
@@ -161,98 +155,6 @@ def test_the_clean_text_of_one_paper(folder: DataFolder, ledger: Ledger) -> None
     for paper_id, message in ((BROKEN, "is failed: it has no text"), ("2401.99999", "was never added")):
         with pytest.raises(NotShownError, match=message):
             show_clean(folder, ledger, paper_id)
-
-
-def read_export(path: Path) -> list[dict[str, Any]]:
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        content = gzip.decompress(content)
-    elif path.suffix == ".zst":
-        content = zstandard.ZstdDecompressor().decompressobj().decompress(content)
-    elif path.suffix == ".parquet":
-        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
-        return rows
-    return [json.loads(line) for line in content.splitlines()]
-
-
-@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
-@pytest.mark.parametrize("texts", [Texts(), Texts(raw=False), Texts(raw=False, clean=True)])
-def test_one_record_for_every_paper_with_the_same_keys(
-    folder: DataFolder, ledger: Ledger, tmp_path: Path, name: str, texts: Texts
-) -> None:
-    done = export(folder, ledger, tmp_path / name, texts=texts)
-    assert (done.papers, done.damaged, done.size_bytes) == (3, 0, (tmp_path / name).stat().st_size)
-    records = {record["id"]: record for record in read_export(tmp_path / name)}
-    assert len({tuple(sorted(record)) for record in records.values()}) == 1
-    assert {each: record["status"] for each, record in records.items()} == {
-        DONE: "prepped",
-        BROKEN: "failed",
-        WAITING: "pending",
-    }
-    assert records[BROKEN]["failure"] == {"reason": "bad_pdf", "detail": "no pages"}
-    assert [each["raw"] for each in records[DONE]["references"]] == [each.raw for each in REFERENCES]
-    assert records[DONE].get("text") == ("[PAGE 1]\nSlow ﬁsh\nclocks\n" if texts.raw else None)
-    assert records[DONE].get("clean_text") == ("Slow fish clocks\n" if texts.clean else None)
-    for record in records.values():
-        jsonschema.validate(record, json_schema())
-    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
-
-
-@pytest.mark.parametrize("name", ["graph.jsonl", "graph.parquet"])
-def test_the_citation_graph(folder: DataFolder, ledger: Ledger, tmp_path: Path, name: str) -> None:
-    done = export(folder, ledger, tmp_path / name, what="references")
-    assert (done.papers, done.rows) == (3, 2)
-    rows = [
-        tuple(row[name] for name in ("citing_id", "ordinal", "arxiv_id", "doi", "raw"))
-        for row in read_export(tmp_path / name)
-    ]
-    assert rows == [
-        (DONE, 1, "hep-th/9901001", None, REFERENCES[0].raw),
-        (DONE, 2, None, "10.5555/x_1", REFERENCES[1].raw),
-    ]
-
-
-def test_for_reference_managers(folder: DataFolder, ledger: Ledger, tmp_path: Path) -> None:
-    export(folder, ledger, tmp_path / "out.json", format="csl-json")
-    first, second = json.loads((tmp_path / "out.json").read_text())
-    assert (first["id"], first["number"], first["issued"]) == (
-        "2401.00001:1",
-        "arXiv:hep-th/9901001",
-        {"date-parts": [[1988]]},
-    )
-    assert (second["DOI"], second["title"]) == ("10.5555/x_1", "On ships")
-    assert second["author"] == [{"family": "Weir", "given": "C."}, {"literal": "IBM"}]
-    export(folder, ledger, tmp_path / "out.bib")
-    bibtex = (tmp_path / "out.bib").read_text()
-    assert "@misc{2401.00001:1," in bibtex
-    assert r"note = {A. Ondine. \{Water\} \& 100\% of it. 1988.}" in bibtex
-    assert "author = {Weir, C. and IBM}" in bibtex
-    assert "doi = {10.5555/x_1}" in bibtex
-
-
-def test_bibliographies_of_nothing(tmp_path: Path) -> None:
-    folder = DataFolder(tmp_path / "data")
-    with open_ledger(folder, Layout(200, 2)) as ledger:
-        ledger.add([WAITING])
-        export(folder, ledger, tmp_path / "out.json", format="csl-json")
-        assert json.loads((tmp_path / "out.json").read_text()) == []
-
-
-def test_damage_is_flagged_in_an_export(folder: DataFolder, ledger: Ledger, files: PaperFiles, tmp_path: Path) -> None:
-    files.text.write_bytes(b"other")
-    assert export(folder, ledger, tmp_path / "out.jsonl").damaged == 1
-    assert export(folder, ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 0
-    files.record.unlink()
-    assert export(folder, ledger, tmp_path / "out.jsonl", texts=Texts(raw=False)).damaged == 1
-    record = next(each for each in read_export(tmp_path / "out.jsonl") if each["id"] == DONE)
-    assert (record["status"], record["flags"], record["pages"]) == ("prepped", ["damaged"], None)
-
-
-def test_an_export_to_nowhere(folder: DataFolder, ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"nowhere/out.jsonl cannot be written: No such file"):
-        export(folder, ledger, tmp_path / "nowhere" / "out.jsonl")
-    with pytest.raises(ExportError, match="Parquet goes to a file"):
-        export(folder, ledger, Path("-"), format="parquet")
 
 
 def test_status_without_a_run(folder: DataFolder, ledger: Ledger) -> None:

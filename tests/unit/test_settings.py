@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.config.settings import Settings, SettingsError
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.settings import Settings
 from rpa_shard.observe.summary import advice_lines
 from rpa_shard.system.cores import usable_cores
 from scripts.generate import generated

@@ -1,35 +1,55 @@
 """Exports as Parquet, by pyarrow, which is imported only here.
 
-Guarantee: the columns are those of `docs/record.md`, whatever the rows hold. Limit: writes only to a file, which
-pyarrow compresses itself.
+Guarantee: the columns are those of `docs/record.md`, whatever the rows hold, so the files of a set have one schema.
+Limit: writes only to files, which pyarrow compresses itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from rpa_shard.observe.export.files import STANDARD_OUTPUT, ExportError, complete
+from rpa_shard.observe.export.files import ExportError
+from rpa_shard.observe.export.order import Order
 from rpa_shard.observe.export.records import Texts
 
-ROWS_PER_GROUP = 500
+# Records are large, the rows of references small.
+RECORDS_PER_GROUP, ROWS_PER_GROUP = 500, 20_000
+MOMENTS = ("fetched_at", "extracted_at")
 
 
-def write_parquet(rows: Iterator[dict[str, Any]], out: Path, texts: Texts | None) -> None:
-    """Writes records with `texts`, or rows of references if it is None. Raises ExportError."""
-    if out == STANDARD_OUTPUT or out.suffix in {".gz", ".zst"}:
-        raise ExportError("Parquet goes to a file, and compresses by itself: give --out papers.parquet")
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ModuleNotFoundError:
-        raise ExportError("Parquet needs pyarrow: .venv/bin/pip install pyarrow") from None
-    schema = _references_schema(pyarrow) if texts is None else _records_schema(pyarrow, texts)
-    with complete(out) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := list(islice(rows, ROWS_PER_GROUP)):
-            writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+class ParquetFormat:
+    """How the rows of an order are written. Raises ExportError without pyarrow."""
+
+    def __init__(self, order: Order) -> None:
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ModuleNotFoundError:
+            how = "pip install 'rpa-shard[parquet]', or in a clone ./scripts/setup.sh"
+            raise ExportError(f"Parquet needs pyarrow: {how}") from None
+        self._pyarrow, self._parquet = pyarrow, parquet
+        self._rows_per_group = RECORDS_PER_GROUP if order.what == "records" else ROWS_PER_GROUP
+        self._schema = _schema(pyarrow, order)
+
+    def write(self, rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:
+        """Writes one file."""
+        with self._parquet.ParquetWriter(file, self._schema, compression="zstd") as writer:
+            while batch := [_with_moments(row) for row in islice(rows, self._rows_per_group)]:
+                writer.write_table(self._pyarrow.Table.from_pylist(batch, self._schema))
+
+
+def _with_moments(row: dict[str, Any]) -> dict[str, Any]:
+    moments = {name: datetime.fromisoformat(row[name]) for name in MOMENTS if row.get(name) is not None}
+    return {**row, **moments} if moments else row
+
+
+def _schema(pyarrow: Any, order: Order) -> Any:
+    if order.what == "records":
+        return _records_schema(pyarrow, order.texts)
+    return _references_schema(pyarrow) if order.what == "references" else _works_schema(pyarrow)
 
 
 def _reference_fields(pyarrow: Any) -> list[tuple[str, Any]]:
@@ -48,13 +68,46 @@ def _reference_fields(pyarrow: Any) -> list[tuple[str, Any]]:
 
 def _references_schema(pyarrow: Any) -> Any:
     text = pyarrow.string()
-    own = [("citing_id", text), ("ordinal", pyarrow.int64()), ("arxiv_id", text), ("doi", text), ("raw", text)]
+    number = pyarrow.int64()
+    own = [
+        ("citing_id", text),
+        ("citing_version", number),
+        ("paper_id", text),
+        ("ordinal", number),
+        ("marker", text),
+        ("page", number),
+        ("start", number),
+        ("end", number),
+        ("arxiv_id", text),
+        ("doi", text),
+        ("raw", text),
+    ]
     return pyarrow.schema(own + _reference_fields(pyarrow))
+
+
+def _works_schema(pyarrow: Any) -> Any:
+    text, number = pyarrow.string(), pyarrow.int64()
+    return pyarrow.schema(
+        [
+            ("key", text),
+            ("arxiv_id", text),
+            ("doi", text),
+            ("title", text),
+            ("authors", pyarrow.list_(text)),
+            ("year", number),
+            ("url", text),
+            ("raw", text),
+            ("reference_count", number),
+            ("cited_by_count", number),
+            ("cited_by", pyarrow.list_(text)),
+        ]
+    )
 
 
 def _records_schema(pyarrow: Any, texts: Texts) -> Any:
     text, number, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
     struct, list_ = pyarrow.struct, pyarrow.list_
+    moment = pyarrow.timestamp("ms", "UTC")
     spans = list_(list_(number))
     reference = [
         ("ordinal", number),
@@ -101,14 +154,16 @@ def _records_schema(pyarrow: Any, texts: Texts) -> Any:
         "added_text": list_(struct([("kind", text), ("page", number), ("start", number), ("end", number)])),
         "engine": struct([("name", text), ("version", text)]),
         "source": text,
-        "fetched_at": text,
-        "extracted_at": text,
+        "fetched_at": moment,
+        "extracted_at": moment,
         "rpa_shard_version": text,
         "pdf_sha256": text,
         "pdf_bytes": number,
         "text_sha256": text,
         "text_bytes": number,
         "timings_ms": struct([("download", real), ("extract", real)]),
+        "arxiv_id": text,
+        "arxiv_version": number,
         "metadata": struct(
             [("title", text), ("authors", text), ("abstract", text), ("categories", list_(text)), ("doi", text)]
         ),

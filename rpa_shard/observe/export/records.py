@@ -1,24 +1,24 @@
-"""Records as they are exported: one for every paper, all with the same keys.
+"""Records as they are exported: one for every chosen paper, all with the same keys.
 
-Guarantee: every paper that the store knows is exported exactly once, including failed and waiting ones. Limit: a paper
+Guarantee: failed and waiting papers have a record too, and `arxiv_id` joins with that of references. Limit: a paper
 that a run finishes meanwhile may be exported as it was when its row was read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from rpa_shard.model.arxiv_id import from_canonical
+from rpa_shard.observe.export.identity import arxiv_identity
 from rpa_shard.phases.finished import files_of, json_schema, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
-from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import PaperRow
 
 DAMAGED = "damaged"
@@ -39,10 +39,10 @@ class Texts:
 RAW = Texts()
 
 
-def records(folder: DataFolder, ledger: Ledger, texts: Texts) -> Iterator[dict[str, Any]]:
-    """Every paper's record."""
+def records(folder: DataFolder, papers: Iterable[PaperRow], texts: Texts) -> Iterator[dict[str, Any]]:
+    """The records of the papers."""
     with engine_of(folder).open_catalogue() as catalogue:
-        for row in ledger.papers():
+        for row in papers:
             record = read_record(folder, row, texts)
             if catalogue is not None:
                 record["metadata"] = catalogue.metadata(row.paper_id)
@@ -51,6 +51,12 @@ def records(folder: DataFolder, ledger: Ledger, texts: Texts) -> Iterator[dict[s
 
 def read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, Any]:
     """A paper's record as it is exported, from its row and, where it is prepped, its files."""
+    record = _read_record(folder, row, texts)
+    identity = arxiv_identity(row.paper_id, record["stamp"])
+    return {**record, "arxiv_id": identity.arxiv_id, "arxiv_version": identity.version}
+
+
+def _read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, Any]:
     known: dict[str, Any] = {"id": row.paper_id, "status": row.status.value, "attempts": row.attempts, "failure": None}
     if row.failure is not None:
         known["failure"] = {"reason": row.failure, "detail": row.detail}

@@ -31,6 +31,11 @@ class PaperFiles:
     text: Path
     record: Path
 
+    @property
+    def refused_pdf(self) -> Path:
+        """Where a PDF is put that no engine can read, or that is another paper's."""
+        return self.pdf.with_suffix(".bad.pdf")
+
 
 def files_of(papers: Path, paper: PaperId) -> PaperFiles:
     """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""

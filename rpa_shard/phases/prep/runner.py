@@ -264,11 +264,10 @@ def _saving(fetched: Fetched, files: PaperFiles) -> Iterator[None]:
         yield
     except PaperError as error:
         if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
-            aside = files.pdf.with_suffix(".bad.pdf")
             if fetched.unkept is None:
-                files.pdf.replace(aside)
+                files.pdf.replace(files.refused_pdf)
             else:
-                fetched.unkept.keep_as(aside)
+                fetched.unkept.keep_as(files.refused_pdf)
         else:
             _keep_for_retry(fetched, files)
         raise

@@ -6,21 +6,11 @@ that name. Limit: texts only; nothing here opens a database.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 
-_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-
-
-def parse(text: str) -> Mapping[str, str]:
-    """The queries of a file by name, without their comments."""
-    _, *parts = _NAME.split(text)
-    return MappingProxyType(
-        {name: _without_comments(body).strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
-    )
+from rpa_shard.system.named_queries import parse, statements, without_comments
 
 
 @cache
@@ -43,29 +33,26 @@ def catalogue_query(name: str) -> str:
     return _queries("catalogue.sql")[name]
 
 
+def seen_query(name: str) -> str:
+    """The SQL of the query called `name` on a set of ids."""
+    return _queries("seen.sql")[name]
+
+
 def schema() -> tuple[str, ...]:
     """The statements that make a new shard file."""
-    return _statements(_without_comments(files(__package__).joinpath("schema.sql").read_text()))
+    return statements(without_comments(files(__package__).joinpath("schema.sql").read_text()))
 
 
 def catalogue_schema() -> tuple[str, ...]:
     """The statements that make a new catalogue."""
-    return _statements(catalogue_query("schema"))
+    return statements(catalogue_query("schema"))
 
 
-def catalogue_upgrade() -> tuple[str, ...]:
-    """The statements that bring a catalogue of the version before to ours."""
-    return _statements(catalogue_query("upgrade_to_2"))
+def catalogue_upgrade(number: int) -> tuple[str, ...]:
+    """The statements that bring a catalogue from the version before to version `number`."""
+    return statements(catalogue_query(f"upgrade_to_{number}"))
 
 
 def migration(number: int) -> tuple[str, ...]:
     """The statements that bring a shard file from the format before to format `number`."""
-    return _statements(_without_comments(files(__package__).joinpath("migrations", f"{number:04}.sql").read_text()))
-
-
-def _statements(text: str) -> tuple[str, ...]:
-    return tuple(statement.strip() for statement in text.split(";") if statement.strip())
-
-
-def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return statements(without_comments(files(__package__).joinpath("migrations", f"{number:04}.sql").read_text()))

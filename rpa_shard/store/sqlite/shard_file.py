@@ -25,7 +25,7 @@ from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 from rpa_shard.system.files import real_path
 from rpa_shard.system.program import program
 
-SHARD_FORMAT, CATALOGUE_FORMAT = 3, 2
+SHARD_FORMAT, CATALOGUE_FORMAT = 3, 3
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
 # Steps of SQLite's machine between two looks at the clock, where time is limited: well below a millisecond.
