@@ -290,6 +290,18 @@ def _for_results(command: AddCommand) -> None:
     )
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
 
+    sub = command("extract", "read PDFs and print their texts, without a data folder", "extract --clean paper.pdf")
+    sub.add_argument("pdfs", nargs="+", metavar="PDF", help="a PDF on this machine; - is one on standard input")
+    shown = sub.add_mutually_exclusive_group()
+    shown.add_argument("--clean", action="store_true", help="the text cleaned for reading, instead of the raw text")
+    shown.add_argument("--json", action="store_true", help="the records, a JSON object a line, instead of texts")
+    sub.add_argument(
+        "--engine",
+        choices=("auto", "pdfium", "pypdf"),
+        metavar="E",
+        help="%(choices)s, instead of RPA_V2_EXTRACT_ENGINE",
+    )
+
 
 def _for_rehearsals(command: AddCommand) -> None:
     """Commands for trying everything without a source."""
