@@ -26,7 +26,7 @@ _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     papers.redo, papers.remove,
-    looking.list_, looking.show, results.export,
+    looking.list_, looking.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     knobs.knobs,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,

@@ -75,6 +75,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     end = launch(
         settings,
         daemon=parsed.daemon,
+        limit=parsed.limit,
         say=say,
         before_work=advise,
         watchers=_watchers(parsed, settings, bar=bar),

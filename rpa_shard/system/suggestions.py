@@ -7,7 +7,7 @@ letters, not by meaning.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from os.path import commonprefix
+from itertools import takewhile
 
 LEAST_LIKENESS = 0.6
 
@@ -23,10 +23,15 @@ def closest(word: str, words: Iterable[str]) -> str | None:
     best, found = (LEAST_LIKENESS, 0), None
     for each in words:
         matcher.set_seq1(each.casefold())
-        likeness = (matcher.ratio(), len(commonprefix((each.casefold(), word.casefold()))))
+        likeness = (matcher.ratio(), _same_at_the_beginning(each.casefold(), word.casefold()))
         if likeness > best or (found is None and likeness >= best):
             best, found = likeness, each
     return found
+
+
+def _same_at_the_beginning(one: str, other: str) -> int:
+    """How many letters two words have in common before the first that differs."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
