@@ -416,7 +416,7 @@ def test_every_command_names_the_file_and_the_way_out(
         f"show {LONG}",
         "retry",
         "plan",
-        f"export --out {folder.root}/x",
+        f"export --out {folder.root}/x.jsonl --force",
         f"add {LONG}",
     ):
         codes[command] = main(command.split())
