@@ -19,21 +19,14 @@ here=$(cd -P "$(dirname "$script")" 2>/dev/null && pwd -P)
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
 
-# The suggested totals for a run, unless you have set others (docs/knobs.md).
-for knob in \
-    RPA_V2_PREP_DOWNLOAD_CONCURRENCY=64 \
-    RPA_V2_PREP_EXTRACT_CONCURRENCY=16 \
-    RPA_V2_PREP_EXTRACT_POOL=thread \
-    RPA_V2_PREP_EXTRACT_WORKERS=12 \
-    RPA_V2_PREP_IO_THREADS=64 \
-    RPA_V2_HTTP_MAX_CONNECTIONS=256 \
-    RPA_V2_HTTP_MAX_KEEPALIVE=128; do
-    name=${knob%%=*}
-    [ -n "${!name:-}" ] || export "$knob"
-done
-
 # The packages of .venv, whatever lies in the folder that we were called from.
 export PYTHONSAFEPATH=1
 unset PYTHONHOME
+
+# How we were called, for messages that name a command (rpa_shard/system/program.py).
+RPA_SHARD_PROGRAM=$0
+# `bash run.sh` names a file here, which cannot be typed alone.
+case $0 in */*) ;; *) [ ! -f "$0" ] || RPA_SHARD_PROGRAM=./$0 ;; esac
+export RPA_SHARD_PROGRAM
 
 exec "$here/.venv/bin/python" -m rpa_shard "$@"

@@ -19,12 +19,30 @@ REPOSITORY = Path(__file__).parents[1]
 
 KNOBS_HEAD = """# Knobs
 
-Each knob is an environment variable, read once at the start of a command. Totals are for the complete run: every shard
-gets its share, and the shares add up to the total (but never less than 1 per shard). An invalid value, or an invalid
-pair, ends the command at once with exit code 2 and one line that names the knob, its value and what is allowed.
+Each knob is an environment variable, or a line of a file; both are read once at the start of a command. Totals are for
+the complete run: every shard gets its share, and the shares add up to the total (but never less than 1 per shard). An
+invalid value, an invalid pair, or a name that begins with `RPA_V2_` and is no knob, ends the command at once with exit
+code 2 and one line that says what is wrong and what is allowed.
 
-`run.sh` exports the defaults of the knobs marked *run.sh* unless you have set others, so that they appear in the
-environment of every process of the run.
+`./run.sh knobs` shows what each knob is now, and where its value comes from: an option such as `--shards` comes before
+the environment, the environment before the file, the file before the default.
+
+## In a file
+
+`rpa_shard.toml`, in the folder that holds the data folder, may give knobs. Without `RPA_V2_DATA_DIR` in the environment
+it is the one in the working folder, and may then say itself where the data folder is.
+
+```toml
+RPA_V2_DOWNLOAD_USER_AGENT = "my-project/1.0 (mailto:me@example.org)"
+RPA_V2_SHARD_COUNT = 4
+RPA_V2_KEEP_PDF = false
+RPA_V2_SOURCES = ["arxiv", "https://mirror.example.org/{id}.pdf"]
+RPA_V2_DATA_DIR = "papers-2026"
+```
+
+Numbers, texts, `true` and `false`, and lists of texts are written as in TOML; relative paths are relative to the file.
+
+## All knobs
 
 This page is made from the code: `scripts/generate.py`.
 
@@ -76,9 +94,8 @@ def knobs_page() -> str:
     rows = []
     for knob in knobs():
         kind: Kind = knob.metadata["kind"]
-        mark = " *run.sh*" if knob.metadata["set_by_run_sh"] else ""
         rows.append(
-            f"| `{knob.metadata['knob']}` | {default_text(knob)} | {kind.allowed} | {knob.metadata['meaning']}{mark} |"
+            f"| `{knob.metadata['knob']}` | {default_text(knob)} | {kind.allowed} | {knob.metadata['meaning']} |"
         )
     return KNOBS_HEAD + "\n".join(rows) + "\n"
 

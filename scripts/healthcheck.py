@@ -21,6 +21,7 @@ def main() -> int:
         _again_in_the_environment()
         print("UNKNOWN  setup: run ./run.sh once to set up .venv")
         return UNKNOWN
+    os.environ.setdefault("RPA_SHARD_PROGRAM", str(HERE.parent.parent / "run.sh"))
     return run_command(["health", *sys.argv[1:]])
 
 

@@ -11,6 +11,7 @@ from rpa_shard.phases.prep.result import row_result
 from rpa_shard.system.files import fingerprint_of
 
 PDF = b"%PDF-"
+SOURCE, FETCHED_AT, EXTRACTED_AT = "http://mirror/pdf", 1_764_000_000.0, 1_764_000_001.0
 
 
 def write_finished(files: PaperFiles, paper_id: str, extraction: Extraction) -> dict[str, Any]:
@@ -23,8 +24,10 @@ def write_finished(files: PaperFiles, paper_id: str, extraction: Extraction) -> 
         extraction,
         pdf=fingerprint_of(PDF),
         text=fingerprint_of(text),
-        source="http://mirror/pdf",
+        source=SOURCE,
         download_seconds=0.25,
         extract_seconds=0.5,
+        fetched_at=FETCHED_AT,
+        extracted_at=EXTRACTED_AT,
     )
     return row_result(record, write_artifacts(files, "test", text, record), pdf_kept=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,14 +45,21 @@ class MemoryCatalogue:
         return known["title"] if known is not None else None
 
     def find_titles(self, text: str, after: int, limit: int) -> list[TitleFound]:
-        *words, last = _words(text) or [""]
+        return self.find_papers(text, (), after, limit) if text else []
+
+    def find_papers(self, words: str, categories: Sequence[str], after: int, limit: int) -> list[TitleFound]:
+        known = ((number, self._metadata[paper_id]) for paper_id, number in self._numbers.items() if number > after)
         found = [
-            TitleFound(number, paper_id, title)
-            for paper_id, number in self._numbers.items()
-            if number > after and last and set(words) <= set(has := _words(title := self._metadata[paper_id].title))
-            if any(each == last or (len(last) > 1 and each.startswith(last)) for each in has)
+            TitleFound(number, each.paper_id, each.title) for number, each in known if _is(each, words, categories)
         ]
-        return found[:limit]
+        return found[:limit] if words or categories else []
+
+    def matching(self, paper_ids: Collection[str], words: str, categories: Sequence[str]) -> set[str]:
+        known = {each: self._metadata.get(each) or self._metadata.get(without_version(each)) for each in paper_ids}
+        return {paper_id for paper_id, each in known.items() if each is not None and _is(each, words, categories)}
+
+    def has_category(self, name: str) -> bool:
+        return any(_is_in(each, [name.lower()], str.lower) for each in self._metadata.values())
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         tar_url = None
@@ -64,6 +71,22 @@ class MemoryCatalogue:
 
     def has_members(self) -> bool:
         return bool(self.members)
+
+
+def _is(paper: PaperMetadata, words: str, categories: Sequence[str]) -> bool:
+    return (not words or _has(paper.title, words)) and (not categories or _is_in(paper, categories))
+
+
+def _has(title: str, text: str) -> bool:
+    *words, last = _words(text) or [""]
+    has = _words(title)
+    ends = any(each == last or (len(last) > 1 and each.startswith(last)) for each in has)
+    return bool(last) and ends and set(words) <= set(has)
+
+
+def _is_in(paper: PaperMetadata, wanted: Sequence[str], form: Callable[[str], str] = str) -> bool:
+    has = form(paper.categories).split()
+    return any(each == name or each.startswith(f"{name}.") for each in has for name in wanted)
 
 
 def _words(text: str) -> list[str]:

@@ -15,20 +15,21 @@ from typing import Any
 from uuid import uuid4
 
 from rpa_shard.model.errors import FolderBusyError, StoreError
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import (
     INITIAL_STATUS,
     PHASES,
+    PREP,
     Phase,
     Status,
     phase_named,
 )
-from rpa_shard.store.catalogue import Whereabouts
+from rpa_shard.store.catalogue import NoCatalogueError, Whereabouts, check_categories
+from rpa_shard.store.changes import Before, Changes, Target, has_moved, outdated_from
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
+from rpa_shard.store.outcome import Outcome, ending_of_event, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Ended, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
 from tests.memory_catalogue import MemoryCatalogue
 from tests.memory_papers import Papers, claim_of, counts_of
@@ -46,9 +47,9 @@ class MemoryStore:
     lease_seconds: float
     clock: Clock
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         now = self.clock()
-        waiting = [row for row in self._waiting(phase) if row.next_attempt_at <= now]
+        waiting = [row for row in self._waiting(phase, not_failed_since) if row.next_attempt_at <= now]
         waiting.sort(key=lambda row: (-row.priority, row.next_attempt_at))
         claims = []
         for row in waiting[:limit]:
@@ -58,8 +59,8 @@ class MemoryStore:
             claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect, row.outdated_before))
         return claims
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
-        return min((row.next_attempt_at for row in self._waiting(phase)), default=None)
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
+        return min((row.next_attempt_at for row in self._waiting(phase, not_failed_since)), default=None)
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         lost = set()
@@ -90,8 +91,10 @@ class MemoryStore:
     def _rows(self) -> list[PaperRow]:
         return self.papers.of_shard(self.shard)
 
-    def _waiting(self, phase: Phase) -> list[PaperRow]:
-        return [row for row in self._rows() if row.status is phase.from_status]
+    def _waiting(self, phase: Phase, not_failed_since: float) -> list[PaperRow]:
+        return [
+            row for row in self._rows() if row.status is phase.from_status and not has_failed(row, not_failed_since)
+        ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,28 @@ class MemoryLedger:
         return added, known
 
     def counts(self) -> Counts:
-        return counts_of(self._rows, time.time())
+        return counts_of(self._rows, self.engine.clock())
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        now = time.time()
+
+        def order(found: tuple[PaperRow, Phase]) -> tuple[Any, ...]:
+            row, phase = found
+            later = row.next_attempt_at > now
+            return (later, 0 if later else -PHASES.index(phase), 0 if later else -row.priority, row.next_attempt_at)
+
+        queue = [
+            (row, phase)
+            for row in self._rows
+            for phase in phases
+            if row.status is phase.from_status and not has_failed(row, not_failed_since)
+        ]
+        shares: dict[int, Counter[str]] = {}
+        for row, phase in sorted(queue, key=order)[:papers]:
+            shares.setdefault(row.shard, Counter())[phase.name] += 1
+        return shares
 
     def leases(self) -> Leases:
         now = self.engine.clock()
@@ -161,15 +185,24 @@ class MemoryLedger:
 
     def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
         rows = self._rows if ids is None else [row for row in map(self.paper, ids) if row is not None]
-        yield from (row for row in rows if self._is_selected(row, selection))
+        catalogue = self.engine.catalogue
+        if selection.needs_catalogue:
+            if catalogue is None:
+                raise NoCatalogueError
+            check_categories(catalogue, selection.categories)
+        yield from (row for row in rows if self._is_selected(row, selection, catalogue))
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        return sum(1 for _ in self.select(selection, ids))
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for row in self._rows:
             results = json.dumps(row.results) if row.results else None
             yield row.shard, [RowToVerify(row.paper_id, row.status, row.failed_phase, row.changed_at, results)]
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
-        yield from (row.paper_id for row in self._rows if row.status in statuses)
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
+        rows = (row for row in self._rows if row.status in statuses)
+        yield from (row.paper_id for row in rows if outdated in (None, row.outdated_before is not None))
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         catalogue = self.engine.catalogue
@@ -199,14 +232,12 @@ class MemoryLedger:
         changed = (row for row in self._rows if row.changed_at >= since)
         return (row.results[phase.name] for row in changed if phase.name in row.results)
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
-        moved = []
-        for row in self._rows:
-            wanted = (paper_ids is None or row.paper_id in paper_ids) and failure in (None, row.failure)
-            if wanted and row.failed_phase is not None:
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
+        for given in list(self.select(selection, ids)):
+            row = self.engine.papers.rows[given.paper_id]
+            if row.failed_phase is not None:
                 self._send_back(row, phase_named(row.failed_phase), row.results, "retried", None)
-                moved.append(row.paper_id)
-        return moved
+                yield row.paper_id
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         now = self.paper(row.paper_id)
@@ -217,13 +248,48 @@ class MemoryLedger:
         self._send_back(now, phase, results, "requeued", detail)
         return True
 
-    def _is_selected(self, row: PaperRow, wanted: Selection) -> bool:
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        free, found = self._free(targets)
+        again = [paper_id for paper_id in free if self.engine.papers.rows[paper_id].status is not INITIAL_STATUS]
+        if before is not None and again:
+            before(again)
+        for paper_id in again:
+            row = self.engine.papers.rows[paper_id]
+            moment = outdated_from(self.engine.clock(), row.changed_at)
+            self._send_back(replace(row, outdated_before=moment), PREP, {}, "redo", None)
+        return found + Changes(done=len(again), waiting=len(free) - len(again))
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        free, found = self._free(targets)
+        named = dict.fromkeys(target.paper_id for target in targets)
+        ids = free + [paper_id for paper_id in named if paper_id not in self.engine.papers.rows]
+        if before is not None and ids:
+            before(ids)
+        for paper_id in free:
+            del self.engine.papers.rows[paper_id]
+            self.engine.papers.history.pop(paper_id, None)
+        return found + Changes(done=len(free))
+
+    def _free(self, targets: Sequence[Target]) -> tuple[list[str], Changes]:
+        """The papers that may be changed, and how many may not."""
+        wanted = {target.paper_id: target for target in targets}
+        rows = [row for row in map(self.paper, sorted(wanted)) if row is not None]
+        not_held = [row for row in rows if row.lease_id is None]
+        free = [row.paper_id for row in not_held if not has_moved(row.changed_at, wanted[row.paper_id])]
+        held, moved = len(rows) - len(not_held), len(not_held) - len(free)
+        return free, Changes(held=held, moved=moved, unknown=len(wanted) - len(rows))
+
+    def _is_selected(self, row: PaperRow, wanted: Selection, catalogue: MemoryCatalogue | None) -> bool:
         flags = row.results.get("prep", {}).get("flags", ())
         return (
             (not wanted.statuses or row.status in wanted.statuses)
             and (not wanted.reasons or row.failure in wanted.reasons)
             and (not wanted.flags or any(each in flags for each in wanted.flags))
             and (wanted.since is None or row.changed_at >= wanted.since)
+            and (
+                not wanted.needs_catalogue
+                or (catalogue is not None and bool(catalogue.matching([row.paper_id], wanted.words, wanted.categories)))
+            )
         )
 
     def _send_back(
@@ -295,6 +361,15 @@ class MemoryEngine:
             row = replace(row, next_attempt_at=now + wait, changed_at=now)
         self.papers.put(replace(row, next_attempt_at=min(row.next_attempt_at, now + MAX_WAIT_SECONDS)))
 
+    def ended(self, shard: int, mark: int | None) -> Ended:
+        claims: dict[str, Counter[str]] = {}
+        lines = [line for row in self.papers.of_shard(shard) for line in self.papers.history.get(row.paper_id, ())]
+        # A mark counts lines here: the order of those of different papers is not kept, their times are.
+        for line in sorted(lines, key=lambda line: line.at)[len(lines) if mark is None else mark :]:
+            if line.phase is not None and (ending := ending_of_event(line.event, line.phase)) is not None:
+                claims.setdefault(line.phase, Counter())[ending] += 1
+        return Ended(len(lines), claims)
+
     @contextmanager
     def layout_lock(self, *, wait: bool = True) -> Iterator[None]:
         if self._readers:
@@ -338,3 +413,8 @@ class MemoryCatalogueReader:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def has_failed(row: PaperRow, since: float) -> bool:
+    """Whether the last attempt failed at a moment or later."""
+    return row.failure is not None and row.changed_at >= since

@@ -136,7 +136,7 @@ class Rig:
             if row.status == "prepped":
                 files = files_of(self.folder.papers, parse(paper_id))
                 record = json.loads(files.record.read_text())
-                for varies in ("timings_ms", "source"):
+                for varies in ("timings_ms", "source", "fetched_at", "extracted_at"):
                     del record[varies]
                 found[paper_id] = (files.text.read_bytes(), record)
         return found

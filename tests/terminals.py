@@ -21,14 +21,19 @@ EXAMPLES: dict[str, list[str]] = {
     "status": [],
     "top": [],
     "verify": [],
+    "list": ["--limit", "5"],
     "repair": [],
     "retry": ["2401.00009"],
+    "redo": ["{pdf}"],
+    "remove": ["{pdf}", "--files"],
     "plan": ["--file", "{ids}"],
     "resize": ["3"],
     "failures": [],
     "hosts": [],
+    "knobs": [],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
+    "extract": ["{pdf}"],
     "health": [],
     "metrics": [],
     "report": ["--out", "-"],
@@ -40,7 +45,8 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "plan", "failures", "hosts", "show", "export", "health", "metrics", "report",
+    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "show", "export", "extract",
+    "health", "metrics", "report",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.

@@ -21,6 +21,7 @@ from rpa_shard.observe.health import Level, check_folder, lines, worst
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.system.program import program
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import demo_collection, write_collection
 
@@ -45,7 +46,7 @@ def run_demo(root: Path, papers: int, layout: Layout, say: Callable[[str], None]
     print_lines(
         [
             *recount.lines(),
-            f"try this  RPA_V2_DATA_DIR={folder} ./run.sh show {next(iter(collection.pdfs))}",
+            f"try this  RPA_V2_DATA_DIR={folder} {program()} show {next(iter(collection.pdfs))}",
             f"          less {folder}/papers/2401/2401.00001.txt",
         ]
     )

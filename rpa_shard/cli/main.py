@@ -12,21 +12,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import mending, rehearsals, results, running, watching
+from rpa_shard.cli import knobs, looking, mending, papers, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
+from rpa_shard.cli.knobs import given_by
 from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
-from rpa_shard.config.settings import Settings, SettingsError
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.settings import Settings
+from rpa_shard.intake.errors import IntakeError
 from rpa_shard.model.errors import StoreError
 from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, settle_streams
 
 _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
-    results.show, results.export,
+    papers.redo, papers.remove,
+    looking.list_, looking.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
+    knobs.knobs,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
-_HANDLERS: Mapping[str, Handler] = {each.__name__: each for each in _COMMANDS}
+# A command that is called as something of Python's own, such as `list`, has a handler whose name ends in _.
+_HANDLERS: Mapping[str, Handler] = {each.__name__.removesuffix("_"): each for each in _COMMANDS}
 
 BROKEN_PIPE, INTERRUPTED = 128 + 13, 128 + 2
 
@@ -46,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has closed it.
         discard_from_now_on(sys.stdout)
         code = BROKEN_PIPE
-    except UsageError as error:
+    except (UsageError, IntakeError) as error:
         say(str(error))
         code = wrong
     except (SettingsError, StoreError, OSError) as error:
@@ -62,15 +68,7 @@ def _run(given: list[str]) -> int:
     if not given or (given[0].startswith("-") and given[0] not in {"-h", "--help", "--version"}):
         given.insert(0, "run")
     parsed = parser().parse_args(given)
-    environment = dict(os.environ)
-    for option, name in (("shards", "RPA_V2_SHARD_COUNT"), ("data_dir", "RPA_V2_DATA_DIR")):
-        if getattr(parsed, option, None) is not None:
-            environment[name] = str(getattr(parsed, option))
-    if getattr(parsed, "verbose", False):
-        environment["RPA_V2_LOG_LEVEL"] = "info"
-    if getattr(parsed, "quiet", False):
-        environment["RPA_V2_LOG_LEVEL"] = "error"
-    return _HANDLERS[parsed.command](parsed, Settings.from_environment(environment))
+    return _HANDLERS[parsed.command](parsed, Settings.from_given(given_by(parsed)))
 
 
 def _settled(code: int, wrong: int) -> int:

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 
-from rpa_shard.cli.output import OK, SOME_FAILED, in_columns, paper_named, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, WRONG_USAGE, in_columns, print_lines, say
+from rpa_shard.cli.selectors import chosen, named_ids, not_chosen, nothing_valid
 from rpa_shard.config.settings import Settings
-from rpa_shard.model.failure import Failure
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.rows import PaperRow
 
 
 def verify(parsed: argparse.Namespace, settings: Settings) -> int:
     """Recounts the store against the files."""
     from rpa_shard.maintain.verify import verify as recount
+    from rpa_shard.maintain.verify import verify_some
     from rpa_shard.store.factory import open_ledger
 
-    folder = DataFolder(settings.data_dir)
+    folder, wanted = DataFolder(settings.data_dir), chosen(parsed)
+    named = named_ids(parsed, wanted)
+    if nothing_valid(parsed, wanted, named):
+        return WRONG_USAGE
+    how, left = {"hashes": parsed.hashes, "fix": parsed.fix}, set(named)
     with open_ledger(folder) as ledger:
-        found = recount(folder, ledger, hashes=parsed.hashes, fix=parsed.fix)
+        if wanted.everything:
+            found = recount(folder, ledger, **how)
+        else:
+
+            def rows() -> Iterator[PaperRow]:
+                for row in ledger.select(wanted.selection, wanted.ids):
+                    left.discard(row.paper_id)
+                    yield row
+
+            found = verify_some(folder, ledger, rows(), **how)
+            for line in not_chosen(ledger, [each for each in named if each in left]):
+                say(line)
     print_lines([json.dumps(found.as_json())] if parsed.json else found.lines())
-    return OK if found.clean else SOME_FAILED
+    return OK if found.clean and not left and not wanted.invalid else SOME_FAILED
 
 
 def repair(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -36,17 +54,21 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     """Sends failed papers back to the phase in which they failed."""
     from rpa_shard.store.factory import open_ledger
 
-    ids = [paper_named(text).canonical for text in parsed.ids] or None
-    reasons = [Failure(each) for each in dict.fromkeys(parsed.reason)]
-    any_of: list[Failure | None] = [*reasons] or [None]
+    wanted = chosen(parsed)
+    named = named_ids(parsed, wanted)
+    if nothing_valid(parsed, wanted, named):
+        return WRONG_USAGE
+    left, moved = set(named), 0
     with open_ledger(DataFolder(settings.data_dir)) as ledger:
-        moved = [paper_id for reason in any_of for paper_id in ledger.retry(ids, reason)]
-    print_lines([f"back in the queue: {len(moved)}"])
-    wanted = f" with {' or '.join(reasons)}" if reasons else ""
-    for each in ids or []:
-        if each not in moved:
-            say(f"{each}: not failed{wanted}, left as it is")
-    return OK
+        for paper_id in ledger.retry(wanted.selection, wanted.ids):
+            left.discard(paper_id)
+            moved += 1
+    print_lines([f"back in the queue: {moved}"])
+    reasons = wanted.selection.reasons
+    why = f" with {' or '.join(reasons)}" if reasons else ""
+    for each in dict.fromkeys(each for each in named if each in left):
+        say(f"{each}: not failed{why}, left as it is")
+    return SOME_FAILED if wanted.invalid else OK
 
 
 def hosts(parsed: argparse.Namespace, settings: Settings) -> int:

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.model.arxiv_id import InvalidIdError, PaperId
-from rpa_shard.model.id_forms.grammar import shown
+from rpa_shard.system.program import program
 from rpa_shard.system.streams import discard_from_now_on
 
 OK, SOME_FAILED, WRONG_USAGE, CRASH_LOOP = 0, 1, 2, 3
@@ -33,19 +32,9 @@ class UsageError(Exception):
     """The request is impossible; the message is one line."""
 
 
-def paper_named(text: str) -> PaperId:
-    """The paper that a person names. Raises UsageError."""
-    from rpa_shard.intake.id_lines import paper_given
-
-    try:
-        return paper_given(text)
-    except InvalidIdError as error:
-        raise UsageError(f"{shown(text)}: {error}") from None
-
-
 def say(line: str) -> None:
     """Prints a line for the person at the terminal, on standard error."""
-    report(f"rpa-shard: {line}")
+    report(f"{program()}: {line}")
 
 
 def report(line: str) -> None:
@@ -72,7 +61,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def in_columns(lines: Iterable[str]) -> Iterator[str]:
     """The lines as they fit on the terminal, if standard output is one; long ones go on below their text."""
-    columns = _columns()
+    columns = columns_of_output()
     for line in lines:
         yield from wrapped(line, columns) if columns is not None else (line,)
 
@@ -86,7 +75,8 @@ def wrapped(line: str, columns: int) -> list[str]:
     return cut or [line]
 
 
-def _columns() -> int | None:
+def columns_of_output() -> int | None:
+    """How wide the terminal is that standard output goes to; None if it goes elsewhere."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError, AttributeError):  # no terminal, or closed

@@ -11,6 +11,7 @@ from pathlib import Path
 from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.layout import Layout
+from rpa_shard.system.program import program
 
 
 def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -22,8 +23,8 @@ def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
         print_lines(
             [
                 f"serving {parsed.folder} at {url}/pdf/<id>, until Ctrl-C",
-                f"queue all of it:   curl -s {url}/ids | ./run.sh add --file -",
-                f"and run against it: RPA_V2_SOURCES='{url}/pdf/{{id}}' ./run.sh",
+                f"queue all of it:   curl -s {url}/ids | {program()} add --file -",
+                f"and run against it: RPA_V2_SOURCES='{url}/pdf/{{id}}' {program()} run",
             ]
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -47,6 +46,9 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
             adder.add_snapshots(parsed.metadata, wanted, parsed.limit)
     except IntakeError as error:
         problem = str(error)
+    except KeyboardInterrupt:
+        say(f"interrupted: added {result.added} papers so far; the same command again adds the rest")
+        raise
     if not problem or result.added or result.known or result.invalid:
         print_lines([f"added {result.added}, already known {result.known}, invalid {result.invalid}"])
     if problem:
@@ -73,6 +75,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     end = launch(
         settings,
         daemon=parsed.daemon,
+        limit=parsed.limit,
         say=say,
         before_work=advise,
         watchers=_watchers(parsed, settings, bar=bar),
@@ -158,7 +161,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
         if engine.stored_layout() is not None or not parsed.file:
             ledger = opened.enter_context(engine.open_ledger())
             mean_bytes = mean_pdf_bytes(ledger)
-            ids = ids_to_fetch(ledger)
+            ids = ids_to_fetch(ledger, folder.papers)
         if parsed.file:
             ids = ids_of((), parsed.file, invalid.append, parsed.column)
         else:
@@ -177,6 +180,5 @@ def resize(parsed: argparse.Namespace, settings: Settings) -> int:
     """Gives a living run another number of shards."""
     from rpa_shard.control.resizing import resize as ask_for
 
-    Settings.from_environment({**os.environ, "RPA_V2_SHARD_COUNT": str(parsed.shards)})
     print_lines([ask_for(DataFolder(settings.data_dir), parsed.shards)])
     return OK

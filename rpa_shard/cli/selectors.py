@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 from rpa_shard.cli.output import UsageError, report
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import Status
+from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.selection import Selection
+from rpa_shard.system.program import program
 
 _AGO = re.compile(r"(\d{1,6})([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
@@ -91,6 +93,30 @@ def chosen(parsed: argparse.Namespace) -> Chosen:
 
         found.ids = ids_of(parsed.ids, parsed.file, note_invalid, parsed.column)
     return found
+
+
+def named_ids(parsed: argparse.Namespace, wanted: Chosen) -> list[str]:
+    """The canonical ids that a person named one by one; none if there is a list too, which may be long."""
+    if not parsed.ids or parsed.file or wanted.ids is None:
+        return []
+    named = list(wanted.ids)
+    wanted.ids = iter(named)
+    return named
+
+
+def nothing_valid(parsed: argparse.Namespace, wanted: Chosen, named: list[str]) -> bool:
+    """Whether a person named papers, and none of the names is one; that has been said."""
+    return bool(wanted.invalid and not named and not parsed.file)
+
+
+def not_chosen(ledger: Ledger, paper_ids: Iterable[str]) -> Iterator[str]:
+    """A line for each paper that was named but is not among those that were chosen, which says why."""
+    for paper_id in dict.fromkeys(paper_ids):
+        row = ledger.paper(paper_id)
+        if row is None:
+            yield f"{paper_id} was never added: {program()} add {paper_id}"
+        else:
+            yield f"{paper_id} is {row.status}, and not one of those that the other options choose"
 
 
 def moment(text: str) -> float:

@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 
+from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.knob import as_text
-from rpa_shard.config.settings import PIPES_PER_CHILD, Settings, SettingsError, knobs
+from rpa_shard.config.settings import PIPES_PER_CHILD, Settings, knobs
 
 # What may be lowered, what hurts least first, and the descriptors that each takes.
 _LOWERED = {"max_connections": 1, "io_threads": 1, "download_concurrency": 1, "extract_workers": PIPES_PER_CHILD}

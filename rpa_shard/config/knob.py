@@ -18,10 +18,14 @@ from rpa_shard.model.phase import PHASES, in_order
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` describes valid values."""
+    """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` describes valid values.
+
+    `words` are all valid values, if they are words.
+    """
 
     allowed: str
     parse: Callable[[str], Any]
+    words: tuple[str, ...] = ()
 
 
 def integer(low: int, high: int) -> Kind:
@@ -50,7 +54,7 @@ def choice(*words: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(f"one of {', '.join(words)}", parse)
+    return Kind(f"one of {', '.join(words)}", parse, words)
 
 
 def flag() -> Kind:
@@ -73,7 +77,8 @@ def phase_names() -> Kind:
             raise ValueError
         return names
 
-    return Kind(f"phases, separated by commas, of {', '.join(phase.name for phase in PHASES)}", parse)
+    names = tuple(phase.name for phase in PHASES)
+    return Kind(f"phases, separated by commas, of {', '.join(names)}", parse, names)
 
 
 def folder() -> Kind:
@@ -104,9 +109,9 @@ def sources() -> Kind:
     )
 
 
-def knob(name: str, default: Any, kind: Kind, meaning: str, *, set_by_run_sh: bool = False, shown: str = "") -> Any:
-    """A field of `Settings`. `shown` replaces a computed default in the documentation."""
-    metadata = {"knob": name, "kind": kind, "meaning": meaning, "set_by_run_sh": set_by_run_sh, "shown": shown}
+def knob(name: str, default: Any, kind: Kind, meaning: str, *, shown: str = "", secret: bool = False) -> Any:
+    """A field of `Settings`. `shown` replaces a computed default in the documentation; nothing shows a `secret`."""
+    metadata = {"knob": name, "kind": kind, "meaning": meaning, "shown": shown, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rpa_shard import __version__
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.given import ENVIRONMENT, Given, given_knobs
 from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
 from rpa_shard.config.knob import (
     Kind,
@@ -33,16 +35,13 @@ from rpa_shard.config.knob import (
 from rpa_shard.model.partition import share_of, workers_of
 from rpa_shard.model.phase import PREP, Phase, in_order
 from rpa_shard.system.cores import usable_cores
+from rpa_shard.system.suggestions import did_you_mean
 
 MAX_SHARDS = 1024
 MAX_WORKERS = 10_000
 # Descriptors of a shard that are neither connections nor files being written: store, logs, sockets, loop, pipes.
 BASE_DESCRIPTORS = 64
 PIPES_PER_CHILD = 4
-
-
-class SettingsError(Exception):
-    """A knob is wrong; the message is one line that names it, its value and what is allowed."""
 
 
 def _default_shards() -> int:
@@ -101,15 +100,12 @@ class Settings:
         "The phases that a run works on, separated by commas. Papers in later phases go first, so that papers in "
         "progress get finished.",
     )
-    download_concurrency: int = knob(
-        "RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.", set_by_run_sh=True
-    )
+    download_concurrency: int = knob("RPA_V2_PREP_DOWNLOAD_CONCURRENCY", 64, integer(1, 10_000), "Downloads at a time.")
     extract_concurrency: int = knob(
         "RPA_V2_PREP_EXTRACT_CONCURRENCY",
         16,
         integer(1, 10_000),
         "Papers handed to the extraction pool at a time, running or waiting in it.",
-        set_by_run_sh=True,
     )
     extract_pool: Literal["thread", "process"] = knob(
         "RPA_V2_PREP_EXTRACT_POOL",
@@ -117,27 +113,22 @@ class Settings:
         choice("thread", "process"),
         "Where parsing happens: in the shard's threads (fast), or in a killable child process for each thread "
         "(for untrusted PDFs).",
-        set_by_run_sh=True,
     )
     extract_workers: int = knob(
-        "RPA_V2_PREP_EXTRACT_WORKERS", 12, integer(1, 1_000), "Threads of the extraction pools.", set_by_run_sh=True
+        "RPA_V2_PREP_EXTRACT_WORKERS", 12, integer(1, 1_000), "Threads of the extraction pools."
     )
     io_threads: int = knob(
         "RPA_V2_PREP_IO_THREADS",
         64,
         integer(1, 1_000),
         "Threads that write, flush and hash files.",
-        set_by_run_sh=True,
     )
-    max_connections: int = knob(
-        "RPA_V2_HTTP_MAX_CONNECTIONS", 256, integer(1, 100_000), "HTTP connections at a time.", set_by_run_sh=True
-    )
+    max_connections: int = knob("RPA_V2_HTTP_MAX_CONNECTIONS", 256, integer(1, 100_000), "HTTP connections at a time.")
     max_keepalive: int = knob(
         "RPA_V2_HTTP_MAX_KEEPALIVE",
         128,
         integer(0, 100_000),
         "HTTP connections kept open while idle, part of the total; 0 closes each after use.",
-        set_by_run_sh=True,
     )
     data_dir: Path = knob(
         "RPA_V2_DATA_DIR",
@@ -300,16 +291,23 @@ class Settings:
         "The token that a browser needs for the page of `serve`, at least 16 characters; needed wherever other "
         "machines can reach it.",
         shown="none",
+        secret=True,
     )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings in `environment`. Raises SettingsError."""
+        """The settings in `environment` alone. Raises SettingsError."""
+        texts = {name: environment.get(name, "").strip() for name in knob_names()}
+        return cls.from_given({name: Given(text, ENVIRONMENT) for name, text in texts.items() if text})
+
+    @classmethod
+    def from_given(cls, given: Mapping[str, Given]) -> Settings:
+        """The settings that are given, by the names of their knobs. Raises SettingsError."""
         values: dict[str, Any] = {}
         for knob_field in knobs():
-            value = environment.get(knob_field.metadata["knob"], "").strip()
-            if value:
-                values[knob_field.name] = _parse(knob_field, value)
+            text = given.get(knob_field.metadata["knob"])
+            if text is not None:
+                values[knob_field.name] = _parse(knob_field, text)
         if "shard_count" not in values:
             # A small number of workers lowers a computed default, but not a number that a person has set.
             values["shard_count"] = min(_default_shards(), values.get("workers", 200))
@@ -362,12 +360,28 @@ def knobs() -> tuple[Field[Any], ...]:
     return fields(Settings)
 
 
-def _parse(knob_field: Field[Any], value: str) -> Any:
+def knob_names() -> tuple[str, ...]:
+    """The names of all knobs."""
+    return tuple(knob_field.metadata["knob"] for knob_field in knobs())
+
+
+def gather(options: Mapping[str, str], environment: Mapping[str, str]) -> Mapping[str, Given]:
+    """The knobs that are given, by options, in the environment or in the file beside the data. Raises SettingsError."""
+    return given_knobs(options, environment, knob_names())
+
+
+def _parse(knob_field: Field[Any], given: Given) -> Any:
     kind: Kind = knob_field.metadata["kind"]
     try:
-        return kind.parse(value)
+        value = kind.parse(given.text)
     except (ValueError, KeyError, IndexError):
-        raise SettingsError(f"{knob_field.metadata['knob']}={value}: must be {kind.allowed}") from None
+        where = f"{given.file}: " if given.file is not None else ""
+        name = knob_field.metadata["knob"]
+        meant = did_you_mean(given.text, kind.words)
+        raise SettingsError(f"{where}{name}={given.text}: must be {kind.allowed}{meant}") from None
+    if isinstance(value, Path) and given.file is not None:
+        return given.file.parent / Path(given.text).expanduser()
+    return value
 
 
 def _pair_error(settings: Settings, name: str, allowed: str) -> SettingsError:

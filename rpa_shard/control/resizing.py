@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from rpa_shard.config.descriptors import allow_descriptors
-from rpa_shard.config.settings import Settings, SettingsError
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.run_status import RunState, read_status
 from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.errors import FolderBusyError, StoreError

@@ -52,14 +52,6 @@ def ids_of(
             raise IntakeError(f"{name}: {error}") from None
 
 
-def paper_given(text: str) -> PaperId:
-    """The one paper that a person names; of a file that is there, rather than of the id that its name is.
-
-    Raises InvalidIdError.
-    """
-    return _existing_file(text) or parse(text)
-
-
 def _ids_of_argument(text: str) -> Iterator[str]:
     try:
         yield from (each.canonical for each in _papers_of_text(text))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.system.program import program
 
 
 def reopen(folder: DataFolder, hosts: Iterable[str]) -> list[str]:
@@ -19,11 +20,11 @@ def reopen(folder: DataFolder, hosts: Iterable[str]) -> list[str]:
     wanted = list(dict.fromkeys(hosts))
     for host in wanted:
         if host not in closed:
-            raise StoreError(f"{host} is not closed: see `./run.sh hosts`")
+            raise StoreError(f"{host} is not closed: see `{program()} hosts`")
     folder.run.reopen_folder.mkdir(parents=True, exist_ok=True)
     for host in wanted:
         (folder.run.reopen_folder / host).touch()
     return [
-        f"the current run, or the next one, will reopen {host}; ./run.sh retry --reason blocked requeues its papers"
+        f"the current run, or the next one, will reopen {host}; {program()} retry --reason blocked requeues its papers"
         for host in wanted
     ]

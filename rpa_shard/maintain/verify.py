@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
 from rpa_shard.phases.finished import ExpectedFile, expected_files
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger
-from rpa_shard.store.rows import RowToVerify
+from rpa_shard.store.rows import PaperRow, RowToVerify
 from rpa_shard.system.files import fingerprint_of_file
 
 SHOWN = 100
@@ -102,16 +102,40 @@ class Verification:
 def verify(folder: DataFolder, ledger: Ledger, *, hashes: bool = True, fix: bool = False) -> Verification:
     """Recounts the complete folder; `hashes` reads every file, otherwise only sizes are compared."""
     found = Verification(hashes)
+    _recount(folder, ledger, found, ledger.pages_to_verify(), fix=fix)
+    found.leftovers = _leftovers(folder)
+    return found
+
+
+def verify_some(
+    folder: DataFolder, ledger: Ledger, rows: Iterable[PaperRow], *, hashes: bool = True, fix: bool = False
+) -> Verification:
+    """Recounts these papers only."""
+    found = Verification(hashes)
+    pages = (
+        (row.shard, [RowToVerify(row.paper_id, row.status, row.failed_phase, row.changed_at, json.dumps(row.results))])
+        for row in rows
+    )
+    _recount(folder, ledger, found, pages, fix=fix)
+    return found
+
+
+def _recount(
+    folder: DataFolder,
+    ledger: Ledger,
+    found: Verification,
+    pages: Iterable[tuple[int, list[RowToVerify]]],
+    *,
+    fix: bool,
+) -> None:
     recount = _Recount(str(folder.papers), ledger, found)
-    for shard, rows in ledger.pages_to_verify():
+    for shard, rows in pages:
         found.by_status.update(row.status for row in rows)
         for row in rows:
             differences = recount.differences(shard, row)
             found.differences += differences
             if differences and fix and recount.fix(row.paper_id, differences):
                 found.fixed += len(differences)
-    found.leftovers = _leftovers(folder)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from rpa_shard.control.sentences import time_of_day
 from rpa_shard.ipc.run_status import HostStatus, RunStatus, read_status
 from rpa_shard.observe.snapshot import hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.system.program import program
 
 _OPEN = HostStatus(policy="", temporary=False, factor=1.0, closings=0, closed_seconds=None, blocked=None)
 
@@ -69,7 +70,7 @@ def state_lines(host: str, status: HostStatus, now: float) -> Iterator[str]:
     """What keeps a host from being asked at its full rate; nothing if it is open. `now` is in Unix seconds."""
     if status.blocked:
         yield f"refuses us: {status.blocked}"
-        yield f"once you know why: ./run.sh hosts --reopen {host}"
+        yield f"once you know why: {program()} hosts --reopen {host}"
     elif status.closed_seconds is not None:
         why = status.why or "it was closed"
         if status.closed_seconds > 0:

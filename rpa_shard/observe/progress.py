@@ -22,6 +22,7 @@ from rpa_shard.ipc.account import Account, Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.observe.announcements import Announcer
 from rpa_shard.system.logs import PROGRESS
+from rpa_shard.system.program import program
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -54,7 +55,7 @@ class Bar:
         if account.limited_by is not Limit.STARTING:
             bar = self._drawn(account, status.written_at)
             for line in self._announcer.changes(account, status.written_at):
-                bar.write(f"rpa-shard: {line}", file=sys.stderr)
+                bar.write(f"{program()}: {line}", file=sys.stderr)
         if status.state is RunState.ENDED and self._bar is not None:
             self._bar.close()
             self._shown = False
@@ -65,13 +66,14 @@ class Bar:
 
             tqdm.monitor_interval = 0  # no monitor thread
             tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes
-            self._bar = tqdm(total=account.total, dynamic_ncols=True, file=sys.stderr)
+            self._bar = tqdm(total=account.progress[1], dynamic_ncols=True, file=sys.stderr)
         bar = self._bar
         columns = _columns(sys.stderr) - 1
         text = in_columns(account, now, columns)
         room = min(BAR_COLUMNS, columns - len(text) - 1)
         bar.bar_format = f"|{{bar:{room - 2}}}| {{desc}}" if room >= LEAST_BAR_COLUMNS else "{desc}"
-        bar.total, bar.n = max(account.total, 1), account.done + account.failed
+        bar.n, papers = account.progress
+        bar.total = max(papers, 1)
         bar.set_description_str(text)
         return bar
 

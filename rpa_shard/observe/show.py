@@ -22,6 +22,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import PaperRow
+from rpa_shard.system.program import program
 
 TEXT_LINES = 12
 TEXT_WIDTH = 100
@@ -36,7 +37,7 @@ def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     """The lines about one paper, given by its canonical id. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
-        raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
+        raise NotShownError(f"{paper_id} was never added: {program()} add {paper_id}")
     files = files_of(folder.papers, from_canonical(paper_id))
     return [
         *_state(row),
@@ -60,7 +61,7 @@ def show_clean(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     """The lines of a paper's clean text. Raises NotShownError."""
     row = ledger.paper(paper_id)
     if row is None:
-        raise NotShownError(f"{paper_id} was never added: ./run.sh add {paper_id}")
+        raise NotShownError(f"{paper_id} was never added: {program()} add {paper_id}")
     files = files_of(folder.papers, from_canonical(paper_id))
     try:
         record = json.loads(files.record.read_bytes())

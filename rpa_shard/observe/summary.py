@@ -13,6 +13,7 @@ from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, knobs
 from rpa_shard.config.source_names import template_of
 from rpa_shard.control.supervisor import RunEnd
+from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.run_status import read_status
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.phase import Status
@@ -20,13 +21,14 @@ from rpa_shard.observe import statistics
 from rpa_shard.observe.status import count_lines
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
+from rpa_shard.system.program import program
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 NOTHING_QUEUED = (
     "nothing is queued in {folder}",
-    "  queue papers:  ./run.sh add 2401.00001 hep-th/9901001      or  ./run.sh add --file ids.txt",
-    "  try it first:  ./run.sh demo      (no network needed)",
+    "  queue papers:  {program} add 2401.00001 hep-th/9901001      or  {program} add --file ids.txt",
+    "  try it first:  {program} demo      (no network needed)",
 )
 
 
@@ -54,7 +56,7 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         counts = ledger.counts()
     failed = counts.by_status.get(Status.FAILED, 0)
     if not counts.by_status:
-        return Summary([line.format(folder=folder.root) for line in NOTHING_QUEUED])
+        return Summary([line.format(folder=folder.root, program=program()) for line in NOTHING_QUEUED])
     lines = count_lines(counts)
     if end is None:
         lines.insert(0, "nothing left to do")
@@ -62,14 +64,23 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         rate = end.completed / end.seconds if end.seconds else 0.0
         status = read_status(folder.run.status_file)
         figures = statistics.lines(status) if status is not None else ()
-        lines[:0] = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s", *figures]
+        first = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s"]
+        if end.limit is not None and status is not None:
+            first.append(_limit_line(end.limit, status.account.open))
+        lines[:0] = [*first, *figures]
     lines.append(f"results   {folder.papers}")
-    lines.append("look      ./run.sh show ID    ./run.sh status    ./run.sh export --out papers.jsonl")
+    lines.append(f"look      {program()} show ID    {program()} status    {program()} export --out papers.jsonl")
     saved = read_hosts(folder.run.governor_file)
     refusals = {each.host: each.status.blocked for each in saved if each.status.blocked}
     for host, said in refusals.items():
         lines.append(f"blocked   {host} refuses us: {said}")
-        lines.append(f"          once you know why: ./run.sh hosts --reopen {host}, then retry --reason blocked")
+        lines.append(f"          once you know why: {program()} hosts --reopen {host}, then retry --reason blocked")
     if failed:
-        lines.append("failures  ./run.sh retry --reason R puts them back to pending")
+        lines.append(f"failures  {program()} retry --reason R puts them back to pending")
     return Summary(lines, failed, len(refusals))
+
+
+def _limit_line(limit: LimitOfRun, open_papers: int) -> str:
+    """How far a run with a limit came, and what is left for the next one."""
+    more = f"; {open_papers:,} still queued: {program()} run takes more of them" if open_papers else ""
+    return f"limit     {limit.ended:,} of {limit.papers:,} papers have had their turn{more}"

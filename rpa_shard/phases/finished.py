@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from rpa_shard.model.arxiv_id import PaperId
+from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.phase import PREP, Phase, completed_phases, is_completed, open_statuses
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished
-from rpa_shard.phases.prep.record import json_schema
+from rpa_shard.phases.prep.kept import give_back_refused, has_pdf, remove_files
+from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import ExpectedFile
@@ -54,9 +56,13 @@ def results_of(row: PaperRow) -> Mapping[Phase, Mapping[str, Any] | None]:
     return {phase: row.results.get(phase.name) for phase in completed_phases(row.status, row.failed_phase)}
 
 
-def ids_to_fetch(ledger: Ledger) -> Iterator[str]:
-    """The papers whose PDFs are still to be fetched."""
-    return ledger.ids_with(open_statuses([FETCHING_PHASE]))
+def ids_to_fetch(ledger: Ledger, papers: Path) -> Iterator[str]:
+    """The papers whose PDFs are still to be fetched. Of those that are only to be made again, many PDFs are there."""
+    statuses = open_statuses([FETCHING_PHASE])
+    yield from ledger.ids_with(statuses, outdated=False)
+    for paper_id in ledger.ids_with(statuses, outdated=True):
+        if not has_pdf(papers, from_canonical(paper_id)):
+            yield paper_id
 
 
 def mean_pdf_bytes(ledger: Ledger) -> float | None:
@@ -99,11 +105,15 @@ __all__ = [
     "count_results",
     "expected_files",
     "files_of",
+    "give_back_refused",
+    "has_pdf",
     "ids_to_fetch",
     "json_schema",
+    "make_record",
     "mean_pdf_bytes",
     "read_finished",
     "record_result",
+    "remove_files",
     "results_of",
     "row_result",
 ]

@@ -7,12 +7,14 @@ a catalogue papers come from the sources, and records have no metadata.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rpa_shard.model.categories import CATEGORIES
 from rpa_shard.model.errors import StoreError
+from rpa_shard.system.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Whereabouts:
 
 @dataclass(frozen=True, slots=True)
 class TitleFound:
-    """A paper whose title has the words that were looked for. `number` is its place among all titles."""
+    """A paper that was looked for. `number` is its place among all papers of the catalogue."""
 
     number: int
     paper_id: str
@@ -56,6 +58,21 @@ class TitleFound:
 
 class NoTitleIndexError(StoreError):
     """Titles cannot be searched; the message is one line that says what to do."""
+
+
+class NoCatalogueError(StoreError):
+    """The conditions need what the metadata snapshot says, and nothing of it is known."""
+
+    def __init__(self) -> None:
+        super().__init__("no metadata of papers is known: `add --metadata FILE` takes in arXiv's snapshot")
+
+
+class UnknownCategoryError(StoreError):
+    """No paper of the catalogue is in a category; `name` is what was asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no paper of the metadata snapshot is in {name}{did_you_mean(name, CATEGORIES)}")
+        self.name = name
 
 
 class Catalogue(Protocol):
@@ -79,11 +96,30 @@ class Catalogue(Protocol):
         Whatever `text` holds is taken as words; none is found if it has none. Raises NoTitleIndexError.
         """
 
+    def find_papers(self, words: str, categories: Sequence[str], after: int, limit: int) -> list[TitleFound]:
+        """As `find_titles`, of papers in any of the categories (`cs` stands for all of `cs.…`).
+
+        Without categories of all papers, and without words whatever their titles are.
+        """
+
+    def matching(self, paper_ids: Collection[str], words: str, categories: Sequence[str]) -> set[str]:
+        """Those of the papers, whichever version their ids name, that `find_papers` would find."""
+
+    def has_category(self, name: str) -> bool:
+        """Whether any paper is in a category, or in one of an archive. Raises NoTitleIndexError."""
+
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """What helps to fetch a paper."""
 
     def has_members(self) -> bool:
         """Whether any paper lies in a known archive."""
+
+
+def check_categories(catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Raises UnknownCategoryError, and NoTitleIndexError."""
+    for name in names:
+        if not catalogue.has_category(name):
+            raise UnknownCategoryError(name)
 
 
 class CatalogueReader(Protocol):

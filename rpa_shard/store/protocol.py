@@ -11,25 +11,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, Status
 from rpa_shard.store.catalogue import Catalogue, CatalogueReader
+from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Ended, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
 
 
 class Store(Protocol):
     """The papers of one shard, as its workers see them. Used from one event loop."""
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
-        """Up to `limit` papers whose time has come, highest priority first, then longest waiting."""
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
+        """Up to `limit` papers whose time has come, highest priority first, then longest waiting.
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
-        """When the next claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
+        Papers whose last attempt failed at `not_failed_since` (Unix seconds) or later are passed over.
+        """
+
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
+        """When the next such claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         """Extends the leases; returns the lease ids that were lost."""
@@ -62,6 +65,15 @@ class Ledger(Protocol):
 
     def counts(self) -> Counts:
         """All papers by status, and failures by reason."""
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        """How many of the first `papers` of the queue each shard has, by the name of the phase that would claim them.
+
+        First come those whose time has come, as they are claimed: later phases first, then by priority and time; then
+        all others, by their time. Papers whose last attempt failed at `not_failed_since` or later are passed over.
+        """
 
     def leases(self) -> Leases:
         """The figures of leases for the health check."""
@@ -99,15 +111,18 @@ class Ledger(Protocol):
 
         Given ids are taken one by one, in their order, those that are unknown are passed over, and an id that is given
         twice may come twice; all others come in any order. Memory stays flat and no lock is held in between, so a
-        caller may change the papers that it was given. Raises StoreError; also if the conditions need a catalogue and
-        there is none.
+        caller may change the papers that it was given; without given ids, no paper comes twice. Raises StoreError; also
+        if the conditions need a catalogue and there is none, or it knows no such category.
         """
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        """How many papers `select` gives; cheaper where the conditions allow it."""
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         """Shard and rows, in pages in order of id; for millions of papers, so the rows are not converted."""
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
-        """The ids of the papers in any of the statuses."""
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
+        """The ids of the papers in any of the statuses; of all, or only of those that are `outdated` or are not."""
 
     def count_arxiv_papers(self, statuses: Collection[Status], *, except_archived: bool = False) -> int:
         """How many papers in any of the statuses have arXiv ids, perhaps without those in known archives."""
@@ -124,16 +139,30 @@ class Ledger(Protocol):
     def results(self, phase: Phase, since: float = 0.0) -> Iterator[Mapping[str, Any]]:
         """The results of `phase` of all papers that have changed since a moment; memory stays flat."""
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
         """Sends failed papers back to the phase in which they failed; the results of earlier phases stay.
 
-        The named ones or all; of one reason or of any. Returns their ids.
+        Of those that `select` gives, the failed ones. Their ids come as they go back, so it must be read to its end.
         """
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         """Sends a paper back to `phase`, and drops the results of that phase and later ones.
 
         False, and nothing is written, if its row has changed since or is held.
+        """
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Sends papers back to the first phase; what was made of them until now is outdated, and is made again.
+
+        All results are dropped, but no file. `before` gets the ids of the papers that are sent back. Papers that are
+        held, or that wait for the first phase anyway, are left. One transaction for each shard: give a page at a time.
+        """
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        """Takes papers out of the queue: deletes their rows and histories.
+
+        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. It
+        takes many short transactions: give as many papers at a time as fit into memory.
         """
 
 
@@ -165,6 +194,12 @@ class StoreEngine(Protocol):
 
         `suspects` were inside native code when their process died: they run alone from now on, and the value says
         whether the attempt is charged. All others are handed back free of charge. The caller holds the run lock.
+        """
+
+    def ended(self, shard: int, mark: int | None) -> Ended:
+        """How claims of a shard, whose process is gone, have ended since a mark, and a mark for now.
+
+        The mark is that of an earlier call, made after the last move of papers; None counts nothing.
         """
 
     def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -52,3 +53,18 @@ def _boot() -> str:
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return ""
+
+
+def as_utc(unix_seconds: float | None) -> str | None:
+    """A time of day as ISO 8601 in UTC with whole seconds, such as `2026-11-27T01:14:11Z`; None stays None."""
+    if unix_seconds is None:
+        return None
+    return f"{datetime.fromtimestamp(int(unix_seconds), UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+def from_utc(text: object) -> float | None:
+    """The Unix seconds of a text made by `as_utc`; None for all else."""
+    if isinstance(text, str):
+        with suppress(ValueError):
+            return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    return None

@@ -19,6 +19,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import completed, failed, postponed, suspected
 from rpa_shard.store.protocol import StoreEngine
 from rpa_shard.store.rows import Event
+from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import ledger as ledger_module
 from tests.contract.bench import LEASE_SECONDS, Bench, results_before
 
@@ -196,8 +197,8 @@ async def test_a_retry_goes_back_to_the_failed_phase(bench: Bench, phase: Phase)
     claim = await bench.bring_to(phase)
     await bench.store.finish(claim, failed(phase, Failure.POISON, "died", suspect=True))
     with bench.engine.open_ledger() as ledger:
-        assert ledger.retry() == [claim.paper_id]
-        assert ledger.retry() == []
+        assert list(ledger.retry()) == [claim.paper_id]
+        assert list(ledger.retry()) == []
     row = bench.row(claim.paper_id)
     assert (row.status, row.attempts, row.suspect) == (phase.from_status, 0, True)
     assert (row.failure, row.failed_phase, row.detail) == (None, None, None)
@@ -216,12 +217,12 @@ async def test_a_retry_by_reason_or_by_name_takes_no_other(bench: Bench) -> None
     one, two, poisoned = (claim.paper_id for claim in claims)
     bench.add("2401.00200")
     with bench.engine.open_ledger() as ledger:
-        assert ledger.retry([]) == []
-        assert ledger.retry([poisoned], Failure.NETWORK) == []
-        assert ledger.retry([one, "2401.00200", "2499.00001"]) == [one]
-        assert ledger.retry(failure=Failure.NETWORK) == [two]
-        assert ledger.retry(failure=Failure.NETWORK) == []
-        assert ledger.retry([poisoned], Failure.POISON) == [poisoned]
+        assert list(ledger.retry(ids=[])) == []
+        assert list(ledger.retry(Selection(reasons=(Failure.NETWORK,)), [poisoned])) == []
+        assert list(ledger.retry(ids=[one, "2401.00200", "2499.00001"])) == [one]
+        assert list(ledger.retry(Selection(reasons=(Failure.NETWORK,)))) == [two]
+        assert list(ledger.retry(Selection(reasons=(Failure.NETWORK,)))) == []
+        assert list(ledger.retry(Selection(reasons=(Failure.POISON,)), [poisoned])) == [poisoned]
 
 
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)

@@ -20,6 +20,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.protocol import Ledger, StoreEngine
 from rpa_shard.store.rows import PlaceInList
+from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import listing
 from rpa_shard.store.sqlite.catalogue import match_of
 from rpa_shard.store.sqlite.files import SQLiteFiles
@@ -166,6 +167,8 @@ def older(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in (
             "DROP TABLE titles",
+            "DROP TABLE category_names",
+            "DROP TABLE category_index",
             "ALTER TABLE metadata RENAME TO newer",
             "CREATE TABLE metadata (id TEXT NOT NULL PRIMARY KEY, title TEXT NOT NULL, authors TEXT NOT NULL, "
             "abstract TEXT NOT NULL, categories TEXT NOT NULL, doi TEXT, version INTEGER NOT NULL) STRICT",
@@ -174,6 +177,14 @@ def older(path: Path) -> None:
             "PRAGMA user_version = 1",
         ):
             connection.execute(statement)
+
+
+def without_categories(path: Path) -> None:
+    """Makes the catalogue one of version 2."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for name in ("category_names", "category_index"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("PRAGMA user_version = 2")
 
 
 @pytest.fixture
@@ -205,8 +216,25 @@ def test_an_older_catalogue_is_upgraded_when_it_is_written(sqlite: StoreEngine, 
     assert reader.whereabouts("2401.00002").version == "1"
     reader.close()
     with closing(sqlite3.connect(path)) as connection:
-        assert identity_of(connection)[1] == 2
-        connection.execute("INSERT INTO titles (titles, rank) VALUES ('integrity-check', 1)")  # raises if it is wrong
+        assert identity_of(connection)[1] == 3
+        for index in ("titles", "category_index"):  # raises if it is wrong
+            connection.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
+
+
+@pytest.mark.parametrize("make_older", [older, without_categories])
+def test_categories_are_indexed_by_the_upgrade(
+    sqlite: StoreEngine, tmp_path: Path, make_older: Callable[[Path], None]
+) -> None:
+    path = SQLiteFiles(tmp_path / "data").catalogue_file
+    make_older(path)
+    by_category = Selection(categories=("cs.LG",))
+    with sqlite.open_ledger() as ledger, pytest.raises(NoTitleIndexError, match=r"^categories cannot be searched yet"):
+        list(ledger.select(by_category))
+    with sqlite.open_catalogue(create=True):
+        pass  # as `add --metadata` does
+    with sqlite.open_ledger() as ledger:
+        assert sorted(row.paper_id for row in ledger.select(by_category)) == ["2401.00001", "2401.00002"]
+        assert [row.paper_id for row in ledger.select(Selection(words="clocks"))] == ["2401.00002"]
 
 
 def test_many_ids_that_begin_alike(sqlite: StoreEngine, monkeypatch: pytest.MonkeyPatch) -> None:

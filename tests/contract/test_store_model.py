@@ -21,12 +21,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
+from rpa_shard.store.changes import Target
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, reclaimed, released, suspected
 from rpa_shard.store.protocol import Store, StoreEngine
 from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import reclaim as reclaim_module
 from tests.contract.bench import Clock
@@ -128,7 +130,8 @@ class TwoEngines(RuleBasedStateMachine):
 
     def _store_of(self, pair: tuple[Claim, Claim], which: int, *, wrong: bool) -> Store:
         """The store of the paper's shard, or of the next one."""
-        shard = self._rows()[pair[0].paper_id].shard
+        with self.engines[1].open_ledger() as ledger:
+            shard = ledger.layout.shard_of(pair[0].paper_id)
         return self.stores[(shard + wrong) % len(self.stores)][which]
 
     @rule(paper_ids=st.lists(ids, max_size=6), priority=st.integers(-1, 2))
@@ -232,7 +235,24 @@ class TwoEngines(RuleBasedStateMachine):
         answers = []
         for engine in self.engines:
             with engine.open_ledger() as ledger:
-                answers.append(sorted(ledger.retry(paper_ids, failure)))
+                answers.append(
+                    sorted(ledger.retry(Selection(reasons=() if failure is None else (failure,)), paper_ids))
+                )
+        assert answers[0] == answers[1]
+
+    @rule(
+        statuses=st.lists(st.sampled_from(Status), max_size=3, unique=True),
+        reasons=st.lists(failures, max_size=2, unique=True),
+        paper_ids=st.none() | st.lists(ids, max_size=4),
+    )
+    def select(self, statuses: list[Status], reasons: list[Failure], paper_ids: list[str] | None) -> None:
+        wanted = Selection(tuple(statuses), tuple(reasons))
+        answers = []
+        for engine in self.engines:
+            with engine.open_ledger() as ledger:
+                found = [row.paper_id for row in ledger.select(wanted, paper_ids)]
+                assert ledger.count_selected(wanted, paper_ids) == len(found)
+                answers.append(found if paper_ids is not None else sorted(found))
         assert answers[0] == answers[1]
 
     @rule(paper_id=ids, number=st.integers(0, 2), stale=flags)
@@ -247,6 +267,19 @@ class TwoEngines(RuleBasedStateMachine):
                 through = completed_phases(row.status, row.failed_phase) or PHASES[:1]
                 row = replace(row, changed_at=row.changed_at - 1) if stale else row
                 answers.append(ledger.requeue(row, through[number % len(through)], "x"))
+        assert answers[0] == answers[1]
+
+    @rule(paper_ids=st.lists(ids, max_size=6), removes=seldom, as_read=flags, stale=seldom)
+    def redo_or_remove(self, paper_ids: list[str], removes: bool, as_read: bool, stale: bool) -> None:
+        rows = self._rows()
+        times = {each: rows[each].changed_at - stale for each in paper_ids if each in rows and as_read}
+        targets = [Target(each, times.get(each)) for each in paper_ids]
+        answers = []
+        for engine in self.engines:
+            told: list[str] = []
+            with engine.open_ledger() as ledger:
+                done = (ledger.remove if removes else ledger.redo)(targets, told.extend)
+            answers.append((done, sorted(told)))
         assert answers[0] == answers[1]
 
     @rule(workers=st.integers(3, 6), shards=st.integers(1, 3))
@@ -278,6 +311,7 @@ class TwoEngines(RuleBasedStateMachine):
                 "counts": (ledger.counts(), ledger.leases(), ledger.suspects()),
                 "pages": [row._replace(results=json.loads(row.results or "{}")) for row in pages],
                 "to do": sorted(ledger.ids_with([Status.PENDING, Status.ANALYZED])),
+                "again": sorted(ledger.ids_with([Status.PENDING, Status.PREPPING], outdated=True)),
                 "arXiv": ledger.count_arxiv_papers([Status.PENDING, Status.PREPPED]),
                 "sample": [len(ledger.sample_results(phase, 100)) for phase in PHASES],
             }

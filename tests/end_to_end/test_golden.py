@@ -21,8 +21,8 @@ def test_text_references_and_records_are_the_same_as_ever(queued: Rig) -> None:
     assert code == 1, errors  # one sample paper is broken and one is missing
     found = {}
     for paper_id, (text, record) in sorted(queued.results().items()):
-        # The build of the engine does not matter for the results.
-        record = {**record, "engine": record["engine"]["name"]}
+        # The build of the engine and our own version do not matter for the results.
+        record = {**record, "engine": record["engine"]["name"], "rpa_shard_version": None}
         references = json.dumps(record["references"], ensure_ascii=False)
         whole = json.dumps(record, ensure_ascii=False)  # with the order of the keys
         found[paper_id] = [hashlib.sha256(each).hexdigest() for each in (text, references.encode(), whole.encode())]

@@ -93,8 +93,8 @@ def test_a_source_that_lacks_a_paper_falls_through_to_the_next(rig: Rig, mirror:
 def test_nothing_queued_says_what_to_do(rig: Rig) -> None:
     code, output, _ = rig.run()
     assert code == 0
-    assert "./run.sh add" in output
-    assert "./run.sh demo" in output
+    assert "rpa-shard add" in output
+    assert "rpa-shard demo" in output
 
 
 def test_a_daemon_picks_up_what_is_added_meanwhile_and_drains_on_sigterm(rig: Rig, collection: Collection) -> None:

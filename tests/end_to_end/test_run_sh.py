@@ -77,22 +77,27 @@ def test_from_any_folder_and_through_a_symlink(clone: Path, tmp_path: Path) -> N
     assert (tmp_path / "data" / "manifest.json").exists(), "the data folder lies where the person is"
 
 
-def test_defaults_and_descriptors(clone: Path) -> None:
+def test_knobs_and_descriptors(clone: Path) -> None:
     make_ready(clone)
     (clone / ".venv" / "bin" / "python").write_text("#!/bin/sh\nenv | grep ^RPA_V2_ | sort\nulimit -Sn\nulimit -Hn\n")
     ran = run(clone, RPA_V2_PREP_IO_THREADS="7", RPA_V2_WORKERS="5")
     *knobs, soft, hard = ran.stdout.split()
-    assert knobs == [
-        "RPA_V2_HTTP_MAX_CONNECTIONS=256",
-        "RPA_V2_HTTP_MAX_KEEPALIVE=128",
-        "RPA_V2_PREP_DOWNLOAD_CONCURRENCY=64",
-        "RPA_V2_PREP_EXTRACT_CONCURRENCY=16",
-        "RPA_V2_PREP_EXTRACT_POOL=thread",
-        "RPA_V2_PREP_EXTRACT_WORKERS=12",
-        "RPA_V2_PREP_IO_THREADS=7",
-        "RPA_V2_WORKERS=5",
-    ]
+    assert knobs == ["RPA_V2_PREP_IO_THREADS=7", "RPA_V2_WORKERS=5"], "as they were set, and no others"
     assert soft == hard
+
+
+def test_messages_name_the_program_as_it_was_typed(clone: Path) -> None:
+    make_ready(clone)
+
+    def refused(*typed: str) -> str:
+        environment = clean_environment(PATH=f"{clone}{os.pathsep}{os.environ['PATH']}")
+        ran = subprocess.run([*typed, "show", "2401.00001"], cwd=clone, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 2
+        return ran.stderr
+
+    assert refused("./run.sh").startswith("./run.sh: no papers in ")
+    assert refused("bash", "run.sh").startswith("./run.sh: no papers in ")
+    assert refused(f"{clone}/run.sh").startswith(("'/", "rpa-shard: "))
 
 
 def only(tmp_path: Path, *programs: str, **scripts: str) -> str:

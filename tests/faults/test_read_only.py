@@ -35,8 +35,9 @@ def assert_readable(bench: Bench, usual: dict[str, Done], folder: Path, who: dic
         elif command in WRITING:
             assert done.code == WRONG_USAGE, (command, done)
             assert "cannot be opened: " in done.errors
-    done = bench.run("retry", folder, arguments=[], **who)
-    assert (done.code, "may only be read here" in done.errors) == (WRONG_USAGE, True), done
+    for arguments in (["retry"], ["redo", "--all"], ["remove", "--all"], ["remove", "--all", "--files"]):
+        done = bench.run(arguments[0], folder, arguments=arguments[1:], **who)
+        assert (done.code, "may only be read here" in done.errors) == (WRONG_USAGE, True), done
     done = bench.run("verify", folder, arguments=["--fix"], **who)
     assert (done.code, done.errors) == (0, "")
 

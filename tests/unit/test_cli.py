@@ -74,7 +74,6 @@ def test_a_file_that_cannot_be_looked_for_stops_no_other(tmp_path: Path, capsys:
         (["status"], "no papers in "),
         (["show", "2401.00001"], "no papers in "),
         (["retry", "2401.00001"], "no papers in "),
-        (["show", "nonsense"], "nonsense: neither an arXiv id"),
         (["mirror", "/nowhere"], "/nowhere: No such file or directory"),
         (["run", "--shards", "0"], "RPA_V2_SHARD_COUNT=0: must be a whole number from 1 to 1_024"),
     ],
@@ -90,9 +89,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], line: str, 
 def test_mistakes_about_papers(capsys: Captured) -> None:
     main(["add", "2401.00001"])
     for arguments, line in (
-        (["show", "nonsense"], "rpa-shard: nonsense: neither an arXiv id"),
+        (["show", "nonsense"], "argument 1: nonsense: neither an arXiv id"),
         (["show", "2401.00009"], "rpa-shard: 2401.00009 was never added"),
-        (["retry", "nonsense"], "rpa-shard: nonsense: neither an arXiv id"),
+        (["retry", "nonsense"], "argument 1: nonsense: neither an arXiv id"),
         (["export", "--out", "/nowhere/out.jsonl"], "rpa-shard: /nowhere/out.jsonl cannot be written"),
     ):
         capsys.readouterr()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.config.descriptors import allow_descriptors, changed_knobs, settings_within
-from rpa_shard.config.settings import BASE_DESCRIPTORS, PIPES_PER_CHILD, Settings, SettingsError
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.settings import BASE_DESCRIPTORS, PIPES_PER_CHILD, Settings
 
 NUMBERS = st.integers(1, 300)
 # What one shard needs with one of everything; extraction may have a child besides the slow lane's.

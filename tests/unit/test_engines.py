@@ -247,6 +247,8 @@ def test_the_record_keeps_its_schema(pdf: Path, engine: str) -> None:
             source=None,
             download_seconds=0.1,
             extract_seconds=0.1,
+            fetched_at=None,
+            extracted_at=1_764_000_001.9,
         )
         jsonschema.validate(json.loads(json.dumps(record)), json_schema())
         assert record["schema"] in json_schema()["properties"]["schema"]["enum"]

@@ -72,7 +72,7 @@ def test_what_the_last_run_saved_is_shown_under_the_policies_of_the_next(folder:
         "  asked at 25 % of its rate",
         f"{OTHER} (no published rate)",
         "  refuses us: HTTP 403: no",
-        f"  once you know why: ./run.sh hosts --reopen {OTHER}",
+        f"  once you know why: rpa-shard hosts --reopen {OTHER}",
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_plan_names_a_host_that_needs_a_person(monkeypatch: pytest.MonkeyPatch
     assert found[1:4] == [
         "export.arxiv.org    400    - 400.0 MB",
         "  refuses us: HTTP 403: no",
-        "  once you know why: ./run.sh hosts --reopen export.arxiv.org",
+        "  once you know why: rpa-shard hosts --reopen export.arxiv.org",
     ]
     assert "-: no time can be given, it needs a person" in found
 

@@ -146,7 +146,7 @@ def test_one_paper(folder: DataFolder, ledger: Ledger) -> None:
     assert "failure   bad_pdf in prep: no pages" in shown
     assert "none" in shown
     assert "pending" in show(folder, ledger, WAITING)[1]
-    with pytest.raises(NotShownError, match=r"2401.99999 was never added: ./run.sh add 2401.99999"):
+    with pytest.raises(NotShownError, match=r"2401.99999 was never added: rpa-shard add 2401.99999"):
         show(folder, ledger, "2401.99999")
 
 

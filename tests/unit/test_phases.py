@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.cli import main
+from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.knob import as_text
-from rpa_shard.config.settings import Settings, SettingsError
+from rpa_shard.config.settings import Settings
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import (
     ACTIVE_STATUSES,

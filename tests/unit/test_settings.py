@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.config.knob import default_text
-from rpa_shard.config.settings import Settings, SettingsError, knobs
+from rpa_shard.config.errors import SettingsError
+from rpa_shard.config.settings import Settings
 from rpa_shard.observe.summary import advice_lines
 from rpa_shard.system.cores import usable_cores
 from scripts.generate import generated
@@ -101,13 +101,6 @@ def test_who_asks_others_for_papers_is_asked_for_a_contact(sources: str | None, 
     assert [each.split(":")[0] for each in said] == ["please add a contact"] * expected
     contact = replace(chosen, user_agent="my-project/1.0 (mailto:me@example.org)")
     assert advice_lines(contact) == []
-
-
-def test_run_sh_sets_the_same_defaults() -> None:
-    script = (REPOSITORY / "run.sh").read_text()
-    for knob in knobs():
-        name = knob.metadata["knob"]
-        assert (f"{name}={default_text(knob)}" in script) == knob.metadata["set_by_run_sh"], name
 
 
 @pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)

@@ -162,7 +162,9 @@ async def test_a_defect_is_not_hidden(folder: DataFolder, monkeypatch: pytest.Mo
 
 def test_there_is_nothing_to_watch_before_the_first_run(folder: DataFolder, tmp_path: Path) -> None:
     for root in (folder.root, tmp_path / "nowhere"):
-        with pytest.raises(NoRunError, match=r"no run was ever made in \S+: start one with \./run\.sh, then watch it"):
+        with pytest.raises(
+            NoRunError, match=r"no run was ever made in \S+: start one with rpa-shard run, then watch it"
+        ):
             Source(DataFolder(root), settings_of(folder)).look()
     assert not (tmp_path / "nowhere").exists()
 
@@ -210,4 +212,4 @@ def test_a_slow_count_is_made_less_often(folder: DataFolder, monkeypatch: pytest
 
 
 def test_an_unknown_paper_is_one_line(folder: DataFolder) -> None:
-    assert source_of(folder).paper("2401.99999") == ["2401.99999 was never added: ./run.sh add 2401.99999"]
+    assert source_of(folder).paper("2401.99999") == ["2401.99999 was never added: rpa-shard add 2401.99999"]

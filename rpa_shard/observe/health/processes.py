@@ -13,6 +13,7 @@ from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, ShardS
 from rpa_shard.ipc.shard_report import LoopLag, ShardState
 from rpa_shard.observe.health.check import Check, Level, some_of
 from rpa_shard.observe.health.measure import Measured
+from rpa_shard.system.program import program
 
 FRESH_SECONDS = 10.0
 LAG_WARNING_SECONDS, LAG_CRITICAL_SECONDS = 0.25, 2.0
@@ -27,7 +28,9 @@ def run_check(found: Measured) -> Check:
     run, age = found.status, found.status.written.seconds_since()
     if not found.live:
         if run.state is not RunState.ENDED:
-            return Check("run", Level.CRITICAL, f"supervisor {run.pid} is dead; ./run.sh continues where it stopped")
+            return Check(
+                "run", Level.CRITICAL, f"supervisor {run.pid} is dead; {program()} run continues where it stopped"
+            )
         cause = f": {run.cause}" if run.cause else ""
         return Check("run", Level.CRITICAL if run.cause else Level.OK, f"ended {age:.0f} s ago{cause}")
     # Nothing is written while a resize moves the papers.

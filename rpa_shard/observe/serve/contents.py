@@ -23,7 +23,8 @@ MAX_REFERENCES, USUAL_REFERENCES = 500, 100
 MAX_PAGE_CHARACTERS, PIECE_CHARACTERS = 200_000, 20_000
 SUMMARY = (
     "pages characters document stamp abstract references_method references_expected flags quality failed_pages "
-    "limits_hit engine source pdf_bytes text_bytes timings_ms"
+    "limits_hit engine source fetched_at extracted_at rpa_shard_version "
+    "pdf_bytes text_bytes timings_ms"
 ).split()
 
 

@@ -18,6 +18,7 @@ from rpa_shard.observe.snapshot import hosts_at_rest, snapshot
 from rpa_shard.observe.top.watched import Watched
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
+from rpa_shard.system.program import program
 
 RECOUNT_SECONDS = 10.0
 # A count that takes long is made the less often.
@@ -44,7 +45,9 @@ class Source:
         problem = self._read_status()
         run = self._run
         if run is None:
-            raise NoRunError(f"no run was ever made in {self._folder.root}: start one with ./run.sh, then watch it")
+            raise NoRunError(
+                f"no run was ever made in {self._folder.root}: start one with {program()} run, then watch it"
+            )
         if run.is_on:
             self._at_rest = None
             watched = self._of(run, on=True)

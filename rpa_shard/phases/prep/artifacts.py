@@ -31,6 +31,11 @@ class PaperFiles:
     text: Path
     record: Path
 
+    @property
+    def refused_pdf(self) -> Path:
+        """Where a PDF is put that no engine can read, or that is another paper's."""
+        return self.pdf.with_suffix(".bad.pdf")
+
 
 def files_of(papers: Path, paper: PaperId) -> PaperFiles:
     """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
@@ -75,6 +80,15 @@ def write_artifacts(files: PaperFiles, writer: str, text: bytes, record: Mapping
     reach("sync_folder")
     sync_names(files.record.parent)
     return content
+
+
+def read_record(files: PaperFiles) -> Mapping[str, Any]:
+    """The paper's record, whatever it says; empty if none can be read."""
+    try:
+        record = json.loads(files.record.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def read_finished(files: PaperFiles, paper_id: str) -> tuple[dict[str, Any], bytes] | None:

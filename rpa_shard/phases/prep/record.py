@@ -11,11 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rpa_shard import __version__
 from rpa_shard.extract.result import Extraction, plain
 from rpa_shard.model.phase import Status
+from rpa_shard.system.clock import as_utc
 from rpa_shard.system.files import Fingerprint
 
-RECORD_SCHEMA = 3
+RECORD_SCHEMA = 4
 _SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -35,8 +37,10 @@ def make_record(
     source: str | None,
     download_seconds: float,
     extract_seconds: float,
+    fetched_at: float | None = None,
+    extracted_at: float | None = None,
 ) -> dict[str, Any]:
-    """The record of a prepped paper."""
+    """The record of a prepped paper. When the PDF was fetched and read is given in Unix seconds, None if unknown."""
     return {
         "schema": RECORD_SCHEMA,
         "id": paper_id,
@@ -61,6 +65,9 @@ def make_record(
         "added_text": plain(extraction.added_text),
         "engine": {"name": extraction.engine, "version": extraction.engine_version},
         "source": source,
+        "fetched_at": as_utc(fetched_at),
+        "extracted_at": as_utc(extracted_at),
+        "rpa_shard_version": __version__,
         "pdf_sha256": pdf.sha256,
         "pdf_bytes": pdf.size_bytes,
         "text_sha256": text.sha256,

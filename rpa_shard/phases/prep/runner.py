@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rpa_shard.config.host_policy import host_of
@@ -23,20 +23,20 @@ from rpa_shard.extract.slow_lane import SlowLane
 from rpa_shard.fetch.download import Downloader, run_to_its_end
 from rpa_shard.fetch.local import is_local
 from rpa_shard.fetch.sources import urls_of
-from rpa_shard.fetch.unkept import Memory, UnkeptPdf
+from rpa_shard.fetch.unkept import Memory
 from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished, sync_names, write_artifacts
+from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, write_artifacts
+from rpa_shard.phases.prep.existing import Fetched, Finished, existing
 from rpa_shard.phases.prep.record import make_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.runner import Attempt, Result
 from rpa_shard.reading.stamp import Stamp, names_another
 from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
-from rpa_shard.system.content import Content
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.files import Fingerprint, fingerprint_of, fingerprint_of_file
+from rpa_shard.system.files import fingerprint_of
 
 log = logging.getLogger(__name__)
 
@@ -61,27 +61,6 @@ _NOT_HERE = (
     Failure.NOT_FOUND,
 )
 _LOCAL_ONLY = (Failure.TRUNCATED, Failure.NOT_A_PDF)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """An earlier attempt has left complete text and record."""
-
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A complete PDF: in its file, or `unkept`. `source` is where it came from, None if it was there already."""
-
-    pdf: Fingerprint
-    source: str | None = None
-    download_seconds: float = 0.0
-    unkept: UnkeptPdf | None = None
-
-    def content(self, files: PaperFiles) -> Content:
-        """What is to be parsed."""
-        return files.pdf if self.unkept is None else self.unkept.content
 
 
 class PrepRunner:
@@ -122,7 +101,7 @@ class PrepRunner:
         files = files_of(self._papers, paper)
         async with AsyncExitStack() as downloading:
             await downloading.enter_async_context(attempt.slot(DOWNLOAD))
-            found = await self._fetch(paper, files)
+            found = await self._fetch(paper, files, claim.outdated_before)
             if isinstance(found, Finished):
                 self._count(found.result, KEPT)
                 return found.result
@@ -130,7 +109,7 @@ class PrepRunner:
                 await downloading.aclose()
             with nullcontext() if found.unkept is None else closing(found.unkept):
                 result = await self._extract(claim, attempt, paper, files, found, downloading)
-            self._count(result, source_of(found.source))
+            self._count(result, source_of(None if found.was_there else found.source))
             return result
 
     async def _extract(
@@ -178,9 +157,9 @@ class PrepRunner:
         self._by_source[source if known else OTHER_SOURCES] += 1
         self._by_flag.update(result["flags"])
 
-    async def _fetch(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched:
+    async def _fetch(self, paper: PaperId, files: PaperFiles, outdated_before: float | None) -> Finished | Fetched:
         """Gets the paper's PDF, unless its text or a complete PDF exists. Raises PaperError."""
-        found = await run_to_its_end(self._downloader.disk, self._look, paper, files)
+        found = await run_to_its_end(self._downloader.disk, self._look, paper, files, outdated_before)
         if not isinstance(found, Whereabouts):
             return found
         begun = time.monotonic()
@@ -190,9 +169,11 @@ class PrepRunner:
         log.info("download_pdf done arxiv_id=%s ms=%.0f bytes=%d", paper.canonical, seconds * 1000, size_bytes)
         return replace(fetched, download_seconds=seconds)
 
-    def _look(self, paper: PaperId, files: PaperFiles) -> Finished | Fetched | Whereabouts:
+    def _look(
+        self, paper: PaperId, files: PaperFiles, outdated_before: float | None
+    ) -> Finished | Fetched | Whereabouts:
         """What exists of a paper already, or else what is known about where to fetch it."""
-        return _existing(paper, files) or self._catalogue.whereabouts(paper.canonical)
+        return existing(paper, files, outdated_before) or self._catalogue.whereabouts(paper.canonical)
 
     async def _from_first_source(self, paper: PaperId, files: PaperFiles, known: Whereabouts) -> Fetched:
         refusals: list[PaperError] = []
@@ -200,9 +181,10 @@ class PrepRunner:
         for url in archived + urls_of(paper, self._sources, known.version):
             try:
                 if self._memory is None:
-                    return Fetched(await self._downloader.download(url, files.pdf), url)
+                    pdf = await self._downloader.download(url, files.pdf)
+                    return Fetched(pdf, url, time.time())
                 unkept = await self._downloader.download_unkept(url, files.pdf, self._memory)
-                return Fetched(unkept.pdf, url, unkept=unkept)
+                return Fetched(unkept.pdf, url, time.time(), unkept=unkept)
             except PaperError as error:
                 if error.failure not in _NOT_HERE or (error.failure in _LOCAL_ONLY and not error.final):
                     raise
@@ -217,7 +199,7 @@ class PrepRunner:
             if isinstance(extraction, Unfinished):
                 return extraction
             check_stamp(paper, extraction.stamp)
-            return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+            return self._write(claim, files, fetched, extraction, time.monotonic() - begun)
 
     def _finish(
         self, claim: Claim, paper: PaperId, files: PaperFiles, fetched: Fetched, unfinished: Unfinished | None
@@ -232,27 +214,30 @@ class PrepRunner:
             else:
                 extraction = lane.finish(unfinished.moved_to(content))
             check_stamp(paper, extraction.stamp)
-            return self._write(paper, files, fetched, extraction, time.monotonic() - begun)
+            return self._write(claim, files, fetched, extraction, time.monotonic() - begun)
 
     def _write(
-        self, paper: PaperId, files: PaperFiles, fetched: Fetched, extraction: Extraction, seconds: float
+        self, claim: Claim, files: PaperFiles, fetched: Fetched, extraction: Extraction, seconds: float
     ) -> Result:
         log.info(
             "extract_text done arxiv_id=%s ms=%.0f chars=%d refs=%d",
-            paper.canonical,
+            claim.paper_id,
             seconds * 1000,
             extraction.characters,
             len(extraction.references),
         )
         text = extraction.text.encode()
         record = make_record(
-            paper.canonical,
+            claim.paper_id,
             extraction,
             pdf=fetched.pdf,
             text=fingerprint_of(text),
             source=fetched.source,
             download_seconds=fetched.download_seconds,
             extract_seconds=seconds,
+            fetched_at=fetched.fetched_at,
+            # The clock may have been set back since the paper was sent back: the new text must not seem outdated.
+            extracted_at=max(time.time(), claim.outdated_before or 0.0),
         )
         content = write_artifacts(files, self._downloader.writer, text, record)
         reach("after_artifacts")
@@ -279,11 +264,10 @@ def _saving(fetched: Fetched, files: PaperFiles) -> Iterator[None]:
         yield
     except PaperError as error:
         if error.failure in (Failure.BAD_PDF, Failure.WRONG_PAPER):
-            aside = files.pdf.with_suffix(".bad.pdf")
             if fetched.unkept is None:
-                files.pdf.replace(aside)
+                files.pdf.replace(files.refused_pdf)
             else:
-                fetched.unkept.keep_as(aside)
+                fetched.unkept.keep_as(files.refused_pdf)
         else:
             _keep_for_retry(fetched, files)
         raise
@@ -304,16 +288,3 @@ def check_stamp(paper: PaperId, stamp: Stamp | None) -> None:
         raise PaperError(
             Failure.WRONG_PAPER, f"id_mismatch: the stamp says {stamp.id}v{stamp.version}, asked for {paper.canonical}"
         )
-
-
-def _existing(paper: PaperId, files: PaperFiles) -> Finished | Fetched | None:
-    """What an earlier attempt left: a finished paper, or a PDF (it has its final name only if it is complete)."""
-    found = read_finished(files, paper.canonical)
-    if found is not None:
-        sync_names(files.record.parent)  # the process that wrote them may have died before it synced
-        record, content = found
-        return Finished(row_result(record, content, pdf_kept=files.pdf.exists()))
-    try:
-        return Fetched(fingerprint_of_file(files.pdf))
-    except FileNotFoundError:
-        return None

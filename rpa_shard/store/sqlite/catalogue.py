@@ -14,7 +14,7 @@ import re
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from rpa_shard.store.sqlite.shard_file import (
 # A word as the index has them: letters and digits.
 _WORD = re.compile(r"[^\W_]{1,64}")
 MAX_WORDS, MIN_BEGINNING = 16, 2
+# The versions of the catalogue that brought the index of titles, and that of categories.
+TITLES, CATEGORIES = 2, 3
 
 log = logging.getLogger(__name__)
 
@@ -66,20 +68,23 @@ class SQLiteCatalogue:
             connection.executemany(catalogue_query("add_member"), rows)
 
     def add_metadata(self, rows: Iterable[PaperMetadata]) -> None:
-        """Notes what the snapshot says, and keeps the index of titles right."""
+        """Notes what the snapshot says, and keeps the indexes of titles and categories right."""
         values = [
             (row.paper_id, row.title, row.authors, row.abstract, row.categories, row.doi, row.version)
             for row in {row.paper_id: row for row in rows}.values()  # the last one counts
         ]
-        titles = json.dumps([value[:2] for value in values])
+        known = json.dumps([(row[0], row[1], row[4]) for row in values])
         with transaction_on(self._connection, self._path) as connection:
             (last,) = connection.execute(catalogue_query("last_number")).fetchone()
-            retitled = [row["number"] for row in connection.execute(catalogue_query("retitled"), {"titles": titles})]
-            numbers = {"numbers": json.dumps(retitled)}
-            connection.execute(catalogue_query("forget_titles"), numbers)
+            changed = [row["number"] for row in connection.execute(catalogue_query("changed"), {"papers": known})]
+            numbers = {"numbers": json.dumps(changed)}
+            for name in ("forget_titles", "forget_categories"):
+                connection.execute(catalogue_query(name), numbers)
             connection.executemany(catalogue_query("add_metadata"), values)
-            connection.execute(catalogue_query("index_titles"), numbers)
-            connection.execute(catalogue_query("index_new_titles"), {"last": last})
+            for name in ("index_titles", "index_categories"):
+                connection.execute(catalogue_query(name), numbers)
+            for name in ("index_new_titles", "index_new_categories"):
+                connection.execute(catalogue_query(name), {"last": last})
 
     def metadata(self, paper_id: str) -> dict[str, Any] | None:
         """Title, authors, abstract, categories (a list) and DOI of a paper, whichever version its id names."""
@@ -94,18 +99,60 @@ class SQLiteCatalogue:
     def find_titles(self, text: str, after: int, limit: int) -> list[TitleFound]:
         """As `rpa_shard.store.catalogue.Catalogue.find_titles`."""
         words = match_of(text)
+        return self._found("find_titles", TITLES, words=words, after=after, limit=limit) if words else []
+
+    def find_papers(self, words: str, categories: Sequence[str], after: int, limit: int) -> list[TitleFound]:
+        """As `rpa_shard.store.catalogue.Catalogue.find_papers`."""
+        if not categories:
+            return self.find_titles(words, after, limit)
+        wanted = {"categories": json.dumps(categories), "after": after, "limit": limit}
         if not words:
-            return []
+            names = " OR ".join(f'"{each}"' for name in categories for each in self._names_of(name))
+            return self._found("find_categories", CATEGORIES, names=names, **wanted) if names else []
+        match = match_of(words)
+        return self._found("find_titles_in_categories", TITLES, words=match, **wanted) if match else []
+
+    def matching(self, paper_ids: Collection[str], words: str, categories: Sequence[str]) -> set[str]:
+        """As `rpa_shard.store.catalogue.Catalogue.matching`."""
+        match = match_of(words)
+        if words and not match:
+            return set()
+        plain = {each: without_version(each) for each in paper_ids}
+        wanted = {
+            "ids": json.dumps(list({*plain, *plain.values()})),
+            "words": match or None,
+            "categories": json.dumps(categories) if categories else None,
+        }
         with _naming(self._path):
-            if identity_of(self._connection)[1] < CATALOGUE_FILE.format:
-                raise NoTitleIndexError(
-                    "titles cannot be searched yet: the catalogue has an older format, which the next `add --metadata` "
-                    "or `add --tar` upgrades"
-                )
-            found = self._connection.execute(
-                catalogue_query("find_titles"), {"words": words, "after": after, "limit": limit}
+            self._check_version(TITLES)
+            found = {
+                row["id"]: bool(row["matches"]) for row in self._connection.execute(catalogue_query("matching"), wanted)
+            }
+        return {each for each, without in plain.items() if found.get(each, found.get(without, False))}
+
+    def has_category(self, name: str) -> bool:
+        """As `rpa_shard.store.catalogue.Catalogue.has_category`."""
+        return bool(self._names_of(name))
+
+    def _names_of(self, name: str) -> list[str]:
+        with _naming(self._path):
+            self._check_version(CATEGORIES)
+            rows = self._connection.execute(catalogue_query("names_of_categories"), {"name": name.lower()})
+            return [row["term"] for row in rows]
+
+    def _found(self, name: str, version: int, **parameters: Any) -> list[TitleFound]:
+        with _naming(self._path):
+            self._check_version(version)
+            rows = self._connection.execute(catalogue_query(name), parameters)
+            return [TitleFound(row["number"], row["id"], row["title"]) for row in rows]
+
+    def _check_version(self, needed: int) -> None:
+        if identity_of(self._connection)[1] < needed:
+            what = "titles" if needed == TITLES else "categories"
+            raise NoTitleIndexError(
+                f"{what} cannot be searched yet: the catalogue has an older format, which the next `add --metadata` "
+                "or `add --tar` upgrades"
             )
-            return [TitleFound(row["number"], row["id"], row["title"]) for row in found]
 
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """What helps to fetch a paper."""
@@ -133,11 +180,10 @@ class SQLiteCatalogue:
         return row is not None and bool(row[0])
 
     def _of_any_version(self, name: str, paper_id: str) -> sqlite3.Row | None:
-        for each in dict.fromkeys((paper_id, without_version(paper_id))):
-            row = self._one(name, id=each)
-            if row is not None:
-                return row
-        return None
+        row = self._one(name, id=paper_id)
+        if row is None and (without := without_version(paper_id)) != paper_id:
+            row = self._one(name, id=without)
+        return row
 
     def _one(self, name: str, **parameters: str) -> sqlite3.Row | None:
         with _naming(self._path):
@@ -190,10 +236,11 @@ def _upgrade_if_older(connection: sqlite3.Connection, path: Path) -> None:
     """Brings the file to our format, in one transaction; those who read it meanwhile see the old one."""
     if identity_of(connection)[1] == CATALOGUE_FILE.format:
         return
-    log.warning("upgrading %s, so that titles can be searched: this may take minutes", path)
+    log.warning("upgrading %s, so that titles and categories can be searched: this may take minutes", path)
     with transaction_on(connection, path):
-        if identity_of(connection)[1] < CATALOGUE_FILE.format:  # another program may have done it meanwhile
-            for statement in catalogue_upgrade():
+        # Another program may have done it meanwhile.
+        for version in range(identity_of(connection)[1] + 1, CATALOGUE_FILE.format + 1):
+            for statement in catalogue_upgrade(version):
                 connection.execute(statement)
 
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from heapq import nsmallest
 from typing import Any
@@ -20,19 +21,23 @@ import msgspec
 
 from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.errors import StoreError
-from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
+from rpa_shard.store.catalogue import NoCatalogueError, check_categories
+from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
-from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, open_catalogue
+from rpa_shard.store.sqlite import changes, queue
+from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.listing import Listing
 from rpa_shard.store.sqlite.paper_rows import paper_row
 from rpa_shard.store.sqlite.queries import query
+from rpa_shard.store.sqlite.selecting import Selecting
 from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
 from rpa_shard.store.sqlite.upgrade import upgrade_if_older
+from rpa_shard.system.failpoints import reach
 from rpa_shard.system.file_systems import refuse_network_file_system
 
 PAGE_ROWS, HISTORY_LINES = 1000, 50_000
@@ -92,16 +97,24 @@ class SQLiteLedger:
                 papers += self._read(shard, "count_arxiv_papers", **wanted)[0][0]
         return papers
 
-    def ids_with(self, statuses: Collection[Status]) -> Iterator[str]:
+    def ids_with(self, statuses: Collection[Status], *, outdated: bool | None = None) -> Iterator[str]:
         wanted = {"statuses": json.dumps(sorted(statuses))}
+        name = {None: "ids_with", True: "ids_outdated", False: "ids_not_outdated"}[outdated]
         for shard in range(self.layout.shards):
             with self._reading(shard) as connection:
-                yield from (row["id"] for row in connection.execute(query("ids_with"), wanted))
+                yield from (row["id"] for row in connection.execute(query(name), wanted))
 
     def sample_results(self, phase: Phase, limit: int) -> list[Mapping[str, Any]]:
         wanted = {"phase": phase.name, "status": phase.to_status, "limit": limit}
         rows = [row for shard in range(self.layout.shards) for row in self._read(shard, "sample_results", **wanted)]
         return [json.loads(row["result"]) for row in rows if row["result"] is not None]
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        return queue.shares_of_queue(
+            lambda shard: partial(self._read, shard), self.layout.shards, phases, papers, not_failed_since
+        )
 
     def leases(self) -> Leases:
         held = expired = incoherent = 0
@@ -152,11 +165,13 @@ class SQLiteLedger:
                 after = rows[-1]["id"]
 
     def select(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[PaperRow]:
-        rows = self.papers() if ids is None else (row for row in map(self.paper, ids) if row is not None)
-        with open_catalogue(self._files) as catalogue:
-            if selection.needs_catalogue and catalogue is None:
-                raise StoreError("no metadata of papers is known: `add --metadata FILE` takes in arXiv's snapshot")
-            yield from (row for row in rows if _is_selected(row, selection, catalogue))
+        with self._selecting(selection) as selecting:
+            for rows in selecting.pages(ids):
+                yield from rows
+
+    def count_selected(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> int:
+        with self._selecting(selection) as selecting:
+            return selecting.count(ids)
 
     def pages_to_verify(self) -> Iterator[tuple[int, list[RowToVerify]]]:
         for shard in range(self.layout.shards):
@@ -185,26 +200,16 @@ class SQLiteLedger:
                 yield from self._results_in(rows, shard, phase)
                 after = rows[-1]["id"]
 
-    def retry(self, paper_ids: Sequence[str] | None = None, failure: Failure | None = None) -> list[str]:
-        moved: list[str] = []
-        wanted: Sequence[str | None] = [None] if paper_ids is None else paper_ids
-        same = {
-            "from_statuses": json.dumps({phase.name: phase.from_status for phase in PHASES}),
-            "failed_status": Status.FAILED,
-            "failure": failure,
-        }
-        for shard in range(self.layout.shards):
-            here = [each for each in wanted if each is None or self.layout.shard_of(each) == shard]
-            if not here:
-                continue
-            now = time.time()
-            with self._transaction(shard) as connection:
-                for paper_id in here:
-                    back = connection.execute(query("retry"), {**same, "now": now, "id": paper_id}).fetchall()
-                    lines = [_line(row["id"], now, "retried", phase_from(row["status"]).name) for row in back]
-                    connection.executemany(query("remember"), lines)
-                    moved += [row["id"] for row in back]
-        return moved
+    def retry(self, selection: Selection = EVERY_PAPER, ids: Iterable[str] | None = None) -> Iterator[str]:
+        if selection.statuses and Status.FAILED not in selection.statuses:
+            return
+        with self._selecting(replace(selection, statuses=(Status.FAILED,))) as selecting:
+            for rows in selecting.pages(ids):
+                by_shard: dict[int, list[str]] = {}
+                for row in rows:
+                    by_shard.setdefault(row.shard, []).append(row.paper_id)
+                for shard, here in by_shard.items():
+                    yield from self._retry(shard, here)
 
     def requeue(self, row: PaperRow, phase: Phase, detail: str) -> bool:
         now = time.time()
@@ -222,6 +227,51 @@ class SQLiteLedger:
             if done:
                 connection.execute(query("remember"), _line(row.paper_id, now, "requeued", phase.name, detail))
         return done
+
+    def redo(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        found = Changes()
+        for shard, here in self._by_shard(targets):
+            with self._transaction(shard) as connection:
+                found += changes.redo(connection, here, before, time.time())
+                reach("before_change")
+            reach("after_change")
+        return found
+
+    def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
+        by_file = {self._files.shard_file(shard): here for shard, here in self._by_shard(targets)}
+        return changes.remove(by_file, before)
+
+    def _by_shard(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Target]]]:
+        by_shard: dict[int, list[Target]] = {}
+        for target in targets:
+            by_shard.setdefault(self.layout.shard_of(target.paper_id), []).append(target)
+        yield from sorted(by_shard.items())
+
+    def _retry(self, shard: int, ids: list[str]) -> list[str]:
+        now = time.time()
+        parameters = {
+            "from_statuses": json.dumps({phase.name: phase.from_status for phase in PHASES}),
+            "failed_status": Status.FAILED,
+            "now": now,
+            "ids": json.dumps(ids),
+        }
+        with self._transaction(shard) as connection:
+            back = connection.execute(query("retry"), parameters).fetchall()
+            lines = [_line(row["id"], now, "retried", phase_from(row["status"]).name) for row in back]
+            connection.executemany(query("remember"), lines)
+        return [row["id"] for row in back]
+
+    @contextmanager
+    def _selecting(self, selection: Selection) -> Iterator[Selecting]:
+        """Raises StoreError if the conditions need a catalogue and there is none, or it knows no such category."""
+        if not selection.needs_catalogue:
+            yield Selecting(selection, self.layout, self._read, self._paper_row, None)
+            return
+        with open_catalogue(self._files) as catalogue:
+            if catalogue is None:
+                raise NoCatalogueError
+            check_categories(catalogue, selection.categories)
+            yield Selecting(selection, self.layout, self._read, self._paper_row, catalogue)
 
     def _results_in(self, rows: Iterable[sqlite3.Row], shard: int, phase: Phase) -> Iterator[Mapping[str, Any]]:
         for row in rows:
@@ -310,22 +360,6 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
             files.write_manifest(stored)
     upgrade_if_older(files)
     return stored
-
-
-def _is_selected(row: PaperRow, wanted: Selection, catalogue: SQLiteCatalogue | None) -> bool:
-    metadata = catalogue.metadata(row.paper_id) if wanted.needs_catalogue and catalogue is not None else None
-    return (
-        (not wanted.statuses or row.status in wanted.statuses)
-        and (not wanted.reasons or row.failure in wanted.reasons)
-        and (not wanted.flags or not set(wanted.flags).isdisjoint(row.results.get("prep", {}).get("flags", ())))
-        and (wanted.since is None or row.changed_at >= wanted.since)
-        and (not wanted.categories or (metadata is not None and _is_in(metadata["categories"], wanted.categories)))
-        and (not wanted.words or (metadata is not None and wanted.words.lower() in metadata["title"].lower()))
-    )
-
-
-def _is_in(categories: Sequence[str], wanted: Sequence[str]) -> bool:
-    return any(each == name or each.startswith(f"{name}.") for each in categories for name in wanted)
 
 
 def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:

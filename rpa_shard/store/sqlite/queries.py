@@ -33,6 +33,11 @@ def catalogue_query(name: str) -> str:
     return _queries("catalogue.sql")[name]
 
 
+def seen_query(name: str) -> str:
+    """The SQL of the query called `name` on a set of ids."""
+    return _queries("seen.sql")[name]
+
+
 def schema() -> tuple[str, ...]:
     """The statements that make a new shard file."""
     return statements(without_comments(files(__package__).joinpath("schema.sql").read_text()))
@@ -43,9 +48,9 @@ def catalogue_schema() -> tuple[str, ...]:
     return statements(catalogue_query("schema"))
 
 
-def catalogue_upgrade() -> tuple[str, ...]:
-    """The statements that bring a catalogue of the version before to ours."""
-    return statements(catalogue_query("upgrade_to_2"))
+def catalogue_upgrade(number: int) -> tuple[str, ...]:
+    """The statements that bring a catalogue from the version before to version `number`."""
+    return statements(catalogue_query(f"upgrade_to_{number}"))
 
 
 def migration(number: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ SET status = :active_status, attempts = attempts + 1, lease_id = lower(hex(rando
 WHERE id IN (
     SELECT id FROM papers
     WHERE status = :from_status AND priority = :priority AND next_attempt_at <= :now
+      AND (failure IS NULL OR changed_at < :not_failed_since)
     ORDER BY next_attempt_at LIMIT :limit)
 RETURNING id, lease_id, attempts, suspect, outdated_before;
 
@@ -123,6 +124,16 @@ WHERE status IN (SELECT value FROM json_each(:statuses)) AND id NOT LIKE '%://%'
 -- The ids of the papers in some statuses.
 SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses));
 
+-- name: ids_outdated
+-- The ids of those papers in some statuses that are to be made again.
+SELECT id FROM papers INDEXED BY papers_outdated
+WHERE outdated_before IS NOT NULL AND status IN (SELECT value FROM json_each(:statuses));
+
+-- name: ids_not_outdated
+-- The ids of all others in these statuses, from an index that does not tell: the few that are outdated are set apart.
+SELECT id FROM papers WHERE status IN (SELECT value FROM json_each(:statuses))
+AND id NOT IN (SELECT outdated.id FROM papers AS outdated INDEXED BY papers_outdated WHERE outdated.outdated_before IS NOT NULL);
+
 -- name: sample_results
 -- The results of a phase for some of the papers in a status.
 SELECT results -> ('$.' || :phase) AS result FROM papers WHERE status = :status LIMIT :limit;
@@ -141,8 +152,30 @@ SELECT count(*) FROM papers WHERE suspect = 1 AND status IN (SELECT value FROM j
 SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND lease_id IS NULL;
 
 -- name: next_attempt
--- When the first waiting paper of a status and priority may be tried.
-SELECT min(next_attempt_at) FROM papers WHERE status = :status AND priority = :priority;
+-- When the first waiting paper of a status and priority may be tried, of those that have not failed since a moment.
+SELECT next_attempt_at FROM papers
+WHERE status = :status AND priority = :priority AND (failure IS NULL OR changed_at < :not_failed_since)
+ORDER BY next_attempt_at LIMIT 1;
+
+-- name: queue_due
+-- The first papers of a status whose time has come, as they are claimed, by priority and time; in the index alone.
+SELECT priority, next_attempt_at, count(*) AS papers FROM (
+    SELECT priority, next_attempt_at FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND next_attempt_at <= :now
+      AND id NOT IN (SELECT id FROM papers INDEXED BY papers_with_failure
+                     WHERE failure IS NOT NULL AND status = :status AND changed_at >= :not_failed_since)
+    ORDER BY priority DESC, next_attempt_at LIMIT :limit)
+GROUP BY priority, next_attempt_at;
+
+-- name: queue_later
+-- The first papers of a status whose time is still to come, by time.
+SELECT next_attempt_at, count(*) AS papers FROM (
+    SELECT next_attempt_at FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND next_attempt_at > :now
+      AND id NOT IN (SELECT id FROM papers INDEXED BY papers_with_failure
+                     WHERE failure IS NOT NULL AND status = :status AND changed_at >= :not_failed_since)
+    ORDER BY next_attempt_at LIMIT :limit)
+GROUP BY next_attempt_at;
 
 -- name: paper
 -- One paper's row.
@@ -155,6 +188,11 @@ SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = 
 -- name: last_of_history
 -- The number of the last line of all histories; one seek.
 SELECT max(number) FROM history;
+
+-- name: ended_since
+-- How claims of each phase have ended, among the newest lines of all histories.
+SELECT phase, event, count(*) AS claims FROM history
+WHERE number > :mark AND phase IS NOT NULL GROUP BY phase, event;
 
 -- name: times_of_events
 -- When the first and the last event among some lines of history was.
@@ -234,8 +272,68 @@ SELECT id, status, failed_phase, changed_at, nullif(results, '{}') FROM papers W
 UPDATE papers
 SET status = :from_statuses ->> failed_phase, failed_phase = NULL, attempts = 0, next_attempt_at = :now, failure = NULL,
     detail = NULL, changed_at = :now
-WHERE status = :failed_status AND (:id IS NULL OR id = :id) AND (:failure IS NULL OR failure = :failure)
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status = :failed_status
 RETURNING id, status;
+
+-- name: ids_with_failure
+-- Ids of papers of a status whose last attempt failed for a reason, in order of id; out of the index alone.
+SELECT id FROM papers INDEXED BY papers_with_failure
+WHERE failure = :reason AND status = :status AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_with_failures
+-- Papers of some statuses whose last attempt failed for one of some reasons.
+SELECT count(*) FROM papers INDEXED BY papers_with_failure
+WHERE failure IN (SELECT value FROM json_each(:reasons)) AND status IN (SELECT value FROM json_each(:statuses));
+
+-- name: sets_of_flags
+-- The flags that papers have, all of a paper together, as JSON; one seek for each set.
+WITH RECURSIVE sets (flags) AS (
+    SELECT min(CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END) FROM papers
+    WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]'
+    UNION ALL
+    SELECT (SELECT min(CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END) FROM papers
+            WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]'
+              AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END > sets.flags)
+    FROM sets WHERE sets.flags IS NOT NULL)
+SELECT flags FROM sets WHERE flags IS NOT NULL;
+
+-- name: ids_flagged
+-- Ids of papers with exactly these flags, in order of id; out of the index alone.
+SELECT id FROM papers INDEXED BY papers_flagged
+WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END = :flags
+  AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]' AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_flagged
+-- Papers with exactly these flags.
+SELECT count(*) FROM papers INDEXED BY papers_flagged
+WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END = :flags
+  AND CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]';
+
+-- name: ids_of_priority
+-- Ids of papers of a status and priority after a place, in order of the next attempt; out of the index alone.
+SELECT id, next_attempt_at FROM papers INDEXED BY papers_to_claim
+WHERE status = :status AND priority = :priority AND (next_attempt_at, id) > (:next_attempt_at, :after)
+ORDER BY next_attempt_at, id LIMIT :limit;
+
+-- name: count_with_statuses
+-- Papers of some statuses; out of the index alone.
+SELECT count(*) FROM papers INDEXED BY papers_to_claim WHERE status IN (SELECT value FROM json_each(:statuses));
+
+-- name: ids_of_versions
+-- Ids of papers, given without a version, and of their versions; one seek for each.
+SELECT papers.id FROM json_each(:ids) CROSS JOIN papers ON papers.id >= value AND papers.id < value || 'w'
+WHERE papers.id = value
+   OR (substr(papers.id, length(value) + 1) GLOB 'v[0-9]*' AND substr(papers.id, length(value) + 2) NOT GLOB '*[^0-9]*');
+
+-- name: selected_rows
+-- The rows of papers, in the order of their ids, that meet those conditions that are given.
+SELECT papers.* FROM json_each(:ids) CROSS JOIN papers ON papers.id = value
+WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+  AND (:reasons IS NULL OR failure IN (SELECT value FROM json_each(:reasons)))
+  AND (:since IS NULL OR changed_at >= :since)
+  AND (:flags IS NULL OR EXISTS (
+      SELECT 1 FROM json_each(CASE WHEN json_valid(results) THEN results ELSE '{}' END, '$.prep.flags') AS flag
+      WHERE flag.value IN (SELECT value FROM json_each(:flags))));
 
 -- name: requeue
 -- Send a paper back to an earlier status with the remaining results, if its row has not changed since it was read.
@@ -244,6 +342,31 @@ SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL,
     results = :results, changed_at = :now
 WHERE id = :id AND status = :status AND changed_at = :changed_at AND lease_id IS NULL
 RETURNING id;
+
+-- name: targets
+-- What is to be known of the rows of papers, given as ids, before they are changed; unknown ids have no row here.
+SELECT papers.id, status, lease_id IS NOT NULL AS held, changed_at
+FROM json_each(:ids) CROSS JOIN papers ON papers.id = value;
+
+-- name: redo
+-- Send papers back to the first phase, without results; what was made of them is outdated (`changes.outdated_from`).
+UPDATE papers
+SET status = :from_status, attempts = 0, next_attempt_at = :now, failure = NULL, failed_phase = NULL, detail = NULL,
+    results = '{}', outdated_before = max(CAST(:now AS INTEGER) + 1, CAST(changed_at AS INTEGER) + 2), changed_at = :now
+WHERE id IN (SELECT value FROM json_each(:ids)) AND lease_id IS NULL;
+
+-- name: remember_all
+-- Append the same line to the histories of papers.
+INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
+SELECT value, :now, :event, :phase, 0, NULL, NULL FROM json_each(:ids);
+
+-- name: cache_pages
+-- Keep up to 32 MB of a file in memory: a page of a removal is read once.
+PRAGMA cache_size = -32000;
+
+-- name: checkpoint_seldom
+-- Copy the log into the file every 64 MB: pages that lie near each other change together.
+PRAGMA wal_autocheckpoint = 16000;
 
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
@@ -269,9 +392,9 @@ SELECT paper_id, at, event, phase, attempt, failure, detail
 FROM json_each(:ids) CROSS JOIN main.history ON paper_id = value ORDER BY number;
 
 -- name: delete_papers
--- Remove papers that are now in another shard file.
+-- Remove papers: they are in another shard file now, or taken out of the queue.
 DELETE FROM papers WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: delete_histories
--- Remove the histories of papers that are now in another shard file.
+-- Remove the histories of such papers.
 DELETE FROM history WHERE paper_id IN (SELECT value FROM json_each(:ids));

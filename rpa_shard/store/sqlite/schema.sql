@@ -41,6 +41,8 @@ CREATE INDEX papers_with_failure ON papers (failure, status) WHERE failure IS NO
 -- A row whose results are damaged can still be written.
 CREATE INDEX papers_flagged ON papers (CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END)
 WHERE CASE WHEN json_valid(results) THEN results ->> '$.prep.flags' END <> '[]';
+-- Papers that are to be made again.
+CREATE INDEX papers_outdated ON papers (status) WHERE outdated_before IS NOT NULL;
 
 -- Append-only: every end of a claim, every error, every return to the queue.
 CREATE TABLE history (

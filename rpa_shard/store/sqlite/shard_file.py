@@ -23,15 +23,15 @@ from rpa_shard.model.errors import StoreError, TooSlowError
 from rpa_shard.store.sqlite.companions import companions_of, log_of
 from rpa_shard.store.sqlite.queries import catalogue_schema, schema
 from rpa_shard.system.files import real_path
+from rpa_shard.system.program import program
 
-SHARD_FORMAT, CATALOGUE_FORMAT = 3, 2
+SHARD_FORMAT, CATALOGUE_FORMAT = 3, 3
 # How long a statement waits for another process's short write, such as an `add` during a run.
 BUSY_SECONDS = 60.0
 # Steps of SQLite's machine between two looks at the clock, where time is limited: well below a millisecond.
 STEPS_BETWEEN_LOOKS = 10_000
 # Messages of SQLite, or of its binding, for damaged values.
 _NONSENSE = ("malformed JSON", "Could not decode")
-_REPAIR = "`rpa-shard repair` keeps what is there and rebuilds it"
 
 
 class OlderFormatError(StoreError):
@@ -77,7 +77,7 @@ def open_file(
 ) -> sqlite3.Connection:
     """A connection in autocommit mode with named rows. Raises StoreError (FullDiskError)."""
     if rebuilt(path).exists():
-        raise StoreError(f"the repair of {path} was cut short: `rpa-shard repair` finishes it")
+        raise StoreError(f"the repair of {path} was cut short: `{program()} repair` finishes it")
     if only_to_read:
         uri = _uri_to_read(path, log_of(path))
     else:
@@ -137,7 +137,7 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
     if is_locked(error):
         return StoreError(f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s: close it and run again")
     if _code(error) == sqlite3.SQLITE_NOTADB:
-        return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_REPAIR}")
+        return DamagedFileError(f"{path} is not an SQLite file: it was overwritten or is not ours; {_repair()}")
     if is_full(error):
         return FullDiskError(f"{path} cannot be used: {error}: its disk seems to be full")
     if _code(error) == sqlite3.SQLITE_READONLY and not may_only_be_read(path):
@@ -155,7 +155,7 @@ def damaged(path: Path, error: sqlite3.Error) -> StoreError:
 
 def damaged_because(path: Path, why: str) -> StoreError:
     """The error for a file whose damage is known."""
-    return DamagedFileError(f"{path} is damaged ({' '.join(why.split())}): {_REPAIR}")
+    return DamagedFileError(f"{path} is damaged ({' '.join(why.split())}): {_repair()}")
 
 
 def newer_format(path: Path, version: int, ours: int) -> StoreError:
@@ -189,7 +189,7 @@ def rebuilt(path: Path) -> Path:
 
 
 def _missing(path: Path) -> StoreError:
-    return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_REPAIR}")
+    return DamagedFileError(f"{path} is missing: put it back from a copy; without one, {_repair()}")
 
 
 def may_only_be_read(path: Path) -> bool:
@@ -251,3 +251,7 @@ def identity_of(connection: sqlite3.Connection) -> tuple[int, int]:
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
+
+
+def _repair() -> str:
+    return f"`{program()} repair` keeps what is there and rebuilds it"
