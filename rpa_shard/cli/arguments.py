@@ -136,7 +136,9 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers of the snapshot")
 
     sub = command("run", "work until nothing is left to do", "run --shards 4")
-    sub.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
+    ends = sub.add_mutually_exclusive_group()
+    ends.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
+    ends.add_argument("--limit", type=_count, metavar="N", help="take at most N papers from the queue, then end")
     sub.add_argument("--shards", type=int, metavar="N", help="the same as RPA_V2_SHARD_COUNT=N")
     told = sub.add_mutually_exclusive_group()
     told.add_argument("--verbose", action="store_true", help="log a few lines a paper, as RPA_V2_LOG_LEVEL=info")
