@@ -132,16 +132,16 @@ def test_papers_whose_pdfs_are_there_do_not_count_against_the_limit_of_arxiv(fol
     settings = Settings(data_dir=folder.root, sources=("arxiv",), arxiv_max_papers=3)
     with open_ledger(folder) as ledger:
         with pytest.raises(StoreError, match="5 papers from"):
-            refuse_too_many(settings, ledger)
+            refuse_too_many(settings, ledger, None)
         for paper_id in ids[:2]:
             with_pdf(folder, parse(paper_id))
-        refuse_too_many(settings, ledger)
+        refuse_too_many(settings, ledger, None)
         # One that is in an archive, too, is not taken away twice.
         ledger.add(["2401.00006"])
         with pytest.raises(StoreError, match="4 papers from"):
-            refuse_too_many(settings, ledger)
+            refuse_too_many(settings, ledger, None)
         with engine_of(folder).open_catalogue(create=True) as catalogue:
             assert catalogue is not None
             catalogue.add_members(Path("/a.tar"), [Member(ids[0], 512, 100)])
         with pytest.raises(StoreError, match="4 papers from"):
-            refuse_too_many(settings, ledger)
+            refuse_too_many(settings, ledger, None)
