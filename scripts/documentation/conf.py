@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 GROUPS = {
     "Tutorial": ["tutorial"],
     "How-to": ["how-to/README"],
-    "Reference": ["commands", "knobs", "record", "python", "status-file"],
+    "Reference": ["commands", "knobs", "record", "python", "notebook", "status-file"],
     "Guides": [
         "getting-papers",
         "when-a-source-says-no",
