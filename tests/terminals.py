@@ -31,6 +31,7 @@ EXAMPLES: dict[str, list[str]] = {
     "failures": [],
     "hosts": [],
     "knobs": [],
+    "completion": ["bash"],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
     "health": [],
@@ -44,7 +45,7 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "show", "export", "health", "metrics",
+    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "completion", "show", "export", "health", "metrics",
     "report",
     HEALTH_CHECK,
 )  # fmt: skip
