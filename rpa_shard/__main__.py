@@ -1,8 +1,14 @@
-"""`python -m rpa_shard` is the command `rpa-shard`."""
+"""`python -m rpa_shard` and the program `rpa-shard`."""
 
-if __name__ == "__main__":
+
+def start() -> int:
+    """Runs the command line; returns the exit code."""
     try:
         from rpa_shard.cli import main
     except KeyboardInterrupt:  # Ctrl-C while the program is being loaded
-        raise SystemExit(130) from None
-    raise SystemExit(main())
+        return 130
+    return main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(start())

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev]`. Quick if nothing has changed since. With what `top`
-# and Parquet need; with `dev`, also the test tools. An interrupted set-up is repeated: its stamp is written last.
+# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev|docs]`. Quick if nothing has changed since. With what
+# `top` and Parquet need; with `dev`, also the test tools; with `docs`, also what builds the documentation as a site. An
+# interrupted set-up is repeated: its stamp is written last.
 set -euo pipefail
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -10,7 +11,7 @@ cd "$here"
 
 stamp="$here $(cat pyproject.toml constraints.txt scripts/setup.sh | cksum)"
 has_stamp() { grep -qxF "$stamp" ".venv/$1" 2>/dev/null; }
-is_ready() { has_stamp .ready-dev || { [ -z "$extras" ] && has_stamp .ready; }; }
+is_ready() { has_stamp ".ready${extras:+-$extras}"; }
 
 is_ready && exit 0
 
@@ -68,4 +69,5 @@ compile() { .venv/bin/python -m compileall -q rpa_shard; }
 { make_environment && install --constraint constraints.txt --editable ".[parquet,top${extras:+,$extras}]" && compile; } >"$log" 2>&1 9>&- ||
     fail "the packages could not be installed (is there a network?): $(grep -iE 'error|failed' "$log" | tail -n 1 | cut -c 1-200); the complete output is in $log"
 
-echo "$stamp" >".venv/.ready${extras:+-$extras}"
+[ -z "$extras" ] || echo "$stamp" >".venv/.ready-$extras"
+echo "$stamp" >.venv/.ready

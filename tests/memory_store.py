@@ -27,9 +27,9 @@ from rpa_shard.model.phase import (
 from rpa_shard.store.catalogue import NoCatalogueError, Whereabouts, check_categories
 from rpa_shard.store.changes import Before, Changes, Target, has_moved, outdated_from
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.outcome import Outcome, reclaimed, released, suspected
+from rpa_shard.store.outcome import Outcome, ending_of_event, reclaimed, released, suspected
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Ended, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
 from tests.memory_catalogue import MemoryCatalogue
 from tests.memory_papers import Papers, claim_of, counts_of
@@ -47,9 +47,9 @@ class MemoryStore:
     lease_seconds: float
     clock: Clock
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         now = self.clock()
-        waiting = [row for row in self._waiting(phase) if row.next_attempt_at <= now]
+        waiting = [row for row in self._waiting(phase, not_failed_since) if row.next_attempt_at <= now]
         waiting.sort(key=lambda row: (-row.priority, row.next_attempt_at))
         claims = []
         for row in waiting[:limit]:
@@ -59,8 +59,8 @@ class MemoryStore:
             claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect, row.outdated_before))
         return claims
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
-        return min((row.next_attempt_at for row in self._waiting(phase)), default=None)
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
+        return min((row.next_attempt_at for row in self._waiting(phase, not_failed_since)), default=None)
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         lost = set()
@@ -91,8 +91,10 @@ class MemoryStore:
     def _rows(self) -> list[PaperRow]:
         return self.papers.of_shard(self.shard)
 
-    def _waiting(self, phase: Phase) -> list[PaperRow]:
-        return [row for row in self._rows() if row.status is phase.from_status]
+    def _waiting(self, phase: Phase, not_failed_since: float) -> list[PaperRow]:
+        return [
+            row for row in self._rows() if row.status is phase.from_status and not has_failed(row, not_failed_since)
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,27 @@ class MemoryLedger:
 
     def counts(self) -> Counts:
         return counts_of(self._rows, self.engine.clock())
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        now = time.time()
+
+        def order(found: tuple[PaperRow, Phase]) -> tuple[Any, ...]:
+            row, phase = found
+            later = row.next_attempt_at > now
+            return (later, 0 if later else -PHASES.index(phase), 0 if later else -row.priority, row.next_attempt_at)
+
+        queue = [
+            (row, phase)
+            for row in self._rows
+            for phase in phases
+            if row.status is phase.from_status and not has_failed(row, not_failed_since)
+        ]
+        shares: dict[int, Counter[str]] = {}
+        for row, phase in sorted(queue, key=order)[:papers]:
+            shares.setdefault(row.shard, Counter())[phase.name] += 1
+        return shares
 
     def leases(self) -> Leases:
         now = self.engine.clock()
@@ -338,6 +361,15 @@ class MemoryEngine:
             row = replace(row, next_attempt_at=now + wait, changed_at=now)
         self.papers.put(replace(row, next_attempt_at=min(row.next_attempt_at, now + MAX_WAIT_SECONDS)))
 
+    def ended(self, shard: int, mark: int | None) -> Ended:
+        claims: dict[str, Counter[str]] = {}
+        lines = [line for row in self.papers.of_shard(shard) for line in self.papers.history.get(row.paper_id, ())]
+        # A mark counts lines here: the order of those of different papers is not kept, their times are.
+        for line in sorted(lines, key=lambda line: line.at)[len(lines) if mark is None else mark :]:
+            if line.phase is not None and (ending := ending_of_event(line.event, line.phase)) is not None:
+                claims.setdefault(line.phase, Counter())[ending] += 1
+        return Ended(len(lines), claims)
+
     @contextmanager
     def layout_lock(self, *, wait: bool = True) -> Iterator[None]:
         if self._readers:
@@ -381,3 +413,8 @@ class MemoryCatalogueReader:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def has_failed(row: PaperRow, since: float) -> bool:
+    """Whether the last attempt failed at a moment or later."""
+    return row.failure is not None and row.changed_at >= since

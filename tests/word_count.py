@@ -1,4 +1,4 @@
-"""A second phase for the tests, which counts the words of each paper. `python -m tests.word_count` runs with it.
+"""A second phase for the tests, which counts the words of each paper: `python -m tests.word_count [LIMIT]`.
 
 It shows that a phase needs nothing but a runner and an entry in a registry; the store, the shards and the supervisor
 are the real ones.
@@ -80,6 +80,7 @@ def main() -> int:
     end = launch(
         settings,
         daemon=False,
+        limit=int(sys.argv[1]) if sys.argv[1:] else None,
         say=lambda line: print(line, file=sys.stderr),
         registry=REGISTRY,
         console=Console(settings.log_level),

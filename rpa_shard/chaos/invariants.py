@@ -37,7 +37,7 @@ MEANING = {
     "I7": "the source's budget holds in every window",
     "I8": "no paper is blamed for a death that it did not cause",
 }
-_NEW_ACCOUNT = frozenset({"retried", "requeued", "repaired"})
+_NEW_ACCOUNT = frozenset({"retried", "requeued", "redo", "repaired"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,9 @@ def _for_papers_and_runs(command: AddCommand) -> None:
     sub.add_argument("--limit", type=_count, metavar="N", help="at most N papers of the snapshot")
 
     sub = command("run", "work until nothing is left to do", "run --shards 4")
-    sub.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
+    ends = sub.add_mutually_exclusive_group()
+    ends.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
+    ends.add_argument("--limit", type=_count, metavar="N", help="take at most N papers from the queue, then end")
     sub.add_argument("--shards", type=int, metavar="N", help="the same as RPA_V2_SHARD_COUNT=N")
     told = sub.add_mutually_exclusive_group()
     told.add_argument("--verbose", action="store_true", help="log a few lines a paper, as RPA_V2_LOG_LEVEL=info")
@@ -290,6 +292,18 @@ def _for_results(command: AddCommand) -> None:
         help="records with or without the papers' raw text (default: with, except in CSV)",
     )
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
+
+    sub = command("extract", "read PDFs and print their texts, without a data folder", "extract --clean paper.pdf")
+    sub.add_argument("pdfs", nargs="+", metavar="PDF", help="a PDF on this machine; - is one on standard input")
+    shown = sub.add_mutually_exclusive_group()
+    shown.add_argument("--clean", action="store_true", help="the text cleaned for reading, instead of the raw text")
+    shown.add_argument("--json", action="store_true", help="the records, a JSON object a line, instead of texts")
+    sub.add_argument(
+        "--engine",
+        choices=("auto", "pdfium", "pypdf"),
+        metavar="E",
+        help="%(choices)s, instead of RPA_V2_EXTRACT_ENGINE",
+    )
 
 
 def _for_rehearsals(command: AddCommand) -> None:

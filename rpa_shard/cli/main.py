@@ -18,6 +18,7 @@ from rpa_shard.cli.knobs import given_by
 from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
 from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.settings import Settings
+from rpa_shard.intake.errors import IntakeError
 from rpa_shard.model.errors import StoreError
 from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, settle_streams
 
@@ -25,7 +26,7 @@ _COMMANDS: tuple[Handler, ...] = (
     running.add, running.run, running.status, running.plan, running.resize,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     papers.redo, papers.remove,
-    looking.list_, looking.show, results.export,
+    looking.list_, looking.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     knobs.knobs, knobs.completion,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has closed it.
         discard_from_now_on(sys.stdout)
         code = BROKEN_PIPE
-    except UsageError as error:
+    except (UsageError, IntakeError) as error:
         say(str(error))
         code = wrong
     except (SettingsError, StoreError, OSError) as error:

@@ -6,8 +6,8 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines
-from rpa_shard.cli.selectors import Chosen, chosen
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.cli.selectors import Chosen, chosen, named_ids, not_chosen
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.changes import Target
 from rpa_shard.store.data_folder import DataFolder
@@ -57,11 +57,15 @@ def redo(parsed: argparse.Namespace, settings: Settings) -> int:
 
     wanted, done, problem = _chosen(parsed), Redone(), ""
     folder = DataFolder(settings.data_dir)
+    not_found = dict.fromkeys(named_ids(parsed, wanted))
     with open_ledger(folder) as ledger:
         try:
-            send_back(folder, ledger, ledger.select(wanted.selection, wanted.ids), done, download=parsed.download)
+            rows = _noting(_selected(ledger, wanted), not_found)
+            send_back(folder, ledger, rows, done, download=parsed.download)
         except IntakeError as error:
             problem = str(error)
+        for line in not_chosen(ledger, not_found):
+            say(line)
     changes = done.changes
     if not problem or changes.done:
         fetched = f", {done.without_pdf} of them after another download" if parsed.download and done.without_pdf else ""
@@ -96,6 +100,13 @@ def _targets(ledger: Ledger, wanted: Chosen) -> Iterator[Target]:
         yield from map(Target, wanted.ids)
     else:
         yield from (Target(row.paper_id, row.changed_at) for row in _selected(ledger, wanted))
+
+
+def _noting(rows: Iterator[PaperRow], not_found: dict[str, None]) -> Iterator[PaperRow]:
+    """The rows, which are taken off the list of those that were not found."""
+    for row in rows:
+        not_found.pop(row.paper_id, None)
+        yield row
 
 
 def _selected(ledger: Ledger, wanted: Chosen) -> Iterator[PaperRow]:

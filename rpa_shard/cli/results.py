@@ -1,16 +1,19 @@
-"""Commands for exporting papers: `export`."""
+"""Commands for what leaves the program: `export`, `extract`."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, say
+from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
 from rpa_shard.cli.selectors import chosen
 from rpa_shard.config.settings import Settings
+from rpa_shard.model.id_forms.grammar import shown
 from rpa_shard.store.data_folder import DataFolder
 
 if TYPE_CHECKING:
@@ -71,3 +74,30 @@ def _account(done: Exported, wanted: Order) -> str:
     size = f", {done.size_bytes} bytes" if done.size_bytes is not None else ""
     damaged = f", {done.damaged} with missing or damaged files: see `verify`" if done.damaged else ""
     return f"{done.papers} papers{rows} to {where}{size}{damaged}"
+
+
+def extract(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Reads PDFs that need not be in any data folder."""
+    from rpa_shard.api.reading import read
+    from rpa_shard.model.failure import PaperError
+
+    code = OK
+    for name in parsed.pdfs:
+        try:
+            record = read(
+                sys.stdin.buffer if name == "-" else name,
+                engine=parsed.engine or settings.engine,
+                isolated=settings.extract_pool == "process",
+                deadline_seconds=settings.extract_deadline_seconds,
+                memory_bytes=settings.child_memory_bytes,
+            )
+        except PaperError as error:
+            say(f"{shown(name, 200)}: {error}")
+            code = SOME_FAILED
+        except (OSError, ValueError) as error:
+            say(f"{shown(name, 200)}: {error.strerror if isinstance(error, OSError) else error}")
+            code = SOME_FAILED
+        else:
+            text = record.clean_text if parsed.clean else record.text
+            print_lines([json.dumps(record.as_dict(), ensure_ascii=False) if parsed.json else text.rstrip("\n")])
+    return code

@@ -46,6 +46,9 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
             adder.add_snapshots(parsed.metadata, wanted, parsed.limit)
     except IntakeError as error:
         problem = str(error)
+    except KeyboardInterrupt:
+        say(f"interrupted: added {result.added} papers so far; the same command again adds the rest")
+        raise
     if not problem or result.added or result.known or result.invalid:
         print_lines([f"added {result.added}, already known {result.known}, invalid {result.invalid}"])
     if problem:
@@ -72,6 +75,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
     end = launch(
         settings,
         daemon=parsed.daemon,
+        limit=parsed.limit,
         say=say,
         before_work=advise,
         watchers=_watchers(parsed, settings, bar=bar),

@@ -38,7 +38,9 @@ def top(parsed: argparse.Namespace, settings: Settings) -> int:
     try:
         from rpa_shard.observe.top.app import watch
     except ModuleNotFoundError:
-        raise UsageError("top needs the package textual: pip install 'rpa-shard[top]'") from None
+        raise UsageError(
+            "top needs the package textual: pip install 'rpa-shard[top]', or in a clone ./scripts/setup.sh"
+        ) from None
     return watch(source, first)
 
 

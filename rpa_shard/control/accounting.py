@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.control.sentences import holds_up, in_one_line
-from rpa_shard.ipc.account import Account, Cause, Limit, Wait
+from rpa_shard.ipc.account import Account, Cause, Limit, LimitOfRun, Wait
 from rpa_shard.ipc.run_status import HostStatus, RunState
 from rpa_shard.ipc.shard_report import BackOff, ShardReport
 from rpa_shard.model.failure import Failure
@@ -32,6 +32,7 @@ class Known:
     `shards` has the last report of each shard by its number, `restarts` when those that are gone start again.
     `short_of_room` is the folder whose disk is short of room, and why the run pauses, or None. `since` says when a wait
     began that is known already. `pace` is in papers per second while the run did not wait; 0 if none was measured.
+    `limit` says how far a run with a limit is.
     """
 
     now: float
@@ -44,6 +45,7 @@ class Known:
     short_of_room: tuple[str, str] | None = None
     pace: float = 0.0
     since: Mapping[tuple[Cause, str], float] = field(default_factory=dict)
+    limit: LimitOfRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def account_of(known: Known) -> Account:
     working = min(places.working, open_papers)
     waits = _waits(known, living, places, open_papers - working)
     waiting = min(sum(wait.papers for wait in waits if holds_up(wait)), open_papers - working)
-    limited_by = _limit(known, living, open_papers, working, waiting, waits)
+    to_do = open_papers if known.limit is None else known.limit.of(open_papers)
+    limited_by = _limit(known, living, to_do, working, waiting, waits)
     account = Account(
         total=by_status.total(),
         done=done,
@@ -93,7 +96,8 @@ def account_of(known: Known) -> Account:
         waits=waits,
         limited_by=limited_by,
         pace=known.pace,
-        left_seconds=_left_seconds(known, open_papers, limited_by, waits, living),
+        left_seconds=_left_seconds(known, to_do, limited_by, waits, living),
+        limit=known.limit,
     )
     return in_one_line(account, known.now)
 
@@ -174,15 +178,15 @@ def _allowed(host: HostStatus) -> str:
 
 
 def _limit(
-    known: Known, living: Sequence[ShardReport], open_papers: int, working: int, waiting: int, waits: Sequence[Wait]
+    known: Known, living: Sequence[ShardReport], to_do: int, working: int, waiting: int, waits: Sequence[Wait]
 ) -> Limit:
     if known.state is RunState.ENDED:
-        return Limit.STOPPED if open_papers else Limit.NOTHING_LEFT
+        return Limit.STOPPED if to_do else Limit.NOTHING_LEFT
     if known.state in (RunState.STOPPING, RunState.RESIZING, RunState.CRASH_LOOP):
-        return Limit.STOPPING if open_papers else Limit.NOTHING_LEFT
+        return Limit.STOPPING if to_do else Limit.NOTHING_LEFT
     if not is_counted(known):
         return Limit.STARTING
-    if not open_papers:
+    if not to_do:
         return Limit.NOTHING_LEFT
     if waits and waits[0].cause is Cause.DISK:
         return Limit.WAITING
@@ -211,7 +215,7 @@ def _engine_is_full(living: Sequence[ShardReport]) -> bool:
 
 
 def _left_seconds(
-    known: Known, open_papers: int, limited_by: Limit, waits: Sequence[Wait], living: Sequence[ShardReport]
+    known: Known, to_do: int, limited_by: Limit, waits: Sequence[Wait], living: Sequence[ShardReport]
 ) -> float | None:
     """How long the papers take at the pace there was, and what must be waited for besides."""
     if limited_by is Limit.NOTHING_LEFT:
@@ -227,8 +231,10 @@ def _left_seconds(
         if not ends:
             return None
         begins = max(0.0, min(ends) - known.now)
+    if known.limit is not None:
+        return begins + to_do / pace  # what waits for another attempt has had its turn
     last = max((each.last_at for each in _back_offs(living).values()), default=known.now)
-    return max(begins + open_papers / pace, last - known.now)
+    return max(begins + to_do / pace, last - known.now)
 
 
 def _allowed_paces(known: Known, waits: Sequence[Wait]) -> list[float]:

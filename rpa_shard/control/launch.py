@@ -43,6 +43,7 @@ def launch(
     settings: Settings,
     *,
     daemon: bool,
+    limit: int | None = None,
     say: Callable[[str], None],
     before_work: Callable[[], None] = lambda: None,
     watchers: Sequence[Watcher] = (),
@@ -51,6 +52,7 @@ def launch(
 ) -> RunEnd | None:
     """Runs until all papers are done; None if nothing is queued. `say` shows messages to a person before the work.
 
+    With a `limit` it takes no more papers than that from the queue, each once, and ends when it has.
     `before_work` is called once nothing stands in the way of the work. `watchers` see every status; `console` says what
     standard error shows of the log. Raises SettingsError, StoreError
     (FolderBusyError if another run is working in the folder).
@@ -69,11 +71,11 @@ def launch(
             if not daemon and not outstanding(ledger.counts().by_status, settings.run_phases):
                 return None
             for definition in definitions:
-                definition.refuse(settings, ledger)
+                definition.refuse(settings, ledger, limit)
         before_work()
         log_to(folder.run.log_file("supervisor"), "supervisor", console)
         placement = placement_for(folder, registry, console)
-        end = Supervisor(settings, placement, daemon=daemon, watchers=watchers).run()
+        end = Supervisor(settings, placement, daemon=daemon, limit=limit, watchers=watchers).run()
         folder.remove_half_written()
         return end
 

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rpa_shard.config.settings import Settings
@@ -19,7 +19,7 @@ from rpa_shard.control.accounting import Known, account_of
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.past import Hour, Waits
 from rpa_shard.control.throughput import Throughput
-from rpa_shard.ipc.account import Account, Limit
+from rpa_shard.ipc.account import Account, Limit, LimitOfRun
 from rpa_shard.ipc.run_status import (
     Death,
     HostStatus,
@@ -46,7 +46,8 @@ class RunView:
     """What the supervisor knows of the run besides its shards.
 
     `short_of_room` is the folder whose disk is short of room, and why the run pauses; `restarts` says when shards that
-    are gone start again (monotonic seconds).
+    are gone start again (monotonic seconds); `limit` says how far a run with a limit is, from what
+    each shard has done.
     """
 
     state: RunState
@@ -55,6 +56,7 @@ class RunView:
     daemon: bool
     hosts: Mapping[str, HostStatus]
     restarts: Mapping[int, float]
+    limit: Callable[[Mapping[int, Work]], LimitOfRun | None]
 
 
 class RunRecord:
@@ -82,6 +84,11 @@ class RunRecord:
     def seconds(self) -> float:
         """How long the run has lasted."""
         return time.monotonic() - self._started
+
+    @property
+    def limit(self) -> LimitOfRun | None:
+        """How far a run with a limit was, when the status was last published."""
+        return self._account.limit
 
     def rates(self) -> Rates:
         """Completed claims per second."""
@@ -151,18 +158,20 @@ class RunRecord:
 
     def _account_now(self, view: RunView, settings: Settings) -> Account:
         now = time.time()
+        reports = {number: each.report for number, each in self._shards.items()}
         account = account_of(
             Known(
                 now=now,
                 state=view.state,
                 phases=settings.run_phases,
                 shard_count=settings.shard_count,
-                shards={number: each.report for number, each in self._shards.items()},
+                shards=reports,
                 restarts={number: now + max(0.0, due - time.monotonic()) for number, due in view.restarts.items()},
                 hosts=view.hosts,
                 short_of_room=view.short_of_room,
                 pace=self._throughput.pace(),
                 since=self._waits.since,
+                limit=view.limit({number: each.work for number, each in reports.items()}),
             )
         )
         self._waits.look(account, now)

@@ -40,8 +40,9 @@ def in_columns(account: Account, now: float, columns: int) -> str:
     if waits and waits[0].until is not None:
         again = ", next" if waits[0].cause is Cause.BACK_OFF else " until"
         until = f"{again} {time_of_day(waits[0].until, now)}"
-    counts = f"{percent} · {account.done + account.failed:,}/{account.total:,}"
-    left = f" · {duration(account.left_seconds)} left" if account.open and account.left_seconds is not None else ""
+    ended, papers = account.progress
+    counts = f"{percent} · {ended:,}/{papers:,}"
+    left = f" · {duration(account.left_seconds)} left" if account.to_do and account.left_seconds is not None else ""
     shorter = [counts + left, counts, percent]
     if waits:
         shorter = [
@@ -59,13 +60,17 @@ def holds_up(wait: Wait) -> bool:
 
 
 def _percent(account: Account) -> str:
-    return f"{100 * (account.done + account.failed) // account.total if account.total else 100} %"
+    ended, papers = account.progress
+    return f"{100 * ended // papers if papers else 100} %"
 
 
 def _parts(account: Account, now: float) -> list[str]:
     if account.limited_by is Limit.STARTING:
         return ["starting"]
-    parts = [_percent(account), f"{account.done:,} done"]
+    parts = [_percent(account)]
+    if account.limit is not None:
+        parts.append(f"{account.limit.ended:,} of this run's {account.limit.papers:,} papers")
+    parts.append(f"{account.done:,} done")
     if account.failed:
         parts.append(f"{account.failed:,} failed")
     if account.waiting:
@@ -82,11 +87,11 @@ def _parts(account: Account, now: float) -> list[str]:
 
 def _pace(account: Account) -> list[str]:
     parts = []
-    if account.open and account.pace and account.limited_by is not Limit.WAITING:
+    if account.to_do and account.pace and account.limited_by is not Limit.WAITING:
         at = next((wait.subject for wait in account.waits if wait.cause is Cause.RATE), None)
         at_rate = f" (the rate of {at})" if at and account.limited_by is Limit.RATE else ""
         parts.append(f"{rate(account.pace)}{at_rate}")
-    if account.open and account.left_seconds is not None:
+    if account.to_do and account.left_seconds is not None:
         parts.append(f"{duration(account.left_seconds)} left")
     return parts
 

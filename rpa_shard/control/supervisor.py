@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.allowances import Allowances
 from rpa_shard.control.blame import is_papers_doing
 from rpa_shard.control.decisions import (
     Decisions,
@@ -36,6 +37,7 @@ from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.run_record import RunRecord, RunView
 from rpa_shard.ipc import messages
+from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.run_status import Rates, RunStatus
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
@@ -51,20 +53,30 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended: by `signal` (0 for none), in a crash loop with its `cause`, or because all was done."""
+    """How a run ended: by `signal` (0 for none), in a crash loop with its `cause`, or because all was done.
+
+    `limit` is how far a run with a limit came.
+    """
 
     signal: int
     cause: str | None
     rates: Rates
     completed: int
     seconds: float
+    limit: LimitOfRun | None = None
 
 
 class Supervisor:
     """One run over one data folder, whose run lock the caller holds."""
 
     def __init__(
-        self, settings: Settings, placement: Placement, *, daemon: bool, watchers: Sequence[Watcher] = ()
+        self,
+        settings: Settings,
+        placement: Placement,
+        *,
+        daemon: bool,
+        limit: int | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data_dir)
@@ -75,6 +87,7 @@ class Supervisor:
         self._shards: dict[int, LivingShard] = {}
         self._record = RunRecord(self._folder)
         self._resize = LiveResize(self._folder)
+        self._allowances = Allowances(self._folder, settings.run_phases, limit)
         self._signals: list[int] = []
         # Shards that have just been started.
         self._uninformed: list[int] = []
@@ -86,6 +99,7 @@ class Supervisor:
         """Runs until all papers are done (as a daemon: without end), a signal, or a crash loop. Raises StoreError."""
         for number in range(self._settings.shard_count):
             self._reclaim(number)  # a store that cannot be used is reported before anything starts
+        self._allowances.divide()
         with self._noting_signals(), self._placement:
             self._look_at_the_disk()  # before anything starts
             self._carry_out()
@@ -100,7 +114,12 @@ class Supervisor:
         self._publish()
         completed = self._record.work(()).completed_claims
         return RunEnd(
-            self._decisions.signal, self._decisions.cause, self._record.rates(), completed, self._record.seconds
+            self._decisions.signal,
+            self._decisions.cause,
+            self._record.rates(),
+            completed,
+            self._record.seconds,
+            self._record.limit,
         )
 
     @contextmanager
@@ -186,6 +205,7 @@ class Supervisor:
     def _start(self, number: int, *, charge_suspect: bool) -> None:
         try:
             self._reclaim(number, charge_suspect=charge_suspect)
+            may_take = self._allowances.give(number)
             placed = self._placement.start(number, self._settings)
         except (StoreError, OSError) as error:
             self._decisions.start_failed(number, str(error), time.monotonic())
@@ -193,6 +213,8 @@ class Supervisor:
         self._shards[number] = LivingShard(placed)
         self._decisions.started(number)
         self._uninformed.append(number)
+        if may_take is not None:
+            self._send(number, may_take)
 
     def _send(self, number: int, message: messages.ToShard) -> None:
         if number in self._shards and not self._shards[number].placed.send(message):
@@ -207,8 +229,10 @@ class Supervisor:
     def _reshard(self) -> None:
         for number in range(self._settings.shard_count):
             self._reclaim(number)
+        self._allowances.collect()
         self._publish()  # nothing is published during the move
         self._settings = self._resize.finish()
+        self._allowances.divide()
         self._record.resized()
         self._decisions.resharded(self._settings.shard_count)
         self._publish()
@@ -234,6 +258,7 @@ class Supervisor:
             self._daemon,
             self._broker.hosts(),
             decisions.restarts,
+            self._allowances.so_far,
         )
         status = self._record.publish(view, list(self._shards.values()), self._settings)
         for watch in self._watchers:

@@ -6,10 +6,11 @@ behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from rpa_shard.reading.clean import TextLayout
 from rpa_shard.reading.document import DocumentMetadata
@@ -17,6 +18,8 @@ from rpa_shard.reading.quality.figures import Quality
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section
 from rpa_shard.reading.stamp import Stamp
+
+T = TypeVar("T")
 
 
 class Citation(NamedTuple):
@@ -88,34 +91,14 @@ class Extraction:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Extraction:
         """The inverse of `to_json`, also after serialisation as JSON."""
-        spans = _spans(content["page_offsets"])
-        layout = content["layout"]
-        return cls(
-            **{
-                **content,
-                "page_offsets": spans,
-                "references": tuple(_reference(each) for each in content["references"]),
-                "citations": tuple(Citation(**each) for each in content["citations"]),
-                "sections": tuple(Section(**each) for each in content["sections"]),
-                "stamp": Stamp(**content["stamp"]) if content["stamp"] else None,
-                "layout": TextLayout(_spans(layout["furniture"]), tuple(layout["paragraphs"]), _spans(layout["order"])),
-                "added_text": tuple(AddedSpan(**each) for each in content["added_text"]),
-                "metadata": DocumentMetadata(**content["metadata"]),
-                "page_sizes": tuple(PageSize(**each) for each in content["page_sizes"]),
-                "quality": _quality(content["quality"]),
-                "flags": tuple(content["flags"]),
-                "failed_pages": tuple(content["failed_pages"]),
-                "limits_hit": tuple(content["limits_hit"]),
-                "untold_pages": tuple(content["untold_pages"]),
-            }
-        )
+        return from_plain(cls, content)
 
 
 def plain(value: Any) -> Any:
     """A value of these types as plain JSON: objects, lists, scalars."""
     if isinstance(value, tuple):
         if hasattr(value, "_asdict"):
-            return value._asdict()
+            return {name: plain(each) for name, each in value._asdict().items()}
         return [plain(each) for each in value] if value and not isinstance(value[0], (int, str)) else list(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in _names(type(value))}
@@ -127,14 +110,49 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-def _spans(content: Any) -> tuple[tuple[int, int], ...]:
-    return tuple((begin, end) for begin, end in content)
+def from_plain(kind: type[T], content: Mapping[str, Any]) -> T:
+    """The inverse of `plain`, also after serialisation as JSON: a value of that dataclass or named tuple.
+
+    Fields that `kind` does not know are passed over, and defaults stand for those that are missing. Raises TypeError
+    if there is no default, or if something has another form.
+    """
+    make: Callable[[Any], Any] = _maker(cast(Any, kind))
+    return cast(T, make(content))
 
 
-def _quality(content: Mapping[str, Any]) -> Quality:
-    return Quality(**{**content, **{name: tuple(content[name]) for name in ("garbled_pages", "text_missing_pages")}})
+@cache
+def _maker(kind: Any) -> Callable[[Any], Any]:
+    """What makes a value of a type from its plain form."""
+    arguments = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        made = {_maker(each) for each in arguments if each is not type(None)}
+        make = made.pop()
+        assert not made, f"{kind}: plain forms do not tell which of them it is"
+        return make if make is _as_it_is else lambda value: None if value is None else make(value)
+    if get_origin(kind) is tuple:
+        make = _maker(arguments[0])
+        one_by_one = arguments[-1] is Ellipsis and make is not _as_it_is
+        return (lambda values: tuple(map(make, values))) if one_by_one else tuple
+    if isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields")):
+        return _maker_of_fields(kind)
+    return _as_it_is
 
 
-def _reference(content: Mapping[str, Any]) -> Reference:
-    lists = {name: tuple(content[name]) for name in ("arxiv_ids", "dois", "urls", "authors")}
-    return Reference(**{**content, **lists})
+def _maker_of_fields(kind: Any) -> Callable[[Any], Any]:
+    hints = get_type_hints(kind)
+    names = hints.keys()
+    makers = {name: make for name, hint in hints.items() if (make := _maker(hint)) is not _as_it_is}
+
+    def make_fields(content: Mapping[str, Any]) -> Any:
+        known = content.keys() <= names
+        values = {**content} if known else {name: content[name] for name in content.keys() & names}
+        for name, make in makers.items():
+            if name in values:
+                values[name] = make(values[name])
+        return kind(**values)
+
+    return make_fields
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

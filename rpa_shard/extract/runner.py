@@ -16,7 +16,6 @@ from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from operator import attrgetter
-from pathlib import Path
 
 from rpa_shard.extract.engines import read
 from rpa_shard.extract.engines.fonts import untold_pages
@@ -50,12 +49,12 @@ MAX_REFERENCES_OFF, MAX_REFERENCES_OFF_SHARE = 1, 0.05
 ONE_CITATION_CHARACTERS = 40
 
 
-def extract(path: Path, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
-    """Reads the PDF at `path` with the engines of `choice`, in this process. Raises PaperError(BAD_PDF).
+def extract(content: Content, choice: str, inside: AbstractContextManager[None] | None = None) -> Extraction:
+    """Reads a PDF with the engines of `choice`, in this process. Raises PaperError(BAD_PDF).
 
     `inside` is as in `read_with`.
     """
-    search = search_of(path, choice)
+    search = search_of(content, choice)
     while not search.is_over:
         search = try_next(search, lambda name, content, pages: read_with(name, content, pages, inside))
     return search.result()

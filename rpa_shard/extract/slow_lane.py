@@ -12,13 +12,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from typing import TypeVar
 
+from rpa_shard.extract.alone import extract_alone
 from rpa_shard.extract.child import ExtractionChild
 from rpa_shard.extract.pool import ExtractionRules, Unfinished
 from rpa_shard.extract.result import Extraction
-from rpa_shard.extract.search import Read, search_of, try_next
+from rpa_shard.extract.search import Read, try_next
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.content import Content
 from rpa_shard.system.threads import background_threads
@@ -68,15 +68,8 @@ class SlowLane:
 
     def extract_suspect(self, pdf: Content) -> Extraction:
         """Parses a paper whose process died, with a fresh child for each engine; blocks. Raises PaperError."""
-        search = search_of(pdf, self._rules.engine)
-        while not search.is_over:
-            with closing(ExtractionChild(self._rules.child_memory_bytes, self._stop)) as child:
-                search = try_next(
-                    search,
-                    lambda name, content, pages: child.extract(content, name, self._rules.deadline_seconds, pages),
-                    outlives_deaths=True,
-                )
-        return search.result()
+        rules = self._rules
+        return extract_alone(pdf, rules.engine, rules.deadline_seconds, rules.child_memory_bytes, self._stop)
 
     def _twice(self, read: Read) -> Read:
         """`read`, tried once more if something else ends it, and then given up: the paper has a result already.

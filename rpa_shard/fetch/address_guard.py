@@ -1,8 +1,8 @@
 """Which addresses a download may reach: no server on the internet may redirect us into our own network.
 
-Guarantee: a host that the user did not name (in the sources or as a paper's own URL) is reached at public addresses
-only, whether its address is in the URL or comes from a DNS answer, and the connection uses the same answer that was
-checked. Limit: behind a proxy the proxy resolves names, and only addresses written in URLs are checked here.
+Guarantee: a host that the user did not name (in the sources, as a paper's own URL, or as a proxy) is reached at public
+addresses only, whether its address is in the URL or comes from a DNS answer, and the connection uses the same answer
+that was checked. Limit: behind a proxy the proxy resolves names, and only addresses written in URLs are checked here.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ class Body:
         """Adds a chunk; True if it is time to `spill`. Raises PaperError for what cannot be a PDF, or past the cap."""
         if not self._has_header:
             self._head = (self._head + chunk[:HEADER_WITHIN_BYTES])[:HEADER_WITHIN_BYTES]
-            if len(self._head) >= self._header_within_bytes:
+            if len(self._head) >= _header_within_bytes(self._head):
                 self.check_head()
-            self._has_header = _HEADER in self._head[: self._header_within_bytes]
+            self._has_header = _HEADER in self._head[: _header_within_bytes(self._head)]
         self._chunks.append(chunk)
         self._gathered_bytes += len(chunk)
         self._size_bytes += len(chunk)
@@ -160,19 +160,24 @@ class Body:
             self._memory.give_back(self._kept_bytes)
         self._kept_bytes = 0
 
-    @property
-    def _header_within_bytes(self) -> int:
-        is_page = self._head.lstrip(_BLANK).startswith(b"<")
-        return PAGE_WITHIN_BYTES if is_page else HEADER_WITHIN_BYTES
-
     def check_head(self) -> None:
-        """Raises PaperError if the beginning, which may be all of it, is not that of a PDF."""
-        if _HEADER in self._head[: self._header_within_bytes]:
-            return
-        if says_withdrawn(self._head):
-            raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(self._head)}")
-        begins = f"begins with {self._head[:40].decode('ascii', 'replace')!r}" if self._head else "nothing in it"
-        raise PaperError(Failure.NOT_A_PDF, begins)
+        """As `check_head` of the module."""
+        check_head(self._head)
+
+
+def check_head(head: bytes) -> None:
+    """Raises PaperError if the beginning of a file, which may be all of it, is not that of a PDF."""
+    if _HEADER in head[: _header_within_bytes(head)]:
+        return
+    if says_withdrawn(head):
+        raise PaperError(Failure.WITHDRAWN, f"a page instead of a PDF: {page_words(head)}")
+    begins = f"begins with {head[:40].decode('ascii', 'replace')!r}" if head else "nothing in it"
+    raise PaperError(Failure.NOT_A_PDF, begins)
+
+
+def _header_within_bytes(head: bytes) -> int:
+    is_page = head.lstrip(_BLANK).startswith(b"<")
+    return PAGE_WITHIN_BYTES if is_page else HEADER_WITHIN_BYTES
 
 
 def _write_all(file: IO[bytes], chunks: Sequence[bytes]) -> None:

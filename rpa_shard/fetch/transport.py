@@ -19,6 +19,7 @@ import certifi
 import httpx
 from yarl import URL
 
+from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, Share
 from rpa_shard.fetch.address_guard import AddressGuard, ForbiddenAddressError
 from rpa_shard.fetch.responses import failure_of_status
@@ -95,6 +96,9 @@ class _ResponseStream(httpx.AsyncByteStream):
 
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
     """The client of one shard, in the running loop; close it with `aclose`."""
+    proxies = {kind: proxy for kind, proxy in getproxies().items() if kind != "no"}
+    for proxy in proxies.values():
+        guard.name(host_of(proxy))  # the user's own, most often at a private address
     connector = aiohttp.TCPConnector(limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, resolver=guard)
     seconds = settings.download_timeout_seconds
     session = aiohttp.ClientSession(
@@ -104,7 +108,7 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER_BYTES,
         # For HTTP(S)_PROXY; without any, aiohttp is spared the search for a netrc file at every request.
-        trust_env=bool(getproxies()),
+        trust_env=bool(proxies),
     )
     return httpx.AsyncClient(
         transport=ShardTransport(session, share.max_keepalive),

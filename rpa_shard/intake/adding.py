@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from rpa_shard.intake.archives import read_archive, read_manifest
 from rpa_shard.intake.errors import IntakeError
 from rpa_shard.intake.id_lines import ids_of
-from rpa_shard.intake.snapshot import Filter, read_snapshot
+from rpa_shard.intake.snapshot import Filter, Seen, read_snapshot
 from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
@@ -83,12 +83,22 @@ class Adder:
                 self._queue(batch)
 
     def add_snapshots(self, paths: Sequence[Path], wanted: Filter, limit: int | None) -> None:
-        """Adds the papers of metadata snapshots that a filter takes, at most `limit` in all. Raises IntakeError."""
-        found = chain.from_iterable(read_snapshot(each, wanted, self._result.note_invalid) for each in paths)
-        rows = islice(found, limit)
-        for batch in _batches(rows):
+        """Adds the papers of metadata snapshots that a filter takes, at most `limit` in all. Raises IntakeError.
+
+        It takes no paper in silence: then the error says why, and a category without papers counts as invalid.
+        """
+        seen, taken = Seen(), 0
+        found = chain.from_iterable(read_snapshot(each, wanted, self._result.note_invalid, seen) for each in paths)
+        for batch in _batches(islice(found, limit)):
+            taken += len(batch)
             self._catalogue().add_metadata(batch)
             self._queue([row.paper_id for row in batch])
+        if wanted == Filter() or taken == limit or not paths:
+            return
+        if not taken:
+            raise IntakeError(seen.why_nothing(wanted))
+        for message in seen.missing(wanted):
+            self._result.note_invalid(message)
 
     def _catalogue(self) -> Catalogue:
         if self._open_catalogue is None:

@@ -10,14 +10,16 @@ import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
 from rpa_shard.intake.errors import IntakeError
 from rpa_shard.model.arxiv_id import InvalidIdError, parse
+from rpa_shard.model.categories import CATEGORIES, is_in
 from rpa_shard.store.catalogue import PaperMetadata
+from rpa_shard.system.suggestions import did_you_mean
 
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
@@ -31,18 +33,54 @@ class Filter:
     since: str = ""
     until: str = ""
 
-    def takes(self, row: dict[str, Any]) -> bool:
+    def takes(self, row: dict[str, Any], seen: Seen) -> bool:
+        """Whether it takes a paper; notes in `seen` what was compared."""
         if self.categories:
             found = row["categories"].split()
-            if not any(each == wanted or each.startswith(wanted + ".") for each in found for wanted in self.categories):
+            seen.categories.update(found)
+            if not any(is_in(each, wanted) for each in found for wanted in self.categories):
                 return False
         if not (self.since or self.until):
             return True
         submitted = first_submitted(row)
+        seen.note_day(submitted)
         return submitted >= self.since and (not self.until or submitted <= self.until)
 
 
-def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) -> Iterator[PaperMetadata]:
+@dataclass(slots=True)
+class Seen:
+    """What a filter was compared with: categories, and the first and the last day on which a paper was submitted."""
+
+    categories: set[str] = field(default_factory=set)
+    first_day: str = ""
+    last_day: str = ""
+
+    def note_day(self, day: str) -> None:
+        self.first_day = min(self.first_day or day, day)
+        self.last_day = max(self.last_day, day)
+
+    def missing(self, wanted: Filter) -> list[str]:
+        """A message for each category in which no paper is."""
+        return [
+            f"no paper of the snapshot is in {name}{did_you_mean(name, [*sorted(self.categories), *CATEGORIES])}"
+            for name in wanted.categories
+            if not any(is_in(each, name) for each in self.categories)
+        ]
+
+    def why_nothing(self, wanted: Filter) -> str:
+        """Why a filter took no paper: a message of one line."""
+        missing = self.missing(wanted)
+        if missing and len(missing) == len(set(wanted.categories)):
+            return "; ".join(missing)
+        if self.first_day and (self.last_day < wanted.since or (wanted.until and self.first_day > wanted.until)):
+            compared = "those in these categories" if wanted.categories else "its papers"
+            return (
+                f"no paper of the snapshot was submitted then: {compared} are from {self.first_day} to {self.last_day}"
+            )
+        return "no paper of the snapshot meets all of these conditions"
+
+
+def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None], seen: Seen) -> Iterator[PaperMetadata]:
     """The papers of a snapshot that a filter takes. Raises IntakeError."""
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
@@ -50,7 +88,7 @@ def read_snapshot(path: Path, wanted: Filter, invalid: Callable[[str], None]) ->
                 continue
             try:
                 row = json.loads(line)
-                if wanted.takes(row):
+                if wanted.takes(row, seen):
                     yield metadata_of(row)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 # InvalidIdError is a ValueError, too, with a message worth showing.

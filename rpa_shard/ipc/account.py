@@ -58,6 +58,20 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOfRun:
+    """How far a run with a limit is."""
+
+    papers: Annotated[int, Meta(description="How many papers it takes: as many as its limit says, or as there were.")]
+    ended: Annotated[
+        int, Meta(description="How many of these are done, have failed, or were put back to wait for another attempt.")
+    ]
+
+    def of(self, open_papers: int) -> int:
+        """On how many of the open papers of the folder the run still works."""
+        return min(open_papers, self.papers - self.ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """How a run is doing. Each paper counts once: done, failed, in work, queued or waiting."""
 
@@ -73,12 +87,23 @@ class Account:
     left_seconds: Annotated[
         float | None, Meta(description="How long the run is likely to take from now; null if nobody can tell.")
     ] = None
+    limit: Annotated[LimitOfRun | None, Meta(description="How far a run with a limit is; null if it has none.")] = None
     text: Annotated[str, Meta(description="All of this in one line.")] = ""
 
     @property
     def open(self) -> int:
-        """Papers on which the run still has work to do."""
+        """Papers of the folder that are not done and have not failed."""
         return self.in_work + self.queued + self.waiting
+
+    @property
+    def to_do(self) -> int:
+        """Papers on which this run still has work to do."""
+        return self.open if self.limit is None else self.limit.of(self.open)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many papers have ended, and of how many: of those that the run takes, or of the folder."""
+        return (self.limit.ended, self.limit.papers) if self.limit else (self.done + self.failed, self.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

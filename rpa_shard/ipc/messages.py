@@ -45,6 +45,17 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class MayTake:
+    """To a shard, before it begins, of a run with a limit: how many papers it may take from the queue of each phase.
+
+    Papers whose last attempt failed at `not_failed_since` (Unix seconds) or later have had their turn.
+    """
+
+    papers: Mapping[str, int]
+    not_failed_since: float
+
+
+@dataclass(frozen=True, slots=True)
 class PermitsGranted:
     """To a shard: requests to a host that may begin now; `granted_at` is the machine's monotonic clock (seconds)."""
 
@@ -157,13 +168,13 @@ class HostAnswered:
     with_pdf: bool
 
 
-ToShard = Drain | Pause | Resume | PermitsGranted | HostStates | HostDoubted | NoPdfNoted
+ToShard = Drain | Pause | Resume | MayTake | PermitsGranted | HostStates | HostDoubted | NoPdfNoted
 PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked | NoPdf | HostAnswered
 FromShard = Reported | Broke | PermitMessage
 Message = ToShard | FromShard
 
 _CLASSES: tuple[type[Message], ...] = (
-    Drain, Pause, Resume, PermitsGranted, HostStates, HostDoubted, NoPdfNoted, Reported, Broke,
+    Drain, Pause, Resume, MayTake, PermitsGranted, HostStates, HostDoubted, NoPdfNoted, Reported, Broke,
     PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked, NoPdf, HostAnswered,
 )  # fmt: skip
 _KIND_OF = {each: re.sub(r"(?<!^)(?=[A-Z])", "_", each.__name__).lower() for each in _CLASSES}

@@ -19,7 +19,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import PaperRow
 
-PAGE_ROWS = 1000
+PAGE_ROWS = 5000
 
 
 @dataclass(slots=True)

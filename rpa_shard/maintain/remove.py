@@ -19,9 +19,8 @@ from rpa_shard.store.protocol import Ledger
 
 T = TypeVar("T")
 
-# Rows are deleted in order of id within a page, which is faster the more of a file's pages it takes together. A page
-# with files is short: no other process can write the rows while the files are removed.
-PAGE_ROWS, PAGE_WITH_FILES = 100_000, 500
+# So many ids are in memory: the more are removed together, the faster it is, since they are removed in their order.
+PAGE_IDS = 500_000
 
 
 @dataclass(slots=True)
@@ -38,7 +37,7 @@ def remove(folder: DataFolder, ledger: Ledger, targets: Iterable[Target], done: 
     def remove_their_files(ids: Sequence[str]) -> None:
         done.files += remove_files(folder.papers, ids)
 
-    for page in pages_of(targets, PAGE_WITH_FILES if files else PAGE_ROWS):
+    for page in pages_of(targets, PAGE_IDS):
         done.changes += ledger.remove(page, remove_their_files if files else None)
 
 

@@ -66,13 +66,14 @@ class Bar:
 
             tqdm.monitor_interval = 0  # no monitor thread
             tqdm.set_lock(threading.RLock())  # nor a semaphore shared between processes
-            self._bar = tqdm(total=account.total, dynamic_ncols=True, file=sys.stderr)
+            self._bar = tqdm(total=account.progress[1], dynamic_ncols=True, file=sys.stderr)
         bar = self._bar
         columns = _columns(sys.stderr) - 1
         text = in_columns(account, now, columns)
         room = min(BAR_COLUMNS, columns - len(text) - 1)
         bar.bar_format = f"|{{bar:{room - 2}}}| {{desc}}" if room >= LEAST_BAR_COLUMNS else "{desc}"
-        bar.total, bar.n = max(account.total, 1), account.done + account.failed
+        bar.n, papers = account.progress
+        bar.total = max(papers, 1)
         bar.set_description_str(text)
         return bar
 

@@ -42,6 +42,7 @@ def statistics(status: RunStatus) -> dict[str, Any]:
             "failed": account.failed,
             "open": account.open,
         },
+        "limit": msgspec.to_builtins(account.limit),
         "ended": {phase: dict(by) for phase, by in work.ended.items()},
         "retried": dict(work.retried),
         "failed": dict(work.failed),

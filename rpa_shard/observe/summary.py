@@ -13,6 +13,7 @@ from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, knobs
 from rpa_shard.config.source_names import template_of
 from rpa_shard.control.supervisor import RunEnd
+from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.run_status import read_status
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.phase import Status
@@ -63,7 +64,10 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         rate = end.completed / end.seconds if end.seconds else 0.0
         status = read_status(folder.run.status_file)
         figures = statistics.lines(status) if status is not None else ()
-        lines[:0] = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s", *figures]
+        first = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s"]
+        if end.limit is not None and status is not None:
+            first.append(_limit_line(end.limit, status.account.open))
+        lines[:0] = [*first, *figures]
     lines.append(f"results   {folder.papers}")
     lines.append(f"look      {program()} show ID    {program()} status    {program()} export --out papers.jsonl")
     saved = read_hosts(folder.run.governor_file)
@@ -74,3 +78,9 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
     if failed:
         lines.append(f"failures  {program()} retry --reason R puts them back to pending")
     return Summary(lines, failed, len(refusals))
+
+
+def _limit_line(limit: LimitOfRun, open_papers: int) -> str:
+    """How far a run with a limit came, and what is left for the next one."""
+    more = f"; {open_papers:,} still queued: {program()} run takes more of them" if open_papers else ""
+    return f"limit     {limit.ended:,} of {limit.papers:,} papers have had their turn{more}"

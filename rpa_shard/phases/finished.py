@@ -16,7 +16,7 @@ from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.phase import PREP, Phase, completed_phases, is_completed, open_statuses
 from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished
 from rpa_shard.phases.prep.kept import give_back_refused, has_pdf, remove_files
-from rpa_shard.phases.prep.record import json_schema
+from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import ExpectedFile
@@ -109,6 +109,7 @@ __all__ = [
     "has_pdf",
     "ids_to_fetch",
     "json_schema",
+    "make_record",
     "mean_pdf_bytes",
     "read_finished",
     "record_result",

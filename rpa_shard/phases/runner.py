@@ -130,12 +130,13 @@ class PhaseDefinition:
     """Everything that is known of a phase.
 
     `open_runner` makes its runner in a shard. `warm_up` does once, before shards are forked, what each would otherwise
-    do itself, and starts no thread. `refuse` raises StoreError if a run with these settings must not begin.
+    do itself, and starts no thread. `refuse` raises StoreError if a run with these settings, which may
+    have a limit of papers, must not begin.
     `expected_files` yields the files that a result names; `papers` is the folder of the papers' files.
     """
 
     phase: Phase
     open_runner: Callable[[ShardContext], AbstractAsyncContextManager[PhaseRunner]]
     warm_up: Callable[[Settings], None] = lambda settings: None
-    refuse: Callable[[Settings, Ledger], None] = lambda settings, ledger: None
+    refuse: Callable[[Settings, Ledger, int | None], None] = lambda settings, ledger, limit: None
     expected_files: Callable[[str, PaperId, Result], Iterator[ExpectedFile]] = lambda papers, paper, result: iter(())

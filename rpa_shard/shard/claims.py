@@ -2,24 +2,27 @@
 
 Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
 are served first, so that papers in progress get finished; nothing is claimed during a pause, and no paper is handed out
-once the claims are closed; every lease is renewed, even during a drain, until its claim is ended. Limit: renewal runs
-on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then discards its
-work.
+once the claims are closed; with an allowance, no more papers are taken than it holds, and none twice; every lease is
+renewed, even during a drain, until its claim is ended. Limit: renewal runs on the loop; a loop that stalls for longer
+than a lease loses its leases, and the fence in the store then discards its work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 
+from rpa_shard.ipc.allowance import Allowance
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.protocol import Store
+from rpa_shard.store.rows import NEVER
 from rpa_shard.system.clock import SteadyClock
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,11 @@ class Claims:
         # Set when the next look need not wait: the claims are closed, or a phase has produced work for the next one.
         self._look_now = asyncio.Event()
         self._nothing_to_claim = False
+        # None: there is no limit.
+        self._allowance: Allowance | None = None
+        self._not_failed_since = NEVER
+        # Whether no paper that may be taken waits for its time, either.
+        self._nothing_waits = False
         # Set when nothing is left to claim, and again when the last claim after that is ended.
         self.ran_dry = asyncio.Event()
 
@@ -62,6 +70,17 @@ class Claims:
     def held(self) -> int:
         """The papers leased to this shard."""
         return len(self._held)
+
+    def limit(self, allowance: Allowance, not_failed_since: float) -> None:
+        """Takes no more papers than this, and none whose last attempt failed then (Unix seconds) or later."""
+        self._allowance, self._not_failed_since = allowance, not_failed_since
+
+    def still_open(self, outstanding: int) -> int:
+        """On how many of the shard's `outstanding` papers it still has work to do."""
+        if self._allowance is None:
+            return outstanding
+        to_be_claimed = 0 if self._nothing_waits else sum(self._left(phase) for phase in self._phases)
+        return min(outstanding, self.held + to_be_claimed)
 
     async def next(self) -> Claim | None:
         """The next paper to work on; None once the shard drains."""
@@ -89,7 +108,8 @@ class Claims:
             written = await self._store.finish(claim, outcome)
         finally:
             self._held.pop(claim.lease_id, None)
-            if outcome.result is not None and outcome.status in self._from_statuses:
+            if outcome.failure is None and outcome.status in self._from_statuses:
+                self._nothing_waits = False
                 self._look_now.set()
             if self._nothing_to_claim and not self._held:
                 self.ran_dry.set()
@@ -159,13 +179,21 @@ class Claims:
             limit = min(unserved, len(self._idle_workers))
             if not limit or self._closed.is_set() or not self._not_paused.is_set():
                 return False
-            claims = await self._store.claim(phase, limit)
+            allowed = min(limit, self._left(phase))
+            claims = await self._store.claim(phase, allowed, self._not_failed_since) if allowed else []
             self._held.update((claim.lease_id, claim) for claim in claims)
             unserved -= len(claims)
             nothing_to_claim = nothing_to_claim and not claims
             without_worker = [claim for claim in claims if not self._hand_out(claim)]
             await asyncio.gather(*map(self._hand_back, without_worker))
         return nothing_to_claim
+
+    def _left(self, phase: Phase) -> int:
+        """How many more papers of a phase may be taken."""
+        if self._allowance is None:
+            return sys.maxsize
+        allowed = self._allowance.after(self._counters.ends, self._phases).papers[phase.name]
+        return max(0, allowed - sum(claim.phase is phase for claim in self._held.values()))
 
     def _forget_cancelled_workers(self) -> None:
         self._idle_workers = deque(each for each in self._idle_workers if not each.done())
@@ -182,8 +210,13 @@ class Claims:
         await self.finish(claim, released(claim.phase, "no worker was left for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
-        times = [await self._store.next_attempt_at(phase) for phase in self._phases]
+        times = [
+            await self._store.next_attempt_at(phase, self._not_failed_since)
+            for phase in self._phases
+            if self._left(phase)
+        ]
         due = min((time for time in times if time is not None), default=None)
+        self._nothing_waits = due is None and not self._look_now.is_set()
         return POLL_SECONDS if due is None else min(max(due - self._clock(), MIN_POLL_SECONDS), POLL_SECONDS)
 
 

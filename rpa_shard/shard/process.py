@@ -25,8 +25,19 @@ import uvloop
 from rpa_shard.config.host_policy import policies_by_host
 from rpa_shard.config.settings import Settings
 from rpa_shard.fetch.permits import Permits
+from rpa_shard.ipc.allowance import Allowance
 from rpa_shard.ipc.link import Link, open_link
-from rpa_shard.ipc.messages import Drain, HostDoubted, HostStates, NoPdfNoted, Pause, PermitsGranted, Reported, Resume
+from rpa_shard.ipc.messages import (
+    Drain,
+    HostDoubted,
+    HostStates,
+    MayTake,
+    NoPdfNoted,
+    Pause,
+    PermitsGranted,
+    Reported,
+    Resume,
+)
 from rpa_shard.ipc.shard_report import IN_WORK_SHOWN, PaperInWork, ShardReport, ShardState
 from rpa_shard.model.distribution import Durations
 from rpa_shard.model.phase import Phase, outstanding
@@ -166,6 +177,8 @@ class Shard:
                     claims.pause()
                 case Resume():
                     claims.resume()
+                case MayTake(papers, not_failed_since):
+                    claims.limit(Allowance(papers), not_failed_since)
                 case PermitsGranted() | HostStates() | HostDoubted() | NoPdfNoted():
                     permits.handle(message)
                     self._informed.set()
@@ -198,7 +211,7 @@ class Shard:
         runners = context.runners
         return ShardReport(
             state=self._state,
-            outstanding=outstanding(counts.by_status, tuple(runners)) if counts else None,
+            outstanding=context.claims.still_open(outstanding(counts.by_status, tuple(runners))) if counts else None,
             by_status=counts.by_status if counts else {},
             by_failure=counts.by_failure if counts else {},
             back_offs=counts.back_offs if counts else {},

@@ -53,6 +53,11 @@ class Counters:
                 )
             )
 
+    @property
+    def ends(self) -> Mapping[str, Mapping[str, int]]:
+        """How many claims have ended, by phase, then by how."""
+        return self._ended
+
     def took(self, spent: Mapping[str, float]) -> None:
         """An attempt has spent so many seconds in each stage."""
         for stage, seconds in spent.items():

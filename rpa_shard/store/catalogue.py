@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rpa_shard.model.categories import CATEGORIES
 from rpa_shard.model.errors import StoreError
+from rpa_shard.system.suggestions import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class UnknownCategoryError(StoreError):
     """No paper of the catalogue is in a category; `name` is what was asked for."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no paper of the metadata snapshot is in a category called {name}")
+        super().__init__(f"no paper of the metadata snapshot is in {name}{did_you_mean(name, CATEGORIES)}")
         self.name = name
 
 

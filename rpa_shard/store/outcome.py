@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rpa_shard.ipc.shard_report import Ending
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Phase, Status
+from rpa_shard.model.phase import Phase, Status, phase_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,10 @@ def suspected(phase: Phase, reason: str, *, charged: bool) -> Outcome:
         suspect=True,
         detail=reason,
     )
+
+
+def ending_of_event(event: str, phase: str) -> Ending | None:
+    """How a claim ended, from the event that its end left in the history; None if the paper was handed back."""
+    if event == phase_named(phase).to_status:
+        return Ending.COMPLETED
+    return {"failed": Ending.FAILED, "postponed": Ending.POSTPONED}.get(event)

@@ -18,18 +18,21 @@ from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Ended, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
 
 
 class Store(Protocol):
     """The papers of one shard, as its workers see them. Used from one event loop."""
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
-        """Up to `limit` papers whose time has come, highest priority first, then longest waiting."""
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
+        """Up to `limit` papers whose time has come, highest priority first, then longest waiting.
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
-        """When the next claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
+        Papers whose last attempt failed at `not_failed_since` (Unix seconds) or later are passed over.
+        """
+
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
+        """When the next such claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         """Extends the leases; returns the lease ids that were lost."""
@@ -62,6 +65,15 @@ class Ledger(Protocol):
 
     def counts(self) -> Counts:
         """All papers by status, and failures by reason."""
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        """How many of the first `papers` of the queue each shard has, by the name of the phase that would claim them.
+
+        First come those whose time has come, as they are claimed: later phases first, then by priority and time; then
+        all others, by their time. Papers whose last attempt failed at `not_failed_since` or later are passed over.
+        """
 
     def leases(self) -> Leases:
         """The figures of leases for the health check."""
@@ -149,8 +161,8 @@ class Ledger(Protocol):
     def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
         """Takes papers out of the queue: deletes their rows and histories.
 
-        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. One
-        transaction for each shard: give a page at a time.
+        `before` gets the ids of the papers that are taken out, and those that have no row. Held papers are left. It
+        takes many short transactions: give as many papers at a time as fit into memory.
         """
 
 
@@ -182,6 +194,12 @@ class StoreEngine(Protocol):
 
         `suspects` were inside native code when their process died: they run alone from now on, and the value says
         whether the attempt is charged. All others are handed back free of charge. The caller holds the run lock.
+        """
+
+    def ended(self, shard: int, mark: int | None) -> Ended:
+        """How claims of a shard, whose process is gone, have ended since a mark, and a mark for now.
+
+        The mark is that of an earlier call, made after the last move of papers; None counts nothing.
         """
 
     def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.phase import Status
 
+# Later than every moment, in Unix seconds.
+NEVER = 2.0**53
+
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
@@ -83,6 +86,13 @@ class Event(NamedTuple):
     phase: str | None
     attempt: int
     failure: str | None
+
+
+class Ended(NamedTuple):
+    """How many claims have ended, by phase, then by how; `mark` stands for the moment of the count."""
+
+    mark: int
+    claims: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,31 @@ letters, not by meaning.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 LEAST_LIKENESS = 0.6
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:
-    """The word that is most like the given one, whatever their cases; None if none is like it."""
-    from difflib import get_close_matches  # takes a while to load, and is rarely needed
+    """The word that is most like the given one, whatever their cases; None if none is like it.
 
-    by_folded = {each.casefold(): each for each in words}
-    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=LEAST_LIKENESS)
-    return by_folded[found[0]] if found else None
+    Of several, the one that begins like it, then the first.
+    """
+    from difflib import SequenceMatcher  # takes a while to load, and is rarely needed
+
+    matcher = SequenceMatcher(b=word.casefold())
+    best, found = (LEAST_LIKENESS, 0), None
+    for each in words:
+        matcher.set_seq1(each.casefold())
+        likeness = (matcher.ratio(), _same_at_the_beginning(each.casefold(), word.casefold()))
+        if likeness > best or (found is None and likeness >= best):
+            best, found = likeness, each
+    return found
+
+
+def _same_at_the_beginning(one: str, other: str) -> int:
+    """How many letters two words have in common before the first that differs."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

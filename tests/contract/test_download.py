@@ -766,6 +766,14 @@ async def test_a_proxy_that_wants_a_password(tmp_path: Path, monkeypatch: pytest
                 assert (error.failure, "407" in error.detail) == (Failure.BLOCKED, True)
 
 
+async def test_a_proxy_has_a_name_with_a_private_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with raw_server(_complete) as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/paper.pdf").replace("127.0.0.1", "localhost"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with open_bench(tmp_path) as bench:
+            await bench.get("http://source.example/paper.pdf")
+
+
 async def test_a_refusal_quotes_the_page_and_informs_the_supervisor(bench: Bench, faulty: Faulty) -> None:
     async with faulty("403*always") as mirror:
         url = f"{mirror.url}/pdf/2401.00001"

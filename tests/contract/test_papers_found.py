@@ -20,6 +20,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import failed
 from rpa_shard.store.protocol import Ledger, StoreEngine
 from rpa_shard.store.rows import PlaceInList
+from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import listing
 from rpa_shard.store.sqlite.catalogue import match_of
 from rpa_shard.store.sqlite.files import SQLiteFiles
@@ -178,6 +179,14 @@ def older(path: Path) -> None:
             connection.execute(statement)
 
 
+def without_categories(path: Path) -> None:
+    """Makes the catalogue one of version 2."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for name in ("category_names", "category_index"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("PRAGMA user_version = 2")
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path) -> StoreEngine:
     engine = engine_of(DataFolder(tmp_path / "data"))
@@ -210,6 +219,22 @@ def test_an_older_catalogue_is_upgraded_when_it_is_written(sqlite: StoreEngine, 
         assert identity_of(connection)[1] == 3
         for index in ("titles", "category_index"):  # raises if it is wrong
             connection.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)")
+
+
+@pytest.mark.parametrize("make_older", [older, without_categories])
+def test_categories_are_indexed_by_the_upgrade(
+    sqlite: StoreEngine, tmp_path: Path, make_older: Callable[[Path], None]
+) -> None:
+    path = SQLiteFiles(tmp_path / "data").catalogue_file
+    make_older(path)
+    by_category = Selection(categories=("cs.LG",))
+    with sqlite.open_ledger() as ledger, pytest.raises(NoTitleIndexError, match=r"^categories cannot be searched yet"):
+        list(ledger.select(by_category))
+    with sqlite.open_catalogue(create=True):
+        pass  # as `add --metadata` does
+    with sqlite.open_ledger() as ledger:
+        assert sorted(row.paper_id for row in ledger.select(by_category)) == ["2401.00001", "2401.00002"]
+        assert [row.paper_id for row in ledger.select(Selection(words="clocks"))] == ["2401.00002"]
 
 
 def test_many_ids_that_begin_alike(sqlite: StoreEngine, monkeypatch: pytest.MonkeyPatch) -> None:

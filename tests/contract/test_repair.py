@@ -25,6 +25,7 @@ from rpa_shard.phases.prep.artifacts import files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.store.catalogue import Member
+from rpa_shard.store.changes import Target
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout, StoredLayout
@@ -180,6 +181,27 @@ def test_rows_that_can_be_read_are_as_they_were(folder: DataFolder, damage: str)
     if damage == "first page":
         with open_ledger(folder) as ledger:
             assert {each: ledger.history(each) for each in before} == history
+
+
+@pytest.mark.parametrize("damage", ["first page", "row page", "half"])
+def test_papers_that_are_to_be_made_again(folder: DataFolder, damage: str) -> None:
+    """They still are, where their rows can be read; otherwise they are what their files say."""
+    done = [each for each, row in rows_of(folder).items() if row.status == "prepped"]
+    with open_ledger(folder) as ledger:
+        ledger.redo([Target(each) for each in done])
+    before = rows_of(folder)
+    assert all(before[each].outdated_before is not None for each in done)
+    DAMAGES[damage](SQLiteFiles(folder.root).shard_file(0))
+    repair(folder, print)
+    after = rows_of(folder)
+    for paper_id in done:
+        row = after[paper_id]
+        assert row == before[paper_id] or row.outdated_before is None, paper_id
+        assert row.status in ("pending", "prepped")
+    if damage == "first page":
+        assert {each: after[each] for each in done} == {each: before[each] for each in done}
+    with open_ledger(folder) as ledger:
+        assert verify(folder, ledger).clean
 
 
 def test_what_is_only_in_the_log_is_saved(folder: DataFolder, tmp_path: Path) -> None:

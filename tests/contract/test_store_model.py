@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
+from rpa_shard.store.changes import Target
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.store.layout import Layout
@@ -129,7 +130,8 @@ class TwoEngines(RuleBasedStateMachine):
 
     def _store_of(self, pair: tuple[Claim, Claim], which: int, *, wrong: bool) -> Store:
         """The store of the paper's shard, or of the next one."""
-        shard = self._rows()[pair[0].paper_id].shard
+        with self.engines[1].open_ledger() as ledger:
+            shard = ledger.layout.shard_of(pair[0].paper_id)
         return self.stores[(shard + wrong) % len(self.stores)][which]
 
     @rule(paper_ids=st.lists(ids, max_size=6), priority=st.integers(-1, 2))
@@ -267,6 +269,19 @@ class TwoEngines(RuleBasedStateMachine):
                 answers.append(ledger.requeue(row, through[number % len(through)], "x"))
         assert answers[0] == answers[1]
 
+    @rule(paper_ids=st.lists(ids, max_size=6), removes=seldom, as_read=flags, stale=seldom)
+    def redo_or_remove(self, paper_ids: list[str], removes: bool, as_read: bool, stale: bool) -> None:
+        rows = self._rows()
+        times = {each: rows[each].changed_at - stale for each in paper_ids if each in rows and as_read}
+        targets = [Target(each, times.get(each)) for each in paper_ids]
+        answers = []
+        for engine in self.engines:
+            told: list[str] = []
+            with engine.open_ledger() as ledger:
+                done = (ledger.remove if removes else ledger.redo)(targets, told.extend)
+            answers.append((done, sorted(told)))
+        assert answers[0] == answers[1]
+
     @rule(workers=st.integers(3, 6), shards=st.integers(1, 3))
     def reshard(self, workers: int, shards: int) -> None:
         """As a resize does: no store is open, and all leases are free."""
@@ -296,6 +311,7 @@ class TwoEngines(RuleBasedStateMachine):
                 "counts": (ledger.counts(), ledger.leases(), ledger.suspects()),
                 "pages": [row._replace(results=json.loads(row.results or "{}")) for row in pages],
                 "to do": sorted(ledger.ids_with([Status.PENDING, Status.ANALYZED])),
+                "again": sorted(ledger.ids_with([Status.PENDING, Status.PREPPING], outdated=True)),
                 "arXiv": ledger.count_arxiv_papers([Status.PENDING, Status.PREPPED]),
                 "sample": [len(ledger.sample_results(phase, 100)) for phase in PHASES],
             }

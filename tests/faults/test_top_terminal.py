@@ -188,4 +188,7 @@ def test_without_the_package_one_line_says_what_to_install(data: Path) -> None:
     finally:
         process.kill()
         os.close(ours)
-    assert output.decode().strip() == "rpa-shard: top needs the package textual: pip install 'rpa-shard[top]'"
+    assert (
+        output.decode().strip()
+        == "rpa-shard: top needs the package textual: pip install 'rpa-shard[top]', or in a clone ./scripts/setup.sh"
+    )

@@ -21,7 +21,7 @@ from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import GATHER_SECONDS, POLL_SECONDS, Claims
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, released
-from rpa_shard.store.rows import Counts
+from rpa_shard.store.rows import NEVER, Counts
 
 Step = tuple[Any, ...]
 
@@ -100,7 +100,7 @@ class MemoryStore:
             if paper.status is phase.from_status and paper.due <= self._now()
         ]
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         self.before_claim(phase, limit)
         await self._take_time()
         claims = []
@@ -115,7 +115,7 @@ class MemoryStore:
         self.before_return()
         return claims
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         await self._take_time()
         return min((each.due for each in self.papers.values() if each.status is phase.from_status), default=None)
 

@@ -11,10 +11,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from rpa_shard.cli.arguments import parser
+from rpa_shard.cli.arguments import Parser, parser
+from rpa_shard.cli.selectors import add_selector
 from rpa_shard.config.settings import knobs
 
 REPOSITORY = Path(__file__).parents[2]
+SELECTOR_SECTION = "Choosing papers"
 COMMANDS_PAGE = REPOSITORY / "docs" / "commands.md"
 KNOBS_PAGE = REPOSITORY / "docs" / "knobs.md"
 
@@ -100,6 +102,8 @@ def long_options(of: argparse.ArgumentParser) -> list[str]:
 def test_a_command_has_a_section_that_names_all_its_options(name: str) -> None:
     section = sections(COMMANDS_PAGE).get(name)
     assert section is not None, f"docs/commands.md has no section on `{name}`"
+    if "(#choosing-papers)" in section:
+        section += sections(COMMANDS_PAGE)[SELECTOR_SECTION]
     assert not_named(long_options(commands()[name]), section) == []
 
 
@@ -109,6 +113,9 @@ def test_options_of_the_program_itself_are_described() -> None:
 
 def test_the_page_of_commands_describes_nothing_that_is_not_there() -> None:
     known = {name: set(long_options(command)) for name, command in commands().items()}
+    selector = Parser()
+    add_selector(selector)
+    known[SELECTOR_SECTION] = set(long_options(selector))
     for name, text in sections(COMMANDS_PAGE).items():
         described = set(re.findall(r"^\| `(--[\w-]+)", text, re.MULTILINE))
         assert described <= known.get(name, set()), name

@@ -100,6 +100,8 @@ def failed_in(phase: Phase, attempts: int, **results: int) -> PaperRow:
         (in_state(Status.PENDING, 0), []),
         (in_state(Status.PENDING, 1), ["postponed/network", "reclaimed"]),
         (in_state(Status.PREPPING, 2), ["postponed/network"]),
+        (prepped(2), ["prepped", "redo", "postponed/network", "prepped"]),
+        (in_state(Status.PENDING, 0), ["postponed/network", "failed/network", "redo"]),
     ],
 )
 def test_accounts_that_are_right(row: PaperRow, events: list[str]) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from rpa_shard.observe.export.names import bibtex_names, csl_name
+from rpa_shard.observe.export.names import bibtex_names, csl_names
+from rpa_shard.observe.export.plain_text import on_one_line
 
 # What keys of BibTeX, biber and pandoc may have inside.
 _UNSAFE_KEY = re.compile(r"[^A-Za-z0-9.:/_-]+")
@@ -36,7 +37,6 @@ _ESCAPES = {
 _UNPAIRED = {"{": r"{\textbraceleft}", "}": r"{\textbraceright}"}
 # Mathematics, which is TeX already: arXiv's titles have it.
 _MATHEMATICS = re.compile(r"(\$[^$]+\$)")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ def _csl_item(entry: Entry) -> dict[str, Any]:
     if entry.note:
         item["note"] = entry.note
     if entry.title:
-        item["title"] = _line(entry.title)
+        item["title"] = on_one_line(entry.title)
     if entry.authors:
-        item["author"] = [csl_name(name) for name in entry.authors]
+        item["author"] = csl_names(entry.authors)
     if entry.year:
         item["issued"] = {"date-parts": [[entry.year]]}
     if entry.doi:
@@ -112,27 +112,27 @@ def bibtex(entries: Iterable[Entry]) -> Iterator[str]:
         url = entry.url or (_abstract_page(entry.arxiv_id) if entry.arxiv_id and not entry.note else None)
         fields = {
             "author": bibtex_names(entry.authors, escaped),
-            "title": (_tex if entry.is_tex else escaped)(_line(entry.title or "")),
+            "title": (_tex if entry.is_tex else escaped)(on_one_line(entry.title or "")),
             "year": str(entry.year or ""),
             "doi": _verbatim(entry.doi or ""),
             "eprint": entry.arxiv_id,
             "archiveprefix": "arXiv" if entry.arxiv_id else None,
             "primaryclass": entry.primary_class,
             "url": _verbatim(url or ""),
-            "note": escaped(_line(entry.note or "")),
+            "note": escaped(on_one_line(entry.note or "")),
         }
         lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
         yield f"@{'article' if entry.doi else 'misc'}{{{entry.key},\n{''.join(lines)}}}\n\n"
 
 
 def escaped(text: str) -> str:
-    """The text as TeX and BibTeX read it, whatever it holds."""
+    """A line of text as TeX and BibTeX read it, whatever it holds."""
     escapes = _ESCAPES if _is_paired(text) else _ESCAPES | _UNPAIRED
-    return _SPECIAL.sub(lambda match: escapes[match[0]], _line(text))
+    return _SPECIAL.sub(lambda match: escapes[match[0]], text)
 
 
 def _tex(text: str) -> str:
-    """The text with its mathematics as it is; the rest escaped."""
+    """A line of TeX with its mathematics as it is; the rest escaped."""
     parts = _MATHEMATICS.split(text)
     return "".join(
         part if number % 2 and _is_paired(part) and "%" not in part else escaped(part)
@@ -151,12 +151,7 @@ def _is_paired(text: str) -> bool:
 
 def _verbatim(value: str) -> str:
     """The value unchanged, except characters that would end the field."""
-    return _line(value).replace("{", "%7B").replace("}", "%7D").replace("\\", "%5C")
-
-
-def _line(text: str) -> str:
-    """The text on one line."""
-    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+    return on_one_line(value).replace("{", "%7B").replace("}", "%7D").replace("\\", "%5C")
 
 
 def _abstract_page(arxiv_id: str) -> str:

@@ -7,8 +7,9 @@ the rule of BibTeX, the last word and the lower-case words before it; who writes
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
+
+from rpa_shard.observe.export.plain_text import from_tex, on_one_line
 
 _PARENTHESES = re.compile(r"\s*\([^()]*\)")
 _BETWEEN = re.compile(r"\s*,\s+and\s+|\s+and\s+|\s*[,;]\s+|\s*:\s+", re.IGNORECASE)
@@ -19,32 +20,10 @@ _GROUP = re.compile(
 )
 _AND = re.compile(r"\band\b", re.IGNORECASE)
 
-# TeX's accents and letters, as arXiv's metadata has them.
-_ACCENTS = dict(zip("'`^\"~=.uvHcdbkr", "\u0301\u0300\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0323\u0331\u0328\u030a", strict=True))  # fmt: skip  # noqa: E501
-_LETTERS = {
-    "ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å",
-    "i": "i", "j": "j", "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "dj": "đ", "DJ": "Đ",
-}  # fmt: skip
-_ACCENTED = re.compile(
-    r"\{?\\(?P<accent>['`^\"~=.]|[uvHcdbkr](?![A-Za-z]))\s*"
-    r"(?:\{\s*\\?(?P<braced>[A-Za-z])\s*\}|\\(?P<dotless>[ij])(?![A-Za-z])(?:\{\})?|(?P<plain>[A-Za-z]))\}?"
-)
-_LETTER = re.compile(r"\{?\\(" + "|".join(sorted(_LETTERS, key=len, reverse=True)) + r")(?![A-Za-z])(?:\{\}|\s+)?\}?")
-
-
-def from_tex(text: str) -> str:
-    """The text with TeX's accents and letters as characters: `Erd\\H{o}s` is Erdős."""
-    if "\\" not in text:
-        return text
-    text = _ACCENTED.sub(
-        lambda found: (found["braced"] or found["dotless"] or found["plain"]) + _ACCENTS[found["accent"]], text
-    )
-    return unicodedata.normalize("NFC", _LETTER.sub(lambda found: _LETTERS[found[1]], text))
-
 
 def names_in(authors: str) -> tuple[str, ...]:
     """The names in arXiv's line of authors, without their institutions."""
-    text = " ".join(from_tex(authors).split())
+    text = on_one_line(from_tex(authors))
     while (shorter := _PARENTHESES.sub("", text)) != text:
         text = shorter
     names: list[str] = []
@@ -57,8 +36,14 @@ def names_in(authors: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def csl_names(names: Iterable[str]) -> list[dict[str, str]]:
+    """The names for CSL-JSON."""
+    lines = (on_one_line(name).strip(" ,") for name in names)
+    return [csl_name(name) for name in lines if name]
+
+
 def csl_name(name: str) -> dict[str, str]:
-    """A name for CSL-JSON."""
+    """A name of one line for CSL-JSON."""
     family, comma, given = name.partition(", ")
     if comma:
         return {"family": family, "given": given}
@@ -73,10 +58,15 @@ def csl_name(name: str) -> dict[str, str]:
 
 def bibtex_names(names: Iterable[str], escaped: Callable[[str], str]) -> str:
     """The names for BibTeX, divided by "and"; one that would be divided wrongly is in braces."""
-    return " and ".join(_bibtex_name(name, escaped) for name in names if name.strip(" ,"))
+    lines = (on_one_line(name).strip(" ,") for name in names)
+    return " and ".join(_bibtex_name(name, escaped) for name in lines if name)
 
 
 def _bibtex_name(name: str, escaped: Callable[[str], str]) -> str:
     parts = [part.strip() for part in name.split(",")]
     in_one_piece = len(parts) > 2 or not all(parts) or _AND.search(name) or _GROUP.search(name)
-    return f"{{{escaped(name)}}}" if in_one_piece else escaped(name)
+    if in_one_piece:
+        return f"{{{escaped(name)}}}"
+    if "suffix" in (divided := csl_name(name)):
+        name = f"{divided['family']}, {divided['suffix']}, {divided['given']}"
+    return escaped(name)

@@ -13,7 +13,8 @@ from typing import Any
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.observe.export.entries import Entry
 from rpa_shard.observe.export.identity import submission_year
-from rpa_shard.observe.export.names import from_tex, names_in
+from rpa_shard.observe.export.names import names_in
+from rpa_shard.observe.export.plain_text import from_tex
 
 # What programs write into a PDF where nobody has given a title.
 _NO_TITLE = re.compile(

@@ -19,7 +19,8 @@ from typing import Any
 
 from rpa_shard.observe.export.entries import Entry, safe_key
 from rpa_shard.observe.export.identity import submission_year
-from rpa_shard.observe.export.names import from_tex, names_in
+from rpa_shard.observe.export.names import names_in
+from rpa_shard.observe.export.plain_text import from_tex
 from rpa_shard.observe.export.scratch import scratch, scratch_query
 from rpa_shard.store.catalogue import Catalogue
 

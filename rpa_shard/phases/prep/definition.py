@@ -79,8 +79,13 @@ def warm_up(settings: Settings) -> None:
         load(names_for(settings.engine)[0])
 
 
-def refuse_too_many(settings: Settings, ledger: Ledger) -> None:
-    """Raises StoreError if arXiv's own host, which is not for complete collections, would serve too many papers."""
+def refuse_too_many(settings: Settings, ledger: Ledger, limit: int | None) -> None:
+    """Raises StoreError if arXiv's own host, which is not for complete collections, would serve too many papers.
+
+    A run with a `limit` fetches no more than that.
+    """
+    if limit is not None and limit <= settings.arxiv_max_papers:
+        return
     if host_of(polite_url(template_of(settings.sources[0]))) != ARXIV_HOST:
         return
     statuses = open_statuses([PREP])
@@ -90,6 +95,7 @@ def refuse_too_many(settings: Settings, ledger: Ledger) -> None:
         papers = ledger.count_arxiv_papers(statuses, except_archived=True)
     if papers > settings.arxiv_max_papers:
         papers -= _already_fetched(DataFolder(settings.data_dir), ledger)
+    papers = papers if limit is None else min(papers, limit)
     if papers > settings.arxiv_max_papers:
         raise StoreError(
             f"{papers} papers from {ARXIV_HOST}, but a run fetches at most {settings.arxiv_max_papers} there: use its "

@@ -14,7 +14,8 @@ from pathlib import Path
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.repairs import KnownPaper, RepairReport
-from rpa_shard.store.sqlite import ledger, reclaim, reshard
+from rpa_shard.store.rows import Ended
+from rpa_shard.store.sqlite import ledger, queue, reclaim, reshard
 from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, SQLiteCatalogueReader, open_catalogue
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import SQLiteLedger
@@ -51,6 +52,9 @@ class SQLiteEngine:
 
     def reclaim(self, shard: int, suspects: Mapping[str, bool]) -> int:
         return reclaim.reclaim(self.files, shard, suspects)
+
+    def ended(self, shard: int, mark: int | None) -> Ended:
+        return queue.ended(self.files, shard, mark)
 
     def layout_lock(self, *, wait: bool = True) -> AbstractContextManager[None]:
         return self.files.exclusive(wait=wait)

@@ -25,9 +25,9 @@ from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STA
 from rpa_shard.store.catalogue import NoCatalogueError, check_categories
 from rpa_shard.store.changes import Before, Changes, Target
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.rows import Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
+from rpa_shard.store.rows import NEVER, Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
-from rpa_shard.store.sqlite import changes
+from rpa_shard.store.sqlite import changes, queue
 from rpa_shard.store.sqlite.catalogue import open_catalogue
 from rpa_shard.store.sqlite.connections import Connections
 from rpa_shard.store.sqlite.files import SQLiteFiles
@@ -108,6 +108,13 @@ class SQLiteLedger:
         wanted = {"phase": phase.name, "status": phase.to_status, "limit": limit}
         rows = [row for shard in range(self.layout.shards) for row in self._read(shard, "sample_results", **wanted)]
         return [json.loads(row["result"]) for row in rows if row["result"] is not None]
+
+    def shares_of_queue(
+        self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
+    ) -> Mapping[int, Mapping[str, int]]:
+        return queue.shares_of_queue(
+            lambda shard: partial(self._read, shard), self.layout.shards, phases, papers, not_failed_since
+        )
 
     def leases(self) -> Leases:
         held = expired = incoherent = 0
@@ -231,13 +238,8 @@ class SQLiteLedger:
         return found
 
     def remove(self, targets: Sequence[Target], before: Before | None = None) -> Changes:
-        found = Changes()
-        for shard, here in self._by_shard(targets):
-            with self._transaction(shard) as connection:
-                found += changes.remove(connection, here, before)
-                reach("before_change")
-            reach("after_change")
-        return found
+        by_file = {self._files.shard_file(shard): here for shard, here in self._by_shard(targets)}
+        return changes.remove(by_file, before)
 
     def _by_shard(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Target]]]:
         by_shard: dict[int, list[Target]] = {}

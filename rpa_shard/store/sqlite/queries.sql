@@ -16,6 +16,7 @@ SET status = :active_status, attempts = attempts + 1, lease_id = lower(hex(rando
 WHERE id IN (
     SELECT id FROM papers
     WHERE status = :from_status AND priority = :priority AND next_attempt_at <= :now
+      AND (failure IS NULL OR changed_at < :not_failed_since)
     ORDER BY next_attempt_at LIMIT :limit)
 RETURNING id, lease_id, attempts, suspect, outdated_before;
 
@@ -151,8 +152,30 @@ SELECT count(*) FROM papers WHERE suspect = 1 AND status IN (SELECT value FROM j
 SELECT count(*) FROM papers WHERE status IN (SELECT value FROM json_each(:statuses)) AND lease_id IS NULL;
 
 -- name: next_attempt
--- When the first waiting paper of a status and priority may be tried.
-SELECT min(next_attempt_at) FROM papers WHERE status = :status AND priority = :priority;
+-- When the first waiting paper of a status and priority may be tried, of those that have not failed since a moment.
+SELECT next_attempt_at FROM papers
+WHERE status = :status AND priority = :priority AND (failure IS NULL OR changed_at < :not_failed_since)
+ORDER BY next_attempt_at LIMIT 1;
+
+-- name: queue_due
+-- The first papers of a status whose time has come, as they are claimed, by priority and time; in the index alone.
+SELECT priority, next_attempt_at, count(*) AS papers FROM (
+    SELECT priority, next_attempt_at FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND next_attempt_at <= :now
+      AND id NOT IN (SELECT id FROM papers INDEXED BY papers_with_failure
+                     WHERE failure IS NOT NULL AND status = :status AND changed_at >= :not_failed_since)
+    ORDER BY priority DESC, next_attempt_at LIMIT :limit)
+GROUP BY priority, next_attempt_at;
+
+-- name: queue_later
+-- The first papers of a status whose time is still to come, by time.
+SELECT next_attempt_at, count(*) AS papers FROM (
+    SELECT next_attempt_at FROM papers INDEXED BY papers_to_claim
+    WHERE status = :status AND next_attempt_at > :now
+      AND id NOT IN (SELECT id FROM papers INDEXED BY papers_with_failure
+                     WHERE failure IS NOT NULL AND status = :status AND changed_at >= :not_failed_since)
+    ORDER BY next_attempt_at LIMIT :limit)
+GROUP BY next_attempt_at;
 
 -- name: paper
 -- One paper's row.
@@ -165,6 +188,11 @@ SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = 
 -- name: last_of_history
 -- The number of the last line of all histories; one seek.
 SELECT max(number) FROM history;
+
+-- name: ended_since
+-- How claims of each phase have ended, among the newest lines of all histories.
+SELECT phase, event, count(*) AS claims FROM history
+WHERE number > :mark AND phase IS NOT NULL GROUP BY phase, event;
 
 -- name: times_of_events
 -- When the first and the last event among some lines of history was.
@@ -331,6 +359,14 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND lease_id IS NULL;
 -- Append the same line to the histories of papers.
 INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
 SELECT value, :now, :event, :phase, 0, NULL, NULL FROM json_each(:ids);
+
+-- name: cache_pages
+-- Keep up to 32 MB of a file in memory: a page of a removal is read once.
+PRAGMA cache_size = -32000;
+
+-- name: checkpoint_seldom
+-- Copy the log into the file every 64 MB: pages that lie near each other change together.
+PRAGMA wal_autocheckpoint = 16000;
 
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.

@@ -25,7 +25,7 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import CLAIMED_STATUSES, Phase, phase_holding
 from rpa_shard.store.outcome import Outcome, released
-from rpa_shard.store.rows import Counts
+from rpa_shard.store.rows import NEVER, Counts
 from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.shard_file import damaged, is_full, is_locked, open_shard_file
@@ -93,10 +93,10 @@ class SQLiteStore:
                 await asyncio.gather(committer, return_exceptions=True)
                 store._refuse_what_waits()
 
-    async def claim(self, phase: Phase, limit: int) -> list[Claim]:
+    async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         with self._naming_the_file():
             try:
-                return await self._claim(phase, limit)
+                return await self._claim(phase, limit, not_failed_since)
             except sqlite3.OperationalError as error:
                 if not _will_pass(error):
                     raise
@@ -104,7 +104,7 @@ class SQLiteStore:
             await asyncio.sleep(WAIT_SECONDS)
             return []
 
-    async def _claim(self, phase: Phase, limit: int) -> list[Claim]:
+    async def _claim(self, phase: Phase, limit: int, not_failed_since: float) -> list[Claim]:
         claims: list[Claim] = []
         now = self._clock()
         async with self._write() as connection:
@@ -117,6 +117,7 @@ class SQLiteStore:
                         "priority": priority,
                         "limit": limit - len(claims),
                         "now": now,
+                        "not_failed_since": not_failed_since,
                         "expires_at": now + self._lease_seconds,
                     },
                 )
@@ -125,12 +126,13 @@ class SQLiteStore:
                     break
         return claims
 
-    async def next_attempt_at(self, phase: Phase) -> float | None:
+    async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
+        wanted = {"status": phase.from_status, "not_failed_since": not_failed_since}
+        times: list[float] = []
         with self._naming_the_file():
-            times = [
-                await _one(self._reader, query("next_attempt"), {"status": phase.from_status, "priority": priority})
-                async for priority in _priorities(self._reader, phase)
-            ]
+            async for priority in _priorities(self._reader, phase):
+                found = await self._reader.execute_fetchall(query("next_attempt"), {**wanted, "priority": priority})
+                times += [row["next_attempt_at"] for row in found]
         return min(times, default=None)
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
