@@ -31,6 +31,7 @@ EXAMPLES: dict[str, list[str]] = {
     "failures": [],
     "hosts": [],
     "knobs": [],
+    "completion": ["bash"],
     "show": ["{pdf}"],
     "export": ["--out", "-"],
     "extract": ["{pdf}"],
@@ -45,8 +46,8 @@ EXAMPLES: dict[str, list[str]] = {
 }
 # Right wherever the folder can be read.
 READING = (
-    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "show", "export", "extract",
-    "health", "metrics", "report",
+    "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "completion", "show", "export",
+    "extract", "health", "metrics", "report",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.

@@ -235,6 +235,9 @@ def _for_mending(command: AddCommand) -> None:
     sub.add_argument("--changed", action="store_true", help="only those that are given")
     sub.add_argument("--json", action="store_true", help="for programs")
 
+    sub = command("completion", "print what a shell needs to complete commands, options and files", "completion bash")
+    sub.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="%(choices)s")
+
     command("failures", "show every reason for a failure, and how often and when it is retried", "failures")
 
     sub = command("hosts", "show how fast each host is asked, and which hosts are closed to us", "hosts")

@@ -50,6 +50,14 @@ def knobs(parsed: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
+def completion(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Prints the script with which a shell completes this program."""
+    from rpa_shard.cli.completion import script
+
+    print_lines([script(parsed.shell)])
+    return OK
+
+
 def _lines(shown: list[Field[Any]], settings: Settings, given: Mapping[str, Given]) -> Iterator[str]:
     width = max((len(each.metadata["knob"]) for each in shown), default=0)
     for each in shown:

@@ -28,7 +28,7 @@ _COMMANDS: tuple[Handler, ...] = (
     papers.redo, papers.remove,
     looking.list_, looking.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
-    knobs.knobs,
+    knobs.knobs, knobs.completion,
     rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
 # A command that is called as something of Python's own, such as `list`, has a handler whose name ends in _.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+from pathlib import Path
 
 NAME = "rpa-shard"
 LONGEST = 80
@@ -17,3 +19,10 @@ def program() -> str:
     """What to type before the name of a command: `rpa-shard`, or `./run.sh` as it was typed."""
     called = os.environ.get("RPA_SHARD_PROGRAM", "")
     return shlex.quote(called) if called and called.isprintable() and len(called) <= LONGEST else NAME
+
+
+def path() -> Path | None:
+    """The script that a person calls this program by, absolute; None if it is the installed command."""
+    called = os.environ.get("RPA_SHARD_PROGRAM", "")
+    found = shutil.which(called) if called else None
+    return None if found is None else Path(found).absolute()
