@@ -16,11 +16,12 @@ from pathlib import Path
 import shtab
 
 from rpa_shard.cli.arguments import parser
+from rpa_shard.model.categories import CATEGORIES
 from rpa_shard.system.program import NAME, path
 
 # Options that name a folder, and what stands for a file in the help of those whose value may be something else, too.
 _FOLDERS = frozenset({"folder", "data_dir"})
-_FILES = frozenset({"F", "ID"})
+_FILES = frozenset({"F", "ID", "PDF"})
 _FIRST_OF_ZSH = "#compdef rpa-shard\n"
 
 
@@ -33,6 +34,8 @@ def script(shell: str) -> str:
             each.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif each.type is Path or each.metavar in _FILES:
             each.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif each.dest == "category":
+            each.choices = CATEGORIES
     return _FOR[shell](shtab.complete(made, shell), path())
 
 
