@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How the cost grows: with rows, with shards, with workers. Tables, JSON and plots.
+"""How the cost grows: with rows, with shards, with workers; and what choosing papers costs. Tables, JSON and plots.
 
 scripts/bench_scale.py [--sizes 10000 100000 1000000 3000000] [--json FILE] [--plots FOLDER] [--quick]
 """
@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rpa_shard.testing.mirror import MirrorProcess
-from scripts.benchmarks import ceiling, growth
+from scripts.benchmarks import ceiling, choosing, growth
 from scripts.benchmarks.measuring import end_on_sigterm
 from scripts.benchmarks.ours import run_ours
 from scripts.benchmarks.papers import Shelf, fill_shelf
@@ -33,7 +33,7 @@ RUN_SHARDS = (1, 2, 4, 8, 16)
 RUN_WORKERS = (200, 1000, 5000)
 CLAIM_ROUNDS = 5
 
-Row = dict[str, float]
+Row = dict[str, Any]
 
 
 def by_size(sizes: list[int], scratch: Path) -> list[Row]:
@@ -56,6 +56,20 @@ def by_size(sizes: list[int], scratch: Path) -> list[Row]:
         say(f"{row}")
         shutil.rmtree(scratch / f"rows-{size}")
     return rows
+
+
+def by_choice(rows: int, scratch: Path) -> list[Row]:
+    """`list` by each condition, on this many papers."""
+    folder = scratch / "choices"
+    growth.add(folder, rows)
+    choosing.give_states(folder)
+    found: list[Row] = []
+    for name in choosing.CHOICES:
+        figures = choosing.choose(folder, rows, name)
+        found.append({"choice": name, "seconds": figures.seconds, "memory": _mb(figures)})
+        say(f"{found[-1]}")
+    shutil.rmtree(folder)
+    return found
 
 
 def by_shards(shelf: Shelf, url: str, shard_counts: Sequence[int], scratch: Path) -> list[Row]:
@@ -121,7 +135,9 @@ def tables(found: dict[str, list[Row]]) -> list[str]:
     return lines
 
 
-def _cell(value: float) -> str:
+def _cell(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
 
 
@@ -146,7 +162,8 @@ def main() -> None:
         shard_counts, worker_counts, ceiling_counts = (1, 2), (200, 1000), (1, 2)
     with tempfile.TemporaryDirectory(prefix="rpa-shard-bench-") as name:
         scratch = Path(name)
-        found = {"by_size": by_size(given.sizes, scratch), "ceiling": by_ceiling(ceiling_counts, scratch)}
+        found = {"by_size": by_size(given.sizes, scratch), "by_choice": by_choice(max(given.sizes), scratch)}
+        found |= {"ceiling": by_ceiling(ceiling_counts, scratch)}
         shelf = fill_shelf(scratch / "shelf", [], given.papers)
         with MirrorProcess(shelf.folder) as mirror:
             found["by_shards"] = by_shards(shelf, mirror.url, shard_counts, scratch)

@@ -7,7 +7,6 @@ terminal has a bar instead, are not compared.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -81,13 +80,13 @@ def follow(page: Path, folder: Path, environment: Mapping[str, str], **instead: 
         )
 
 
-def follow_python(page: Path, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+def follow_python(page: Path, folder: Path, environment: Mapping[str, str], python: str = sys.executable) -> None:
     """Runs all that a page types into Python, in one session."""
     session = folder / f"{page.stem}-session.txt"
     session.write_text("\n".join(blocks(page, "python")).replace("…", "..."))
     options = ("ELLIPSIS", "NORMALIZE_WHITESPACE")
     done = subprocess.run(
-        [sys.executable, "-m", "doctest", *(word for option in options for word in ("-o", option)), session.name],
+        [python, "-m", "doctest", *(word for option in options for word in ("-o", option)), session.name],
         cwd=folder, env=dict(environment), capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,6 +28,7 @@ from rpa_shard.store.catalogue import NoCatalogueError, Whereabouts, check_categ
 from rpa_shard.store.changes import Before, Changes, Target, has_moved, outdated_from
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import Outcome, ending_of_event, reclaimed, released, suspected
+from rpa_shard.store.queue import Place, Queued, shares_of
 from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.rows import NEVER, Counts, Ended, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
@@ -128,23 +129,18 @@ class MemoryLedger:
     def shares_of_queue(
         self, phases: Collection[Phase], papers: int, not_failed_since: float = NEVER
     ) -> Mapping[int, Mapping[str, int]]:
-        now = time.time()
-
-        def order(found: tuple[PaperRow, Phase]) -> tuple[Any, ...]:
-            row, phase = found
-            later = row.next_attempt_at > now
-            return (later, 0 if later else -PHASES.index(phase), 0 if later else -row.priority, row.next_attempt_at)
-
-        queue = [
-            (row, phase)
-            for row in self._rows
-            for phase in phases
-            if row.status is phase.from_status and not has_failed(row, not_failed_since)
-        ]
-        shares: dict[int, Counter[str]] = {}
-        for row, phase in sorted(queue, key=order)[:papers]:
-            shares.setdefault(row.shard, Counter())[phase.name] += 1
-        return shares
+        now = self.engine.clock()
+        queued: list[Queued] = []
+        for shard in range(self.layout.shards):
+            for phase in phases:
+                waiting = [row for row in self.engine.papers.of_shard(shard) if row.status is phase.from_status]
+                waiting = [row for row in waiting if not has_failed(row, not_failed_since)]
+                places = [Place.of(phase, row.priority, row.next_attempt_at, now) for row in waiting]
+                for is_later in (False, True):
+                    first = sorted(place for place in places if place.is_later is is_later)[:papers]
+                    counted = Counter(first)
+                    queued += [Queued(place, shard, phase.name, count) for place, count in counted.items()]
+        return shares_of(queued, papers)
 
     def leases(self) -> Leases:
         now = self.engine.clock()

@@ -32,6 +32,7 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
 
     folder, papers, given = DataFolder(settings.data_dir), chosen(parsed), _Counted()
     try:
+        check_destination(parsed.out, folder, force=parsed.force, many=parsed.shard_size is not None)
         wanted = order(
             parsed.out,
             what=parsed.what,
@@ -41,7 +42,6 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
             shard_size=parsed.shard_size,
             is_stream=is_stream(parsed.out),
         )
-        check_destination(parsed.out, folder, force=parsed.force, many=parsed.shard_size is not None)
         with open_ledger(folder) as ledger:
             ids = None if papers.ids is None else given.through(each_once(papers.ids))
             rows = ledger.papers() if papers.everything else ledger.select(papers.selection, ids)

@@ -72,7 +72,8 @@ class Ledger(Protocol):
         """How many of the first `papers` of the queue each shard has, by the name of the phase that would claim them.
 
         First come those whose time has come, as they are claimed: later phases first, then by priority and time; then
-        all others, by their time. Papers whose last attempt failed at `not_failed_since` or later are passed over.
+        all others, by their time. Of those that share a place each shard has its part. Papers whose last attempt failed
+        at `not_failed_since` or later are passed over.
         """
 
     def leases(self) -> Leases:

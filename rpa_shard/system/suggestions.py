@@ -37,4 +37,4 @@ def _same_at_the_beginning(one: str, other: str) -> int:
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """The end of a message about a word: `: did you mean X?`, or nothing."""
     meant = closest(word, words)
-    return f": did you mean {meant}?" if meant is not None else ""
+    return f": did you mean {meant}?" if meant not in (None, word) else ""

@@ -20,11 +20,12 @@ from rpa_shard.store.catalogue import PaperMetadata
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.store.sqlite.files import SQLiteFiles
+from scripts.benchmarks.growth import COMMAND
 from scripts.benchmarks.measuring import Figures, measure
 from scripts.benchmarks.papers import id_stream
 
 METADATA_BATCH = 10_000
-# Of a thousand papers each: how many are chosen by the conditions below, about.
+# All but two of them choose one to three papers in a thousand.
 CHOICES: Mapping[str, Sequence[str]] = {
     "failed": ["--status", "failed"],
     "reason": ["--reason", "not_found"],
@@ -81,11 +82,10 @@ def _metadata(papers: int) -> Iterator[PaperMetadata]:
         yield PaperMetadata(paper_id, title, "A. Author, B. Writer", _ABSTRACT, categories, None, 1)
 
 
-def choose(folder: Path, rows: int, command: Sequence[str], name: str) -> Figures:
+def choose(folder: Path, rows: int, name: str) -> Figures:
     """`list` with one of the choices."""
     environment = {"RPA_V2_DATA_DIR": str(folder)}
-    arguments = [*command, "list", *CHOICES[name]]
-    return measure(arguments, rows, folder.with_suffix(".log"), environment=environment)
+    return measure([*COMMAND, "list", *CHOICES[name]], rows, folder.with_suffix(".log"), environment=environment)
 
 
 if __name__ == "__main__":

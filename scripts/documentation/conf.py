@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 # The navigation: groups of pages, in the order of reading. How-to pages are below their index, in its order.
 GROUPS = {
-    "Tutorial": ["tutorial"],
+    "Tutorial": ["tutorial", "notebook"],
     "How-to": ["how-to/README"],
-    "Reference": ["commands", "knobs", "record", "python", "status-file"],
+    "Reference": ["commands", "knobs", "record", "python", "notebook", "status-file"],
     "Guides": [
         "getting-papers",
         "when-a-source-says-no",

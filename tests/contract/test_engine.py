@@ -5,6 +5,8 @@ The tests know no engine: each runs once for every entry of `tests.contract.benc
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,9 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PHASES, PREP, Phase
 from rpa_shard.store.catalogue import Member, PaperMetadata, Whereabouts
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.outcome import completed, failed, postponed, suspected
+from rpa_shard.store.outcome import completed, failed, postponed, released, suspected
 from rpa_shard.store.protocol import StoreEngine
-from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.rows import NEVER, PaperRow
 from tests.contract.bench import LEASE_SECONDS, ONE_SHARD, Bench, results_before, row_of
 
 IDS = [f"2401.{number:05}" for number in range(1, 101)]
@@ -181,3 +183,59 @@ def test_the_catalogue(engine: StoreEngine) -> None:
     assert reader.whereabouts("2401.00002") == Whereabouts(None, "3")
     assert reader.whereabouts("2401.00003").version is None
     reader.close()
+
+
+async def test_how_claims_have_ended_since_a_mark(bench: Bench) -> None:
+    """Papers that were handed back have not ended."""
+    bench.add("2402.00001", "2402.00002")
+    assert (bench.engine.ended(0, None).claims, bench.engine.ended(0, 0).claims) == ({}, {})
+    first = await bench.claim_one()
+    await bench.store.finish(first, completed(PREP, {}))
+    mark = bench.engine.ended(0, None).mark
+    assert bench.engine.ended(0, 0).claims == {"prep": {"completed": 1}}
+    assert bench.engine.ended(0, mark).claims == {}
+    bench.clock.now += 1
+    claims = [await bench.claim_one(PHASES[1]), *await bench.store.claim(PREP, 4)]
+    waits = postponed(PREP, Failure.NETWORK, "", 5.0, charged=False, suspect=False)
+    ends = (completed(PHASES[1], {}), completed(PREP, {}), failed(PREP, Failure.GONE, ""), waits, released(PREP, "x"))
+    for claim, outcome in zip(claims, ends, strict=True):
+        bench.clock.now += 1
+        assert await bench.store.finish(claim, outcome)
+    bench.engine.reclaim(0, {})
+    ended = {"prep": {"completed": 1, "failed": 1, "postponed": 1}, PHASES[1].name: {"completed": 1}}
+    assert bench.engine.ended(0, mark).claims == ended
+
+
+async def test_the_first_of_the_queue_of_all_shards(engine: StoreEngine) -> None:
+    """Later phases first, then by priority; last those whose time is still to come."""
+    with engine.open_ledger(Layout(40, 3)) as ledger:
+        ledger.add(IDS[:60])
+        ledger.add(IDS[60:70], priority=1)
+        ledger.add(IDS[70:], priority=-1)
+        shard_of = ledger.layout.shard_of
+    clock = time.time()
+    begun: dict[int, int] = {}
+    for shard in range(3):
+        async with engine.open_store(shard, LEASE_SECONDS, lambda: clock) as store:
+            done, later, *_ = claims = await store.claim(PREP, 3)
+            begun[shard] = sum(each.paper_id in IDS[60:70] for each in claims[:2])
+            await store.finish(done, completed(PREP, {}))
+            await store.finish(later, postponed(PREP, Failure.NETWORK, "", 500.0, charged=True, suspect=False))
+            await store.finish(claims[2], released(PREP, "x"))
+
+    def shares(papers: int, since: float = NEVER) -> dict[int, dict[str, int]]:
+        with engine.open_ledger() as ledger:
+            found = ledger.shares_of_queue(PHASES[:2], papers, since)
+            return {shard: dict(by_phase) for shard, by_phase in found.items()}
+
+    assert shares(3) == {shard: {"analyze": 1} for shard in range(3)}
+    urgent = Counter(shard_of(each) for each in IDS[60:70])
+    assert shares(3 + 10 - sum(begun.values())) == {
+        shard: {"analyze": 1} | ({"prep": urgent[shard] - begun[shard]} if urgent[shard] > begun[shard] else {})
+        for shard in range(3)
+    }
+    everything = Counter(map(shard_of, IDS))
+    assert shares(1000) == {shard: {"analyze": 1, "prep": everything[shard] - 1} for shard in range(3)}
+    assert sum(each["prep"] for each in shares(97).values()) == 94
+    assert shares(1000, clock) == {shard: {"analyze": 1, "prep": everything[shard] - 2} for shard in range(3)}
+    assert shares(0) == {}

@@ -196,6 +196,24 @@ async def test_the_next_attempt_is_the_earliest_of_any_priority(bench: Bench) ->
         assert await bench.store.next_attempt_at(phase) is None
 
 
+async def test_papers_that_have_failed_since_a_moment_are_passed_over(bench: Bench) -> None:
+    begun = bench.clock.now
+    early, late, unharmed = await bench.store.claim(PREP, 3)
+    await bench.store.finish(unharmed, released(PREP, "x"))
+    for claim in (early, late):
+        bench.clock.now += 10
+        await bench.store.finish(claim, postponed(PREP, Failure.NETWORK, "", 5.0, charged=True, suspect=False))
+    bench.clock.now += 10
+    assert await bench.store.next_attempt_at(PREP, begun + 20) == begun
+    assert {each.paper_id for each in await bench.store.claim(PREP, 9, begun + 20)} == {
+        early.paper_id,
+        unharmed.paper_id,
+    }
+    assert await bench.store.next_attempt_at(PREP, begun + 20) is None
+    assert await bench.store.claim(PREP, 9, begun + 20) == []
+    assert [each.paper_id for each in await bench.store.claim(PREP, 9)] == [late.paper_id]
+
+
 async def test_failed_for_good_is_never_claimed_and_is_counted(bench: Bench) -> None:
     claim = await bench.claim_one()
     await bench.store.finish(claim, failed(PREP, Failure.NOT_FOUND, "HTTP 404"))

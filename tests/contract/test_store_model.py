@@ -27,9 +27,10 @@ from rpa_shard.store.factory import engine_of
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, reclaimed, released, suspected
 from rpa_shard.store.protocol import Store, StoreEngine
-from rpa_shard.store.rows import PaperRow
+from rpa_shard.store.rows import NEVER, PaperRow
 from rpa_shard.store.selection import Selection
 from rpa_shard.store.sqlite import ledger as ledger_module
+from rpa_shard.store.sqlite import queue as queue_module
 from rpa_shard.store.sqlite import reclaim as reclaim_module
 from tests.contract.bench import Clock
 from tests.memory_store import MemoryEngine
@@ -42,6 +43,8 @@ phases = st.sampled_from(PHASES)
 failures = st.sampled_from([Failure.NETWORK, Failure.BAD_PDF, Failure.POISON])
 flags = st.booleans()
 seldom = st.sampled_from([False, False, False, True])
+# What has failed within so many seconds is passed over; None: nothing is.
+recently = st.none() | st.sampled_from([0.0, 30.0, 1000.0])
 numbers = st.lists(st.integers(0, 50), min_size=1, max_size=3)
 
 OUTCOMES: Mapping[str, Callable[[Phase, Failure, float, bool, bool], Outcome]] = {
@@ -64,7 +67,7 @@ class TwoEngines(RuleBasedStateMachine):
         self.clock = Clock(1_000_000.0)
         self.root = Path(tempfile.mkdtemp())
         self.patches = pytest.MonkeyPatch()
-        for module in (ledger_module, reclaim_module):
+        for module in (ledger_module, queue_module, reclaim_module):
             self.patches.setattr(module, "time", SimpleNamespace(time=self.clock))
         self.engines: tuple[StoreEngine, StoreEngine] = (
             engine_of(DataFolder(self.root / "data")),
@@ -142,9 +145,18 @@ class TwoEngines(RuleBasedStateMachine):
                 answers.append(ledger.add(paper_ids, priority))
         assert answers[0] == answers[1]
 
-    @rule(shard=st.integers(0, 2), phase=phases, limit=st.integers(0, 5))
-    def claim(self, shard: int, phase: Phase, limit: int) -> None:
-        self._claim(shard % len(self.stores), phase, limit)
+    @rule(shard=st.integers(0, 2), phase=phases, limit=st.integers(0, 5), since=recently)
+    def claim(self, shard: int, phase: Phase, limit: int, since: float | None) -> None:
+        self._claim(shard % len(self.stores), phase, limit, NEVER if since is None else self.clock.now - since)
+
+    @rule(some=st.lists(phases, min_size=1, unique=True), papers=st.integers(1, 12), since=recently)
+    def share_the_queue(self, some: list[Phase], papers: int, since: float | None) -> None:
+        answers = []
+        for engine in self.engines:
+            with engine.open_ledger() as ledger:
+                shares = ledger.shares_of_queue(some, papers, NEVER if since is None else self.clock.now - since)
+                answers.append({shard: dict(by_phase) for shard, by_phase in shares.items()})
+        assert answers[0] == answers[1]
 
     @rule(number=st.integers(0, 50), limit=st.integers(1, 3), complete=flags)
     def claim_what_waits(self, number: int, limit: int, complete: bool) -> None:
@@ -158,11 +170,11 @@ class TwoEngines(RuleBasedStateMachine):
             for pair in self.claims[before:] if complete else []:
                 self._finish([pair], completed(phase, {"by": phase.name}), wrong_shard=False)
 
-    def _claim(self, shard: int, phase: Phase, limit: int) -> None:
+    def _claim(self, shard: int, phase: Phase, limit: int, not_failed_since: float = NEVER) -> None:
         stores = self.stores[shard]
-        next_attempts = self._both(lambda which: stores[which].next_attempt_at(phase))
+        next_attempts = self._both(lambda which: stores[which].next_attempt_at(phase, not_failed_since))
         assert next_attempts[0] == next_attempts[1]
-        real, model = self._both(lambda which: stores[which].claim(phase, limit))
+        real, model = self._both(lambda which: stores[which].claim(phase, limit, not_failed_since))
         by_id = {claim.paper_id: claim for claim in model}
         assert {claim.paper_id: replace(claim, lease_id="") for claim in real} == {
             paper_id: replace(claim, lease_id="") for paper_id, claim in by_id.items()

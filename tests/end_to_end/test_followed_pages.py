@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 from rpa_shard.testing.sample_papers import demo_collection, write_collection
 from tests.end_to_end.test_run_sh import ROOT, clean_environment, make_ready
 from tests.followed_pages import Step, blocks, follow, follow_python, matches, steps
-from tests.terminals import commands
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 HOW_TO = {page.stem: page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if steps(page)}
@@ -39,23 +37,8 @@ def fresh_clone(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def every_command() -> None:
-    """The pages use all commands; until all are there, nothing is followed."""
-    missing = {"list", "remove", "redo", "extract"} - set(commands())
-    if missing:
-        pytest.skip(f"not there yet: {', '.join(sorted(missing))}")
-
-
-def needs_its_packages(page: Path) -> None:
-    """Skips a page that imports what is not installed."""
-    for package in re.findall(r"^>>> import (\w+)$", "".join(blocks(page, "python")), re.MULTILINE):
-        pytest.importorskip(package)
-
-
 def test_the_tutorial_in_a_clone(fresh_clone: Path) -> None:
     follow(TUTORIAL, fresh_clone, clean_environment())
-    needs_its_packages(TUTORIAL)
     follow_python(TUTORIAL, fresh_clone, clean_environment())
 
 
@@ -110,7 +93,6 @@ def test_a_how_to_page(name: str, prepared: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns(*unwanted))
     follow(HOW_TO[name], folder, _from(folder))
     if blocks(HOW_TO[name], "python"):
-        needs_its_packages(HOW_TO[name])
         follow_python(HOW_TO[name], folder, _from(folder))
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.control.accounting import Known, account_of
-from rpa_shard.control.sentences import LIMITS
-from rpa_shard.ipc.account import Account, Cause, Limit
+from rpa_shard.control.sentences import LIMITS, in_columns, time_of_day
+from rpa_shard.ipc.account import Account, Cause, Limit, LimitOfRun
 from rpa_shard.ipc.run_status import RunState
 from rpa_shard.ipc.shard_report import BackOff, Gauge, ShardReport
 from rpa_shard.model.failure import Failure
@@ -149,6 +149,24 @@ def test_before_all_shards_have_counted_the_run_is_starting() -> None:
     account = account_of(known(report(57), ShardReport()))
     assert (account.limited_by, account.text) == (Limit.STARTING, "starting")
     assert account_of(known(report(57), shard_count=2)).limited_by is Limit.STARTING
+
+
+def test_the_progress_of_a_run_with_a_limit() -> None:
+    back_offs = {"network": BackOff(40, NOW + 500, NOW + 900)}
+    shard = report(1000, 8, 60, 5, back_offs=back_offs)
+    account = account_of(known(shard, limit=LimitOfRun(papers=100, ended=40)))
+    assert (account.total, account.open, account.to_do, account.progress) == (1073, 1008, 60, (40, 100))
+    assert (account.limited_by, account.left_seconds) == (Limit.NETWORK, 30.0), "what waits has had its turn"
+    assert account.text.startswith("40 % · 40 of this run's 100 papers · 60 done · 5 failed · 40 waiting: network, ")
+    assert account.text.endswith(" · 8 in work · 960 queued · 2.0 papers/s · 30 s left")
+    assert in_columns(account, NOW, 30) == "40 % · 40 waiting, next " + time_of_day(NOW + 500, NOW)[:5]
+    assert in_columns(account_of(known(report(9, 1), limit=LimitOfRun(papers=4, ended=2))), NOW, 12) == "50 % · 2/4"
+    over = account_of(known(report(9, prepped=4), limit=LimitOfRun(papers=4, ended=4)))
+    assert (over.limited_by, over.left_seconds, over.text) == (
+        Limit.NOTHING_LEFT, 0, "100 % · 4 of this run's 4 papers · 4 done · 9 queued",
+    )  # fmt: skip
+    few = account_of(known(report(1, 1), limit=LimitOfRun(papers=4, ended=0)))
+    assert (few.to_do, few.left_seconds) == (2, 1.0), "others have taken the rest away"
 
 
 @pytest.mark.parametrize(

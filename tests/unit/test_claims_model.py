@@ -14,6 +14,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rpa_shard.ipc.allowance import Allowance
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE, PREP, Phase, Status
@@ -70,6 +71,7 @@ class Paper:
     lease_id: str | None = None
     expires_at: float = 0.0
     attempts: int = 0
+    failed_at: float = -1.0
 
 
 class MemoryStore:
@@ -79,6 +81,7 @@ class MemoryStore:
         self.papers: dict[str, Paper] = {}
         self.issued: list[str] = []
         self.handed_back: list[str] = []
+        self.ended: list[tuple[str, Phase, Outcome]] = []
         self.before_claim: Callable[[Phase, int], None] = lambda phase, limit: None
         self.after_claim: Callable[[Phase, bool], None] = lambda phase, is_all: None
         self.before_return: Callable[[], None] = lambda: None
@@ -93,18 +96,18 @@ class MemoryStore:
     def leased(self) -> list[str]:
         return [paper.lease_id for paper in self.papers.values() if paper.lease_id is not None]
 
-    def due(self, phase: Phase) -> list[str]:
+    def due(self, phase: Phase, not_failed_since: float = NEVER) -> list[str]:
         return [
             paper_id
             for paper_id, paper in self.papers.items()
-            if paper.status is phase.from_status and paper.due <= self._now()
+            if paper.status is phase.from_status and paper.due <= self._now() and paper.failed_at < not_failed_since
         ]
 
     async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         self.before_claim(phase, limit)
         await self._take_time()
         claims = []
-        for paper_id in self.due(phase)[:limit]:
+        for paper_id in self.due(phase, not_failed_since)[:limit]:
             paper = self.papers[paper_id]
             paper.status, paper.attempts = phase.active_status, paper.attempts + 1
             paper.lease_id, paper.expires_at = f"lease-{len(self.issued)}", self._now() + LEASE_SECONDS
@@ -117,7 +120,8 @@ class MemoryStore:
 
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         await self._take_time()
-        return min((each.due for each in self.papers.values() if each.status is phase.from_status), default=None)
+        waiting = [each for each in self.papers.values() if each.status is phase.from_status]
+        return min((each.due for each in waiting if each.failed_at < not_failed_since), default=None)
 
     async def renew(self, claims: Collection[Claim]) -> set[str]:
         await self._take_time()
@@ -152,7 +156,9 @@ class MemoryStore:
             return False
         if outcome.event == "released":
             self.handed_back.append(claim.lease_id)
+        self.ended.append((claim.paper_id, claim.phase, outcome))
         paper.status, paper.due, paper.lease_id = outcome.status, self._now() + outcome.delay_seconds, None
+        paper.failed_at = -1.0 if outcome.failure is None else self._now()
         await self._take_time()
         return True
 
@@ -189,7 +195,7 @@ class Worker:
 class Bench:
     """Claims, the store behind them, the workers before them, and what was broken."""
 
-    def __init__(self, group: int, seconds: Sequence[float]) -> None:
+    def __init__(self, group: int, seconds: Sequence[float], allowance: Allowance | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.store = MemoryStore(seconds, self.loop.time)
         self.store.before_claim = self.before_claim
@@ -197,6 +203,10 @@ class Bench:
         self.store.before_return = self.before_return
         self.counters = Counters()
         self.claims = Claims(self.store, self.counters, [PREP, ANALYZE], group)
+        self.allowance, self.not_failed_since = allowance, NEVER
+        if allowance is not None:
+            self.not_failed_since = self.loop.time()
+            self.claims.limit(allowance, self.not_failed_since)
         self.workers: list[Worker] = []
         self.given: list[str] = []
         self.paused = self.closed = self.later_phase_is_empty = False
@@ -214,11 +224,26 @@ class Bench:
         self.law(not self.paused, "claimed in a pause")
         self.law(1 <= limit <= asking, f"{limit} claims asked for, {asking} workers ask")
         self.law(len(self.store.leased()) + limit <= living, f"more claims than {living} workers")
-        self.law(phase is ANALYZE or self.later_phase_is_empty, "an earlier phase before a later one")
+        self.law(limit <= self.may_take(phase), "more than may be taken")
+        # A paper that is just being handed back still counts as taken.
+        going_back = max(0, self.claims.held - len(self.store.leased()))
+        later_phase_is_done = self.later_phase_is_empty or self.may_take(ANALYZE) <= going_back
+        self.law(phase is ANALYZE or later_phase_is_done, "an earlier phase before a later one")
         self.later_phase_is_empty = False
 
     def after_claim(self, phase: Phase, is_all: bool) -> None:
         self.later_phase_is_empty = phase is ANALYZE and is_all
+
+    def may_take(self, phase: Phase) -> int:
+        """How many papers may still be taken, by what the store knows."""
+        if self.allowance is None:
+            return 1000
+        taken = sum(paper.status is phase.active_status for paper in self.store.papers.values())
+        for _, each, outcome in self.store.ended:
+            has_had_its_turn = outcome.result is not None or outcome.failure is not None
+            taken += has_had_its_turn and each is phase
+            taken -= outcome.result is not None and each.to_status is phase.from_status
+        return self.allowance.papers[phase.name] - taken
 
     def before_return(self) -> None:
         """What was to happen at a handover does: workers have their claims then, and have not yet woken up."""
@@ -228,6 +253,8 @@ class Bench:
 
     def do(self, step: Step) -> Awaitable[None] | None:
         name, *arguments = step
+        over = self.allowance is not None and self.claims.still_open(1000) == 0
+        self.law(not over or not self.is_something_to_come(begun=True), "said to be over too early")
         done: Awaitable[None] | None = getattr(self, name)(*arguments)
         return done
 
@@ -286,13 +313,28 @@ class Bench:
         await asyncio.sleep(SETTLED_SECONDS)
         in_hand = [worker for worker in self.workers if worker.claim is not None]
         asking = [worker for worker in self.workers if worker.asks]
-        due = len(self.store.due(PREP)) + len(self.store.due(ANALYZE))
+        due = sum(
+            len(self.store.due(phase, self.not_failed_since)) for phase in (PREP, ANALYZE) if self.may_take(phase)
+        )
         self.law(self.claims.held == len(self.store.leased()) == len(in_hand), "claims that nobody works on")
         if self.closed:
             self.law(not asking, "a worker waits after the end")
         elif not self.paused and asking:
             self.law(due == 0, "a worker waits, and so does a paper")
             self.law(bool(in_hand) or self.claims.ran_dry.is_set(), "nothing is left, and nobody says so")
+            self.law(self.claims.still_open(1000) == len(in_hand) or self.is_something_to_come(), "open for ever")
+
+    def is_something_to_come(self, *, begun: bool = False) -> bool:
+        """Whether papers that may be taken wait for their time, of all or of those that have been begun.
+
+        Without a limit there may always be more.
+        """
+        return self.allowance is None or any(
+            paper.status is phase.from_status and paper.failed_at < self.not_failed_since and self.may_take(phase)
+            for paper in self.store.papers.values()
+            for phase in (PREP, ANALYZE)
+            if paper.attempts or not begun
+        )
 
     async def run(self, steps: Sequence[Step]) -> None:
         feeding = self.loop.create_task(self.claims.feed())
@@ -316,6 +358,9 @@ class Bench:
         self.law(without_worker <= set(self.store.handed_back), "neither given to a worker nor handed back")
         self.law(self.counters.work({}, {}).lost_leases == 0, "a lease ran out")
         self.law(self.store.leased() == [], "a lease is left")
+        if self.allowance is not None:
+            failed = Counter(paper_id for paper_id, _, outcome in self.store.ended if outcome.failure is not None)
+            self.law(set(failed.values()) <= {1}, "taken again after it had its turn")
 
 
 picks = st.integers(0, 10)
@@ -340,11 +385,16 @@ scripts = st.lists(steps, max_size=8) | st.lists(steps, min_size=16, max_size=50
 latencies = st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.05]), min_size=1, max_size=7)
 
 
-def on_bench(group: int, seconds: Sequence[float], script: Callable[[Bench], Coroutine[Any, Any, None]]) -> list[str]:
+def on_bench(
+    group: int,
+    seconds: Sequence[float],
+    script: Callable[[Bench], Coroutine[Any, Any, None]],
+    allowance: Allowance | None = None,
+) -> list[str]:
     """The laws that do not hold when a script has run."""
 
     async def drive() -> list[str]:
-        bench = Bench(group, seconds)
+        bench = Bench(group, seconds, allowance)
         await script(bench)
         return bench.broken
 
@@ -359,6 +409,17 @@ def test_the_laws_of_claims(
 ) -> None:
     close: list[Step] = [("close",)] if after_the_end else []
     assert on_bench(group, seconds, lambda bench: bench.run([*before, *close, *after_the_end])) == []
+
+
+allowances = st.fixed_dictionaries({"prep": picks, "analyze": picks}).map(Allowance)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.integers(1, 4), latencies, scripts, allowances)
+def test_the_laws_of_claims_with_a_limit(
+    group: int, seconds: Sequence[float], steps: Sequence[Step], allowance: Allowance
+) -> None:
+    assert on_bench(group, seconds, lambda bench: bench.run(steps), allowance) == []
 
 
 def test_what_a_phase_made_is_claimed_at_once_and_that_nothing_is_left_is_said_at_once() -> None:

@@ -252,7 +252,8 @@ def test_the_record_keeps_its_schema(pdf: Path, engine: str) -> None:
         )
         jsonschema.validate(json.loads(json.dumps(record)), json_schema())
         assert record["schema"] in json_schema()["properties"]["schema"]["enum"]
-        only_exported = {"attempts", "metadata", "text", "clean_text", "clean_page_offsets"}
+        texts = {"text", "clean_text", "clean_page_offsets"}
+        only_exported = {"attempts", "arxiv_id", "arxiv_version", "metadata", *texts}
         assert set(record) == set(json_schema()["properties"]) - only_exported
 
 

@@ -277,7 +277,7 @@ def test_pipes_and_devices_need_no_force(folder: DataFolder, tmp_path: Path, cap
 
 
 def test_a_folder_is_refused(folder: DataFolder, tmp_path: Path, capsys: Captured) -> None:
-    line = refused(capsys, "--out", str(tmp_path), "--format", "csv")
+    line = refused(capsys, "--out", str(tmp_path))
     assert line.startswith(f"{tmp_path} is a folder: give the name of a file in it")
 
 

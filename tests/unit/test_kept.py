@@ -133,6 +133,9 @@ def test_papers_whose_pdfs_are_there_do_not_count_against_the_limit_of_arxiv(fol
     with open_ledger(folder) as ledger:
         with pytest.raises(StoreError, match="5 papers from"):
             refuse_too_many(settings, ledger, None)
+        refuse_too_many(settings, ledger, 3)
+        with pytest.raises(StoreError, match="4 papers from"):
+            refuse_too_many(settings, ledger, 4)
         for paper_id in ids[:2]:
             with_pdf(folder, parse(paper_id))
         refuse_too_many(settings, ledger, None)

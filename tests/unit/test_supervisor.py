@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +19,14 @@ from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement import DiedOf, Exited, PlacedShard, Placement, ShardExit
 from rpa_shard.control.supervisor import RunEnd, Supervisor
+from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.breadcrumb import Crumb
 from rpa_shard.ipc.messages import (
     Broke,
     Drain,
     FromShard,
     HostStates,
+    MayTake,
     Pause,
     PermitsGranted,
     PermitsWanted,
@@ -31,10 +35,12 @@ from rpa_shard.ipc.messages import (
 )
 from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, read_status
 from rpa_shard.ipc.shard_report import ShardReport, ShardState, Work
+from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.store.outcome import completed, postponed
 
 HOST = "source.example"
 WORKING = Reported(ShardReport(state=ShardState.READY, outstanding=3, by_status={"pending": 3}))
@@ -125,10 +131,10 @@ class Stage:
     settings: Settings
     placement: ImaginaryPlacement = field(default_factory=lambda: ImaginaryPlacement(deque()))
 
-    def run(self, *steps: Callable[[], None], daemon: bool = False) -> RunEnd:
+    def run(self, *steps: Callable[[], None], daemon: bool = False, limit: int | None = None) -> RunEnd:
         self.placement.script.extend(steps)
         placement: Placement = self.placement
-        return Supervisor(self.settings, placement, daemon=daemon).run()
+        return Supervisor(self.settings, placement, daemon=daemon, limit=limit).run()
 
     def reports(self, message: FromShard) -> Callable[[], None]:
         """A step: every living shard sends a message."""
@@ -199,6 +205,38 @@ async def test_what_a_dead_shard_held_goes_back_before_it_starts_again(stage: St
     (death,) = stage.status().deaths
     assert (death.shard, death.cause) == (0, "exit code 1: OSError: no room")
     assert stage.status().handed_back == len(claims)
+
+
+async def test_a_shard_that_starts_again_may_take_what_is_left_for_it(stage: Stage) -> None:
+    """That is in its history, not in its last report."""
+    engine = engine_of(stage.folder)
+    with engine.open_ledger() as ledger:
+        ledger.add([f"2402.{number:05}" for number in range(40)])
+
+    def allowed(number: int) -> int:
+        (message,) = (each for each in stage.placement.last(number).received if isinstance(each, MayTake))
+        return message.papers.get("prep", 0)
+
+    async def work() -> None:
+        async with engine.open_store(0, 60.0) as store:
+            done, waits, _ = await store.claim(PREP, 3)
+            await store.finish(done, completed(PREP, {}))
+            again = postponed(PREP, Failure.NETWORK, "", 0.0, charged=True, suspect=False)
+            await store.finish(waits, again)
+
+    before: list[int] = []
+
+    def die() -> None:
+        before.extend(map(allowed, (0, 1)))
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, work()).result()
+        stage.placement.last(0).end = Exited(1)
+
+    end = stage.run(stage.reports(WORKING), die, stage.reports(WORKING), stage.reports(DONE), limit=20)
+    assert (sum(before), allowed(0)) == (20, before[0] - 2)
+    assert end.limit == LimitOfRun(papers=20, ended=2 + 6), "and three of each shard, by its last report"
+    first = stage.placement.started[0].received
+    assert [type(each) for each in first[:2]] == [MayTake, HostStates], "it begins when it has heard of hosts"
 
 
 def test_deaths_without_end_stop_the_run(stage: Stage) -> None:

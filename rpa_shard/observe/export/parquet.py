@@ -15,8 +15,8 @@ from rpa_shard.observe.export.files import ExportError
 from rpa_shard.observe.export.order import Order
 from rpa_shard.observe.export.records import Texts
 
-# Records are large, the rows of references small.
-RECORDS_PER_GROUP, ROWS_PER_GROUP = 500, 20_000
+# The rows of references are small; records, and works that many papers cite, are large.
+ROWS_PER_GROUP = {"records": 500, "references": 20_000, "bibliography": 500}
 MOMENTS = ("fetched_at", "extracted_at")
 
 
@@ -31,7 +31,7 @@ class ParquetFormat:
             how = "pip install 'rpa-shard[parquet]', or in a clone ./scripts/setup.sh"
             raise ExportError(f"Parquet needs pyarrow: {how}") from None
         self._pyarrow, self._parquet = pyarrow, parquet
-        self._rows_per_group = RECORDS_PER_GROUP if order.what == "records" else ROWS_PER_GROUP
+        self._rows_per_group = ROWS_PER_GROUP[order.what]
         self._schema = _schema(pyarrow, order)
 
     def write(self, rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:

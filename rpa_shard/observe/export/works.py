@@ -72,8 +72,9 @@ def _text_name(raw: str) -> str:
 
 def _words(text: str) -> str:
     """The letters and digits of a text, without accents and differences of case."""
-    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
-    return _NOT_IN_WORDS.sub(" ", plain.casefold()).strip()
+    if not text.isascii():
+        text = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return _NOT_IN_WORDS.sub(" ", text.casefold()).strip()
 
 
 def works(rows: Iterable[Mapping[str, Any]], catalogue: Catalogue | None) -> Iterator[dict[str, Any]]:

@@ -79,7 +79,7 @@ def warm_up(settings: Settings) -> None:
         load(names_for(settings.engine)[0])
 
 
-def refuse_too_many(settings: Settings, ledger: Ledger, limit: int | None) -> None:
+def refuse_too_many(settings: Settings, ledger: Ledger, limit: int | None = None) -> None:
     """Raises StoreError if arXiv's own host, which is not for complete collections, would serve too many papers.
 
     A run with a `limit` fetches no more than that.

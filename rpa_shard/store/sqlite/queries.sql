@@ -169,7 +169,7 @@ GROUP BY priority, next_attempt_at;
 
 -- name: queue_later
 -- The first papers of a status whose time is still to come, by time.
-SELECT next_attempt_at, count(*) AS papers FROM (
+SELECT 0 AS priority, next_attempt_at, count(*) AS papers FROM (
     SELECT next_attempt_at FROM papers INDEXED BY papers_to_claim
     WHERE status = :status AND next_attempt_at > :now
       AND id NOT IN (SELECT id FROM papers INDEXED BY papers_with_failure
