@@ -16,11 +16,12 @@ from pathlib import Path
 import shtab
 
 from rpa_shard.cli.arguments import parser
+from rpa_shard.model.categories import CATEGORIES
 from rpa_shard.system.program import NAME, path
 
 # Options that name a folder, and what stands for a file in the help of those whose value may be something else, too.
 _FOLDERS = frozenset({"folder", "data_dir"})
-_FILES = frozenset({"F", "ID"})
+_FILES = frozenset({"F", "ID", "PDF"})
 _FIRST_OF_ZSH = "#compdef rpa-shard\n"
 
 
@@ -33,6 +34,8 @@ def script(shell: str) -> str:
             each.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif each.type is Path or each.metavar in _FILES:
             each.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif each.dest == "category":
+            each.choices = CATEGORIES
     return _FOR[shell](shtab.complete(made, shell), path())
 
 
@@ -50,7 +53,7 @@ def _bash(text: str, called: Path | None) -> str:
     if called is None:
         return text
     body, function = _cut(text, r"^complete .*-F (\w+) rpa-shard$")
-    # Bash goes by the last part of a name alone, and there is more than one run.sh.
+    # A shell goes by the last part of a name, and there is more than one run.sh.
     return f"""{body}
 {function}_here() {{
   if [[ $(type -P -- "${{1/#\\~/$HOME}}") -ef {shlex.quote(str(called))} ]]; then
@@ -66,18 +69,28 @@ complete -o bashdefault -F {function}_here {shlex.quote(called.name)}
 
 def _zsh(text: str, called: Path | None) -> str:
     body, function = _cut(text, r"^if \[\[ \$zsh_eval_context.*\n\s*#.*\n\s*compdef (\w+) -N rpa-shard\n(?:.*\n)*?fi$")
-    # Zsh looks for the folder that it is in, a slash, and what was typed.
-    names = [NAME] if called is None else [str(called), f"{called.parent}/./{called.name}"]
-    quoted = " ".join(map(shlex.quote, names))
-    return f"""#compdef {quoted}
+    name = shlex.quote(NAME if called is None else called.name)
+    condition = "true" if called is None else _is_in_zsh(called)
+    return f"""#compdef {name}
 {body.removeprefix(_FIRST_OF_ZSH)}
+{function}_here() {{
+  if {condition}; then
+    {function} "$@"
+  else
+    _files
+  fi
+}}
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
-  {function} "$@"
+  {function}_here "$@"
 else
   (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
-  compdef {function} {quoted}
+  compdef {function}_here {name}
 fi
 """
+
+
+def _is_in_zsh(called: Path) -> str:
+    return f'[[ "$(whence -p -- "${{words[1]/#\\~/$HOME}}")" -ef {shlex.quote(str(called))} ]]'
 
 
 def _fish(text: str, called: Path | None) -> str:

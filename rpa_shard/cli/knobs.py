@@ -1,4 +1,4 @@
-"""Where the knobs of a command come from, and the command that shows them: `knobs`.
+"""Where the knobs of a command come from, and the commands about the command line itself: `knobs`, `completion`.
 
 Guarantee: all commands find their knobs in the same way; a secret is never shown. Limit: a run keeps the knobs that it
 began with; this shows those that the next command would have.
