@@ -54,6 +54,11 @@ def in_columns(account: Account, now: float, columns: int) -> str:
     return next((text for text in (account.text, *shorter) if len(text) <= columns), percent)
 
 
+def with_commas(text: str) -> str:
+    """The text of an account for terminals and logs: one for ASCII only would show the middle dot as an escape."""
+    return text.replace(" · ", ", ")
+
+
 def holds_up(wait: Wait) -> bool:
     """Whether its papers wait for more than their turn: those that a host refuses have failed or go elsewhere."""
     return wait.cause not in (Cause.RATE, Cause.REFUSAL)
@@ -108,7 +113,9 @@ def wait_in_words(wait: Wait, now: float) -> str:
     until = f" until {time_of_day(wait.until, now)}" if wait.until is not None else ""
     match wait.cause:
         case Cause.HOST:
-            return f"{wait.subject} {_shortened(wait.why)}{until or ': one request is to show whether it is over'}"
+            # What the host said in detail is for the list of waits.
+            first = shortened(wait.why.partition(":")[0], WHY_CHARACTERS)
+            return f"{wait.subject} {first}{until or ': one request is to show whether it is over'}"
         case Cause.BACK_OFF:
             return f"{wait.subject.replace('_', ' ')}, next attempt{until.replace('until', 'at')}"
         case Cause.RESTART:
@@ -126,9 +133,9 @@ def refusal(wait: Wait) -> str:
     return f"{wait.subject} refuses us"
 
 
-def _shortened(why: str) -> str:
-    """The first part of a reason: what the host said in detail is for the list of waits."""
-    return why.partition(":")[0][:WHY_CHARACTERS]
+def shortened(text: str, characters: int) -> str:
+    """The text, or as much of it as has room: a host's own words may be a page."""
+    return text if len(text) <= characters else f"{text[: characters - 3].rstrip()}..."
 
 
 def time_of_day(at: float, now: float) -> str:

@@ -8,10 +8,9 @@ begins and ends within a second may not be seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import shorten
 
 from rpa_shard.control.past import began_or_ended
-from rpa_shard.control.sentences import time_of_day, wait_in_words
+from rpa_shard.control.sentences import shortened, time_of_day, wait_in_words
 from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 
 # The log has the complete answer of a host.
@@ -51,7 +50,7 @@ def _begins(wait: Wait, now: float) -> str:
         case Cause.RESTART:
             return wait_in_words(wait, now)
         case _:
-            return f"{wait.subject} {shorten(wait.why, WHY_CHARACTERS, placeholder=' …')}{papers}"
+            return f"{wait.subject} {shortened(wait.why, WHY_CHARACTERS)}{papers}"
 
 
 def _has_ended(wait: Wait) -> str:

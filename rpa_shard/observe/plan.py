@@ -22,6 +22,7 @@ from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.observe.hosts import KnownHosts, state_lines
+from rpa_shard.observe.statistics import size
 from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.system.cores import usable_cores
 
@@ -172,11 +173,3 @@ def _explained(planned: list[PlanLine], settings: Settings, *, measured: bool) -
 
 def _pauses(line: PlanLine) -> bool:
     return line.host is not None and not line.host.blocked and bool(line.host.closed_seconds)
-
-
-def size(size_bytes: float) -> str:
-    """A size in a suitable unit."""
-    for unit, length in (("TB", 1e12), ("GB", 1e9)):
-        if size_bytes >= length:
-            return f"{size_bytes / length:.1f} {unit}"
-    return f"{size_bytes / 1e6:.1f} MB"

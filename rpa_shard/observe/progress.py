@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from rpa_shard.control.sentences import in_columns
+from rpa_shard.control.sentences import in_columns, with_commas
 from rpa_shard.ipc.account import Account, Limit
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.observe.announcements import Announcer
@@ -69,7 +69,7 @@ class Bar:
             self._bar = tqdm(total=account.progress[1], dynamic_ncols=True, file=sys.stderr)
         bar = self._bar
         columns = _columns(sys.stderr) - 1
-        text = in_columns(account, now, columns)
+        text = with_commas(in_columns(account, now, columns))
         room = min(BAR_COLUMNS, columns - len(text) - 1)
         bar.bar_format = f"|{{bar:{room - 2}}}| {{desc}}" if room >= LEAST_BAR_COLUMNS else "{desc}"
         bar.n, papers = account.progress
@@ -94,7 +94,7 @@ class Lines:
         if account.limited_by is Limit.STARTING and not ended:
             return
         self._next, self._waited = now + LINE_SECONDS, waits
-        log.info("%s", account.text)
+        log.info("%s", with_commas(account.text))
 
 
 class JsonLines:

@@ -7,7 +7,7 @@ from the store and from what the last run has kept of hosts. Limit: a run that h
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.accounting import Known, account_of
@@ -23,22 +23,26 @@ from rpa_shard.store.rows import Counts
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A folder at one moment. `on`: a run is on; `run` is the last status, None if there never was a run."""
+    """A folder at one moment. `on`: a run is on; `run` is the last status, None if there never was a run.
+
+    `counts` are those of the store now; the account of a run that is on may be a second older.
+    """
 
     folder: str
     on: bool
     account: Account
     run: RunStatus | None
+    counts: Counts = field(default_factory=Counts)
 
 
 def snapshot(folder: DataFolder, ledger: Ledger, settings: Settings) -> Snapshot:
     """The folder now. Raises StoreError. `settings` name the phases of a folder in which nothing has run."""
-    run = read_status(folder.run.status_file)
+    run, counts = read_status(folder.run.status_file), ledger.counts()
     if run is not None and run.is_on:
-        return Snapshot(str(folder.root), True, run.account, run)
+        return Snapshot(str(folder.root), True, run.account, run, counts)
     phases = in_order(run.phases) if run is not None else settings.run_phases
-    account = account_at_rest(ledger.counts(), hosts_at_rest(folder), phases)
-    return Snapshot(str(folder.root), False, account, run)
+    account = account_at_rest(counts, hosts_at_rest(folder), phases)
+    return Snapshot(str(folder.root), False, account, run, counts)
 
 
 def hosts_at_rest(folder: DataFolder) -> dict[str, HostStatus]:

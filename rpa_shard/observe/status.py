@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.sentences import wait_in_words
+from rpa_shard.control.sentences import wait_in_words, with_commas
 from rpa_shard.ipc.account import Account, Cause
 from rpa_shard.ipc.run_status import RunState, RunStatus, as_json
 from rpa_shard.ipc.shard_report import ShardState
@@ -53,7 +53,7 @@ def folder_status(folder: DataFolder, ledger: Ledger, settings: Settings) -> Fol
         folder=found.folder,
         shards=ledger.layout.shards,
         workers=ledger.layout.workers,
-        counts=ledger.counts(),
+        counts=found.counts,
         leases=ledger.leases(),
         suspects=ledger.suspects(),
         running=found.run is not None and found.run.is_alive,
@@ -103,8 +103,7 @@ def _run_lines(status: FolderStatus) -> Iterator[str]:
         ended = "ended" if run.state is RunState.ENDED else "was killed"
         when = datetime.fromtimestamp(run.written_at, UTC)
         yield f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {run.rates.whole_run:.1f} papers/s"
-    # A terminal for ASCII only would show the middle dot as an escape.
-    yield f"now       {status.account.text.replace(' · ', ', ')}"
+    yield f"now       {with_commas(status.account.text)}"
 
 
 def _wait_lines(status: FolderStatus) -> Iterator[str]:

@@ -25,7 +25,7 @@ from rpa_shard.testing.mirror import MirrorProcess
 from tests.rig import Rig, wait_for
 
 IDS = [f"2401.{number:05}" for number in range(1, 31)]
-TEXT = re.compile(r"\d+ % · ")
+TEXT = re.compile(r"\d+ %, ")
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_quiet_and_verbose(thirty: Rig) -> None:
 
 def test_without_a_terminal_there_are_lines_of_progress_and_all_log_lines_are_in_files(thirty: Rig) -> None:
     _, _, errors = thirty.run("run", LOG_LEVEL="")
-    assert "100 % · " in errors
+    assert "100 %, " in errors
     assert "PREP DONE" not in errors
     logs = "".join(path.read_text() for path in (thirty.root / "logs").iterdir())
-    assert all(word in logs for word in ("download_pdf done", "extract_text done", "PREP DONE", "100 % · "))
+    assert all(word in logs for word in ("download_pdf done", "extract_text done", "PREP DONE", "100 %, "))
 
 
 def test_a_bar_on_a_terminal(thirty: Rig) -> None:
@@ -156,7 +156,7 @@ def test_a_bar_on_a_terminal(thirty: Rig) -> None:
         while received := terminal.read(4096):
             shown += received
     assert run.wait(timeout=60) == 1
-    lines = [line.strip() for line in re.split(r"[\r\n]+", shown.decode()) if " % · " in line]
-    assert "100 % · " in lines[-1]
+    lines = [line.strip() for line in re.split(r"[\r\n]+", shown.decode()) if " %, " in line]
+    assert "100 %, " in lines[-1]
     assert all(len(line) < 60 for line in lines)
     assert "PREP DONE" not in shown.decode()

@@ -227,10 +227,10 @@ def test_what_a_plan_counts(
 
 def test_times_and_sizes() -> None:
     from rpa_shard.control.sentences import duration
-    from rpa_shard.observe.plan import size
+    from rpa_shard.observe.statistics import size
 
     assert [duration(each) for each in (5, 119, 120, 7200, 172800)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.0 days"]
-    assert [size(each) for each in (5e5, 2e9, 3e12)] == ["0.5 MB", "2.0 GB", "3.0 TB"]
+    assert [size(each) for each in (5e5, 2e9, 3e12)] == ["500.0 kB", "2.0 GB", "3.0 TB"]
 
 
 def test_an_interrupt_while_the_program_is_loaded_is_no_traceback() -> None:

@@ -330,7 +330,7 @@ def test_what_a_host_says_is_shortened() -> None:
     wordy = host_status(closed_seconds=3.0, why=f"HTTP 429: {'slow down, ' * 100}")
     shown = host_check(measured(run_status(hosts={HOST: wordy}))).text
     assert len(shown) < 160
-    assert "…) gets no requests" in shown
+    assert "...) gets no requests" in shown
 
 
 @pytest.mark.parametrize(

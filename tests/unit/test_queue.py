@@ -22,7 +22,7 @@ def test_who_comes_first() -> None:
         Place.of(ANALYZE, -5, 50.0, NOW), Place.of(PREP, 5, 60.0, NOW), Place.of(PREP, 0, 1.0, NOW),
         Place.of(PREP, 0, 100.0, NOW), Place.of(PREP, 0, 101.0, NOW), Place.of(ANALYZE, 9, 102.0, NOW),
     ]  # fmt: skip
-    assert sorted([*in_order[3:], *in_order[:3]]) == in_order
+    assert sorted(set(in_order)) == in_order
 
 
 def test_papers_that_share_a_place_are_taken_from_all_shards() -> None:

@@ -23,7 +23,8 @@ from rpa_shard.ipc.run_status import RunState, write_status
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP, Status
-from rpa_shard.observe.serve import contents, live, source
+from rpa_shard.observe import source
+from rpa_shard.observe.serve import contents, live
 from rpa_shard.observe.serve.guard import is_loopback
 from rpa_shard.observe.serve.papers import WrongQuestionError, id_beginning, wanted_of
 from rpa_shard.observe.serve.server import ServeError, Server

@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.run_status import RunState, RunStatus, write_status
 from rpa_shard.ipc.shard_report import FailedAttempt
+from rpa_shard.observe import source as folder_source
 from rpa_shard.observe.top import app as top_app
-from rpa_shard.observe.top import source as top_source
 from rpa_shard.observe.top.app import Canvas, Top
 from rpa_shard.observe.top.lists import Order
 from rpa_shard.observe.top.source import NoRunError, Source
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> DataFolder:
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top_app, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(top_source, "RECOUNT_SECONDS", 0.0)
+    monkeypatch.setattr(folder_source, "RECOUNT_SECONDS", 0.0)
 
 
 def settings_of(folder: DataFolder) -> Settings:
@@ -198,10 +198,16 @@ def test_a_status_of_another_version_is_a_problem(folder: DataFolder) -> None:
     source.look()
     folder.run.status_file.write_text('{"format": 99}')
     assert "another version" in source.look().problem
+    assert "another version" in source.look().problem
+    folder.run.status_file.unlink()
+    watched = source.look()
+    assert (watched.on, watched.problem) == (True, "status.json: No such file or directory"), "what was known stays"
+    write_status(folder.run.status_file, a_run())
+    assert source.look().problem == ""
 
 
 def test_a_slow_count_is_made_less_often(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(top_source, "RECOUNT_SECONDS", 3600.0)
+    monkeypatch.setattr(folder_source, "RECOUNT_SECONDS", 3600.0)
     source = source_of(folder, state=RunState.ENDED)
     assert source.look().account.queued == 3
     with open_ledger(folder) as ledger:

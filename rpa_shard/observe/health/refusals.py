@@ -6,10 +6,12 @@ source has a paper is known once the paper has failed as `blocked`.
 
 from __future__ import annotations
 
+from rpa_shard.control.sentences import shortened
 from rpa_shard.model.failure import Failure
 from rpa_shard.observe.health.check import Check, Level, some_of
 from rpa_shard.observe.health.measure import Measured
 
+# `hosts` shows all of it.
 WHY_CHARACTERS = 100
 
 
@@ -20,9 +22,11 @@ def refused_papers(found: Measured) -> int:
 
 def host_check(found: Measured) -> Check:
     """A host that refuses us is critical if papers need it and no other source has them."""
-    refusing = [f"{name} ({_shortened(each.blocked)})" for name, each in found.hosts.items() if each.blocked]
+    refusing = [
+        f"{name} ({shortened(each.blocked, WHY_CHARACTERS)})" for name, each in found.hosts.items() if each.blocked
+    ]
     closed = [
-        f"{name} ({_shortened(each.why or 'it was closed')})"
+        f"{name} ({shortened(each.why or 'it was closed', WHY_CHARACTERS)})"
         for name, each in found.hosts.items()
         if each.closed_seconds is not None and not each.blocked
     ]
@@ -36,11 +40,6 @@ def host_check(found: Measured) -> Check:
     if not parts:
         return Check("hosts", Level.OK, f"none of {len(found.hosts)} is closed" if found.hosts else "none is closed")
     return Check("hosts", Level.CRITICAL if refused_papers(found) else Level.WARNING, "; ".join(parts))
-
-
-def _shortened(why: str) -> str:
-    """A host's own words may be a page; `hosts` shows all of them."""
-    return why if len(why) <= WHY_CHARACTERS else f"{why[: WHY_CHARACTERS - 1]}…"
 
 
 def _verb(subjects: list[str], plural: str) -> str:

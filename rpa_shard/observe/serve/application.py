@@ -26,8 +26,8 @@ from rpa_shard.observe.serve.contents import NoSuchPaperError
 from rpa_shard.observe.serve.guard import Guard, Next
 from rpa_shard.observe.serve.live import Live
 from rpa_shard.observe.serve.papers import WrongQuestionError, page_of_papers, wanted_of
-from rpa_shard.observe.serve.source import Seen, Source
 from rpa_shard.observe.serve.threads import BusyError, Threads
+from rpa_shard.observe.source import Seen, Source
 from rpa_shard.store.data_folder import DataFolder
 
 MAX_CLIENTS = 100

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from rpa_shard.observe.serve.source import Seen
+from rpa_shard.observe.source import Seen
 
 LOOK_SECONDS, SIGN_OF_LIFE_SECONDS = 1.0, 10.0
 SIGN_OF_LIFE = b"event: alive\ndata: 1\n\n"

@@ -25,15 +25,20 @@ def shares_of_queue(
     read: Callable[[int], Read], shards: int, phases: Collection[Phase], papers: int, not_failed_since: float
 ) -> Mapping[int, Mapping[str, int]]:
     """See `rpa_shard.store.protocol.Ledger.shares_of_queue`. `read` gives the rows of queries on a shard."""
-    same = {"now": time.time(), "limit": papers, "not_failed_since": not_failed_since}
-    queued = (
-        Queued(Place.of(phase, row["priority"], row["next_attempt_at"], same["now"]), shard, phase.name, row["papers"])
-        for shard in range(shards)
-        for phase in phases
-        for name in ("queue_due", "queue_later")
-        for row in read(shard)(name, **same, status=phase.from_status)
-    )
-    return shares_of(queued, papers)
+    now = time.time()
+    same = {"now": now, "limit": papers, "not_failed_since": not_failed_since}
+
+    def queued(name: str) -> list[Queued]:
+        return [
+            Queued(Place.of(phase, row["priority"], row["next_attempt_at"], now), shard, phase.name, row["papers"])
+            for shard in range(shards)
+            for phase in phases
+            for row in read(shard)(name, **same, status=phase.from_status)
+        ]
+
+    due = queued("queue_due")
+    later = queued("queue_later") if sum(each.papers for each in due) < papers else []
+    return shares_of([*due, *later], papers)
 
 
 def ended(files: SQLiteFiles, shard: int, mark: int | None) -> Ended:

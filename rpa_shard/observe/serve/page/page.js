@@ -135,7 +135,8 @@ function showRun(seen) {
   if (run && on) parts.push(inWorkSection(run));
   if (run) parts.push(failuresSection(run));
   morphChildren(byId("run"), parts.filter(Boolean));
-  document.title = account.total ? `${Math.floor((100 * (account.done + account.failed)) / account.total)} % · rpa-shard` : "rpa-shard";
+  const [ended, papers] = account.limit ? [account.limit.ended, account.limit.papers] : [account.done + account.failed, account.total];
+  document.title = papers ? `${Math.floor((100 * ended) / papers)} % · rpa-shard` : "rpa-shard";
 }
 
 function accountSection(seen) {

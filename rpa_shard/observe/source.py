@@ -1,8 +1,9 @@
-"""What the page shows of a folder: the run that is on, or the folder at rest, with all papers counted.
+"""What the live views show of a folder: the run that is on, or the folder at rest, with all papers counted.
 
-Guarantee: `look` returns the same object while nothing has changed; the store is opened only while no run is on, and
-takes at most a small share of the time. Limit: at rest, changes of the store are seen a few seconds later, of millions
-of papers up to a minute later.
+Guarantee: only reads; `look` returns the same object while nothing has changed; the store is opened only while no run
+is on, and counting takes at most a small share of the time; whatever happens to the run and to the folder, what was
+known stays, and `problem` says why nothing newer is known. Limit: at rest, changes of the store are seen a few seconds
+later, of millions of papers up to a minute later.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ MAX_COUNTING_SHARE = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A folder at one moment: `run` is the run that is on or the last one; `hosts` are as they were `hosts_at`."""
+    """A folder at one moment.
+
+    `run` is the run that is on or the last one; `hosts` are as they were `hosts_at` (Unix seconds). `problem` says in a
+    few words why nothing newer is known.
+    """
 
     folder: str
     on: bool
@@ -74,32 +79,44 @@ class Source:
         self._version: tuple[int, ...] | None = None
         self._run: RunStatus | None = None
         self._seen: Seen | None = None
+        # What is wrong with the status file.
+        self._problem = ""
         self._next_count = 0.0
 
     def look(self) -> Seen:
         """The folder now."""
         is_new = self._read_status()
-        run, seen = self._run, self._seen
+        run, old = self._run, self._seen
+        seen = old
         if run is not None and run.is_on:
             if is_new or seen is None or not seen.on:
                 seen = self._of(run)
         elif is_new or seen is None or seen.on or time.monotonic() >= self._next_count:
             seen = self._at_rest(run)
-        self._seen = seen
-        return seen
+        if self._problem:
+            seen = replace(seen, problem=self._problem)
+        if old is None or replace(seen, hosts_at=0.0) != replace(old, hosts_at=0.0):
+            self._seen = seen
+            return seen
+        return old
 
     def _read_status(self) -> bool:
         """Reads the status if it has changed; whether it has."""
         path = self._folder.run.status_file
         version: tuple[int, ...] = ()
+        run, problem = None, ""
         try:
             found = os.stat(path)  # noqa: PTH116  # a look a second costs as little as it can
             version = (found.st_ino, found.st_mtime_ns, found.st_size)
-        except OSError:
-            pass  # there is none
+        except OSError as error:
+            if self._run is not None:
+                problem = f"{path.name}: {error.strerror}"
         if version == self._version:
             return False
-        self._version, self._run = version, read_status(path)
+        if version:
+            run = read_status(path)
+            problem = "" if run is not None else f"{path.name} is of another version of the program"
+        self._version, self._run, self._problem = version, run or self._run, problem
         return True
 
     def _of(self, run: RunStatus) -> Seen:
@@ -126,7 +143,7 @@ class Source:
             account = run.account if run is not None else Account()
         took = time.thread_time() - began
         self._next_count = time.monotonic() + max(RECOUNT_SECONDS, took / MAX_COUNTING_SHARE)
-        seen = Seen(
+        return Seen(
             folder=str(self._folder.root),
             on=False,
             account=account,
@@ -136,7 +153,3 @@ class Source:
             hosts_at=time.time(),
             problem=problem,
         )
-        old = self._seen
-        if old is not None and replace(seen, hosts_at=0.0) == replace(old, hosts_at=0.0):
-            return old
-        return seen
