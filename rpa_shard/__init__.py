@@ -12,7 +12,7 @@ finished paper, and never exceeds a source's rate.
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
     from rpa_shard import aio as aio
