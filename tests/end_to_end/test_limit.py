@@ -14,6 +14,7 @@ import pytest
 
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.system.files import replace_file
 from rpa_shard.testing.sample_papers import Collection
 from tests.rig import Rig, wait_for
 
@@ -107,11 +108,11 @@ def test_kills_neither_add_to_it_nor_take_from_it(queued: Rig, collection: Colle
 
 
 def test_a_resize_moves_what_is_left_of_it(queued: Rig, collection: Collection) -> None:
-    run = queued.start("run", "--limit", "41", HOST_POLICY="127.0.0.1=6/1@6")
-    for shards in ("5", "1"):
-        wait_for(partial(has_ended, queued, 4 if shards == "5" else 12), "some papers")
-        code, _, errors = queued.run("resize", shards)
-        assert code == 0, errors
+    run = queued.start("run", "--limit", "41", HOST_POLICY="127.0.0.1=4/1@4")
+    for shards, papers in (("5", 3), ("1", 12)):
+        wait_for(partial(has_ended, queued, papers), "some papers")
+        replace_file(queued.folder.run.resize_request, shards.encode())
+        wait_for(lambda: not queued.folder.run.resize_request.exists(), "the resize")
     _, errors = run.communicate(timeout=60)
     assert run.returncode in (0, 1), errors
     assert errors.count("resized: moved ") == 2
