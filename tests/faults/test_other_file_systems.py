@@ -20,6 +20,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.sqlite.files import SQLiteFiles
+from rpa_shard.store.sqlite.shard_file import SHARD_FORMAT
 from rpa_shard.system.file_systems import refuse_network_file_system
 from rpa_shard.system.files import TEMPORARIES
 from rpa_shard.testing.sample_papers import Collection
@@ -134,7 +135,7 @@ def test_an_upgrade_elsewhere(tmp_path: Path, elsewhere: Path, part: str) -> Non
     with open_ledger(DataFolder(root)) as ledger:
         assert ledger.layout == LAYOUT
     files = SQLiteFiles(root)
-    assert [version_of(files.shard_file(shard)) for shard in range(2)] == [2, 2]
+    assert [version_of(files.shard_file(shard)) for shard in range(2)] == [SHARD_FORMAT] * 2
     assert len(list(files.before_upgrade(1).glob("*.sqlite3"))) == 2
 
 
@@ -147,15 +148,15 @@ def test_a_part_that_leads_nowhere_is_one_line(queued: Rig, part: str) -> None:
 
 
 def test_an_export_elsewhere(queued: Rig, elsewhere: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(elsewhere / "papers.jsonl")
+    (tmp_path / "link.jsonl").symlink_to(elsewhere / "papers.jsonl")
     long = "n" * 247 + ".parquet"
-    for out in (elsewhere / "papers.jsonl.zst", tmp_path / "link", elsewhere / long):
+    for out in (elsewhere / "papers.jsonl.zst", tmp_path / "link.jsonl", elsewhere / long):
         assert queued.run("export", "--out", str(out))[0] == 0
-    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link.jsonl").is_symlink()
     assert sorted(each.name for each in elsewhere.iterdir()) == sorted([long, "papers.jsonl", "papers.jsonl.zst"])
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
-        assert queued.run("export", "--out", str(tmp_path / "pipe"))[0] == 0
+        assert queued.run("export", "--format", "jsonl", "--out", str(tmp_path / "pipe"))[0] == 0
         assert len(reader.communicate(timeout=60)[0].splitlines()) == 60
     assert (tmp_path / "pipe").is_fifo(), "a pipe or a device is written to, not replaced"
 
