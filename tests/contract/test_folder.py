@@ -18,10 +18,10 @@ from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout, StoredLayout
-from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import reshard as reshard_module
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.queries import query
+from rpa_shard.store.sqlite.shard_file import transaction_on
 
 IDS = [f"2401.{number:05}" for number in range(1, 301)]
 
@@ -93,17 +93,16 @@ def test_a_move_may_be_cut_short_anywhere(
     with open_ledger(folder, Layout(200, 2)) as ledger:
         ledger.add(IDS)
     commits = 0
-    real = ledger_module.transaction
 
-    def counting(connection: sqlite3.Connection, *rest: object) -> object:
+    def counting(connection: sqlite3.Connection, path: Path) -> object:
         nonlocal commits
         commits += 1
         if commits > survive:
             raise KilledError
-        return real(connection, *rest)  # type: ignore[arg-type]
+        return transaction_on(connection, path)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reshard_module, "transaction", counting)
+        patched.setattr(reshard_module, "transaction_on", counting)
         patched.setattr(reshard_module, "BATCH_PAPERS", 40)
         try:
             engine_of(folder).reshard(Layout(200, first))

@@ -15,7 +15,7 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.repairs import KnownPaper, RepairReport
 from rpa_shard.store.rows import Ended
-from rpa_shard.store.sqlite import ledger, queue, reclaim, reshard
+from rpa_shard.store.sqlite import opening, queue, reclaim, reshard
 from rpa_shard.store.sqlite.catalogue import SQLiteCatalogue, SQLiteCatalogueReader, open_catalogue
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.ledger import SQLiteLedger
@@ -38,12 +38,12 @@ class SQLiteEngine:
         return self.files.read_manifest()
 
     def create(self, layout: Layout) -> StoredLayout:
-        return ledger.create(self.files, layout)
+        return opening.create(self.files, layout)
 
     def open_ledger(
         self, layout_if_new: Layout | None = None, *, seconds: float | None = None
     ) -> AbstractContextManager[SQLiteLedger]:
-        return ledger.open_ledger(self.files, layout_if_new, seconds=seconds)
+        return opening.open_ledger(self.files, layout_if_new, seconds=seconds)
 
     def open_store(
         self, shard: int, lease_seconds: float, clock: Callable[[], float] | None = None, *, group: int = 1

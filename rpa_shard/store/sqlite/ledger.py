@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from heapq import nsmallest
@@ -20,11 +20,10 @@ from typing import Any
 import msgspec
 
 from rpa_shard.ipc.shard_report import BackOff
-from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import ACTIVE_STATUSES, CLAIMED_STATUSES, INITIAL_STATUS, PHASES, Phase, Status, phase_from
 from rpa_shard.store.catalogue import NoCatalogueError, check_categories
 from rpa_shard.store.changes import Before, Changes, Target
-from rpa_shard.store.layout import Layout, StoredLayout
+from rpa_shard.store.layout import Layout
 from rpa_shard.store.rows import NEVER, Counts, Event, HistoryLine, Leases, PaperRow, PlaceInList, RowToVerify
 from rpa_shard.store.selection import EVERY_PAPER, Selection
 from rpa_shard.store.sqlite import changes, queue
@@ -35,10 +34,8 @@ from rpa_shard.store.sqlite.listing import Listing
 from rpa_shard.store.sqlite.paper_rows import paper_row
 from rpa_shard.store.sqlite.queries import query
 from rpa_shard.store.sqlite.selecting import Selecting
-from rpa_shard.store.sqlite.shard_file import damaged, nonsense, open_shard_file, transaction_on, uri_of
-from rpa_shard.store.sqlite.upgrade import upgrade_if_older
+from rpa_shard.store.sqlite.shard_file import damaged, nonsense, transaction_on, uri_of
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.file_systems import refuse_network_file_system
 
 PAGE_ROWS, HISTORY_LINES = 1000, 50_000
 # The results of a row, as text, are decoded for millions of papers.
@@ -46,7 +43,7 @@ _RESULTS = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
 
 class SQLiteLedger:
-    """The shard files of one folder, as `rpa_shard.store.protocol.Ledger`. Made by `open_ledger`."""
+    """The shard files of one folder, as `rpa_shard.store.protocol.Ledger`. Made by `open_ledger` of `opening`."""
 
     def __init__(self, files: SQLiteFiles, layout: Layout, connections: Connections) -> None:
         self._files = files
@@ -309,57 +306,8 @@ class SQLiteLedger:
 
     @contextmanager
     def _transaction(self, shard: int) -> Iterator[sqlite3.Connection]:
-        with transaction(self._connections[shard], self._files, shard) as connection:
+        with transaction_on(self._connections[shard], self._files.shard_file(shard)) as connection:
             yield connection
-
-
-@contextmanager
-def open_ledger(
-    files: SQLiteFiles, layout_if_new: Layout | None = None, *, seconds: float | None = None
-) -> Iterator[SQLiteLedger]:
-    """The folder's ledger, under its layout lock; creates a missing store if `layout_if_new` is given.
-
-    With `seconds` it waits for nobody, upgrades nothing, and what it reads after that time ends in TooSlowError.
-    Raises StoreError, with a clear line if there is no store yet or a resize was cut short.
-    """
-    if layout_if_new is not None:
-        create(files, layout_if_new)
-    elif files.read_manifest() is None:
-        raise StoreError(f"no papers in {files.root} yet: add some with `add`")
-    elif seconds is None:
-        upgrade_if_older(files)
-    with files.shared(wait=seconds is None), ExitStack() as opened:
-        stored = files.read_manifest()
-        if stored is None or stored.moving_to is not None:
-            raise StoreError(f"a resize of {files.root} was cut short: `run` finishes it")
-        connections = opened.enter_context(closing(Connections(files, seconds)))
-        for shard in range(stored.layout.shards):
-            connections[shard]  # a file that cannot be used is reported at once
-        yield SQLiteLedger(files, stored.layout, connections)
-
-
-def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
-    """The folder's layout; creates a missing store with `layout`, its manifest last, and upgrades an older one.
-
-    Raises StoreError.
-    """
-    for folder in (files.root, files.shard_file(0).parent):
-        refuse_network_file_system(folder)
-    try:
-        files.shard_file(0).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = "a link to nowhere" if isinstance(error, FileExistsError) else error.strerror
-        raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {why}") from None
-    with files.exclusive():
-        stored = files.read_manifest()
-        if stored is None:
-            for shard in range(layout.shards):
-                # An older version may have been killed while it created the folder.
-                open_shard_file(files.shard_file(shard), create=True, older=True).close()
-            stored = StoredLayout(layout)
-            files.write_manifest(stored)
-    upgrade_if_older(files)
-    return stored
 
 
 def _line(paper_id: str, now: float, event: str, phase: str | None = None, detail: str | None = None) -> dict[str, Any]:
@@ -373,10 +321,3 @@ def _line(paper_id: str, now: float, event: str, phase: str | None = None, detai
         "failure": None,
         "detail": detail,
     }
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection, files: SQLiteFiles, shard: int) -> Iterator[sqlite3.Connection]:
-    """One immediate transaction on a shard file; SQLite's errors come out as StoreError."""
-    with transaction_on(connection, files.shard_file(shard)):
-        yield connection

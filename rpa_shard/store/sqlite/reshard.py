@@ -17,9 +17,8 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.sqlite.companions import remove_with_companions
 from rpa_shard.store.sqlite.files import SQLiteFiles
-from rpa_shard.store.sqlite.ledger import transaction
 from rpa_shard.store.sqlite.queries import query
-from rpa_shard.store.sqlite.shard_file import damaged, open_shard_file, uri_of
+from rpa_shard.store.sqlite.shard_file import damaged, open_shard_file, transaction_on, uri_of
 from rpa_shard.system.failpoints import reach
 
 BATCH_PAPERS = 20_000
@@ -67,7 +66,7 @@ def _empty_into_others(files: SQLiteFiles, shard: int, target: Layout, *, new_wo
             after = ids[-1]
             workers = {paper_id: target.worker_of(paper_id) for paper_id in ids}
             if new_workers:
-                with transaction(connection, files, shard):
+                with transaction_on(connection, files.shard_file(shard)):
                     connection.execute(query("set_workers"), {"papers": json.dumps(list(workers.items()))})
             by_home: dict[int, list[str]] = {}
             for paper_id, worker in workers.items():
@@ -93,14 +92,14 @@ def _move_batch(connection: sqlite3.Connection, files: SQLiteFiles, shard: int, 
     connection.execute("ATTACH ? AS destination", (uri_of(files.shard_file(home)),))
     try:
         # Committed separately: a transaction over two files in WAL mode is not atomic if the power fails between them.
-        with transaction(connection, files, home):
+        with transaction_on(connection, files.shard_file(home)):
             connection.execute(query("copy_papers"), ids)
             connection.execute(query("forget_copied_histories"), ids)
             connection.execute(query("copy_histories"), ids)
     finally:
         connection.execute("DETACH destination")
     reach("resize_copied")
-    with transaction(connection, files, shard):
+    with transaction_on(connection, files.shard_file(shard)):
         connection.execute(query("delete_papers"), ids)
         connection.execute(query("delete_histories"), ids)
     reach("resize_deleted")

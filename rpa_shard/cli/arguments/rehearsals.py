@@ -1,0 +1,64 @@
+"""Arguments of the commands for trying everything without a source.
+
+Guarantee: as `rpa_shard.cli.arguments` says. Limit: likewise.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rpa_shard.cli.arguments.parsing import AddCommand
+from rpa_shard.cli.arguments.values import MOST, REPEATED, count, minutes, whole_number
+
+
+def add_commands(command: AddCommand) -> None:
+    """Commands for trying everything without a source."""
+    sub = command("mirror", "serve a folder of PDFs at /pdf/<id>, like arXiv", "mirror ~/pdfs")
+    sub.add_argument("folder", type=Path, metavar="FOLDER")
+    sub.add_argument(
+        "--port", type=whole_number(0, 65_535), default=8765, metavar="P", help="default 8765; 0 chooses a free one"
+    )
+    sub.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
+    sub.add_argument(
+        "--faults", **REPEATED, metavar="SPEC", help="which faults to inject, such as 429=5:2%%,html:3%%,reset:5%%"
+    )
+    sub.add_argument(
+        "--seed",
+        type=whole_number(-MOST, MOST),
+        default=0,
+        metavar="S",
+        help="chooses which papers meet which fault (default 0)",
+    )
+    sub.add_argument("--log", type=Path, metavar="F", help="write a JSON line to F for every request")
+
+    sub = command(
+        "chaos",
+        "kill, stop, resize and starve a run of its own, and verify that the promise holds",
+        "chaos --kills 100 --seed 7",
+    )
+    sub.add_argument("--kills", type=count, default=25, metavar="N", help="how many processes to kill (default 25)")
+    sub.add_argument("--papers", type=count, metavar="P", help="how many papers (default 40 per kill)")
+    sub.add_argument(
+        "--minutes", type=minutes, metavar="M", help="stop disturbing after M minutes, and let the run finish"
+    )
+    sub.add_argument(
+        "--seed",
+        type=whole_number(-MOST, MOST),
+        metavar="S",
+        help="repeat the disruptions of this seed (default: a new seed)",
+    )
+    sub.add_argument(
+        "--faults",
+        **REPEATED,
+        metavar="SPEC",
+        help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)",
+    )
+    sub.add_argument("--keep-pdf", choices=("0", "1"), default="1", help="as RPA_V2_KEEP_PDF (default 1)")
+    sub.add_argument("--tar", action="store_true", help="papers come from an archive instead of its mirror")
+    sub.add_argument("--folder", type=Path, metavar="F", help="where to make its temporary folder")
+
+    sub = command("demo", "run everything on papers made here, without a network", "demo")
+    sub.add_argument("--folder", type=Path, default=Path("demo-data"), metavar="F", help="default ./demo-data")
+    sub.add_argument(
+        "--papers", type=whole_number(1, MOST), default=200, metavar="N", help="how many papers (default 200)"
+    )
