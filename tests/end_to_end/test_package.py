@@ -20,7 +20,7 @@ from rpa_shard.testing.sample_papers import Kind, sample_pdf
 ROOT = Path(__file__).parents[2]
 IN_A_CLONE = (
     ".ci", "docs", "rpa_shard", "scripts", "tests",
-    "LICENSE", "MANIFEST.in", "README.md", "constraints.txt", "pyproject.toml", "run.sh",
+    ".gitignore", "LICENSE", "README.md", "constraints.txt", "pyproject.toml", "run.sh",
 )  # fmt: skip
 GARBAGE = (
     "data/papers/2401/2401.00001.pdf", "demo-data/manifest.json", ".venv/bin/python", ".hypothesis/x", ".coverage",

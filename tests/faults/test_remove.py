@@ -62,7 +62,7 @@ def test_a_run_whose_papers_are_taken_away_ends(queued: Rig) -> None:
 
 
 def test_what_is_removed_during_a_run_is_not_worked_on(stalling: Rig) -> None:
-    run = stalling.start("run", DOWNLOAD_CONCURRENCY="4", WORKERS="8")
+    run = stalling.start("run", PREP_DOWNLOAD_CONCURRENCY="4", WORKERS="8")
     wait_for(lambda: stalling.by_status().get("prepping", 0) == 8, "all workers hold papers")
     code, output, errors = stalling.run("remove", "--all", "--files")
     assert errors == ""
@@ -84,7 +84,7 @@ def test_what_is_removed_during_a_run_is_not_worked_on(stalling: Rig) -> None:
 def test_removing_while_a_run_works(queued: Rig, collection: Collection, tmp_path: Path) -> None:
     unwanted = sorted(collection.pdfs)[::2]
     (tmp_path / "unwanted.txt").write_text("\n".join(unwanted))
-    run = queued.start("run", DOWNLOAD_CONCURRENCY="2", PREP_EXTRACT_WORKERS="2")
+    run = queued.start("run", PREP_DOWNLOAD_CONCURRENCY="2", PREP_EXTRACT_WORKERS="2")
     wait_for(lambda: queued.done_files() > 3, "some are done")
     queued.run("remove", "--file", str(tmp_path / "unwanted.txt"), "--files")
     output, errors = run.communicate(timeout=60)
