@@ -267,8 +267,9 @@ def test_an_interrupted_add_says_what_was_added(rig: Rig) -> None:
     command = [sys.executable, "-m", "rpa_shard", "add", "2401.00001", "--file", "-"]
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, env=rig.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
-    ) as adding:
+        command, env=rig.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test in the background ignores it
+    ) as adding:  # fmt: skip
         assert adding.stdin is not None
         adding.stdin.writelines(f"2402.{number:05}\n" for number in range(1, 30_000))
         adding.stdin.flush()
