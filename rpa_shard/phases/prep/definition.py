@@ -1,7 +1,7 @@
 """The definition of the prep phase: what is known of it without a runner.
 
-Guarantee: commands that only look at papers load nothing that only a run needs, such as HTTP clients and engines. Limit:
-how a runner is made is in `rpa_shard.phases.prep.opening`, which a run loads before it forks.
+Guarantee: commands that only look at papers load nothing that only a run needs, such as HTTP clients and engines.
+Limit: how a runner is made is in `rpa_shard.phases.prep.opening`, which a run loads before it forks.
 """
 
 from __future__ import annotations
