@@ -138,11 +138,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--long-papers", type=int, default=10_000, help="for memory growth (default 10000, 0 for none)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="these contenders; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="to see that it works: few papers, two rounds")
+    parser.add_argument("--quick", action="store_true", help="to see that it works: few papers, one round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures, for programs")
     given = parser.parse_args()
     if given.quick:
-        given.folders, given.papers, given.rounds, given.long_papers = [], 200, 2, 1000
+        given.folders, given.papers, given.rounds, given.long_papers = [], 200, 1, 1000
     return given
 
 

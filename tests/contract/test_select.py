@@ -174,7 +174,7 @@ def is_end(word: str, last: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(papers=collections, wanted=st.lists(selections, min_size=1, max_size=12), ids=st.lists(st.sampled_from(NAMED)))
 def test_what_is_selected(name: str, papers: dict[str, Fate], wanted: list[Selection], ids: list[str]) -> None:
     clock = Clock(BEGAN)
