@@ -22,7 +22,7 @@ from rpa_shard.system.cores import usable_cores
 from rpa_shard.system.failpoints import reach
 
 # How many papers are removed in a transaction; fewer where files are removed in it, too.
-PAGE_ROWS, PAGE_WITH_FILES = 10_000, 500
+PAGE_ROWS, PAGE_WITH_FILES = 30_000, 500
 
 
 def redo(connection: sqlite3.Connection, targets: Sequence[Target], before: Before | None, now: float) -> Changes:

@@ -361,12 +361,12 @@ INSERT INTO history (paper_id, at, event, phase, attempt, failure, detail)
 SELECT value, :now, :event, :phase, 0, NULL, NULL FROM json_each(:ids);
 
 -- name: cache_pages
--- Keep up to 32 MB of a file in memory: a page of a removal is read once.
-PRAGMA cache_size = -32000;
+-- Keep up to 64 MB of a file in memory: a page of a removal is read once.
+PRAGMA cache_size = -64000;
 
 -- name: checkpoint_seldom
--- Copy the log into the file every 64 MB: pages that lie near each other change together.
-PRAGMA wal_autocheckpoint = 16000;
+-- Copy the log into the file every 256 MB: pages of indexes change many times until then.
+PRAGMA wal_autocheckpoint = 64000;
 
 -- name: page_of_ids
 -- The next ids in order, for a move between shards.
