@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
-from rpa_shard.cli.output import OK, SOME_FAILED, WRONG_USAGE, UsageError, columns_of_output, print_lines, say
+from rpa_shard.cli.output import (
+    OK,
+    SOME_FAILED,
+    WRONG_USAGE,
+    Counted,
+    UsageError,
+    columns_of_output,
+    print_lines,
+    say,
+)
 from rpa_shard.cli.selectors import chosen, named_ids, not_chosen, nothing_valid
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.data_folder import DataFolder
@@ -34,9 +42,9 @@ def list_(parsed: argparse.Namespace, settings: Settings) -> int:
         else:
             rows = islice(ledger.select(wanted.selection, wanted.ids), parsed.limit)
             title_of = catalogue.title if catalogue is not None else lambda _: None
-            listed = _Counted(_listed(rows, title_of, as_json=parsed.json))
+            listed = Counted(_listed(rows, title_of, as_json=parsed.json))
             print_lines(listed)
-            if not listed.lines and not wanted.invalid and not named:
+            if not listed.count and not wanted.invalid and not named:
                 say("there are no papers" if wanted.everything else "no paper is chosen by that")
         unknown = [each for each in dict.fromkeys(named) if ledger.paper(each) is None]
         for line in not_chosen(ledger, unknown):
@@ -95,16 +103,3 @@ def _say_how_many_more(rows: Iterator[PaperRow], left: set[str]) -> None:
         more += 1
     if more:
         say(f"and {'at least ' if more == MOST_COUNTED else ''}{more} more: --limit N shows up to N papers")
-
-
-@dataclass(slots=True)
-class _Counted:
-    """Lines, and how many of them there have been."""
-
-    given: Iterator[str]
-    lines: int = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.given:
-            self.lines += 1
-            yield line

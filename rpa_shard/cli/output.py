@@ -14,6 +14,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.system.program import program
@@ -30,6 +31,19 @@ Handler = Callable[[argparse.Namespace, Settings], int]
 
 class UsageError(Exception):
     """The request is impossible; the message is one line."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """Texts, taken one by one, and how many have been taken."""
+
+    given: Iterable[str]
+    count: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for each in self.given:
+            self.count += 1
+            yield each
 
 
 def say(line: str) -> None:

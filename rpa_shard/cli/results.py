@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
+from rpa_shard.cli.output import OK, SOME_FAILED, Counted, UsageError, print_lines, say
 from rpa_shard.cli.selectors import chosen
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.id_forms.grammar import shown
@@ -30,7 +28,8 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.export import export as export_papers
     from rpa_shard.store.factory import open_ledger
 
-    folder, papers, given = DataFolder(settings.data_dir), chosen(parsed), _Counted()
+    folder, papers = DataFolder(settings.data_dir), chosen(parsed)
+    given = None if papers.ids is None else Counted(each_once(papers.ids))
     try:
         check_destination(parsed.out, folder, force=parsed.force, many=parsed.shard_size is not None)
         wanted = order(
@@ -43,26 +42,13 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
             is_stream=is_stream(parsed.out),
         )
         with open_ledger(folder) as ledger:
-            ids = None if papers.ids is None else given.through(each_once(papers.ids))
-            rows = ledger.papers() if papers.everything else ledger.select(papers.selection, ids)
+            rows = ledger.papers() if papers.everything else ledger.select(papers.selection, given)
             done = export_papers(folder, islice(rows, parsed.limit), wanted)
     except (ExportError, IntakeError) as error:
         raise UsageError(str(error)) from None
-    missing = given.count - done.papers if papers.ids is not None and parsed.limit is None else 0
+    missing = given.count - done.papers if given is not None and parsed.limit is None else 0
     say(f"exported {_account(done, wanted)}" + (f"; {missing} of the ids given are not among them" * bool(missing)))
     return SOME_FAILED if done.damaged or papers.invalid else OK
-
-
-@dataclass(slots=True)
-class _Counted:
-    """Counts what passes through."""
-
-    count: int = 0
-
-    def through(self, items: Iterable[str]) -> Iterator[str]:
-        for each in items:
-            self.count += 1
-            yield each
 
 
 def _account(done: Exported, wanted: Order) -> str:

@@ -113,9 +113,8 @@ def _metadata(folder: DataFolder, paper_id: str) -> Iterator[str]:
 
 def _all_files(files: PaperFiles) -> Iterator[Path]:
     yield from (files.pdf, files.text, files.record)
-    refused = files.pdf.with_suffix(".bad.pdf")
-    if refused.exists():
-        yield refused
+    if files.refused_pdf.exists():
+        yield files.refused_pdf
 
 
 def _size(path: Path) -> str:

@@ -45,7 +45,7 @@ class Source:
 
     def paper(self, paper_id: str) -> list[str]:
         """All that is known of a paper, or why nothing is, in lines. For any thread."""
-        # Imported here: it brings all that a run needs, and a person wants to see something at once.
+        # Imported here: it takes a while to load, and a person wants to see something at once.
         from rpa_shard.observe.show import NotShownError, show
 
         try:
