@@ -11,7 +11,7 @@ from rpa_shard.extract.runner import make
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references import Reference

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rpa_shard.extract.result import Extraction
-from rpa_shard.phases.prep.artifacts import PaperFiles, write_artifacts
+from rpa_shard.phases.files import PaperFiles
+from rpa_shard.phases.prep.artifacts import write_artifacts
 from rpa_shard.phases.prep.record import make_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.system.files import fingerprint_of

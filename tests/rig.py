@@ -18,7 +18,7 @@ from rpa_shard.chaos.invariants import accounts, artifacts, leases, leftovers, l
 from rpa_shard.ipc.run_status import RunState, RunStatus, ShardStatus, read_status
 from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.rows import HistoryLine, PaperRow

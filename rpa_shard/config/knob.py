@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rpa_shard.config.host_policy import parse_policies
+from rpa_shard.config.llm import STRUCTURED, parse_budget, parse_endpoints
 from rpa_shard.config.source_names import SOURCE_FIELDS, parse_sources
 from rpa_shard.model.phase import PHASES, in_order
 
@@ -20,12 +21,14 @@ from rpa_shard.model.phase import PHASES, in_order
 class Kind:
     """How the text of a knob becomes a value: `parse` raises ValueError, `allowed` describes valid values.
 
-    `words` are all valid values, if they are words.
+    `words` are all valid values, if they are words. What is `private` is not repeated in errors: a wrong value may hold
+    a key.
     """
 
     allowed: str
     parse: Callable[[str], Any]
     words: tuple[str, ...] = ()
+    private: bool = False
 
 
 def integer(low: int, high: int) -> Kind:
@@ -107,6 +110,19 @@ def sources() -> Kind:
         "separated by spaces",
         parse_sources,
     )
+
+
+def endpoints() -> Kind:
+    allowed = (
+        "`URL models=A,B option=value …`, one endpoint after the other, separated by spaces; options: key=env:NAME or "
+        "key=file:PATH, requests=, input_tokens= and output_tokens= (a minute), in_flight=, context= (tokens), "
+        f"price=IN/OUT (dollars for a million tokens), structured= ({', '.join(STRUCTURED)})"
+    )
+    return Kind(allowed, parse_endpoints, private=True)
+
+
+def budget() -> Kind:
+    return Kind("tokens=N, usd=X, or both, for a day", parse_budget)
 
 
 def knob(name: str, default: Any, kind: Kind, meaning: str, *, shown: str = "", secret: bool = False) -> Any:

@@ -20,7 +20,9 @@ from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
 from rpa_shard.config.knob import (
     Kind,
     as_text,
+    budget,
     choice,
+    endpoints,
     file,
     flag,
     folder,
@@ -32,6 +34,7 @@ from rpa_shard.config.knob import (
     sources,
     text,
 )
+from rpa_shard.config.llm import LlmBudget, ModelAt
 from rpa_shard.model.partition import share_of, workers_of
 from rpa_shard.model.phase import PREP, Phase, in_order
 from rpa_shard.system.cores import usable_cores
@@ -63,6 +66,8 @@ class Share:
     io_threads: int
     max_connections: int
     max_keepalive: int
+    llm_papers: int = 0
+    llm_connections: int = 0
 
     @property
     def descriptors(self) -> int:
@@ -73,6 +78,7 @@ class Share:
             + self.download_concurrency
             + self.io_threads
             + PIPES_PER_CHILD * (self.extract_workers + 1)  # and the slow lane's
+            + self.llm_connections
         )
 
 
@@ -267,6 +273,49 @@ class Settings:
         "Deaths of shards within a minute that stop the run (exit 3).",
     )
 
+    llm_endpoints: tuple[ModelAt, ...] = knob(
+        "RPA_V2_LLM_ENDPOINTS",
+        (),
+        endpoints(),
+        "The models that `analyze` and `wrap` ask, tried in this order, at endpoints that speak OpenAI's chat "
+        "completions: `http://127.0.0.1:8000/v1 models=qwen3 in_flight=64 context=32768`. A key is never written here, "
+        "only where it is: key=env:NAME or key=file:PATH.",
+        shown="none",
+    )
+    llm_budget: LlmBudget = knob(
+        "RPA_V2_LLM_BUDGET",
+        LlmBudget(),
+        budget(),
+        "The most that a day (UTC) may take, all models together: `tokens=20_000_000 usd=5`. Once it is spent, the "
+        "phases that ask models wait for the next day.",
+        shown="none",
+    )
+    prompts: Path | None = knob(
+        "RPA_V2_PROMPTS",
+        None,
+        folder(),
+        "The folder of the prompts and their schemas; `prompts --copy` makes one to start from.",
+        shown="those that are built in",
+    )
+    llm_papers: int = knob(
+        "RPA_V2_LLM_PAPERS", 200, integer(1, 10_000), "Papers that are analyzed or wrapped at a time."
+    )
+    llm_stall_seconds: float = knob(
+        "RPA_V2_LLM_STALL_SECONDS",
+        120.0,
+        number(0.1, 86_400),
+        "An answer of which nothing new has come for this long is given up.",
+    )
+    llm_deadline_seconds: float = knob(
+        "RPA_V2_LLM_DEADLINE_SECONDS", 900.0, number(0.1, 86_400), "The longest that one answer may take."
+    )
+    llm_stream: bool = knob(
+        "RPA_V2_LLM_STREAM",
+        True,
+        flag(),
+        "0 asks for answers in one piece: for servers that cannot stream; stalled answers are then noticed later.",
+    )
+
     log_level: Literal["error", "warning", "info"] = knob(
         "RPA_V2_LOG_LEVEL",
         "warning",
@@ -331,7 +380,15 @@ class Settings:
             io_threads=share_of(self.io_threads, shard, count),
             max_connections=share_of(self.max_connections, shard, count),
             max_keepalive=share_of(self.max_keepalive, shard, count) if self.max_keepalive else 0,
+            llm_papers=share_of(self.llm_papers, shard, count),
+            llm_connections=self.llm_connections,
         )
+
+    @property
+    def llm_connections(self) -> int:
+        """The most calls that any shard may have under way: the governor divides them as papers need them."""
+        asks = any(phase.name != PREP.name for phase in self.run_phases)
+        return sum(each.limits.in_flight for each in self.llm_endpoints) if asks else 0
 
     def check(self) -> None:
         """Raises SettingsError for impossible pairs."""
@@ -377,6 +434,8 @@ def _parse(knob_field: Field[Any], given: Given) -> Any:
     except (ValueError, KeyError, IndexError):
         where = f"{given.file}: " if given.file is not None else ""
         name = knob_field.metadata["knob"]
+        if kind.private:
+            raise SettingsError(f"{where}{name}: must be {kind.allowed}") from None
         meant = did_you_mean(given.text, kind.words)
         raise SettingsError(f"{where}{name}={given.text}: must be {kind.allowed}{meant}") from None
     if isinstance(value, Path) and given.file is not None:

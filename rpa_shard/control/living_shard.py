@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from rpa_shard.control.decisions import Parsing, ShardView
 from rpa_shard.control.placement import PlacedShard
+from rpa_shard.ipc.calls import CallMessage
 from rpa_shard.ipc.messages import Broke, PermitMessage, Reported
 from rpa_shard.ipc.run_status import ProcessFigures, ShardStatus
 from rpa_shard.ipc.shard_report import ShardReport, ShardState
@@ -40,8 +41,8 @@ class LivingShard:
         """The most memory that it was observed to hold."""
         return self._peak.rss_bytes
 
-    def receive(self) -> Iterator[PermitMessage]:
-        """Reads its messages; returns those for the governor."""
+    def receive(self) -> Iterator[PermitMessage | CallMessage]:
+        """Reads its messages; returns those for the governors."""
         for message in self.placed.receive():
             self._received_at = time.monotonic()
             match message:

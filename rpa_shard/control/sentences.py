@@ -21,6 +21,7 @@ LIMITS = {
     Limit.NETWORK: "the network limits the pace",
     Limit.RATE: "a host's allowed rate limits the pace",
     Limit.ENGINE: "parsing limits the pace",
+    Limit.MODEL: "what the models allow limits the pace",
     Limit.WAITING: "everything waits",
     Limit.NOTHING_LEFT: "nothing is left to do",
     Limit.STOPPING: "stopping",
@@ -61,7 +62,7 @@ def with_commas(text: str) -> str:
 
 def holds_up(wait: Wait) -> bool:
     """Whether its papers wait for more than their turn: those that a host refuses have failed or go elsewhere."""
-    return wait.cause not in (Cause.RATE, Cause.REFUSAL)
+    return wait.cause not in (Cause.RATE, Cause.REFUSAL, Cause.MODEL_RATE)
 
 
 def _percent(account: Account) -> str:
@@ -124,8 +125,15 @@ def wait_in_words(wait: Wait, now: float) -> str:
             return wait.why
         case Cause.REFUSAL:
             return refusal(wait)
-        case Cause.RATE:
+        case Cause.RATE | Cause.MODEL_RATE:
             return f"their turn at {wait.subject}: {wait.why}"
+        case Cause.MODEL:
+            first = shortened(wait.why.partition(":")[0], WHY_CHARACTERS)
+            return f"{wait.subject} {first}{until or ': one call is to show whether it is over'}"
+        case Cause.MODEL_REFUSAL:
+            return refusal(wait)
+        case Cause.BUDGET:
+            return f"{wait.why}{until}"
 
 
 def refusal(wait: Wait) -> str:

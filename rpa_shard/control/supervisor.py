@@ -38,6 +38,7 @@ from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.run_record import RunRecord, RunView
 from rpa_shard.ipc import messages
 from rpa_shard.ipc.account import LimitOfRun
+from rpa_shard.ipc.calls import CallMessage
 from rpa_shard.ipc.run_status import Rates, RunStatus
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
@@ -138,7 +139,7 @@ class Supervisor:
     def _take_events(self) -> None:
         """Passes on everything that has happened since the last call."""
         for shard in self._shards.values():
-            self._broker.handle(shard.number, shard.receive())
+            self._take_messages(shard)
         self._broker.act(self._shards.keys(), self._send)
         while self._signals:
             self._signalled(self._signals.pop(0))
@@ -151,6 +152,11 @@ class Supervisor:
         if self._resize.is_asked_for(self._settings, self._decisions.state):
             self._decisions.resize(time.monotonic())
 
+    def _take_messages(self, shard: LivingShard) -> None:
+        for message in shard.receive():
+            if not isinstance(message, CallMessage):
+                self._broker.handle(shard.number, [message])
+
     def _signalled(self, number: int) -> None:
         if not self._decisions.signal:
             log.info("%s: draining; send it again to stop at once", signal.Signals(number).name)
@@ -158,7 +164,7 @@ class Supervisor:
 
     def _exited(self, shard: LivingShard, exit: ShardExit) -> None:
         number = shard.number
-        self._broker.handle(number, shard.receive())
+        self._take_messages(shard)
         self._broker.forget(number)
         del self._shards[number]
         self._record.exited(shard, self._settings)

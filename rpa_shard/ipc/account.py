@@ -23,6 +23,11 @@ class Cause(StrEnum):
     DISK = "disk"
     RATE = "rate"
     RESTART = "restart"
+    # A model is left alone for a while, allows no more calls now, refuses us, or the day's budget is spent.
+    MODEL = "model"
+    MODEL_RATE = "model_rate"
+    MODEL_REFUSAL = "model_refusal"
+    BUDGET = "budget"
 
 
 class Limit(StrEnum):
@@ -32,6 +37,7 @@ class Limit(StrEnum):
     NETWORK = "network"
     RATE = "rate"
     ENGINE = "engine"
+    MODEL = "model"
     WAITING = "waiting"
     NOTHING_LEFT = "nothing_left"
     STOPPING = "stopping"
@@ -54,7 +60,7 @@ class Wait:
     @property
     def needs_a_person(self) -> bool:
         """Whether it may last until somebody acts."""
-        return self.cause in (Cause.DISK, Cause.REFUSAL)
+        return self.cause in (Cause.DISK, Cause.REFUSAL, Cause.MODEL_REFUSAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

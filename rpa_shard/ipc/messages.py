@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from rpa_shard.ipc.calls import CALL_CLASSES, CallMessage, CallsGranted, ModelStates
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.ipc.shard_report import ShardReport
 
@@ -168,14 +169,25 @@ class HostAnswered:
     with_pdf: bool
 
 
-ToShard = Drain | Pause | Resume | MayTake | PermitsGranted | HostStates | HostDoubted | NoPdfNoted
+ToShard = (
+    Drain
+    | Pause
+    | Resume
+    | MayTake
+    | PermitsGranted
+    | HostStates
+    | HostDoubted
+    | NoPdfNoted
+    | CallsGranted
+    | ModelStates
+)  # fmt: skip
 PermitMessage = PermitsWanted | RequestAnswered | PermitReturned | HostLimited | HostBlocked | NoPdf | HostAnswered
-FromShard = Reported | Broke | PermitMessage
+FromShard = Reported | Broke | PermitMessage | CallMessage
 Message = ToShard | FromShard
 
 _CLASSES: tuple[type[Message], ...] = (
     Drain, Pause, Resume, MayTake, PermitsGranted, HostStates, HostDoubted, NoPdfNoted, Reported, Broke,
-    PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked, NoPdf, HostAnswered,
+    PermitsWanted, RequestAnswered, PermitReturned, HostLimited, HostBlocked, NoPdf, HostAnswered, *CALL_CLASSES,
 )  # fmt: skip
 _KIND_OF = {each: re.sub(r"(?<!^)(?=[A-Z])", "_", each.__name__).lower() for each in _CLASSES}
 _CLASS_OF = {kind: each for each, kind in _KIND_OF.items()}

@@ -18,12 +18,13 @@ import msgspec
 from msgspec import Meta
 
 from rpa_shard.ipc.account import Account, PastWait
+from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus
 from rpa_shard.ipc.shard_report import FailedAttempt, ShardReport, ShardState, Work
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.files import replace_file
 from rpa_shard.system.processes import is_alive
 
-FORMAT = 3
+FORMAT = 4
 
 
 class RunState(StrEnum):
@@ -166,6 +167,10 @@ class RunStatus:
     shard_count: Annotated[int, Meta(description="How many shards the run has.")]
     shards: Annotated[tuple[ShardStatus, ...], Meta(description="The shards, by number.")]
     hosts: Annotated[Mapping[str, HostStatus], Meta(description="Governed hosts, by name.")]
+    models: Annotated[Mapping[str, ModelStatus], Meta(description="Models that are asked, by name.")] = field(
+        default_factory=dict
+    )
+    llm_budget: Annotated[BudgetStatus, Meta(description="What models may take a day, and took.")] = BudgetStatus()
 
     @property
     def is_alive(self) -> bool:

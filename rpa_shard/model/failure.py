@@ -35,6 +35,16 @@ class Failure(StrEnum):
     BAD_PDF = "bad_pdf"
     EXTRACT_TIMEOUT = "extract_timeout"
     POISON = "poison"
+    LLM_UNREACHABLE = "llm_unreachable"
+    LLM_FAILED = "llm_failed"
+    LLM_REJECTED = "llm_rejected"
+    LLM_OVERLONG = "llm_overlong"
+    LLM_CUT = "llm_cut"
+    LLM_REFUSED = "llm_refused"
+    LLM_EMPTY = "llm_empty"
+    LLM_INVALID = "llm_invalid"
+    LLM_ECHO = "llm_echo"
+    LLM_JUDGED = "llm_judged"
     BUG = "bug"
 
 
@@ -77,3 +87,10 @@ class PaperError(Exception):
         self.page = page
         self.host = host
         self.final = final
+
+
+class PhasePausedError(Exception):
+    """An attempt was given up because its phase may not go on for now: the paper is handed back, free of charge.
+
+    The phase claims nothing until it may go on, so this does not repeat itself.
+    """

@@ -77,6 +77,18 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.BAD_PDF: _permanent("no engine can read the PDF"),
         Failure.EXTRACT_TIMEOUT: _permanent("extraction passed its deadline, even alone in its own process"),
         Failure.POISON: _permanent("extraction crashed its process, even alone in its own process"),
+        Failure.LLM_UNREACHABLE: RetryPolicy(0, 10, 600, "no connection to any endpoint of a model", charged=False),
+        Failure.LLM_FAILED: RetryPolicy(
+            6, 10, 900, "the endpoint failed (5xx), stopped in the middle of an answer, or took too long"
+        ),
+        Failure.LLM_REJECTED: RetryPolicy(2, 60, 60, "the endpoint did not accept the question (400, 422 …)"),
+        Failure.LLM_OVERLONG: _permanent("the paper does not fit into the model's context, even cut"),
+        Failure.LLM_CUT: RetryPolicy(3, 5, 60, "the answer was cut at its longest allowed length"),
+        Failure.LLM_REFUSED: RetryPolicy(2, 5, 60, "the model refused to answer, or a filter stopped the answer"),
+        Failure.LLM_EMPTY: RetryPolicy(3, 5, 60, "the answer, or one of its sections, is empty or far too short"),
+        Failure.LLM_INVALID: RetryPolicy(3, 5, 60, "the answer is no JSON, or does not fit the prompt's schema"),
+        Failure.LLM_ECHO: RetryPolicy(3, 5, 60, "the answer repeats the prompt"),
+        Failure.LLM_JUDGED: RetryPolicy(2, 5, 60, "the judge did not pass the report, even repaired"),
         Failure.BUG: RetryPolicy(2, 30, 30, "a defect of this program: please report it with the lines of the log"),
     }
 )

@@ -14,7 +14,8 @@ from typing import Any
 
 from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.phase import PREP, Phase, completed_phases, is_completed, open_statuses
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_finished
+from rpa_shard.phases.files import PaperFiles, files_of
+from rpa_shard.phases.prep.artifacts import read_finished
 from rpa_shard.phases.prep.kept import give_back_refused, has_pdf, remove_files
 from rpa_shard.phases.prep.record import json_schema, make_record
 from rpa_shard.phases.prep.result import row_result

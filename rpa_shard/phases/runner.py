@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from rpa_shard.config.settings import Settings, Share
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.ipc.shard_report import Gauge
+from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.arxiv_id import PaperId
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
@@ -88,7 +89,7 @@ class PhaseRunner(Protocol):
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         """Works on a claim; its artifacts are durable when this returns.
 
-        May be cancelled while `attempt.interruptible`. Raises PaperError.
+        May be cancelled while `attempt.interruptible`. Raises PaperError, and PhasePausedError.
         """
 
     def summary(self, result: Result) -> str:
@@ -114,6 +115,7 @@ class ShardContext:
     folder: DataFolder
     engine: StoreEngine
     permits: Permits
+    calls: CallPermits
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class PhaseDefinition:
     `open_runner` makes its runner in a shard. `warm_up` does once, before shards are forked, what each would otherwise
     do itself, and starts no thread. `refuse` raises StoreError if a run with these settings, which may
     have a limit of papers, must not begin.
-    `expected_files` yields the files that a result names; `papers` is the folder of the papers' files.
+    `expected_files` yields the files that a result names; `papers` is the folder of the papers' files. A phase that
+    `asks_models` pauses while none may be asked.
     """
 
     phase: Phase
@@ -140,3 +143,4 @@ class PhaseDefinition:
     warm_up: Callable[[Settings], None] = lambda settings: None
     refuse: Callable[[Settings, Ledger, int | None], None] = lambda settings, ledger, limit: None
     expected_files: Callable[[str, PaperId, Result], Iterator[ExpectedFile]] = lambda papers, paper, result: iter(())
+    asks_models: bool = False

@@ -39,6 +39,7 @@ from rpa_shard.ipc.messages import (
     Resume,
 )
 from rpa_shard.ipc.shard_report import IN_WORK_SHOWN, PaperInWork, ShardReport, ShardState
+from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.distribution import Durations
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import PhaseRegistry
@@ -110,7 +111,8 @@ class Shard:
             store = await opened.enter_async_context(
                 engine.open_store(self._number, self._settings.lease_ttl_seconds, group=group)
             )
-            lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits)
+            calls = CallPermits(link.send)
+            lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits, calls)
             runners: dict[Phase, PhaseRunner] = {}
             for definition in self._registry.chosen(self._settings.run_phases):
                 runners[definition.phase] = await opened.enter_async_context(definition.open_runner(lent))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rpa_shard.ipc.shard_report import PaperInWork
-from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
 from rpa_shard.phases.runner import Attempt, PhaseRunner, Slots
@@ -112,6 +112,8 @@ class Worker:
         except asyncio.CancelledError:
             self._cancelled = True
             return released(claim.phase, "shutdown", suspect=claim.suspect)
+        except PhasePausedError as paused:
+            return released(claim.phase, f"paused: {paused}", suspect=claim.suspect)
         except PaperError as error:
             failed = error
         except OSError as error:

@@ -21,7 +21,7 @@ from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.store.catalogue import Member

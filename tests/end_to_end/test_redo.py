@@ -14,7 +14,7 @@ import pytest
 
 from rpa_shard.chaos.schedule import SHARD_POINTS
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.system.clock import from_utc
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.mirror import MirrorProcess

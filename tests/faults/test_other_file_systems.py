@@ -15,7 +15,7 @@ import pytest
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.errors import StoreError
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout

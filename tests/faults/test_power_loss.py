@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from tests.rig import Rig
 

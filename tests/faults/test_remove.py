@@ -10,7 +10,7 @@ import pytest
 
 from rpa_shard.ipc.account import Limit
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, Kind, sample_pdf, write_collection
 from tests.rig import Rig, wait_for

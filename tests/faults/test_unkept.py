@@ -18,7 +18,7 @@ import pytest
 
 from rpa_shard.chaos.schedule import SHARD_POINTS
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.system.files import TEMPORARIES
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.mirror import MirrorProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.testing.mirror import MirrorProcess
 from rpa_shard.testing.sample_papers import Collection, Kind, sample_pdf, write_collection
 from tests.rig import Rig

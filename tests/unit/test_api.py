@@ -25,8 +25,9 @@ from rpa_shard.extract.runner import extract
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.phase import PREP
 from rpa_shard.observe.export.records import Texts, records
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.phases.finished import json_schema, make_record
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, write_artifacts
+from rpa_shard.phases.prep.artifacts import write_artifacts
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.store.catalogue import PaperMetadata
 from rpa_shard.store.data_folder import DataFolder

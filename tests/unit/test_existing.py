@@ -12,7 +12,7 @@ import pytest
 
 from rpa_shard.extract.runner import extract
 from rpa_shard.model.arxiv_id import parse
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.phases.prep.existing import Fetched, Finished, existing
 from rpa_shard.system.clock import as_utc, from_utc
 from rpa_shard.system.files import fingerprint_of_file

@@ -21,7 +21,7 @@ from rpa_shard.observe.export import Exported, ExportError, Order, Texts, export
 from rpa_shard.observe.export.destination import check_destination
 from rpa_shard.observe.export.identity import ArxivIdentity, arxiv_identity, submission_year
 from rpa_shard.observe.export.order import FITTING, FORMATS
-from rpa_shard.phases.prep.artifacts import files_of
+from rpa_shard.phases.files import files_of
 from rpa_shard.phases.prep.record import json_schema
 from rpa_shard.store.data_folder import OWN_NAMES, DataFolder
 from rpa_shard.store.factory import open_ledger

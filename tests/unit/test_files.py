@@ -15,7 +15,8 @@ import pytest
 from rpa_shard.ipc.breadcrumb import Breadcrumb, read_breadcrumb
 from rpa_shard.model.arxiv_id import MAX_ID_BYTES, parse
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.prep.artifacts import files_of, read_finished, write_artifacts, write_durably
+from rpa_shard.phases.files import files_of, write_durably
+from rpa_shard.phases.prep.artifacts import read_finished, write_artifacts
 from rpa_shard.store.sqlite.salvage.aside import move_aside
 from rpa_shard.system.files import (
     fingerprint_of,

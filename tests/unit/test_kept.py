@@ -11,8 +11,8 @@ import pytest
 from rpa_shard.config.settings import Settings
 from rpa_shard.model.arxiv_id import PaperId, file_at, parse
 from rpa_shard.model.errors import StoreError
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.phases.finished import give_back_refused, has_pdf, ids_to_fetch, remove_files
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
 from rpa_shard.phases.prep.definition import refuse_too_many
 from rpa_shard.store.catalogue import Member
 from rpa_shard.store.changes import Target

@@ -22,7 +22,7 @@ from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PREP
 from rpa_shard.observe.show import NotShownError, show, show_clean
 from rpa_shard.observe.status import folder_status, lines
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.reading.document import Document, Page
 from rpa_shard.reading.quality.figures import measure
 from rpa_shard.reading.references import Reference

@@ -1,75 +1,18 @@
-"""A paper's files: where they are, how they are written, how to check that they are complete.
+"""What the prep phase writes of a paper, and what it finds of it.
 
-Guarantee: each file appears complete or not at all, and is on disk before the call returns; a text and a record that
-agree mean that the paper is finished, whatever the store still says. Limit: files are named by the paper alone, so two
-runs must not share a folder (the run lock prevents it).
+Guarantee: a text and a record that agree mean that the paper is finished, whatever the store still says. Limit: how
+files are named and written is in `rpa_shard.phases.files`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from rpa_shard.model.arxiv_id import PaperId
+from rpa_shard.phases.files import PaperFiles, sync_names, write_durably
 from rpa_shard.system.failpoints import reach
-from rpa_shard.system.files import fingerprint_of_file, replacing, sync_folder, temporary_of
-
-# From a paper's folder up to the data folder: `papers/url/0f`.
-LEVELS_OF_FOLDERS = 3
-
-ENDINGS = {"pdf": ".pdf", "text": ".txt", "record": ".json"}
-
-
-@dataclass(frozen=True, slots=True)
-class PaperFiles:
-    """The three files of one paper, side by side."""
-
-    pdf: Path
-    text: Path
-    record: Path
-
-    @property
-    def refused_pdf(self) -> Path:
-        """Where a PDF is put that no engine can read, or that is another paper's."""
-        return self.pdf.with_suffix(".bad.pdf")
-
-
-def files_of(papers: Path, paper: PaperId) -> PaperFiles:
-    """Where the files of `paper` lie below the folder `papers`, whether or not they exist."""
-    stem = stem_of(str(papers), paper)
-    return PaperFiles(*(Path(stem + ENDINGS[name]) for name in ("pdf", "text", "record")))
-
-
-def stem_of(papers: str, paper: PaperId) -> str:
-    """The common stem of the paths of the files of `paper`; as text, since callers may need millions of them."""
-    return f"{papers}/{paper.folder}/{paper.file_stem}"
-
-
-_named: set[Path] = set()
-
-
-def sync_names(folder: Path) -> None:
-    """Makes the names of a paper's files durable, and once per process those of the folders above them.
-
-    The folders may have been made by a process that died before their names were on disk.
-    """
-    sync_folder(folder)
-    if folder not in _named:
-        for each in list(folder.parents)[:LEVELS_OF_FOLDERS]:
-            sync_folder(each)
-        _named.add(folder)
-
-
-def write_durably(content: bytes, writer: str, final: Path) -> None:
-    """Writes `final` complete or not at all. The caller syncs its folder."""
-    with replacing(final, temporary=temporary_of(writer, final)) as file:
-        reach("write_artifact")
-        file.write(content)
-        file.flush()
-        reach("sync_artifact")
+from rpa_shard.system.files import fingerprint_of_file
 
 
 def write_artifacts(files: PaperFiles, writer: str, text: bytes, record: Mapping[str, Any]) -> bytes:

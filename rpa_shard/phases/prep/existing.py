@@ -12,7 +12,8 @@ from typing import Any
 
 from rpa_shard.fetch.unkept import UnkeptPdf
 from rpa_shard.model.arxiv_id import PaperId
-from rpa_shard.phases.prep.artifacts import PaperFiles, read_finished, read_record, sync_names
+from rpa_shard.phases.files import PaperFiles, sync_names
+from rpa_shard.phases.prep.artifacts import read_finished, read_record
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.runner import Result
 from rpa_shard.system.clock import from_utc

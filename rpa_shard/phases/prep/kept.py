@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rpa_shard.fetch.local import is_local, local_part
 from rpa_shard.model.arxiv_id import PaperId, from_canonical, local_path
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, read_record
+from rpa_shard.phases.files import PaperFiles, files_of
+from rpa_shard.phases.prep.artifacts import read_record
 from rpa_shard.system.files import sync_folder
 
 

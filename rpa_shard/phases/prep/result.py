@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rpa_shard.model.arxiv_id import PaperId
-from rpa_shard.phases.prep.artifacts import ENDINGS, stem_of
+from rpa_shard.phases.files import ENDINGS, stem_of
 from rpa_shard.phases.runner import ExpectedFile
 from rpa_shard.system.files import fingerprint_of
 

@@ -28,7 +28,8 @@ from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import PaperId, from_canonical
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
-from rpa_shard.phases.prep.artifacts import PaperFiles, files_of, write_artifacts
+from rpa_shard.phases.files import PaperFiles, files_of
+from rpa_shard.phases.prep.artifacts import write_artifacts
 from rpa_shard.phases.prep.existing import Fetched, Finished, existing
 from rpa_shard.phases.prep.record import make_record
 from rpa_shard.phases.prep.result import row_result
