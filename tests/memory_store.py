@@ -280,6 +280,7 @@ class MemoryLedger:
         return (
             (not wanted.statuses or row.status in wanted.statuses)
             and (not wanted.reasons or row.failure in wanted.reasons)
+            and (not wanted.failed_phases or row.failed_phase in {each.name for each in wanted.failed_phases})
             and (not wanted.flags or any(each in flags for each in wanted.flags))
             and (wanted.since is None or row.changed_at >= wanted.since)
             and (

@@ -330,6 +330,7 @@ WHERE papers.id = value
 SELECT papers.* FROM json_each(:ids) CROSS JOIN papers ON papers.id = value
 WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
   AND (:reasons IS NULL OR failure IN (SELECT value FROM json_each(:reasons)))
+  AND (:failed_phases IS NULL OR failed_phase IN (SELECT value FROM json_each(:failed_phases)))
   AND (:since IS NULL OR changed_at >= :since)
   AND (:flags IS NULL OR EXISTS (
       SELECT 1 FROM json_each(CASE WHEN json_valid(results) THEN results ELSE '{}' END, '$.prep.flags') AS flag
