@@ -59,3 +59,14 @@ def _amount(unit: str) -> Callable[[str], float]:
 
 minutes = _amount("minutes")
 seconds = _amount("seconds")
+
+
+def factor(text: str) -> float:
+    """A number from 0 to 1. Raises ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
