@@ -56,7 +56,9 @@ def test_an_answer_fits_its_schema_and_speaks_of_the_document() -> None:
     assert (written.finish, written.output_tokens) == ("stop", tokens_of(written.text))
     assert value["kind"] == "ruler", "the value of which the document speaks"
     assert "notebook and a good deal of patience" in value["text"]
-    assert "arXiv" not in value["text"]
+    assert "arXiv" not in written.text
+    sentences = written.text.replace('"', " ").split(". ")
+    assert len(set(sentences)) == len(sentences), "no sentence comes twice"
     assert answer(asked()) == written
 
 
@@ -101,7 +103,23 @@ def test_a_judge_passes_unless_it_is_told_otherwise() -> None:
     for kind in ("repair", "fail"):
         value = json.loads(answer(asked(schema), kind).text)
         assert value["verdict"] == kind.upper()
-        assert all(value["reasons"])
+    instruction = (
+        "What was written:\n\n[why_it_matters] Why it matters\n\nIt does.\n\n[end of what was written]\n\nJudge."
+    )
+    messages = [{"role": "user", "content": f"{DOCUMENT}\n{'=' * 20}\n\n{instruction}"}]
+    repair = json.loads(
+        answer(
+            parse_request(
+                {
+                    "model": "m",
+                    "messages": messages,
+                    "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+                }
+            ),
+            "repair",
+        ).text
+    )
+    assert repair["reasons"] == ["why_it_matters"]
 
 
 _LEAVES = st.one_of(
