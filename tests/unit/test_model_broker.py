@@ -72,9 +72,12 @@ def unwritable(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    broken = False
+
     def turn() -> None:
-        broken = keeper_module.save_models is fail
-        monkeypatch.setattr(keeper_module, "save_models", save_models if broken else fail)
+        nonlocal broken
+        broken = not broken
+        monkeypatch.setattr(keeper_module, "save_models", fail if broken else save_models)
 
     return turn
 
