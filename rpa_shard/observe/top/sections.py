@@ -102,8 +102,10 @@ def waits(watched: Watched, now: float, width: int) -> Section:
 
 
 def _wait_row(wait: Wait, now: float) -> list[Cell]:
-    subject = f"turn at {wait.subject}" if wait.cause is Cause.RATE else wait.subject.replace("_", " ")
-    style = BAD if wait.needs_a_person else "" if wait.cause is Cause.RATE else WARN
+    is_turn = wait.cause in (Cause.RATE, Cause.MODEL_RATE)
+    words = wait.subject.replace("_", " ") if wait.cause is Cause.BACK_OFF else wait.subject
+    subject = f"turn at {wait.subject}" if is_turn else words
+    style = BAD if wait.needs_a_person else "" if is_turn else WARN
     until = time_of_day(wait.until, now) if wait.until is not None else "you act" if wait.needs_a_person else ""
     papers = f"{wait.papers:,}" if wait.papers else ""
     return [Cell(subject, style), Cell(papers), Cell(until), Cell(wait.why)]
