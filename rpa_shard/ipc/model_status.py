@@ -14,6 +14,7 @@ from msgspec import Meta
 
 # The totals of a runner that asks models: what the calls took that it had answered.
 CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD = "llm_calls", "llm_input_tokens", "llm_output_tokens", "llm_micro_usd"
+OF_CALLS = frozenset({CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD})
 # A model that is closed for no longer than this is waited for by the papers in work; for longer, the phase pauses.
 PATIENCE_SECONDS = 10.0
 

@@ -79,13 +79,13 @@ def count(number: int, noun: str) -> str:
 
 
 def short(number: int) -> str:
-    """A number with three digits and a unit, such as `12.3 M`; smaller ones in full."""
+    """A number with up to three digits and a unit, such as `12.3 M`; smaller ones in full."""
     if number < FULL_BELOW:
         return f"{number:,}"
-    # 999,950 is 1.00 M, not 1000 k.
-    length, unit = next(each for each in _UNITS if float(f"{number:.2e}") >= each[0])
-    value = number / length
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+    # Rounded first: 999,950 is 1 M, not 1000 k.
+    rounded = float(f"{number:.2e}")
+    length, unit = next(each for each in _UNITS if rounded >= each[0])
+    return f"{rounded / length:.4g} {unit}"
 
 
 def dollars(micro_usd: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from rpa_shard.control.sentences import duration
 from rpa_shard.ipc.account import Cause, PastWait
-from rpa_shard.ipc.model_status import CALLS, INPUT_TOKENS, MICRO_USD, OUTPUT_TOKENS, Spent, spent_in
+from rpa_shard.ipc.model_status import OF_CALLS, Spent, spent_in
 from rpa_shard.ipc.run_status import RunStatus
 from rpa_shard.model.distribution import Distribution
 from rpa_shard.model.phase import PREP
@@ -27,7 +27,6 @@ SHOWN = 5
 COLUMNS, INDENT = 80, 10
 # The tally of the number of the attempt that succeeded.
 ATTEMPT = "attempt"
-_OF_CALLS = (CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD)
 
 
 def statistics(status: RunStatus) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def lines(status: RunStatus) -> Iterator[str]:
     work = status.work
     if status.phases != (PREP.name,):
         yield from _line("phases", [f"{phase} {status.completed.get(phase, 0):,} papers" for phase in status.phases])
-    yield from _line("made", [_total(name, value) for name, value in work.totals.items() if name not in _OF_CALLS])
+    yield from _line("made", [_total(name, value) for name, value in work.totals.items() if name not in OF_CALLS])
     yield from _line("asked", _calls(spent_in(work.totals)))
     for name, by in work.tallies.items():
         if name == ATTEMPT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rpa_shard.control.sentences import duration, shortened
 from rpa_shard.ipc.account import Cause
 from rpa_shard.ipc.run_status import RunStatus
-from rpa_shard.observe.health.check import Check, Level, some_of
+from rpa_shard.observe.health.check import Check, Level
 from rpa_shard.observe.health.measure import Measured
 from rpa_shard.observe.health.refusals import WHY_CHARACTERS
 from rpa_shard.observe.models import state_in_words, today_in_words
@@ -34,16 +34,16 @@ def model_check(found: Measured) -> Check:
     since = _closed_for(run) if closed else 0.0
     if none_left and (not closed or since >= LONG_SECONDS):
         for_long = f"no model could be asked for {duration(since)}: " if closed else ""
-        return Check("models", Level.CRITICAL, f"{for_long}{some_of(told)}")
+        return Check("models", Level.CRITICAL, f"{for_long}{'; '.join(told)}")
     others = "none other can be asked now" if none_left else f"{len(run.models) - len(told)} open"
-    return Check("models", Level.WARNING, f"{some_of(told)}; {others}")
+    return Check("models", Level.WARNING, f"{'; '.join(told)}; {others}")
 
 
 def _at_rest(run: RunStatus, refusing: list[str]) -> Check:
     if not refusing:
         return Check("models", Level.OK, "no run is on, and none refused the last one")
     told = [f"{name} refused the last run: {_shortened(run.models[name].blocked)}" for name in refusing]
-    return Check("models", Level.WARNING, some_of(told))
+    return Check("models", Level.WARNING, "; ".join(told))
 
 
 def _state(run: RunStatus, name: str) -> str:

@@ -20,10 +20,10 @@ def models(run: RunStatus) -> Iterator[str]:
     """The section."""
     if not run.models:
         return
-    head = ["model", "calls", "tokens in", "tokens out", "price", "state", "last reason"]
+    head = ["model", "calls", "tokens in", "tokens out", "price", "state"]
     rows = [
         [name, f"{each.today.requests:,}", f"{each.today.input_tokens:,}", f"{each.today.output_tokens:,}",
-         dollars(each.today.micro_usd) if each.today.micro_usd else "", _state(each), each.blocked or each.why or ""]
+         dollars(each.today.micro_usd) if each.today.micro_usd else "", _state(each)]
         for name, each in run.models.items()
     ]  # fmt: skip
     words = [f"In this run: {spent_in_words(spent)}."] if (spent := spent_in(run.work.totals)).requests else []
@@ -35,5 +35,5 @@ def models(run: RunStatus) -> Iterator[str]:
 
 def _state(model: ModelStatus) -> str:
     if model.blocked is not None:
-        return "refuses us"
-    return "open" if model.closed_seconds is None else "left alone"
+        return f"refuses us: {model.blocked}"
+    return "open" if model.closed_seconds is None else f"left alone: {model.why or 'it was closed'}"

@@ -14,6 +14,9 @@ from rpa_shard.observe.top.table import Cell, Column, table
 from rpa_shard.observe.top.text import line, wrapped_text
 from rpa_shard.observe.top.watched import Watched
 
+# A name says the model first.
+NAME_COLUMNS = 20
+
 
 def models(watched: Watched, now: float, width: int) -> Section:
     """A line for each model, and one for what the day took. Tokens are those of the last minute, in and out."""
@@ -21,10 +24,10 @@ def models(watched: Watched, now: float, width: int) -> Section:
     if not watched.on or not run.models:
         return Section(title="Models")
     given = (
-        Column("model", elastic=True), Column("state"), Column("asking", right=True),
-        Column("waiting", rank=1, right=True), Column("calls/min", rank=2, right=True),
-        Column("in/min", rank=3, right=True), Column("out/min", rank=4, right=True),
-        Column("why", rank=5, elastic=True),
+        Column("model", elastic=True, least=NAME_COLUMNS), Column("state"), Column("asking", rank=1, right=True),
+        Column("waiting", rank=4, right=True), Column("calls/min", rank=2, right=True),
+        Column("in/min", rank=3, right=True), Column("out/min", rank=5, right=True),
+        Column("why", rank=6, elastic=True),
     )  # fmt: skip
     made = table(given, [_row(name, each, run.written_at, now) for name, each in run.models.items()], width)
     today = f"today {today_in_words(run.llm_budget, run.written_at, now)}"

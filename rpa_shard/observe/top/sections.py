@@ -29,6 +29,8 @@ STATE_STYLES = {
 URGENCY = (ShardState.DEAD, ShardState.STUCK, ShardState.BOOTING, ShardState.DRAINING)
 # More shards than this are also summed up in one line.
 FEW_SHARDS = 8
+# What is waited for may have the long name of a model.
+SUBJECT_COLUMNS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def waits(watched: Watched, now: float, width: int) -> Section:
     """What limits the pace, and what papers wait for, until when and why."""
     account = watched.account
     given = (
-        Column("waits for"), Column("papers", right=True), Column("until", rank=1),
+        Column("waits for", elastic=True, least=SUBJECT_COLUMNS), Column("papers", right=True), Column("until", rank=1),
         Column("why", rank=2, elastic=True),
     )  # fmt: skip
     rows = [_wait_row(wait, now) for wait in account.waits]

@@ -253,9 +253,11 @@ function modelsSection({ run, now }) {
     return until > now ? `left alone until ${when(until, now)}: ${model.why || "it was closed"}` : "one call is to show whether it is open";
   };
   const { budget, today, spent_seconds } = run.llm_budget;
-  return section("half", "Models",
+  const urgency = (model) => (model.blocked !== null ? 0 : model.closed_seconds !== null ? 1 : 2);
+  const models = Object.entries(run.models).sort(([, one], [, other]) => urgency(one) - urgency(other));
+  return section("", "Models",
     table([["Model", "wide"], ["Under way", "number"], ["Wait", "number"], ["Last minute", "wide"], ["State", "wide"]],
-      Object.entries(run.models).map(([name, model]) => [make("span", {}, name, make("br"), make("span", { class: "muted" }, model.limits)), `${count(model.under_way)} of ${count(model.in_flight_limit)}`, count(model.wanted), spent(model.last_minute), state(model)]), "Models"),
+      models.map(([name, model]) => [make("span", {}, name, make("br"), make("span", { class: "muted" }, model.limits)), `${count(model.under_way)} of ${count(model.in_flight_limit)}`, count(model.wanted), spent(model.last_minute), state(model)]), "Models"),
     make("p", { class: "long", id: "today" }, `Today: ${spent(today)}${budget ? `, of a budget of ${budget}` : ""}`),
     spent_seconds !== null && make("p", { class: "note" }, `The day's budget is spent: the phases that ask models go on at ${when(run.written_at + spent_seconds, now)}.`));
 }
