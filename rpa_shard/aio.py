@@ -79,6 +79,7 @@ class AsyncCorpus:
         *,
         status: str | Iterable[str] = (),
         reason: str | Iterable[str] = (),
+        phase: str | Iterable[str] = (),
         flag: str | Iterable[str] = (),
         since: datetime | date | timedelta | float | None = None,
         category: str | Iterable[str] = (),
@@ -88,7 +89,14 @@ class AsyncCorpus:
         """As `Corpus.select`, for `async for`."""
         return _off_the_loop(
             self.corpus.select(
-                status=status, reason=reason, flag=flag, since=since, category=category, query=query, ids=ids
+                status=status,
+                reason=reason,
+                phase=phase,
+                flag=flag,
+                since=since,
+                category=category,
+                query=query,
+                ids=ids,
             )
         )
 

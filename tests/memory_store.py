@@ -52,13 +52,17 @@ class MemoryStore:
         now = self.clock()
         waiting = [row for row in self._waiting(phase, not_failed_since) if row.next_attempt_at <= now]
         waiting.sort(key=lambda row: (-row.priority, row.next_attempt_at))
-        claims = []
-        for row in waiting[:limit]:
-            lease_id, attempt = uuid4().hex, row.attempts + 1
-            row = replace(row, lease_id=lease_id, lease_expires_at=now + self.lease_seconds)
-            self.papers.put(replace(row, status=phase.active_status, attempts=attempt, changed_at=now))
-            claims.append(Claim(row.paper_id, phase, lease_id, attempt, row.suspect, row.outdated_before))
-        return claims
+        return [self._lease(row, phase, now) for row in waiting[:limit]]
+
+    async def claim_named(self, phase: Phase, paper_ids: Sequence[str]) -> list[Claim]:
+        now = self.clock()
+        return [self._lease(row, phase, now) for row in self._waiting(phase, NEVER) if row.paper_id in paper_ids]
+
+    def _lease(self, row: PaperRow, phase: Phase, now: float) -> Claim:
+        lease_id, attempt = uuid4().hex, row.attempts + 1
+        row = replace(row, lease_id=lease_id, lease_expires_at=now + self.lease_seconds)
+        self.papers.put(replace(row, status=phase.active_status, attempts=attempt, changed_at=now))
+        return Claim(row.paper_id, phase, lease_id, attempt, row.suspect, row.outdated_before)
 
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         return min((row.next_attempt_at for row in self._waiting(phase, not_failed_since)), default=None)
@@ -280,6 +284,7 @@ class MemoryLedger:
         return (
             (not wanted.statuses or row.status in wanted.statuses)
             and (not wanted.reasons or row.failure in wanted.reasons)
+            and (not wanted.failed_phases or row.failed_phase in {each.name for each in wanted.failed_phases})
             and (not wanted.flags or any(each in flags for each in wanted.flags))
             and (wanted.since is None or row.changed_at >= wanted.since)
             and (

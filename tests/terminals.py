@@ -18,6 +18,8 @@ HEALTH_CHECK = "healthcheck"
 EXAMPLES: dict[str, list[str]] = {
     "add": ["{pdf}", "{bad}", "nonsense", "--file", "{ids}"],
     "run": [],
+    "analyze": [],
+    "prompts": [],
     "status": [],
     "top": [],
     "verify": [],
@@ -47,13 +49,13 @@ EXAMPLES: dict[str, list[str]] = {
 # Right wherever the folder can be read.
 READING = (
     "status", "top", "verify", "list", "plan", "failures", "hosts", "knobs", "completion", "show", "export",
-    "extract", "health", "metrics", "report",
+    "extract", "health", "metrics", "report", "prompts",
     HEALTH_CHECK,
 )  # fmt: skip
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
-REFUSED = ("resize", "chaos", "demo", "serve")
+REFUSED = ("analyze", "resize", "chaos", "demo", "serve")
 # These say "unknown" where others say "wrong usage".
 MONITORING = ("health", HEALTH_CHECK)
 HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141

@@ -21,7 +21,7 @@ from rpa_shard.api.paper import Paper
 from rpa_shard.model.arxiv_id import parse
 from rpa_shard.model.errors import FolderBusyError
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Status
+from rpa_shard.model.phase import PHASES, Phase, Status, phase_named
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.protocol import Ledger
@@ -97,6 +97,7 @@ class Corpus:
         *,
         status: str | Iterable[str] = (),
         reason: str | Iterable[str] = (),
+        phase: str | Iterable[str] = (),
         flag: str | Iterable[str] = (),
         since: datetime | date | timedelta | float | None = None,
         category: str | Iterable[str] = (),
@@ -111,6 +112,7 @@ class Corpus:
 
         - `status`: `pending`, `prepping`, `prepped`, `failed`, …
         - `reason`: why the last attempt failed, as `rpa-shard failures` lists them
+        - `phase`: the phase in which the paper failed for good: `prep`, `analyze` or `wrap`
         - `flag`: a flag of the record, such as `garbled`
         - `since`: when the paper's state changed last, at the earliest: a time, a day, Unix seconds, or how long ago;
           times without a zone are of the local clock
@@ -118,11 +120,12 @@ class Corpus:
         - `query`: words of the title in the metadata snapshot
         - `ids`: only these papers, in any form; they come in their order, those that were never added are passed over
 
-        Raises ValueError for a status, a reason or an id that does not exist. The iterator raises StoreError.
+        Raises ValueError for a status, a reason, a phase or an id that does not exist. The iterator raises StoreError.
         """
         selection = Selection(
             statuses=_members(Status, status),
             reasons=tuple(each.value for each in _members(Failure, reason)),
+            failed_phases=tuple(_phase(each) for each in _values(phase)),
             flags=_values(flag),
             since=None if since is None else _unix_seconds(since),
             categories=_values(category),
@@ -192,6 +195,14 @@ def _members(kind: type[Member], given: str | Iterable[str]) -> tuple[Member, ..
         if each not in known:
             raise ValueError(f"{each!r} is no {kind.__name__.lower()}: one of {', '.join(known)}")
     return tuple(known[each] for each in _values(given))
+
+
+def _phase(name: str) -> Phase:
+    """The phase with this name. Raises ValueError."""
+    try:
+        return phase_named(name)
+    except KeyError:
+        raise ValueError(f"{name!r} is no phase: one of {', '.join(each.name for each in PHASES)}") from None
 
 
 def _unix_seconds(moment: datetime | date | timedelta | float) -> float:

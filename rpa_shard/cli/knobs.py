@@ -22,6 +22,7 @@ from rpa_shard.config.settings import knobs as all_knobs
 # Options of commands that give a knob: the option's name, the knob's, and its value if the option takes none.
 _OPTIONS = (
     ("shards", "RPA_V2_SHARD_COUNT", None),
+    ("phases", "RPA_V2_PHASES", None),
     ("data_dir", "RPA_V2_DATA_DIR", None),
     ("verbose", "RPA_V2_LOG_LEVEL", "info"),
     ("quiet", "RPA_V2_LOG_LEVEL", "error"),

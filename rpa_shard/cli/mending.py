@@ -64,8 +64,8 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
             left.discard(paper_id)
             moved += 1
     print_lines([f"back in the queue: {moved}"])
-    reasons = wanted.selection.reasons
-    why = f" with {' or '.join(reasons)}" if reasons else ""
+    phases, reasons = [phase.name for phase in wanted.selection.failed_phases], wanted.selection.reasons
+    why = (f" in {' or '.join(phases)}" if phases else "") + (f" with {' or '.join(reasons)}" if reasons else "")
     for each in dict.fromkeys(each for each in named if each in left):
         say(f"{each}: not failed{why}, left as it is")
     return SOME_FAILED if wanted.invalid else OK

@@ -16,7 +16,7 @@ from typing import Any
 
 from rpa_shard.cli.output import UsageError, report
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Status
+from rpa_shard.model.phase import PHASES, Status, phase_named
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.selection import Selection
 from rpa_shard.system.program import program
@@ -42,6 +42,13 @@ def add_selector(sub: argparse.ArgumentParser) -> None:
         choices=[each.value for each in Failure],
         metavar="R",
         help="only papers whose last attempt failed for this reason: see `failures`",
+    )
+    sub.add_argument(
+        "--phase",
+        **repeated,
+        choices=[each.name for each in PHASES],
+        metavar="P",
+        help="only papers that failed for good in this phase: %(choices)s",
     )
     sub.add_argument("--flag", **repeated, metavar="FLAG", help="only papers whose text has this flag, such as garbled")
     sub.add_argument(
@@ -79,6 +86,7 @@ def chosen(parsed: argparse.Namespace) -> Chosen:
     selection = Selection(
         statuses=tuple(Status(each) for each in dict.fromkeys(parsed.status)),
         reasons=tuple(dict.fromkeys(parsed.reason)),
+        failed_phases=tuple(phase_named(each) for each in dict.fromkeys(parsed.phase)),
         flags=tuple(dict.fromkeys(parsed.flag)),
         since=parsed.since,
         categories=tuple(dict.fromkeys(parsed.category)),

@@ -31,6 +31,9 @@ class Store(Protocol):
         Papers whose last attempt failed at `not_failed_since` (Unix seconds) or later are passed over.
         """
 
+    async def claim_named(self, phase: Phase, paper_ids: Sequence[str]) -> list[Claim]:
+        """Those of the papers that wait for the phase, in any order, whether or not their time has come."""
+
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         """When the next such claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
 

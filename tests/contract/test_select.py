@@ -18,7 +18,7 @@ from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import PREP, Status
+from rpa_shard.model.phase import ANALYZE, PHASES, PREP, Status
 from rpa_shard.store.catalogue import PaperMetadata, UnknownCategoryError
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, released
@@ -67,7 +67,7 @@ class Fate:
 
 fates = st.builds(
     Fate,
-    kind=st.sampled_from(["waits", "held", "completed", "failed", "postponed", "released"]),
+    kind=st.sampled_from(["waits", "held", "completed", "failed", "failed later", "postponed", "released"]),
     priority=st.integers(-1, 1),
     at=st.integers(1, 5),
     reason=st.sampled_from(REASONS),
@@ -87,6 +87,7 @@ selections = st.builds(
     Selection,
     statuses=st.lists(st.sampled_from(Status), max_size=3, unique=True).map(tuple),
     reasons=some(REASONS),
+    failed_phases=st.just(()) | st.lists(st.sampled_from(PHASES), max_size=2, unique=True).map(tuple),
     flags=some(FLAGS),
     since=st.none() | st.integers(0, 6).map(lambda at: BEGAN + at),
     categories=some(WANTED_CATEGORIES),
@@ -98,6 +99,7 @@ def outcome_of(fate: Fate) -> Outcome:
     made: Mapping[str, Callable[[], Outcome]] = {
         "completed": lambda: completed(PREP, {"flags": fate.flags}),
         "failed": lambda: failed(PREP, fate.reason, "x"),
+        "failed later": lambda: completed(PREP, {"flags": fate.flags}),
         "postponed": lambda: postponed(PREP, fate.reason, "x", fate.delay, charged=True, suspect=False),
         "released": lambda: released(PREP, "x"),
     }
@@ -112,6 +114,10 @@ async def work_on(store: Store, papers: Mapping[str, Fate], clock: Clock) -> Non
         clock.now = BEGAN + fate.at
         if fate.kind != "held":
             await store.finish(claim, outcome_of(fate))
+    for claim in await store.claim(ANALYZE, len(papers)):
+        fate = papers[claim.paper_id]
+        later = fate.kind == "failed later"
+        await store.finish(claim, failed(ANALYZE, fate.reason, "x") if later else released(ANALYZE, "x"))
 
 
 def fill(engine: StoreEngine, papers: Mapping[str, Fate], clock: Clock) -> None:
@@ -159,6 +165,7 @@ def is_selected(row: PaperRow, wanted: Selection, metadata: Mapping[str, PaperMe
         (
             not wanted.statuses or row.status in wanted.statuses,
             not wanted.reasons or row.failure in wanted.reasons,
+            not wanted.failed_phases or row.failed_phase in [phase.name for phase in wanted.failed_phases],
             not wanted.flags or set(wanted.flags) & set(row.results.get("prep", {}).get("flags", [])),
             wanted.since is None or row.changed_at >= wanted.since,
             not wanted.categories
@@ -230,6 +237,7 @@ SETS = {
     "failed, then pending": (Selection(statuses=(Status.FAILED, Status.PENDING)), 8),
     "prepped, then pending": (Selection(statuses=(Status.PREPPED, Status.PENDING)), 8),
     "reason": (Selection(reasons=("network",)), 8),
+    "failed phase": (Selection(failed_phases=(PREP,)), 4),
     "flag": (Selection(flags=("garbled",)), 4),
     "since": (Selection(since=1.0), 12),
     "category": (Selection(categories=("cs",)), 12),

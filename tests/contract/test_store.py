@@ -186,6 +186,24 @@ async def test_a_postponed_paper_waits_for_its_time(bench: Bench) -> None:
     assert await bench.store.next_attempt_at(PREP) is None
 
 
+async def test_papers_are_claimed_by_name_if_they_wait(bench: Bench) -> None:
+    """Whatever their priority, and however long they were to wait."""
+    bench.add("2401.00001", "2401.00002", "2401.00003")
+    bench.add("2401.00004", priority=7)
+    held = await bench.claim_again("2401.00002")
+    for claim in await bench.store.claim_named(PREP, ["2401.00001"]):
+        raise AssertionError(f"{claim} is held")
+    postponed_for_long = postponed(PREP, Failure.NETWORK, "x", 3600.0, charged=True, suspect=False)
+    assert await bench.store.finish(held, postponed_for_long)
+    bench.add("2401.00005")
+    claims = await bench.store.claim_named(PREP, ["2401.00005", "2401.00002", "2401.00001", "2499.00001"])
+    assert {claim.paper_id: claim.attempt for claim in claims} == {"2401.00005": 1, "2401.00002": 2}
+    assert len({claim.lease_id for claim in claims} | {held.lease_id}) == 3
+    assert {bench.row(claim.paper_id).status for claim in claims} == {PREP.active_status}
+    assert all([await bench.store.finish(claim, completed(PREP, {"by": "name"})) for claim in claims])
+    assert await bench.store.claim_named(PREP, ["2401.00005"]) == []
+
+
 async def test_the_next_attempt_is_the_earliest_of_any_priority(bench: Bench) -> None:
     bench.add("2403.00001", priority=5)
     (urgent, *others) = await bench.store.claim(PREP, 4)

@@ -283,6 +283,8 @@ def test_a_paper_as_it_is_exported(corpus: Corpus, folder: DataFolder, texts: Te
         ({"status": "prepped"}, {DONE, SCAN}),
         ({"status": ["failed", "pending"]}, {BROKEN, WAITING}),
         ({"reason": "bad_pdf"}, {BROKEN}),
+        ({"phase": "prep"}, {BROKEN}),
+        ({"phase": ["analyze", "wrap"]}, set()),
         ({"flag": "needs_ocr"}, {SCAN}),
         ({"category": "cs"}, {DONE}),
         ({"query": "tide"}, {DONE}),
@@ -303,6 +305,8 @@ def test_conditions_that_do_not_exist(corpus: Corpus) -> None:
         corpus.select(status="finished")
     with pytest.raises(ValueError, match="'lost' is no failure: one of "):
         corpus.select(reason=["lost"])
+    with pytest.raises(ValueError, match="'proof' is no phase: one of prep, analyze, wrap"):
+        corpus.select(phase="proof")
     with pytest.raises(ValueError, match="neither an arXiv id"):
         next(corpus.select(ids=["nonsense"]))
 

@@ -89,6 +89,8 @@ def test_a_list_for_people(capsys: Captured) -> None:
         (["--status", "failed"], [FAILED]),
         (["--status", "failed", "--status", "prepped"], [FAILED, PREPPED]),
         (["--reason", "network"], [WAITING]),
+        (["--phase", "prep"], [FAILED]),
+        (["--phase", "analyze", "--phase", "wrap"], []),
         (["--flag", "garbled"], [PREPPED]),
         (["--since", "1h"], IDS),
         (["--since", "2999-01-01"], []),
@@ -218,6 +220,8 @@ def test_chosen_papers_are_tried_again(capsys: Captured, folder: DataFolder, tmp
     assert [line for line in errors.splitlines() if WAITING in line] == [
         f"rpa-shard: {WAITING}: not failed, left as it is"
     ]
+    errors = run(capsys, "retry", PREPPED, "--phase", "analyze", "--reason", "llm_cut")[2]
+    assert errors == f"rpa-shard: {PREPPED}: not failed in analyze with llm_cut, left as it is\n"
     with open_ledger(folder) as ledger:
         assert {each.status for each in ledger.select(ids=[FAILED])} == {Status.PENDING}
     (tmp_path / "ids.txt").write_text("\n".join(IDS))

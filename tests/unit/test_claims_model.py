@@ -118,6 +118,9 @@ class MemoryStore:
         self.before_return()
         return claims
 
+    async def claim_named(self, phase: Phase, paper_ids: Sequence[str]) -> list[Claim]:
+        raise AssertionError("a shard claims what is due")
+
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         await self._take_time()
         waiting = [each for each in self.papers.values() if each.status is phase.from_status]

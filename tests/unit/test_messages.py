@@ -13,6 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.control.placement.fork import describe
+from rpa_shard.ipc.calls import (
+    CallBegun,
+    CallEnded,
+    CallForgotten,
+    CallsGranted,
+    CallWanted,
+    ModelLimited,
+    ModelRefused,
+    ModelStates,
+)
 from rpa_shard.ipc.messages import (
     VERSION,
     Broke,
@@ -39,6 +49,7 @@ from rpa_shard.ipc.messages import (
     decode,
     encode,
 )
+from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus, Spent
 from rpa_shard.ipc.shard_report import BackOff, Gauge, LoopLag, ShardReport, ShardState, Work
 from rpa_shard.model.distribution import Distribution
 from rpa_shard.model.errors import StoreError
@@ -65,6 +76,19 @@ MESSAGES: tuple[Message, ...] = (
     NoPdfNoted(3),
     HostDoubted("source.example"),
     HostAnswered("source.example", with_pdf=True),
+    CallWanted("m at localhost:8000", 2**40, 8000, 1200),
+    CallForgotten("m at localhost:8000", 1),
+    CallBegun("m at localhost:8000", 1),
+    CallEnded("m at localhost:8000", 1, "answered", 8123, 456),
+    CallEnded("m at localhost:8000", 1, "failed", 0, 0, "HTTP 500: ü\n"),
+    ModelLimited("m at localhost:8000", 1, None, "HTTP 429"),
+    ModelLimited("m at localhost:8000", 1, 0.02, "HTTP 429"),
+    ModelRefused("m at localhost:8000", 1, "HTTP 401"),
+    CallsGranted("m at localhost:8000", (1, 2**40)),
+    ModelStates(
+        {"m at localhost:8000": ModelStatus(limits="requests=60", in_flight_limit=8, closed_seconds=0.0)},
+        BudgetStatus(budget="usd=5", today=Spent(requests=1, micro_usd=7), spent_seconds=3600.0),
+    ),
 )
 CLASSES = {each for group in get_args(Message) for each in (get_args(group) or (group,))}
 

@@ -5,6 +5,7 @@ Guarantee: as `rpa_shard.cli.arguments` says. Limit: likewise.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from rpa_shard.cli.arguments.parsing import AddCommand
@@ -59,6 +60,14 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--limit", type=count, metavar="N", help="at most N papers of the snapshot")
 
     sub = command("run", "work until nothing is left to do", "run --shards 4")
+    add_run_options(sub)
+
+    sub = command("status", "show states, failures by reason, rates and the oldest lease", "status")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+
+def add_run_options(sub: argparse.ArgumentParser) -> None:
+    """Adds what every command takes that is a run."""
     ends = sub.add_mutually_exclusive_group()
     ends.add_argument("--daemon", action="store_true", help="never end; work on papers as they are added")
     ends.add_argument("--limit", type=count, metavar="N", help="take at most N papers from the queue, then end")
@@ -72,6 +81,3 @@ def add_commands(command: AddCommand) -> None:
         help="default: a bar on a terminal, else a line every 30 s; json prints an object a second, and one at the end",
     )
     sub.add_argument("--stats", type=Path, metavar="F", help="write the figures of the run to F, as JSON")
-
-    sub = command("status", "show states, failures by reason, rates and the oldest lease", "status")
-    sub.add_argument("--json", action="store_true", help="for programs")

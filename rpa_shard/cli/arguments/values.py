@@ -53,3 +53,14 @@ def minutes(text: str) -> float:
     if not 0 <= number < MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
     return number
+
+
+def factor(text: str) -> float:
+    """A number from 0 to 1. Raises ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number

@@ -20,6 +20,14 @@ WHERE id IN (
     ORDER BY next_attempt_at LIMIT :limit)
 RETURNING id, lease_id, attempts, suspect, outdated_before;
 
+-- name: claim_named
+-- Lease those of the given papers that wait for the phase, in the same way.
+UPDATE papers
+SET status = :active_status, attempts = attempts + 1, lease_id = lower(hex(randomblob(16))),
+    lease_expires_at = :expires_at, changed_at = :now
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status = :from_status
+RETURNING id, lease_id, attempts, suspect, outdated_before;
+
 -- name: renew
 -- Extend the given leases; what is not returned was lost.
 UPDATE papers SET lease_expires_at = :expires_at
@@ -330,6 +338,7 @@ WHERE papers.id = value
 SELECT papers.* FROM json_each(:ids) CROSS JOIN papers ON papers.id = value
 WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
   AND (:reasons IS NULL OR failure IN (SELECT value FROM json_each(:reasons)))
+  AND (:failed_phases IS NULL OR failed_phase IN (SELECT value FROM json_each(:failed_phases)))
   AND (:since IS NULL OR changed_at >= :since)
   AND (:flags IS NULL OR EXISTS (
       SELECT 1 FROM json_each(CASE WHEN json_valid(results) THEN results ELSE '{}' END, '$.prep.flags') AS flag

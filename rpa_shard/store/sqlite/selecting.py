@@ -55,6 +55,7 @@ class Selecting:
         self._conditions: dict[str, Any] = {
             "statuses": _as_json(wanted.statuses),
             "reasons": _as_json(wanted.reasons),
+            "failed_phases": _as_json(tuple(phase.name for phase in wanted.failed_phases)),
             "flags": _as_json(wanted.flags),
             "since": wanted.since,
         }
@@ -78,7 +79,7 @@ class Selecting:
         wanted = self._wanted
         if ids is not None or wanted.since is not None or wanted.needs_catalogue or (wanted.flags and wanted.reasons):
             return sum(map(len, self.pages(ids)))
-        if wanted.flags and wanted.statuses:
+        if wanted.failed_phases or (wanted.flags and wanted.statuses):
             return sum(map(len, self.pages(None)))
         return sum(map(self._count_in, range(self._layout.shards)))
 
@@ -92,7 +93,8 @@ class Selecting:
 
     @property
     def _statuses(self) -> tuple[Status, ...]:
-        return self._wanted.statuses or tuple(Status)
+        statuses = self._wanted.statuses or tuple(Status)
+        return tuple(each for each in statuses if each is Status.FAILED) if self._wanted.failed_phases else statuses
 
     @property
     def _is_by_catalogue(self) -> bool:

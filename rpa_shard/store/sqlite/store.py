@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,19 +112,29 @@ class SQLiteStore:
                 rows = await connection.execute_fetchall(
                     query("claim"),
                     {
-                        "from_status": phase.from_status,
-                        "active_status": phase.active_status,
+                        **self._lease(phase, now),
                         "priority": priority,
                         "limit": limit - len(claims),
-                        "now": now,
                         "not_failed_since": not_failed_since,
-                        "expires_at": now + self._lease_seconds,
                     },
                 )
                 claims += [_as_claim(row, phase) for row in rows]
                 if len(claims) >= limit:
                     break
         return claims
+
+    async def claim_named(self, phase: Phase, paper_ids: Sequence[str]) -> list[Claim]:
+        wanted = {**self._lease(phase, self._clock()), "ids": json.dumps(list(paper_ids))}
+        with self._naming_the_file():
+            async with self._write() as connection:
+                rows = await connection.execute_fetchall(query("claim_named"), wanted)
+        return [_as_claim(row, phase) for row in rows]
+
+    def _lease(self, phase: Phase, now: float) -> dict[str, Any]:
+        """What a claim writes."""
+        expires_at = now + self._lease_seconds
+        statuses = {"from_status": phase.from_status, "active_status": phase.active_status}
+        return {**statuses, "now": now, "expires_at": expires_at}
 
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         wanted = {"status": phase.from_status, "not_failed_since": not_failed_since}

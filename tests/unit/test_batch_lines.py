@@ -1,0 +1,75 @@
+"""Lines of batches: what OpenAI and vLLM write, and what nobody should."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpa_shard.llm.batch import AnswerLine, answer_line, custom_id, request_line
+from rpa_shard.llm.question import Parameters, Question
+
+KEY = "a" * 64
+BODY = {"choices": [{"message": {"content": "{}"}}]}
+
+
+def question(paper_id: str = "2401.00001") -> Question:
+    return Question(
+        paper_id=paper_id,
+        step="analyze/key_outcome",
+        prompt_sha256="p",
+        input_sha256="i",
+        system="s",
+        document="d",
+        instruction="i",
+        schema={},
+        parameters=Parameters(max_output_tokens=10),
+    )
+
+
+@given(st.text(min_size=1))
+def test_a_question_is_found_again_whatever_its_paper_is_called(paper_id: str) -> None:
+    asked = question(paper_id)
+    line = json.loads(request_line(asked, {"model": "small"}))
+    assert line == {
+        "custom_id": custom_id(asked),
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "small"},
+    }
+    answered = {"id": "batch_req_1", "custom_id": line["custom_id"], "response": {"status_code": 200, "body": BODY}}
+    found = answer_line(json.dumps(answered).encode())
+    assert found == AnswerLine(asked.key, paper_id, "batch_req_1", BODY)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"response": {"status_code": 200, "request_id": "r", "body": BODY}, "error": None}, ("r", BODY, "")),
+        ({"id": "vllm-1", "response": {"request_id": "vllm-batch-1", "body": BODY}}, ("vllm-batch-1", BODY, "")),
+        (
+            {"id": "b", "response": {"status_code": 400, "body": {"error": {"message": "too\nlong"}}}},
+            ("b", None, "400: too long"),
+        ),
+        ({"response": None, "error": {"code": "batch_expired", "message": "expired"}}, ("", None, "expired")),
+        ({"response": {"status_code": 200, "body": BODY}, "error": {"code": "x"}}, ("", None, "x")),
+        ({"response": {"status_code": 500}}, ("", None, "500")),
+        ({"response": {"status_code": 200, "body": "text"}}, ("", None, "text")),
+        ({}, ("", None, "the line says nothing")),
+    ],
+)
+def test_answers_and_errors(line: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    found = answer_line(json.dumps({"custom_id": f"{KEY}/x", **line}).encode())
+    assert (found.key, found.paper_id) == (KEY, "x")
+    assert (found.id, found.body, found.says) == expected
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"[]", b"7", b"{}", b'{"custom_id": "request-1"}', b'{"custom_id": 7}', b"\xff"]
+)
+def test_lines_that_are_no_answers(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^no "):
+        answer_line(line)
