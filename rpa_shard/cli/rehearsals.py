@@ -17,7 +17,8 @@ from rpa_shard.system.program import program
 def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
     """Serves a folder of PDFs as arXiv does."""
     from rpa_shard.testing.faults import parse_faults
-    from rpa_shard.testing.mirror import Behaviour, MirrorError, serve
+    from rpa_shard.testing.mirror import Behaviour, serve
+    from rpa_shard.testing.serving import MirrorError
 
     def announce(url: str) -> None:
         print_lines(

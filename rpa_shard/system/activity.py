@@ -12,6 +12,9 @@ from contextvars import ContextVar
 IDLE = "idle"
 # Waits for its turn at a host.
 PERMIT = "permit"
+# Waits for its turn at a model; waits for its answer.
+CALL = "call permit"
+ASKING = "asking"
 
 
 class Activity:

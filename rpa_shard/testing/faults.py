@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -45,7 +45,7 @@ KINDS = {
 ALWAYS = 10**9
 
 _WORD = re.compile(
-    r"(?P<kind>[a-z]+|\d{3})(?:=(?P<argument>[a-z0-9]+))?(?::(?P<share>\d+(?:\.\d+)?)%)?(?:\*(?P<times>\d+|always))?"
+    r"(?P<kind>[a-z][a-z-]*|\d{3})(?:=(?P<argument>[a-z0-9]+))?(?::(?P<share>\d+(?:\.\d+)?)%)?(?:\*(?P<times>\d+|always))?"
 )
 
 
@@ -98,16 +98,17 @@ class FaultCounter:
         return fault
 
 
-def parse_faults(text: str, seed: int = 0) -> FaultPlan:
-    """Parses a specification. Raises ValueError with the reason."""
+def parse_faults(text: str, seed: int = 0, kinds: Collection[str] = KINDS) -> FaultPlan:
+    """Parses a specification; `kinds` are those besides HTTP statuses. Raises ValueError with the reason."""
     faults: list[Fault] = []
     ranges = True
     for word in filter(None, (part.strip() for part in text.split(","))):
         match = _WORD.fullmatch(word)
-        if word == "norange":
+        if word == "norange" and kinds is KINDS:
             ranges = False
-        elif match is None or not (match["kind"] in KINDS or "100" <= match["kind"] <= "599"):
-            raise ValueError(f"no such fault: {word!r}; known are HTTP statuses, norange, {', '.join(KINDS)}")
+        elif match is None or not (match["kind"] in kinds or "100" <= match["kind"] <= "599"):
+            known = [*(["norange"] if kinds is KINDS else []), *kinds]
+            raise ValueError(f"no such fault: {word!r}; known are HTTP statuses, {', '.join(known)}")
         else:
             share = float(match["share"]) / 100 if match["share"] else 1.0
             times = {None: 1, "always": ALWAYS}.get(match["times"]) or int(match["times"])

@@ -11,16 +11,12 @@ import argparse
 import asyncio
 import os
 import re
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 from urllib.parse import quote
 
 from aiohttp import web
@@ -28,16 +24,11 @@ from aiohttp import web
 from rpa_shard.testing.arrivals import Arrival, LoopWatch
 from rpa_shard.testing.fault_responses import respond_with_fault
 from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan, parse_faults
+from rpa_shard.testing.serving import MirrorError, Server, ServerProcess, end_with_parent, serve_until_signalled
 
 RESCAN_SECONDS = 1.0
-# For responses in progress when the mirror stops; a stalled one would never end.
-SHUTDOWN_SECONDS = 0.5
 _VERSIONED = re.compile(r"(?P<bare>.+\d)v(?P<version>\d+)")
 _ARXIV_NAME = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+_\d{7})(?:v\d+)?")
-
-
-class MirrorError(Exception):
-    """The mirror cannot serve; the message is one line that says why."""
 
 
 class Index:
@@ -164,90 +155,30 @@ def _open_log(path: Path | None) -> TextIO | None:
 WELL_BEHAVED = Behaviour()
 
 
-class Mirror:
+class Mirror(Server):
     """A mirror in the running loop: `async with Mirror(folder) as mirror: ... mirror.url`."""
 
     def __init__(
         self, folder: Path, host: str = "127.0.0.1", port: int = 0, behaviour: Behaviour = WELL_BEHAVED
     ) -> None:
-        self._runner = web.AppRunner(
-            application(folder, behaviour),
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-        )
-        self._host, self._port = host, port
-        self.url = ""
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        try:
-            site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise MirrorError(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from None
-        host, port, *_ = self._runner.addresses[0]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        super().__init__(application(folder, behaviour), host, port)
 
 
 def serve(
     folder: Path, host: str, port: int, announce: Callable[[str], None], behaviour: Behaviour = WELL_BEHAVED
 ) -> None:
     """Serves until SIGINT or SIGTERM; `announce` gets the URL. Raises MirrorError."""
-
-    async def until_signalled() -> None:
-        signalled = asyncio.Event()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(each, signalled.set)
-        async with Mirror(folder, host, port, behaviour) as mirror:
-            announce(mirror.url)
-            await signalled.wait()
-
-    asyncio.run(until_signalled())
+    serve_until_signalled(lambda: Mirror(folder, host, port, behaviour), announce)
 
 
-class MirrorProcess:
+class MirrorProcess(ServerProcess):
     """A mirror in its own process, which ends with this one: `with MirrorProcess(folder) as mirror: ...`."""
 
     def __init__(self, folder: Path, faults: str = "", seed: int = 0, log: Path | None = None, port: int = 0) -> None:
-        self._folder = folder
-        self._arguments = [str(folder), "--faults", faults, "--seed", str(seed), "--port", str(port)]
+        arguments = [str(folder), "--faults", faults, "--seed", str(seed), "--port", str(port)]
         if log is not None:
-            self._arguments += ["--log", str(log)]
-        self._process: subprocess.Popen[str] | None = None
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self._arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a Ctrl-C at the terminal must not reach it
-        )
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
-        if not self.url:
-            self.__exit__(None, None, None)
-            raise MirrorError(f"the mirror of {self._folder} did not start")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        assert self._process is not None
-        self._process.communicate()  # closes its standard input, which ends it
-
-
-def _end_with_parent() -> None:
-    """Ends this process once the parent has closed our standard input."""
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGTERM)
+            arguments += ["--log", str(log)]
+        super().__init__(__name__, arguments, f"the mirror of {folder}")
 
 
 def _main() -> None:
@@ -258,7 +189,7 @@ def _main() -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     behaviour = Behaviour(parse_faults(given.faults, given.seed), given.log)
     try:
         serve(given.folder, "127.0.0.1", given.port, lambda url: print(url, flush=True), behaviour)

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rpa_shard.testing.mirror import Index, Mirror, MirrorError, MirrorProcess, serve
+from rpa_shard.testing.mirror import Index, Mirror, MirrorProcess, serve
+from rpa_shard.testing.serving import MirrorError
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What is answered: the request understood, an answer written, its fault applied. Pure."""
