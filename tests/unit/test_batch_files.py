@@ -1,13 +1,16 @@
-"""Files of questions: how they are divided, and where they are not written."""
+"""Files of questions and of answers: how they are divided, where they are not written, what is no answer."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpa_shard.maintain.answer_file import AnswerFile
+from rpa_shard.model.errors import StoreError
 from rpa_shard.observe import batch_files
 from rpa_shard.observe.batch_files import write_batch
 from rpa_shard.observe.export import ExportError
@@ -42,3 +45,25 @@ def test_files_are_not_replaced_unless_they_may_be(tmp_path: Path) -> None:
     for out in (Path("-"), folder.papers / "q.jsonl"):
         with pytest.raises(ExportError):
             write_batch(out, [b"4\n"], folder, force=True)
+
+
+def test_a_file_of_answers_by_paper(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    papers = ["2401.00001", "https://example.org/a/b.pdf", "2401.00001"]
+    lines = [json.dumps({"custom_id": f"{number:064x}/{each}", "error": "x"}) for number, each in enumerate(papers)]
+    path.write_text("\n".join(["nonsense", *lines, "", "{}"]))
+    found = AnswerFile(path)
+    assert found.papers == papers[:2]
+    assert [each.key[-1] for each in found.lines_of("2401.00001")] == ["0", "2"]
+    assert [each.key[-1] for each in found.lines_of(papers[1])] == ["1"]
+    assert list(found.lines_of("2401.00009")) == []
+    assert (found.unreadable, found.first_problem) == (2, "line 1: no JSON")
+
+
+@pytest.mark.parametrize(("content", "why"), [("", "it is empty"), ('{"custom_id": "request-1"}\n', "line 1: ")])
+def test_files_without_answers(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / "a.jsonl").write_text(content)
+    with pytest.raises(StoreError, match=f"holds no answers to questions .*: {why}"):
+        AnswerFile(tmp_path / "a.jsonl")
+    with pytest.raises(StoreError, match="No such file"):
+        AnswerFile(tmp_path / "b.jsonl")
