@@ -45,9 +45,8 @@ class AnswerFile:
                 yield answer_line(file.readline())
 
     def _read(self, file: IO[bytes]) -> None:
-        place = number = 0
-        for line in file:
-            number += 1
+        place = 0
+        for number, line in enumerate(file, 1):
             try:
                 if line.strip():
                     self._places.setdefault(answer_line(line).paper_id, []).append(place)
