@@ -1,7 +1,7 @@
 """What is learned about one model by asking it: what it accepts, how many tokens its context has, how it counts.
 
 Guarantee: until the model has accepted a request, one question at a time finds out what it accepts, and the others wait
-for that. Limit: per process; another shard finds out for itself.
+for that, but not for long. Limit: per process; another shard finds out for itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _LESS = 0.85
 _LEAST = 0.5
 
 
+# How long questions wait for one that tries.
+TRIAL_SECONDS = 10.0
+
+
 class Learned:
     """What is known of one model. `dialect` is what it is asked in."""
 
@@ -41,8 +45,9 @@ class Learned:
     async def turn(self) -> AsyncIterator[None]:
         """Waits until the model has accepted a request, or it is this question's turn to try."""
         while not self._is_accepted and self._trying is not None:
-            await self._trying.wait()
-        if self._is_accepted:
+            if not await _is_set(self._trying):
+                break  # what is not accepted is rejected at once
+        if self._is_accepted or self._trying is not None:
             yield
             return
         self._trying = trying = asyncio.Event()
@@ -91,3 +96,12 @@ class Learned:
             self.context_tokens = allowed_tokens
         elif self.context_tokens * _LESS >= self._model.context_tokens * _LEAST:
             self.context_tokens = int(self.context_tokens * _LESS)
+
+
+async def _is_set(event: asyncio.Event) -> bool:
+    """Waits for an event; False if it has not come in time."""
+    try:
+        async with asyncio.timeout(TRIAL_SECONDS):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.config.llm import ModelAt, Structured
+from rpa_shard.llm import learning
 from rpa_shard.llm.learning import IGNORED_ANSWERS, Learned
 from rpa_shard.llm.question import Parameters, Question
 from rpa_shard.llm.replies import Said
@@ -173,6 +174,13 @@ async def test_one_question_finds_out_and_the_others_wait() -> None:
     may_go_on.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert sorted(tried) == [0, 1, 3, 4]
+
+
+async def test_nobody_waits_long_for_a_question_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "TRIAL_SECONDS", 0.01)
+    learned = Learned(MODEL)
+    async with learned.turn(), learned.turn(), learned.turn():
+        learned.accepted()
 
 
 def test_what_another_question_has_found_out_is_tried_first() -> None:
