@@ -37,6 +37,7 @@ class Learned:
         self.dialect = Dialect.first(model.structured)
         self.correction = Correction()
         self.context_tokens = model.context_tokens
+        self._is_told = False
         self._is_accepted = False
         self._trying: asyncio.Event | None = None
         self._disobeyed = 0
@@ -86,16 +87,21 @@ class Learned:
         self.correction = self.correction.after(estimate, measured)
 
     def has_context(self, tokens: int | None) -> None:
-        """The endpoint said how many tokens its context has."""
+        """The endpoint says of its model how many tokens the context has."""
         if tokens is not None:
+            self._is_told = True
             self.context_tokens = min(self.context_tokens, tokens)
 
-    def overflowed(self, allowed_tokens: int | None) -> None:
-        """The endpoint said that a question is too long, and perhaps how long one may be."""
-        if allowed_tokens is not None and allowed_tokens < self.context_tokens:
-            self.context_tokens = allowed_tokens
-        elif self.context_tokens * _LESS >= self._model.context_tokens * _LEAST:
-            self.context_tokens = int(self.context_tokens * _LESS)
+    def overflowed(self, size_tokens: int, allowed_tokens: int | None) -> bool:
+        """A question of about this size is too long, and the endpoint said perhaps how long one may be.
+
+        Returns whether a question that is made again, for the context as it is known now, would be shorter.
+        """
+        if not self._is_told:  # else this one question is odd, or the endpoint is
+            least = int(self._model.context_tokens * _LEAST)
+            guess = max(int(self.context_tokens * _LESS), least)
+            self.context_tokens = min(self.context_tokens, allowed_tokens or guess)
+        return size_tokens > self.context_tokens
 
 
 async def _is_set(event: asyncio.Event) -> bool:

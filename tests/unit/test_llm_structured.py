@@ -208,16 +208,24 @@ def test_a_server_that_ignores_schemas_is_given_them_in_words() -> None:
 
 def test_the_context_only_shrinks_and_not_without_end() -> None:
     learned = Learned(MODEL)
-    learned.has_context(5000)
-    learned.has_context(None)
-    assert learned.context_tokens == 1000
-    learned.overflowed(900)
+    assert learned.overflowed(1000, 900)
+    assert learned.overflowed(1000, 5000)
     assert learned.context_tokens == 900
+    assert not learned.overflowed(800, 900)
     for _ in range(20):
-        learned.overflowed(None)
-    assert 500 <= learned.context_tokens < 600
-    learned.overflowed(300)
-    assert learned.context_tokens == 300
+        learned.overflowed(1000, None)
+    assert learned.context_tokens == 500
+    assert not learned.overflowed(500, None)
+
+
+def test_what_an_endpoint_says_of_its_model_counts_for_more_than_an_error() -> None:
+    learned = Learned(MODEL)
+    learned.has_context(None)
+    learned.has_context(5000)
+    assert learned.context_tokens == 1000
+    learned.has_context(800)
+    assert not learned.overflowed(700, 300)
+    assert learned.context_tokens == 800
 
 
 @given(st.text(), st.text())
