@@ -202,7 +202,7 @@ def asking(models: Mapping[str, Mapping[str, Any]], *shards: ShardReport, **chan
     """The account of a run whose second phase asks models."""
     budget = BudgetStatus(budget="tokens=100", spent_seconds=changes.pop("spent_seconds", None))
     statuses = {
-        name: ModelStatus(**{"limits": "requests=60 in_flight=8", "in_flight_limit": 8} | state)
+        name: ModelStatus(**{"limits": "requests=60 in_flight=8", "in_flight_limit": 8, **state})
         for name, state in models.items()
     }
     usual = {"phases": (PREP, ANALYZE), "asking": (ANALYZE,), "models": ModelStates(statuses, budget)}
