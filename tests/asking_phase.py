@@ -31,7 +31,7 @@ from rpa_shard.system.logs import Console
 
 REFUSES, SENT = "ASKING_REFUSES", "ASKING_SENT"
 INPUT_TOKENS, OUTPUT_TOKENS = 15, 5
-SECONDS = 0.05
+SECONDS = float(os.environ.get("ASKING_SECONDS", "0.05"))
 
 
 @dataclass
