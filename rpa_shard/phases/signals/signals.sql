@@ -86,13 +86,9 @@ SELECT number, row_id FROM papers WHERE number > :after ORDER BY number LIMIT :l
 -- The highest number of a paper; null if there is none.
 SELECT max(number) FROM papers;
 
--- name: titles
--- Titles and categories of the papers with the given numbers; one seek for each.
-SELECT papers.title, papers.categories FROM json_each(:numbers) CROSS JOIN papers ON papers.number = value;
-
--- name: page_of_words
--- Words after a word, and in how many papers each is.
-SELECT term, doc FROM words WHERE term > :after ORDER BY term LIMIT :limit;
+-- name: texts
+-- Titles, abstracts and categories of the papers with the given numbers; one seek for each.
+SELECT papers.title, papers.abstract, papers.categories FROM json_each(:numbers) CROSS JOIN papers ON papers.number = value;
 
 -- name: forget_common_words
 -- Forgets which words are common.
