@@ -20,7 +20,7 @@ from rpa_shard.phases.signals.terms import words_of
 GROWTH = 1.25
 # A word that more papers than this have, and more than this share of all, is common: nobody searches for it, since to
 # find out in how many papers it is takes long.
-COMMON_PAPERS, COMMON_SHARE = 2000, 0.01
+COMMON_PAPERS, COMMON_SHARE = 500, 0.002
 # Of so many papers titles are read, and of one in so many of these the abstract as well.
 SAMPLED_TITLES, ABSTRACT_EVERY = 20_000, 4
 PAGE_PAPERS = 100
