@@ -15,6 +15,7 @@ from rpa_shard.llm.question import Finish
 
 _BOM = b"\xef\xbb\xbf"
 _END = b"[DONE]"
+_NULL = b"null"
 _MAX_BLANK_BYTES = 1024
 _CUT = frozenset({"length", "max_tokens", "model_length"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content"})
@@ -88,8 +89,8 @@ class _Completion(msgspec.Struct):
 
     object: str | None = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw(b"null")
-    error: msgspec.Raw = msgspec.Raw(b"null")
+    usage: msgspec.Raw = msgspec.Raw(_NULL)
+    error: msgspec.Raw = msgspec.Raw(_NULL)
 
 
 class _Details(msgspec.Struct):
@@ -120,7 +121,7 @@ class Received:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reason: str | None = None
-        self._usage = b"null"
+        self._usage = _NULL
         self._has_choice = False
         self._has_ended = False
         # What the endpoint sent instead of the answer, or of its rest: JSON.
@@ -133,13 +134,14 @@ class Received:
             return
         try:
             completion = _DECODER.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise ValueError(str(error)) from None
-        if completion.error != b"null" or completion.object == "error":
-            self.error = bytes(data if completion.error == b"null" else completion.error)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as undecodable:
+            raise ValueError(str(undecodable)) from None
+        error = bytes(completion.error)
+        if error != _NULL or completion.object == "error":
+            self.error = data if error == _NULL else error
             return
-        if completion.usage != b"null":
-            self._usage = bytes(completion.usage)
+        usage = bytes(completion.usage)
+        self._usage = self._usage if usage == _NULL else usage
         for choice in completion.choices or ():
             if choice.index == 0:
                 self._take_choice(choice)

@@ -25,8 +25,8 @@ MESSAGE_TOKENS = 8
 
 LEAST_FACTOR = 0.4
 GREATEST_FACTOR = 4.0
-# Above the mean, so that fewer estimates are too low.
-_MARGIN = 1.05
+# An estimate is corrected to so many mean deviations above the mean: what is reserved is seldom too little.
+_DEVIATIONS = 2.0
 _REMEMBERED = 20
 
 
@@ -43,20 +43,25 @@ def estimated_tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a model's counts are to our estimates: the mean of the last calls, and a little more."""
+    """How a model's counts compare with our estimates: their ratio in the last calls, and how far it is from that."""
 
-    mean: float = 1.0 / _MARGIN
+    ratio: float = 1.0
+    deviation: float = 0.0
     calls: int = 0
 
     def corrected(self, estimate: int) -> int:
-        """An estimate, corrected: at least 1."""
-        return max(1, round(estimate * min(max(self.mean * _MARGIN, LEAST_FACTOR), GREATEST_FACTOR)))
+        """An estimate, corrected: rather too many, and at least 1."""
+        factor = min(max(self.ratio + _DEVIATIONS * self.deviation, LEAST_FACTOR), GREATEST_FACTOR)
+        return max(1, round(estimate * factor))
 
     def after(self, estimate: int, measured: int) -> Correction:
-        """The correction after one more call; what nobody can have counted changes little."""
+        """The correction after one more call."""
         ratio = min(max(measured / max(estimate, 1), LEAST_FACTOR), GREATEST_FACTOR)
         weight = 1 / (min(self.calls, _REMEMBERED) + 1)
-        return Correction(self.mean + (ratio - self.mean) * weight, self.calls + 1)
+        off = abs(ratio - self.ratio)
+        return Correction(
+            self.ratio + (ratio - self.ratio) * weight, self.deviation + (off - self.deviation) * weight, self.calls + 1
+        )
 
 
 def is_plausible(measured: int, estimate: int) -> bool:
