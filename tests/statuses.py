@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from rpa_shard.ipc.account import Account, Limit
+from rpa_shard.ipc.model_status import ModelStatus, Spent
 from rpa_shard.ipc.run_status import HostStatus, LastHour, ProcessFigures, Rates, RunState, RunStatus, ShardStatus
 from rpa_shard.ipc.shard_report import Gauge, LoopLag, PaperInWork, ShardReport, ShardState, Work
 from rpa_shard.model.distribution import Distribution
@@ -87,6 +88,19 @@ def host_status(**changes: Any) -> HostStatus:
         "blocked": None,
     }
     return HostStatus(**healthy | changes)
+
+
+def model_status(**changes: Any) -> ModelStatus:
+    """A model that is open and busy."""
+    busy: dict[str, Any] = {
+        "limits": "http://127.0.0.1:8000/v1 models=qwen3 requests=600 in_flight=64",
+        "in_flight_limit": 64,
+        "under_way": 60,
+        "wanted": 12,
+        "last_minute": Spent(requests=300, input_tokens=1_234_567, output_tokens=245_000, micro_usd=81_000),
+        "today": Spent(requests=40_123, input_tokens=987_654_321, output_tokens=45_600_000, micro_usd=12_345_678),
+    }
+    return ModelStatus(**busy | changes)
 
 
 def run_status(**changes: Any) -> RunStatus:

@@ -13,8 +13,11 @@ import msgspec
 
 from rpa_shard.control.sentences import duration
 from rpa_shard.ipc.account import Cause, PastWait
+from rpa_shard.ipc.model_status import OF_CALLS, Spent, spent_in
 from rpa_shard.ipc.run_status import RunStatus
 from rpa_shard.model.distribution import Distribution
+from rpa_shard.model.phase import PREP
+from rpa_shard.observe.models import spent_in_words
 
 # Stages that take no time are not shown to a person.
 LEAST_SECONDS = 0.001
@@ -47,6 +50,8 @@ def statistics(status: RunStatus) -> dict[str, Any]:
         "retried": dict(work.retried),
         "failed": dict(work.failed),
         "totals": dict(work.totals),
+        "calls": msgspec.to_builtins(spent_in(work.totals)),
+        "models_today": {name: msgspec.to_builtins(each.today) for name, each in status.models.items()},
         "tallies": {name: dict(by) for name, by in work.tallies.items()},
         "stages": {stage: _figures(each) for stage, each in work.durations.items()},
         "waited": [msgspec.to_builtins(each) for each in status.waited],
@@ -71,7 +76,10 @@ def _figures(measured: Distribution) -> dict[str, float]:
 def lines(status: RunStatus) -> Iterator[str]:
     """The figures of a run for a terminal of `COLUMNS` columns; nothing of what did not occur."""
     work = status.work
-    yield from _line("made", [_total(name, value) for name, value in work.totals.items()])
+    if status.phases != (PREP.name,):
+        yield from _line("phases", [f"{phase} {status.completed.get(phase, 0):,} papers" for phase in status.phases])
+    yield from _line("made", [_total(name, value) for name, value in work.totals.items() if name not in OF_CALLS])
+    yield from _line("asked", _calls(spent_in(work.totals)))
     for name, by in work.tallies.items():
         if name == ATTEMPT:
             yield from _line("attempts", _attempts(by))
@@ -103,6 +111,11 @@ def _total(name: str, value: int) -> str:
     if name.endswith("_bytes"):
         return f"{size(value)} {words.removesuffix(' bytes')}"
     return f"{value:,} {words}"
+
+
+def _calls(spent: Spent) -> list[str]:
+    """What was asked of models, and what it cost; nothing if none was asked."""
+    return [spent_in_words(spent)] if spent.requests else []
 
 
 def _attempts(by: Mapping[str, int]) -> list[str]:

@@ -17,14 +17,17 @@ from rpa_shard.control.sentences import wait_in_words, with_commas
 from rpa_shard.ipc.account import Account, Cause
 from rpa_shard.ipc.run_status import RunState, RunStatus, as_json
 from rpa_shard.ipc.shard_report import ShardState
-from rpa_shard.model.phase import Status
+from rpa_shard.model.phase import PREP, Status
 from rpa_shard.observe.hosts import state_lines
+from rpa_shard.observe.models import model_lines
 from rpa_shard.observe.snapshot import snapshot
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import Counts, Leases
 
 DEATHS_SHOWN = 5
+# Waits for hosts, models and the budget.
+_WITH_LINES = (Cause.HOST, Cause.REFUSAL, Cause.MODEL, Cause.MODEL_REFUSAL, Cause.BUDGET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def lines(status: FolderStatus) -> list[str]:
         *_wait_lines(status),
         *_shard_lines(status),
         *_host_lines(status),
+        *_model_lines(status),
         *count_lines(status.counts),
         _lease_line(status.leases),
         *_incident_lines(status),
@@ -99,6 +103,7 @@ def _run_lines(status: FolderStatus) -> Iterator[str]:
             f"pace      {rates.last_10_seconds:.1f} papers/s over 10 s, {rates.last_60_seconds:.1f} over 60 s, "
             f"{rates.whole_run:.1f} over the run"
         )
+        yield from _phases_line(run)
     else:
         ended = "ended" if run.state is RunState.ENDED else "was killed"
         when = datetime.fromtimestamp(run.written_at, UTC)
@@ -107,10 +112,10 @@ def _run_lines(status: FolderStatus) -> Iterator[str]:
 
 
 def _wait_lines(status: FolderStatus) -> Iterator[str]:
-    """What papers wait for, except for hosts, which have lines of their own."""
+    """What papers wait for, except for hosts and models, which have lines of their own."""
     now = time.time()
     for wait in status.account.waits:
-        if wait.cause not in (Cause.HOST, Cause.REFUSAL):
+        if wait.cause not in _WITH_LINES:
             papers = f"{wait.papers:,} papers: " if wait.papers else ""
             yield f"waits     {papers}{wait_in_words(wait, now)}"
 
@@ -148,6 +153,19 @@ def _host_lines(status: FolderStatus) -> Iterator[str]:
     for name, host in status.run.hosts.items():
         if host.is_shut:
             yield f"host      {name} {next(state_lines(name, host, now))}"
+
+
+def _model_lines(status: FolderStatus) -> Iterator[str]:
+    """Models that are asked, or refuse us, and what they took today."""
+    if status.run is not None:
+        yield from model_lines(status.run, time.time(), live=status.running)
+
+
+def _phases_line(run: RunStatus) -> Iterator[str]:
+    """How many papers each phase has completed, if there are several or other ones than usual."""
+    if run.phases != (PREP.name,):
+        done = ", ".join(f"{phase} {run.completed.get(phase, 0):,}" for phase in run.phases)
+        yield f"phases    papers completed by this run: {done}"
 
 
 def _incident_lines(status: FolderStatus) -> Iterator[str]:

@@ -19,7 +19,8 @@ from rpa_shard.system.files import remove_temporaries, temporaries_in
 # Everything that a run, a command or a store engine makes directly in the folder, so that nobody else writes there.
 OWN_NAMES = (
     "papers", "shards", "run", "logs", "tmp", "damaged", "before-upgrade",
-    "manifest.json", "catalogue.sqlite3", "run.lock", "layout.lock",
+    "manifest.json", "catalogue.sqlite3", "signals.sqlite3", "run.lock", "layout.lock",
+    "signals.lock",
 )  # fmt: skip
 
 
@@ -33,6 +34,21 @@ class DataFolder:
     def papers(self) -> Path:
         """The papers' files: PDF, text, record."""
         return self.root / "papers"
+
+    @property
+    def signals_file(self) -> Path:
+        """The index of what the corpus says of its papers, which may be removed at any time."""
+        return self.root / "signals.sqlite3"
+
+    @property
+    def signals_lock(self) -> Path:
+        """Held by the process that writes that index."""
+        return self.root / "signals.lock"
+
+    @property
+    def damaged(self) -> Path:
+        """Where damaged files are put."""
+        return self.root / "damaged"
 
     @property
     def run(self) -> RunDirectory:

@@ -18,10 +18,11 @@ NICENESS = 2
 
 def background_threads(name: str, count: int) -> ThreadPoolExecutor:
     """A pool of at most `count` threads, named `name` and a number."""
-    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_lower_priority)
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=lower_priority)
 
 
-def _lower_priority() -> None:
+def lower_priority() -> None:
+    """Makes the calling thread nicer than its process, where threads have priorities."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))

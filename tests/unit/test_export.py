@@ -293,6 +293,7 @@ def test_no_folder(folder: DataFolder, tmp_path: Path, capsys: Captured) -> None
         "papers/out.jsonl", "papers/2401/out.jsonl", "shards/out.jsonl", "run/out.jsonl", "logs/out.jsonl",
         "before-upgrade/out.jsonl", "damaged/x/out.jsonl", "manifest.json", "catalogue.sqlite3",
         "catalogue.sqlite3-wal", "run.lock", "layout.lock", ".hidden.jsonl", "link/out.jsonl", "papers",
+        "signals.sqlite3", "signals.sqlite3-shm", "signals.lock",
     ],
 )  # fmt: skip
 def test_the_data_folders_own_rooms_are_refused(folder: DataFolder, capsys: Captured, name: str) -> None:

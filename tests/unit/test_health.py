@@ -34,6 +34,7 @@ from rpa_shard.ipc.shard_report import Gauge, LoopLag, PaperInWork, ShardState
 from rpa_shard.maintain.reopen import reopen
 from rpa_shard.observe.health import Check, Level, check_folder, lines, worst
 from rpa_shard.observe.health.measure import FreeSpace, Measured, StoreFigures
+from rpa_shard.observe.health.models import model_check
 from rpa_shard.observe.health.papers import lease_check, suspect_check
 from rpa_shard.observe.health.processes import lag_check, resource_check, run_check, shard_check
 from rpa_shard.observe.health.progress import (
@@ -54,7 +55,8 @@ from tests.statuses import account, host_status, run_status, shard_report, shard
 
 CHECKS = {
     "run": run_check, "shards": shard_check, "waiting": waiting_check, "paused": paused_check, "hosts": host_check,
-    "failures": failure_check, "throughput": throughput_check, "loop lag": lag_check, "leases": lease_check,
+    "models": model_check, "failures": failure_check,
+    "throughput": throughput_check, "loop lag": lag_check, "leases": lease_check,
     "papers": suspect_check, "resources": resource_check, "disk": disk_check,
 }  # fmt: skip
 NO_LEASES = Leases(0, 0, 0, None)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rpa_shard.config.settings import Settings
 from rpa_shard.observe.health.check import SEVERITY, Check, Level, as_json, lines, worst
 from rpa_shard.observe.health.measure import measure
+from rpa_shard.observe.health.models import model_check
 from rpa_shard.observe.health.papers import lease_check, suspect_check
 from rpa_shard.observe.health.processes import lag_check, resource_check, run_check, shard_check
 from rpa_shard.observe.health.progress import disk_check, failure_check, paused_check, throughput_check, waiting_check
@@ -36,7 +37,7 @@ def check_folder(root: Path, min_free_bytes: int | None = None) -> list[Check]:
         unknown = Check("run", Level.UNKNOWN, found.why_no_run)
         return [unknown] if found.free is None else [unknown, disk_check(found)]
     checks = (
-        run_check, shard_check, waiting_check, paused_check, host_check, failure_check, throughput_check,
-        lag_check, lease_check, suspect_check, resource_check, disk_check,
+        run_check, shard_check, waiting_check, paused_check, host_check, model_check, failure_check,
+        throughput_check, lag_check, lease_check, suspect_check, resource_check, disk_check,
     )  # fmt: skip
     return [check(found) for check in checks]

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rpa_shard.control.disk_watch import CLEARLY_MORE
-from rpa_shard.control.sentences import duration, wait_in_words
+from rpa_shard.control.sentences import duration, shortened, wait_in_words
 from rpa_shard.ipc.account import Cause, Limit, Wait
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.observe.health.check import Check, Level, some_of
 from rpa_shard.observe.health.measure import Measured
-from rpa_shard.observe.health.refusals import refused_papers
+from rpa_shard.observe.health.refusals import WHY_CHARACTERS, refused_papers
 
 NO_PROGRESS_SECONDS = 60.0
 # The longest that anything about one paper may take by default: its download.
@@ -56,13 +56,19 @@ def _is_explained(run: RunStatus, still_seconds: float) -> bool:
     """Whether a standstill has a reason that is told."""
     if run.paused or run.account.limited_by is Limit.STARTING:
         return True
-    everything_waits = run.account.limited_by in (Limit.WAITING, Limit.RATE)
+    everything_waits = run.account.limited_by in (Limit.WAITING, Limit.RATE, Limit.MODEL)
     return bool(_waits_that_end(run)) and (everything_waits or still_seconds < LONGEST_STAGE_SECONDS)
 
 
 def _waits_that_end(run: RunStatus) -> list[Wait]:
     """What papers wait for that needs no person."""
     return [wait for wait in run.account.waits if wait.papers and not wait.needs_a_person]
+
+
+def _is_intended(run: RunStatus) -> bool:
+    """Whether what papers wait for is the next day's budget, or their turn."""
+    causes = {wait.cause for wait in run.account.waits if wait.papers}
+    return Cause.BUDGET in causes and causes <= {Cause.BUDGET, Cause.RATE, Cause.MODEL_RATE}
 
 
 def _oldest(run: RunStatus) -> str:
@@ -75,7 +81,7 @@ def _oldest(run: RunStatus) -> str:
 
 
 def waiting_check(found: Measured) -> Check:
-    """What is waited for; a warning while nothing is finished because of it."""
+    """What is waited for; a warning while nothing is finished because of it, but for a spent budget: it is meant so."""
     run, account = found.status, found.status.account
     if not found.live:
         return Check("waiting", Level.OK, f"no run is on, {found.open_papers:,} papers are open")
@@ -84,21 +90,23 @@ def waiting_check(found: Measured) -> Check:
     text, still = _waits_in_words(run), _still_seconds(found)
     if still >= NO_PROGRESS_SECONDS and _is_explained(run, still):
         why = "still starting" if account.limited_by is Limit.STARTING else text
+        if _is_intended(run):
+            return Check("waiting", Level.OK, why)
         return Check("waiting", Level.WARNING, f"no progress for {duration(still)}: {why}")
     # Attempts that fail and are repeated are ends of claims, but no progress: as without a network.
     fruitless = run.state is RunState.RUNNING and run.seconds > NO_PROGRESS_SECONDS and run.rates.last_60_seconds == 0
-    if fruitless and _waits_that_end(run):
+    if fruitless and _waits_that_end(run) and not _is_intended(run):
         return Check("waiting", Level.WARNING, f"no paper completed for a minute: {text}")
     return Check("waiting", Level.OK, text)
 
 
 def _waits_in_words(run: RunStatus) -> str:
-    """How many papers wait, for what until when; then those whose turn a host's rate decides."""
+    """How many papers wait, for what until when; then those whose turn the rate of a host or a model decides."""
     told = [wait for wait in run.account.waits if wait.papers and wait.cause is not Cause.REFUSAL]
     for_rate: list[str] = []
     others: list[str] = []
     for wait in told:
-        words = for_rate if wait.cause is Cause.RATE else others
+        words = for_rate if wait.cause in (Cause.RATE, Cause.MODEL_RATE) else others
         words.append(f"{wait.papers:,} {wait_in_words(wait, run.written_at)}")
     text = f"{run.account.waiting:,} of {run.account.open:,} open papers wait"
     if others:
@@ -118,6 +126,10 @@ def paused_check(found: Measured) -> Check:
     if refused:
         hosts = some_of([name for name, each in found.hosts.items() if each.blocked])
         return Check("paused", Level.CRITICAL, f"{refused:,} papers need somebody to find out why {hosts} refuses us")
+    stopped = [wait for wait in run.account.waits if wait.cause is Cause.MODEL_REFUSAL and wait.papers]
+    if stopped:
+        why = f"{stopped[0].subject} refuses us: {shortened(stopped[0].why, WHY_CHARACTERS)}"
+        return Check("paused", Level.CRITICAL, f"{stopped[0].papers:,} papers need somebody to act, since {why}")
     return Check("paused", Level.OK, "no")
 
 

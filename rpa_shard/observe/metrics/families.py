@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rpa_shard import __version__
+from rpa_shard.config.llm import MICRO_USD, LlmBudget, parse_budget
 from rpa_shard.ipc.account import Cause, Limit
+from rpa_shard.ipc.model_status import ModelStatus, Spent
 from rpa_shard.ipc.run_status import HostStatus, RunState, RunStatus, ShardStatus
 from rpa_shard.ipc.shard_report import ShardState
 from rpa_shard.model.distribution import Distribution
@@ -39,6 +41,23 @@ SHARD_FIGURES: tuple[tuple[str, str, Callable[[ShardStatus], float]], ...] = (
     ("resident_memory_bytes", "Resident memory of a shard.", lambda shard: shard.process.rss_bytes),
     ("cpu_cores", "CPU that a shard uses, in cores.", lambda shard: shard.process.cpu_percent / 100),
 )
+
+
+MODEL_FIGURES: tuple[tuple[str, str, Callable[[ModelStatus], float]], ...] = (
+    ("closed", "Whether a model is left alone for a while.", lambda model: int(model.closed_seconds is not None)),
+    ("refuses", "Whether a model refuses us until a person acts.", lambda model: int(model.blocked is not None)),
+    ("calls_wanted", "Calls that wait for their turn at a model.", lambda model: model.wanted),
+    ("calls_under_way", "Calls that are under way at a model.", lambda model: model.under_way),
+    ("calls_allowed", "The most calls that may be under way at a model now.", lambda model: model.in_flight_limit),
+)
+# Since midnight UTC: then they begin at 0 again.
+MODEL_TOTALS: tuple[tuple[str, str, Callable[[Spent], float]], ...] = (
+    ("calls", "Calls to a model that were answered, or may have been, this day (UTC).", lambda spent: spent.requests),
+    ("input_tokens", "Tokens of the questions to a model, this day (UTC).", lambda spent: spent.input_tokens),
+    ("output_tokens", "Tokens of the answers of a model, this day (UTC).", lambda spent: spent.output_tokens),
+    ("cost_dollars", "The price of the calls to a model, where one is known, this day (UTC).",
+     lambda spent: spent.micro_usd / MICRO_USD),
+)  # fmt: skip
 
 
 def families(run: RunStatus | None, counts: Counts, *, live: bool, free_bytes: int | None = None) -> list[Family]:
@@ -69,6 +88,7 @@ def _run(run: RunStatus) -> Iterator[Family]:
     yield from _of_the_account(run)
     yield from _of_work(run)
     yield from _of_hosts(run.hosts)
+    yield from _of_models(run)
     yield from _of_shards(run.shards)
 
 
@@ -139,6 +159,24 @@ def _of_hosts(hosts: Mapping[str, HostStatus]) -> Iterator[Family]:
     shown = dict(first[:HOSTS_SHOWN])
     for name, what, figure in HOST_FIGURES:
         yield _each(f"host_{name}", what, "host", {host: figure(each) for host, each in shown.items()})
+
+
+def _of_models(run: RunStatus) -> Iterator[Family]:
+    for name, what, figure in MODEL_FIGURES:
+        yield _each(f"model_{name}", what, "model", {model: figure(each) for model, each in run.models.items()})
+    for name, what, total in MODEL_TOTALS:
+        yield _count(f"model_{name}", what, "model", {model: total(each.today) for model, each in run.models.items()})
+    budget = run.llm_budget
+    yield _one("budget_spent", "Whether the day's budget for models is spent.", int(budget.spent_seconds is not None))
+    try:
+        most = parse_budget(budget.budget)
+    except ValueError:
+        most = LlmBudget()
+    tokens, money = most.tokens_per_day, most.micro_usd_per_day
+    yield _of("budget_tokens", Kind.GAUGE, "The tokens that a day may take; missing if there is no limit.",
+              [] if tokens is None else [({}, tokens)])  # fmt: skip
+    yield _of("budget_dollars", Kind.GAUGE, "The money that a day may take; missing if there is no limit.",
+              [] if money is None else [({}, money / MICRO_USD)])  # fmt: skip
 
 
 def _of_shards(shards: Iterable[ShardStatus]) -> Iterator[Family]:

@@ -68,3 +68,9 @@ def bar(parts: Sequence[float], most: float) -> str:
 
 def _class(name: str) -> str:
     return f' class="{name}"' if name else ""
+
+
+def section(title: str, *content: str, note: str = "", class_: str = "") -> str:
+    """A section with its heading; a note says what the figures are of."""
+    head = element("h2", text(title) + (f" <small>{text(note)}</small>" if note else ""))
+    return element("section", "\n".join([head, *content]), class_=class_)

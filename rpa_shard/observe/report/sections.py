@@ -16,7 +16,8 @@ from rpa_shard.model.distribution import Distribution, bucket_seconds
 from rpa_shard.observe.report import plots
 from rpa_shard.observe.report.axes import Bin, bins, in_bytes, in_short, in_time
 from rpa_shard.observe.report.figures import Figures
-from rpa_shard.observe.report.html import bar, bars, element, paragraph, raw_table, table, text
+from rpa_shard.observe.report.html import bar, bars, element, paragraph, raw_table, section, table, text
+from rpa_shard.observe.report.models import models
 from rpa_shard.observe.report.words import LEAST_WAIT_SECONDS, moment, waited_for
 from rpa_shard.observe.statistics import LEAST_SECONDS, seconds, size
 
@@ -37,16 +38,11 @@ def sections(figures: Figures, zone: tzinfo) -> Iterator[str]:
     yield from _papers(figures)
     if run is not None:
         yield from _waits(run)
+        yield from models(run)
     yield from _hosts(figures.hosts)
     if run is not None:
         yield from _shards(run, zone)
         yield from _last_failures(run, zone)
-
-
-def section(title: str, *content: str, note: str = "", class_: str = "") -> str:
-    """A section with its heading; a note says what the figures are of."""
-    head = element("h2", text(title) + (f" <small>{text(note)}</small>" if note else ""))
-    return element("section", "\n".join([head, *content]), class_=class_)
 
 
 def figure(svg: str, *below: str, wide: bool = False) -> str:

@@ -11,10 +11,12 @@ from datetime import datetime, tzinfo
 
 from rpa_shard.control.sentences import duration, rate
 from rpa_shard.ipc.account import Cause, PastWait
+from rpa_shard.ipc.model_status import OF_CALLS, spent_in
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PHASES
 from rpa_shard.model.retry import POLICIES
+from rpa_shard.observe.models import dollars, short
 from rpa_shard.observe.report.figures import Figures
 from rpa_shard.observe.statistics import seconds, size
 
@@ -112,6 +114,10 @@ def waited_for(each: PastWait) -> str:
         Cause.DISK: f"for room in {subject}",
         Cause.RATE: f"for their turn at {subject}",
         Cause.RESTART: f"for {subject} to start again",
+        Cause.MODEL: f"for {subject}, which asked for a pause or was left alone",
+        Cause.MODEL_RATE: f"for their turn at {subject}",
+        Cause.MODEL_REFUSAL: f"for {subject}, which refuses us",
+        Cause.BUDGET: "for the next day's budget",
     }[each.cause]
 
 
@@ -140,10 +146,21 @@ def tiles(figures: Figures) -> dict[str, str]:
         shown["time"] = duration(figures.seconds)
     if run is not None and not figures.whole:
         shown["pace"] = rate(run.rates.whole_run)
-        for name, value in run.work.totals.items():
-            words = name.replace("_", " ")
-            shown[words.removesuffix(" bytes")] = size(value) if name.endswith("_bytes") else f"{value:,}"
+        shown |= dict(_totals(run))
     return shown
+
+
+def _totals(run: RunStatus) -> Iterator[tuple[str, str]]:
+    for name, value in run.work.totals.items():
+        words = name.replace("_", " ")
+        if name not in OF_CALLS:
+            yield words.removesuffix(" bytes"), size(value) if name.endswith("_bytes") else f"{value:,}"
+    spent = spent_in(run.work.totals)
+    if spent.requests:
+        yield "calls to models", f"{spent.requests:,}"
+        yield "tokens in, out", f"{short(spent.input_tokens)}, {short(spent.output_tokens)}"
+    if spent.micro_usd:
+        yield "price", dollars(spent.micro_usd)
 
 
 def plural(count: int, one: str, several: str) -> str:

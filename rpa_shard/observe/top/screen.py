@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from rpa_shard.observe.top import head, lists, sections
 from rpa_shard.observe.top.lists import Item
+from rpa_shard.observe.top.models import models
 from rpa_shard.observe.top.sections import Section
 from rpa_shard.observe.top.text import BLANK, Line, Span, beside, columns, cut, line, width_of, wrapped_text
 from rpa_shard.observe.top.view import Reach, Tab, View, settled
@@ -23,7 +24,7 @@ WORKERS_SHARE = 5
 # With fewer lines than this below the head, what can be said in a heading is.
 FEW_ROWS = 26
 LEGEND_LINES = 2
-ON_THE_LEFT, ON_THE_RIGHT = ("workers", "hosts", "shards"), ("waits", "papers", "failures")
+ON_THE_LEFT, ON_THE_RIGHT = ("workers", "models", "hosts", "shards"), ("waits", "papers", "failures")
 PLAIN_ROWS = 10
 
 HELP = (
@@ -39,7 +40,7 @@ HELP = (
     "",
     "Workers",
     "  Each letter is a worker, in the stage that the legend names. A capital letter works. A small one waits, for a "
-    "slot or for its turn at a host. A dot has nothing to do.",
+    "slot or for its turn at a host or a model. A dot has nothing to do.",
     "",
     "Bar",
     "  Papers that are done and failed (█), in work (▓), waiting (▒) and queued (░).",
@@ -128,8 +129,14 @@ def _section(watched: Watched, view: View, width: int, rows: int, now: float) ->
         case Tab.HOSTS:
             waits = sections.waits(watched, now, width)
             hosts = sections.hosts(watched, now, width)
-            both = [*waits.head, *waits.body, *([BLANK] if waits.body else []), *hosts.body]
-            return Section(title="Waits, hosts and slots", note=hosts.note, body=both)
+            asked = models(watched, now, width)
+            all_of_them = [
+                *waits.head, *waits.body, *([BLANK] if waits.body else []),
+                *asked.head, *asked.body, *([BLANK] if asked.body else []),
+                *hosts.body,
+            ]  # fmt: skip
+            title = "Waits, models, hosts and slots" if asked.body else "Waits, hosts and slots"
+            return Section(title=title, note=hosts.note, body=all_of_them)
         case Tab.PAPERS:
             return _papers(watched, view, width, max(1, rows - 2))
         case _:
@@ -144,6 +151,7 @@ def _parts(
     return {
         "waits": lambda: sections.waits(watched, now, width),
         **({"workers": lambda: sections.workers(watched.run, width, max(1, rows // WORKERS_SHARE))} if on else {}),
+        "models": lambda: models(watched, now, width),
         "hosts": lambda: sections.hosts(watched, now, width),
         **({"shards": lambda: sections.shards(watched, width, urgent_first=True)} if on else {}),
         "papers": lambda: _papers(watched, view, width, most or rows),
@@ -164,7 +172,8 @@ def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -
     if not watched.on:
         return [*waits, *_made(parts, ("hosts", "failures"))]
     workers = [replace(each, head=each.head[:LEGEND_LINES]) for each in _made(parts, ("workers",))]
-    return [*waits, *workers, *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
+    asked = [replace(each, head=()) for each in _made(parts, ("models",))]
+    return [*waits, *asked, *workers, *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:

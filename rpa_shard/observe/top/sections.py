@@ -29,6 +29,8 @@ STATE_STYLES = {
 URGENCY = (ShardState.DEAD, ShardState.STUCK, ShardState.BOOTING, ShardState.DRAINING)
 # More shards than this are also summed up in one line.
 FEW_SHARDS = 8
+# What is waited for may have the long name of a model.
+SUBJECT_COLUMNS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def waits(watched: Watched, now: float, width: int) -> Section:
     """What limits the pace, and what papers wait for, until when and why."""
     account = watched.account
     given = (
-        Column("waits for"), Column("papers", right=True), Column("until", rank=1),
+        Column("waits for", elastic=True, least=SUBJECT_COLUMNS), Column("papers", right=True), Column("until", rank=1),
         Column("why", rank=2, elastic=True),
     )  # fmt: skip
     rows = [_wait_row(wait, now) for wait in account.waits]
@@ -102,8 +104,10 @@ def waits(watched: Watched, now: float, width: int) -> Section:
 
 
 def _wait_row(wait: Wait, now: float) -> list[Cell]:
-    subject = f"turn at {wait.subject}" if wait.cause is Cause.RATE else wait.subject.replace("_", " ")
-    style = BAD if wait.needs_a_person else "" if wait.cause is Cause.RATE else WARN
+    is_turn = wait.cause in (Cause.RATE, Cause.MODEL_RATE)
+    words = wait.subject.replace("_", " ") if wait.cause is Cause.BACK_OFF else wait.subject
+    subject = f"turn at {wait.subject}" if is_turn else words
+    style = BAD if wait.needs_a_person else "" if is_turn else WARN
     until = time_of_day(wait.until, now) if wait.until is not None else "you act" if wait.needs_a_person else ""
     papers = f"{wait.papers:,}" if wait.papers else ""
     return [Cell(subject, style), Cell(papers), Cell(until), Cell(wait.why)]

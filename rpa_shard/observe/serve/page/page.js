@@ -68,6 +68,16 @@ function rate(perSecond) {
   return `${(perSecond * 3600).toFixed(1)} papers/h`;
 }
 
+/** A large number with three digits and a unit; smaller ones in full. */
+function short(number) {
+  if (number < 10_000) return count(number);
+  const step = Math.min(Math.floor(Math.log10(Number(number.toPrecision(3))) / 3), 3);
+  return `${(number / 1000 ** step).toPrecision(3)} ${["", "k", "M", "G"][step]}`;
+}
+
+const dollars = (millionths) => `$${(millionths / 1e6).toFixed(millionths && millionths < 95_000 ? 4 : 2)}`;
+const spent = (each) => `${plural(each.requests, "call")}, ${short(each.input_tokens)} tokens in, ${short(each.output_tokens)} out${each.micro_usd ? `, ${dollars(each.micro_usd)}` : ""}`;
+
 function bytes(number) {
   if (number < 1000) return `${number} B`;
   const step = Math.min(Math.floor(Math.log10(number) / 3), 4);
@@ -83,7 +93,7 @@ function when(at, now = Date.now() / 1000) {
 
 const LIMITS = {
   starting: "The run is starting.", network: "The network limits the pace.", rate: "A host's allowed rate limits the pace.",
-  engine: "Parsing limits the pace.", waiting: "Everything waits.", nothing_left: "Nothing is left to do.",
+  engine: "Parsing limits the pace.", model: "What the models allow limits the pace.", waiting: "Everything waits.", nothing_left: "Nothing is left to do.",
   stopping: "The run is stopping.", stopped: "Nothing runs.",
 };
 
@@ -94,6 +104,10 @@ const CAUSES = {
   disk: () => "Room on the disk",
   rate: (wait) => `Their turn at ${wait.subject}`,
   restart: (wait) => `${wait.subject} starts again`,
+  model: (wait) => `${wait.subject} is left alone`,
+  model_rate: (wait) => `Their turn at ${wait.subject}`,
+  model_refusal: (wait) => `${wait.subject} refuses us`,
+  budget: () => "The next day's budget",
 };
 
 // ---- links ----
@@ -131,6 +145,7 @@ function showRun(seen) {
   if (run && on) parts.push(paceSection(run), workersSection(run));
   if (account.total) parts.push(countsSection(seen));
   if (run && on) parts.push(shardsSection(run));
+  if (run && on && Object.keys(run.models).length) parts.push(modelsSection(seen));
   if (Object.keys(seen.hosts).length) parts.push(hostsSection(seen));
   if (run && on) parts.push(inWorkSection(run));
   if (run) parts.push(failuresSection(run));
@@ -168,7 +183,7 @@ function runWords({ account, run, on, now }) {
 
 function waitsSection({ account, now, on }) {
   if (!account.waits.length) return null;
-  const person = (wait) => wait.cause === "disk" || wait.cause === "refusal";
+  const person = (wait) => ["disk", "refusal", "model_refusal"].includes(wait.cause);
   const until = (wait) => (wait.until ? `${when(wait.until, now)}${wait.until > now ? ` (${duration(wait.until - now)})` : ""}` : person(wait) ? "you act" : "not known");
   return section("", on ? "What is waited for" : "What the papers wait for",
     table([["What"], ["Papers", "number"], ["Until", "short"], ["Why", "wide"]],
@@ -228,6 +243,23 @@ function hostsSection({ hosts, hosts_at, now }) {
   };
   return section("half", "Hosts", table([["Host", "wide"], ["Under way", "number"], ["Wait", "number"], ["State", "wide"]],
     Object.entries(hosts).map(([name, host]) => [make("span", {}, name, make("br"), make("span", { class: "muted" }, host.policy)), count(host.under_way), count(host.wanted), state(host)]), "Hosts"));
+}
+
+function modelsSection({ run, now }) {
+  const state = (model) => {
+    if (model.blocked !== null) return make("strong", { class: "bad" }, `refuses us: ${model.blocked}`);
+    if (model.closed_seconds === null) return "open";
+    const until = run.written_at + model.closed_seconds;
+    return until > now ? `left alone until ${when(until, now)}: ${model.why || "it was closed"}` : "one call is to show whether it is open";
+  };
+  const { budget, today, spent_seconds } = run.llm_budget;
+  const urgency = (model) => (model.blocked !== null ? 0 : model.closed_seconds !== null ? 1 : 2);
+  const models = Object.entries(run.models).sort(([, one], [, other]) => urgency(one) - urgency(other));
+  return section("", "Models",
+    table([["Model", "wide"], ["Under way", "number"], ["Wait", "number"], ["Last minute", "wide"], ["State", "wide"]],
+      models.map(([name, model]) => [make("span", {}, name, make("br"), make("span", { class: "muted" }, model.limits)), `${count(model.under_way)} of ${count(model.in_flight_limit)}`, count(model.wanted), spent(model.last_minute), state(model)]), "Models"),
+    make("p", { class: "long", id: "today" }, `Today: ${spent(today)}${budget ? `, of a budget of ${budget}` : ""}`),
+    spent_seconds !== null && make("p", { class: "note" }, `The day's budget is spent: the phases that ask models go on at ${when(run.written_at + spent_seconds, now)}.`));
 }
 
 function inWorkSection(run) {
