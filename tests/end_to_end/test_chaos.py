@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rpa_shard import cli
-from rpa_shard.chaos.harness import Chaos, Plan
+from rpa_shard.chaos.harness import Chaos
+from rpa_shard.chaos.plan import Plan
 from rpa_shard.chaos.run_process import RunProcess
 from tests.rig import Rig
 
