@@ -97,7 +97,7 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
         ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS,
         parsed.keep_pdf == "1",
         parsed.tar,
-        PHASES_OF_RUNS[parsed.phases],
+        PHASES_OF_RUNS[parsed.phases_of_trial],
         ",".join(filter(None, parsed.llm_faults)) if parsed.llm_faults else DEFAULT_LLM_FAULTS,
     )
     try:
@@ -116,5 +116,5 @@ def _options(parsed: argparse.Namespace) -> str:
     """The options that make a trial another one."""
     given = [" --tar"] if parsed.tar else []
     given += [" --keep-pdf 0"] if parsed.keep_pdf == "0" else []
-    given += [f" --phases {parsed.phases}"] if parsed.phases != "prep" else []
+    given += [f" --phases {parsed.phases_of_trial}"] if parsed.phases_of_trial != "prep" else []
     return "".join(given)

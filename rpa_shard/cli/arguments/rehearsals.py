@@ -116,6 +116,7 @@ def _add_chaos(command: AddCommand) -> None:
     )
     sub.add_argument(
         "--phases",
+        dest="phases_of_trial",  # `phases` is a knob
         choices=("prep", "all"),
         default="prep",
         help="all: papers are analyzed and wrapped too (default prep)",

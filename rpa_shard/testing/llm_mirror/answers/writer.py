@@ -19,8 +19,8 @@ ITEMS = 3
 _LEAST, _MOST = 6, 60  # words of a sentence that is used
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _ASKED_WORDS = re.compile(r"at least (\d{1,4}) words")
-_BULLET = re.compile(r"^\s*[-*•]\s+(\S[^\n]{0,60})$", re.MULTILINE)
-_LISTED = re.compile(r"\btags?\b[^\n:]*:\s*([^\n]+(?:,[^\n]+)+)", re.IGNORECASE)
+_BULLETS = re.compile(r"\btags?\b[^\n]*:\s*\n\s*((?:[-*•] [^\n]+(?:\n|$))+)", re.IGNORECASE)
+_LISTED = re.compile(r"\btags?:[ \t]*([^\n]+)", re.IGNORECASE)
 _NAMED_SECTION = re.compile(r"^\[([\w/.-]+)\]", re.MULTILINE)
 _WORD = re.compile(r"\b[a-z]{6,14}\b")
 # What is made up once the document is used up: one of each, so that hardly any two sentences are alike.
@@ -182,9 +182,12 @@ class _Filling:
 
 
 def tags_in(instruction: str) -> list[str]:
-    """The tags that an instruction offers: in a line after `tags: `, or one a line after a hyphen."""
-    listed = _LISTED.search(instruction)
-    found = listed[1].rstrip(".").split(",") if listed else _BULLET.findall(instruction)
+    """The tags that an instruction offers: in a line after `tags: `, or below it, one a line after a hyphen."""
+    bullets, listed = _BULLETS.search(instruction), _LISTED.search(instruction)
+    if bullets is not None:
+        found = [line.strip()[2:] for line in bullets[1].splitlines()]
+    else:
+        found = listed[1].rstrip(".").split(",") if listed is not None else []
     return [each.strip().strip("`\"'") for each in found]
 
 
