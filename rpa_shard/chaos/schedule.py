@@ -16,7 +16,9 @@ SHARD_POINTS = (
     "after_commit", "mid_drain",
 )  # fmt: skip
 # Those of a shard that asks models.
-MODEL_POINTS = ("keep_answer",)
+MODEL_POINTS = (
+    "keep_answer", "after_answer", "before_analysis", "after_analysis", "before_report", "after_report",
+)  # fmt: skip
 RESIZE_POINTS = ("resize_noted", "resize_copied", "resize_deleted", "resize_moved", "resize_removed")
 SYSTEM_ERRORS = ("ENOSPC", "EMFILE", "EIO")
 SHARD_COUNTS = (1, 2, 2, 3, 4, 8)

@@ -37,6 +37,16 @@ def test_a_short_trial_from_an_archive_that_keeps_no_pdf(rig: Rig, tmp_path: Pat
     assert not list(tmp_path.glob("rpa-shard-chaos-*"))
 
 
+def test_a_short_trial_of_all_phases(rig: Rig, tmp_path: Path) -> None:
+    options = ("--phases", "all", "--kills", "3", "--papers", "50", "--seed", "7", "--folder", str(tmp_path))
+    code, output, errors = rig.run("chaos", *options, deadline_seconds=240)
+    assert code == 0, output + errors
+    assert output.count("  holds ") == 10
+    assert "papers             50: 49 finished, 1 failed" in output
+    (calls,) = re.findall(r"^calls of models +(\d+),", output, re.MULTILINE)
+    assert int(calls) >= 49 * 7, "four sections, limitations, tags, a judge"
+
+
 def test_what_vanished_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
