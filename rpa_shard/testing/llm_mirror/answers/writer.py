@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -51,6 +52,7 @@ class Matter:
     verdict: str = "PASS"
 
 
+@lru_cache(maxsize=256)  # several questions are asked about each document
 def sentences_of(text: str) -> tuple[str, ...]:
     """The sentences of a text that can stand by themselves, each once."""
     found = [" ".join(each.split()) for each in _SENTENCE.split(text)]
@@ -61,7 +63,7 @@ def _is_prose(sentence: str) -> bool:
     words = sentence.split()
     if not _LEAST <= len(words) <= _MOST or not sentence[0].isupper() or not sentence.endswith((".", "!", "?")):
         return False
-    letters = sum(each.isalpha() for each in sentence)
+    letters = sum(map(str.isalpha, sentence))
     return letters > 0.7 * len(sentence) and "arXiv:" not in sentence and "doi" not in sentence
 
 
