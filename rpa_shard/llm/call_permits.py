@@ -71,8 +71,8 @@ class CallPermit:
         self._end(ending, self._took or Usage(0, 0), error.detail)
 
     def given_up(self) -> None:
-        """We have given the call up: whether the endpoint works is known only if its answer had begun."""
-        self._end("answered" if self._has_begun else "failed", self._took or Usage(0, 0), "given up")
+        """We have given the call up, which says nothing about the endpoint."""
+        self._end("given_up", self._took or Usage(0, 0), "")
 
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""
