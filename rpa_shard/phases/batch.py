@@ -6,23 +6,21 @@ Guarantee: questions, checks and records are made by the runners of the phases t
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import NoReturn
 
 from rpa_shard.config.llm import ModelAt
 from rpa_shard.config.settings import Settings
-from rpa_shard.fetch.download import run_to_its_end
 from rpa_shard.llm.batch import AnswerLine, answer_of
 from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.arxiv_id import from_canonical
-from rpa_shard.model.failure import PaperError, PhasePausedError
+from rpa_shard.model.failure import PhasePausedError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE, WRAP, Phase
 from rpa_shard.phases.analyze.runner import AnalyzeRunner
 from rpa_shard.phases.files import files_of
-from rpa_shard.phases.runner import Attempt, PhaseRunner, Result, Slots
+from rpa_shard.phases.runner import Attempt, PhaseRunner, Slots
 from rpa_shard.phases.signals.indexer import Indexer
 from rpa_shard.phases.signals.opening import CorpusSignals
 from rpa_shard.phases.signals.reader import SignalsReader
@@ -65,30 +63,35 @@ class Recorder(_Nobody):
 
 
 class Giver(_Nobody):
-    """Gives the answers of lines, as those of the first model. `give` says which; `left` are those not asked for."""
+    """Gives answers that have come already, as those of the first model, each once."""
 
     def __init__(self, models: Sequence[ModelAt], price_factor: float) -> None:
         super().__init__(models)
         self._price_factor = price_factor
-        self._lines: defaultdict[str, list[AnswerLine]] = defaultdict(list)
+        self._lines: dict[str, list[AnswerLine]] = {}
         self._clock = SteadyClock()
 
-    def give(self, lines: Iterable[AnswerLine]) -> None:
-        """Takes lines that have answers."""
-        for line in lines:
-            self._lines[line.key].append(line)
+    def give(self, paper_id: str, lines: Iterable[AnswerLine]) -> None:
+        """Takes the lines about a paper, all of which have answers."""
+        self._lines[paper_id] = list(lines)
 
-    def left(self, paper_id: str) -> list[AnswerLine]:
-        """The lines about a paper whose answers were not asked for."""
-        return [line for lines in self._lines.values() for line in lines if line.paper_id == paper_id]
+    def has_more(self, paper_id: str) -> bool:
+        """Whether there are answers about a paper that were not asked for."""
+        return bool(self._lines.get(paper_id))
+
+    def take_back(self, paper_id: str) -> list[AnswerLine]:
+        """Forgets the answers about a paper, and returns those that were not asked for."""
+        return self._lines.pop(paper_id, [])
 
     async def ask(self, question: Question) -> Answer:
         """The next answer to the question. Raises PhasePausedError if there is none."""
         begin(ASKING)  # as a call that is under way: what is being kept is waited for
-        lines = self._lines.get(question.key)
-        if not lines:
+        lines = self._lines.get(question.paper_id, [])
+        line = next((each for each in lines if each.key == question.key), None)
+        if line is None:
             raise PhasePausedError("its other answers are not there yet")
-        return answer_of(lines.pop(0), question, self.models[0], self._clock(), self._price_factor)
+        lines.remove(line)
+        return answer_of(line, question, self.models[0], self._clock(), self._price_factor)
 
 
 class _UnwrittenAnalysis(AnalyzeRunner):
