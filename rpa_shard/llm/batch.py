@@ -107,8 +107,8 @@ def answer_of(line: AnswerLine, question: Question, model: ModelAt, now: float, 
 
 def request_id_of(line: AnswerLine) -> str:
     """What tells an answer from others to the same question: the same line, taken in again, is the same answer."""
-    text = line.answer.text if line.answer is not None else ""
-    return f"batch {line.id} {sha256(text.encode(errors='backslashreplace')).hexdigest()[:8]}"
+    said = f"{line.answer.finish} {line.answer.text}" if line.answer is not None else line.says
+    return f"batch {line.id} {sha256(said.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 def _usage(received: Received, question: Question) -> Usage:
