@@ -145,7 +145,12 @@ def prepped_paper(folder: DataFolder, paper_id: str = PAPER) -> None:
 
 
 @contextmanager
-def office(root: Path, script: Script = lambda question: None, prompts: PromptSet | None = None) -> Iterator[Office]:
+def office(
+    root: Path,
+    script: Script = lambda question: None,
+    prompts: PromptSet | None = None,
+    drain_seconds: float = 10.0,
+) -> Iterator[Office]:
     """A data folder with one prepped paper, whose questions are answered by a script."""
     folder = DataFolder(root)
     if not files_of(folder.papers, from_canonical(PAPER)).record.exists():
@@ -160,6 +165,6 @@ def office(root: Path, script: Script = lambda question: None, prompts: PromptSe
             disk=disk,
             signals=FixedSignals(),
             catalogue=engine_of(folder).catalogue_reader(),
-            drain_seconds=10.0,
+            drain_seconds=drain_seconds,
         )
         yield Office(folder, desk, asker)

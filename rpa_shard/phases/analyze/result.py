@@ -30,7 +30,7 @@ def row_result(record: Mapping[str, Any], content: bytes) -> dict[str, Any]:
 
 
 def expected_files(papers: str, paper: PaperId, result: Mapping[str, Any]) -> Iterator[ExpectedFile]:
-    """The file that a result names."""
-    yield ExpectedFile(
-        stem_of(papers, paper) + ENDINGS["analysis"], result["analysis_bytes"], result["analysis_sha256"]
-    )
+    """The file that a result names; none if the phase was another program's, with results of its own."""
+    if "analysis_sha256" in result:
+        path = stem_of(papers, paper) + ENDINGS["analysis"]
+        yield ExpectedFile(path, result["analysis_bytes"], result["analysis_sha256"])

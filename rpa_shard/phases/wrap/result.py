@@ -34,7 +34,7 @@ def row_result(record: Mapping[str, Any], content: bytes, report: bytes) -> dict
 
 
 def expected_files(papers: str, paper: PaperId, result: Mapping[str, Any]) -> Iterator[ExpectedFile]:
-    """The files that a result names."""
+    """The files that a result names; none if the phase was another program's, with results of its own."""
     stem = stem_of(papers, paper)
-    for name in ("report", "report_record"):
+    for name in ("report", "report_record") if "report_sha256" in result else ():
         yield ExpectedFile(stem + ENDINGS[name], result[f"{name}_bytes"], result[f"{name}_sha256"])

@@ -20,7 +20,7 @@ from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.failure import PaperError, PhasePausedError
 from rpa_shard.phases.runner import Attempt
 from rpa_shard.phases.writing.answers import KeptAnswer, KeptAnswers
-from rpa_shard.system.activity import ASKING, Activity, current
+from rpa_shard.system.activity import ASKING, IDLE, Activity, current
 from rpa_shard.system.failpoints import reach
 
 # Of the time of a drain so much is left for writing what has come.
@@ -148,7 +148,10 @@ class _Call:
         self._taken: Taken | None = None
 
     def start(self) -> asyncio.Task[None]:
-        self._task = asyncio.get_running_loop().create_task(self._run(current()))
+        parent = current()
+        # Taken before another call of the attempt changes it.
+        stage = parent.stage if parent is not None else IDLE
+        self._task = asyncio.get_running_loop().create_task(self._run(parent, stage))
         return self._task
 
     @property
@@ -162,8 +165,8 @@ class _Call:
         if self._task is not None and not self._has_come and not (unless_under_way and is_under_way):
             self._task.cancel()
 
-    async def _run(self, parent: Activity | None) -> None:
-        self._activity = _StageOfCall(parent)
+    async def _run(self, parent: Activity | None, stage: str) -> None:
+        self._activity = _StageOfCall(parent, stage)
         question = self._wanted.question
         answer = await self._inquiry.answer(question)
         self._has_come = True
@@ -174,11 +177,10 @@ class _Call:
 class _StageOfCall(Activity):
     """The stage of one call, which is a stage of the attempt too."""
 
-    def __init__(self, parent: Activity | None) -> None:
+    def __init__(self, parent: Activity | None, stage: str) -> None:
         super().__init__()
         self._parent = parent
-        if parent is not None:
-            self.stage = parent.stage
+        self.stage = stage
 
     def begin(self, stage: str) -> str:
         if self._parent is not None:
