@@ -15,7 +15,7 @@ from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 
 # The log has the complete answer of a host.
 WHY_CHARACTERS = 80
-TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART})
+TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART, Cause.MODEL, Cause.MODEL_REFUSAL, Cause.BUDGET})
 
 
 class Announcer:
@@ -45,6 +45,10 @@ def _begins(wait: Wait, now: float) -> str:
     match wait.cause:
         case Cause.REFUSAL:
             return f"{wait.subject} refuses us: {wait.why}; once you know why: hosts --reopen {wait.subject}"
+        case Cause.MODEL_REFUSAL:
+            return f"{wait.subject} refuses us: {wait.why}; see to that, then run again"
+        case Cause.BUDGET:
+            return f"{wait.why}{papers}"
         case Cause.DISK:
             return f"paused: {wait.why}: free some space and it resumes"
         case Cause.RESTART:
@@ -59,5 +63,7 @@ def _has_ended(wait: Wait) -> str:
             return "enough space again: resuming"
         case Cause.RESTART:
             return f"{wait.subject} works again"
+        case Cause.BUDGET:
+            return "a new day, a new budget: models are asked again"
         case _:
             return f"{wait.subject} is asked again"

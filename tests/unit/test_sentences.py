@@ -79,6 +79,14 @@ def test_no_line_is_wider_than_the_terminal(columns: int, done: int, waiting: in
             "their turn at export.arxiv.org: it allows 4 requests in 1 s",
         ),
         (
+            wait(Cause.MODEL, why="asked for a pause: HTTP 429", until=None),
+            "export.arxiv.org asked for a pause: one call is to show whether it is over",
+        ),
+        (
+            wait(Cause.BUDGET, why="the day's budget is spent", until=NOW + 9),
+            "the day's budget is spent until 13:00:09",
+        ),
+        (
             wait(until=None),
             "export.arxiv.org asked for a pause: one request is to show whether it is over",
         ),
@@ -135,6 +143,21 @@ def test_a_refusal_says_what_to_do() -> None:
     refused = account(waits=(wait(Cause.REFUSAL, why="HTTP 403", until=None, papers=0),))
     assert told(refused) == [
         ["export.arxiv.org refuses us: HTTP 403; once you know why: hosts --reopen export.arxiv.org"]
+    ]
+
+
+def test_waits_for_models_are_told() -> None:
+    closed = account(waits=(wait(Cause.MODEL, subject="qwen at box:1", why="failed: HTTP 500", until=None, papers=3),))
+    assert told(closed, account()) == [
+        ["qwen at box:1 failed: HTTP 500: 3 papers wait"],
+        ["qwen at box:1 is asked again"],
+    ]
+    refused = account(waits=(wait(Cause.MODEL_REFUSAL, subject="qwen at box:1", why="HTTP 402", papers=3),))
+    assert told(refused) == [["qwen at box:1 refuses us: HTTP 402; see to that, then run again"]]
+    spent = wait(Cause.BUDGET, subject="the day's budget", why="the day's budget is spent (usd=5)", papers=88)
+    assert told(account(waits=(spent,)), account()) == [
+        ["the day's budget is spent (usd=5): 88 papers wait, until 13:34"],
+        ["a new day, a new budget: models are asked again"],
     ]
 
 
