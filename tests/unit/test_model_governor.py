@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rpa_shard.config.llm import CallLimits, LlmBudget, ModelAt
 from rpa_shard.control.models.gate import FAILURES_IN_A_ROW, RECOVERY_SECONDS
 from rpa_shard.control.models.governor import Grant, ModelGovernor, changes
+from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
 from rpa_shard.ipc.calls import CallEnding
 from rpa_shard.ipc.model_status import ModelStatus, Spent
@@ -207,6 +208,40 @@ def test_a_large_call_is_not_overtaken_and_one_beyond_the_limit_goes_alone() -> 
     assert bench.granted() == [(0, large)]
     bench.end((0, large), "unsent")
     assert bench.granted() == [(1, small)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "counts_from"),
+    [
+        (CallLimits(requests_per_minute=1), 3.0),
+        (CallLimits(input_tokens_per_minute=10), 3.0),
+        (CallLimits(output_tokens_per_minute=10), 20.0),
+    ],
+)
+def test_until_when_a_call_counts(limits: CallLimits, counts_from: float) -> None:
+    """A minute from when its answer began, and the tokens of the answer a minute from its end."""
+    bench = Bench(replace(MODEL, limits=limits))
+    begun_at = bench.at
+    bench.want(0, 0)
+    (call,) = bench.granted()
+    bench.at = begun_at + 3.0
+    bench.governor.begun(0, NAME, call[1], bench.now)
+    bench.governor.begun(0, NAME, call[1], bench.now)
+    bench.at = begun_at + 20.0
+    bench.end(call)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert 0.0 <= bench.at + wait - (begun_at + counts_from + 60.0) <= 0.3
+
+
+def test_what_a_dead_shard_sent_last_may_arrive_a_moment_later() -> None:
+    bench = Bench(replace(MODEL, limits=CallLimits(requests_per_minute=1)))
+    bench.want(0, 1)
+    assert len(bench.granted()) == 1
+    bench.governor.forget(0, bench.now)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert 60.0 + LAST_WORDS_SECONDS <= wait <= 60.5
 
 
 def test_a_model_that_limits_us_is_left_alone_then_probed_and_recovers_slowly() -> None:
