@@ -45,14 +45,16 @@ def _begins(wait: Wait, now: float) -> str:
     match wait.cause:
         case Cause.REFUSAL:
             return f"{wait.subject} refuses us: {wait.why}; once you know why: hosts --reopen {wait.subject}"
-        case Cause.MODEL_REFUSAL:
-            return f"{wait.subject} refuses us: {wait.why}; see to that, then run again"
-        case Cause.BUDGET:
-            return f"{wait.why}{papers}"
         case Cause.DISK:
             return f"paused: {wait.why}: free some space and it resumes"
         case Cause.RESTART:
             return wait_in_words(wait, now)
+        case Cause.MODEL_REFUSAL:
+            return f"{wait.subject} refuses us: {wait.why}; once that is settled, start a run again"
+        case Cause.BUDGET:
+            return f"paused: {wait.why}{papers}"
+        case Cause.MODEL:
+            return f"{wait.subject} is left alone: {shortened(wait.why, WHY_CHARACTERS)}{papers}"
         case _:
             return f"{wait.subject} {shortened(wait.why, WHY_CHARACTERS)}{papers}"
 
@@ -64,6 +66,6 @@ def _has_ended(wait: Wait) -> str:
         case Cause.RESTART:
             return f"{wait.subject} works again"
         case Cause.BUDGET:
-            return "a new day, a new budget: models are asked again"
+            return "a new day and its budget: models are asked again"
         case _:
             return f"{wait.subject} is asked again"
