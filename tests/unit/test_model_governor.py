@@ -385,6 +385,28 @@ def test_a_spent_budget_waits_for_midnight_and_what_is_under_way_counts() -> Non
     assert bench.governor.budget(bench.now).today == Spent()
 
 
+@pytest.mark.parametrize(("restarts_after", "counts"), [(10.0, True), (CALL_SECONDS + 100.0, False)])
+def test_a_call_that_was_under_way_over_midnight_belongs_to_both_days(restarts_after: float, counts: bool) -> None:
+    """Unless it cannot have been: the longest that it can have taken was over before midnight."""
+    bench = Bench()
+    seconds = 5.0 if counts else CALL_SECONDS + 50.0
+    bench.at = DAY_SECONDS - seconds
+    bench.want(0)
+    assert len(bench.granted()) == 1
+    saved = bench.governor.saved({}, bench.now)
+    later = Bench()
+    later.at = bench.at + restarts_after
+    later.governor.restore(saved, restarts_after, 1.0, later.now)
+    assert later.governor.budget(later.now).today.input_tokens == (10 if counts else 0)
+
+
+def test_a_call_that_was_never_sent_counts_nowhere() -> None:
+    bench = Bench()
+    bench.want(0)
+    bench.governor.ended(0, NAME, bench.granted()[0][1], "unsent", 0, 0, bench.now)
+    assert bench.status.today == bench.status.last_minute == Spent()
+
+
 def test_a_clock_that_is_set_back_gives_no_new_budget() -> None:
     bench = Bench(budget=LlmBudget(tokens_per_day=20))
     bench.want(0, 0)
