@@ -244,6 +244,18 @@ def test_what_a_dead_shard_sent_last_may_arrive_a_moment_later() -> None:
     assert 60.0 + LAST_WORDS_SECONDS <= wait <= 60.5
 
 
+@pytest.mark.parametrize("ending", ["answered", "failed", "given_up"])
+def test_an_endpoint_needs_a_moment_to_notice_that_a_call_was_given_up(ending: CallEnding) -> None:
+    bench = Bench(replace(MODEL, limits=CallLimits(in_flight=1)))
+    bench.want(0, 0)
+    bench.end(bench.granted()[0], ending)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert (wait == 0.0) == (ending == "answered")
+    bench.at += wait
+    assert len(bench.granted()) == 1
+
+
 def test_a_model_that_limits_us_is_left_alone_then_probed_and_recovers_slowly() -> None:
     bench = Bench()
     bench.want(*[0] * 20)
@@ -297,6 +309,7 @@ def test_a_probe_that_shows_nothing_is_followed_by_another(ending: str) -> None:
     else:
         bench.governor.forget(shard, bench.now)
         bench.want(1)
+    bench.at += LAST_WORDS_SECONDS
     assert len(bench.granted()) == 1
 
 
@@ -358,6 +371,8 @@ def test_a_call_that_is_never_ended_is_given_up() -> None:
     bench.want(0, 0)
     assert len(bench.granted()) == 1
     bench.at += CALL_SECONDS + 1
+    assert bench.granted() == []
+    bench.at += LAST_WORDS_SECONDS
     assert bench.granted() == [(0, 2)]
     assert bench.status.today.requests == 1
 
