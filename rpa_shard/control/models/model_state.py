@@ -52,14 +52,13 @@ class ModelState:
         self._money = Window()
         # Until when calls that we gave up may still be under way at the endpoint, which has to notice that.
         self._lingering: deque[float] = deque()
-        self._has_limits = (limits.requests_per_minute, limits.input_tokens_per_minute) != (None, None) or (
-            limits.output_tokens_per_minute is not None
-        )
 
     @property
     def has_limits(self) -> bool:
         """Whether anything is limited within a minute."""
-        return self._has_limits
+        limits = self.model.limits
+        minute = (limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute)
+        return minute != (None, None, None)
 
     def need_of(self, turn: Turn) -> Spent:
         """The most that a call takes, by its estimates."""
