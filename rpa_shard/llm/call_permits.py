@@ -73,7 +73,7 @@ class CallPermit:
     def given_up(self) -> None:
         """We have given the call up: nobody knows whether it would have been answered, and what it has cost."""
         took = self._took or Usage(self._wanted.input_tokens, self._wanted.output_tokens)
-        self._end("given_up", took, "given up")
+        self._end("given_up", took, "")
 
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""
