@@ -58,8 +58,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class RunEnd:
     """How a run ended: by `signal` (0 for none), in a crash loop with its `cause`, or because all was done.
 
-    `limit` is how far a run with a limit came. `refused` says in one line why models were not asked any more, if that
-    left papers undone.
+    `limit` is how far a run with a limit came. `refused` says in one line why papers are left that wait for models.
     """
 
     signal: int

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from rpa_shard.config.llm import ModelAt
+from rpa_shard.config.llm import DEFAULT_CONTEXT_TOKENS, ModelAt
 from rpa_shard.config.settings import Settings
 from rpa_shard.llm.call_permits import CallPermit, CallPermits
 from rpa_shard.llm.client import Endpoint, Exchange, RejectedError, open_llm_client
@@ -74,10 +74,9 @@ class Asker:
     def context_tokens(self) -> int:
         """How many tokens question and answer may have together, whichever of the models is asked.
 
-        It may shrink when a question turns out to be too long: after LLM_OVERLONG, a question that was made to fit into
-        more may be made again.
+        An endpoint that does not say it beforehand may say so later, by rejecting a question.
         """
-        return min(asked.learned.context_tokens for asked in self._asked)
+        return min((asked.learned.context_tokens for asked in self._asked), default=DEFAULT_CONTEXT_TOKENS)
 
     async def ask(self, question: Question) -> Answer:
         """The answer, of use or not: cut and refused ones are answers, too.
@@ -122,14 +121,23 @@ class Asker:
         name, most = asked.model.name, question.parameters.max_output_tokens
         async with self._calls.permit(name, reserved, most) as permit:
             request_id = f"{question.key}.{self._name}.{next(_numbers)}"
-            return await _Call(asked, question, permit, estimate, reserved, request_id).send(stream=self._stream)
+            call = _Call(asked, question, permit, estimate, reserved, request_id, stream=self._stream)
+            return await call.send()
 
 
 class _Call:
     """One call for which there is a permit."""
 
     def __init__(
-        self, asked: _Asked, question: Question, permit: CallPermit, estimate: int, reserved: int, request_id: str
+        self,
+        asked: _Asked,
+        question: Question,
+        permit: CallPermit,
+        estimate: int,
+        reserved: int,
+        request_id: str,
+        *,
+        stream: bool,
     ) -> None:
         self._asked = asked
         self._question = question
@@ -137,13 +145,14 @@ class _Call:
         self._estimate = estimate
         self._reserved = reserved
         self._request_id = request_id
+        self._stream = stream
         self._dialect = asked.learned.dialect
         self._exchange = Exchange(self._begun)
         self._asked_at = time.time()
 
-    async def send(self, *, stream: bool) -> Answer:
+    async def send(self) -> Answer:
         """Sends the question and returns its answer; what it took is told to the permit, whatever happens."""
-        body = body_of(self._question, self._asked.model.model, self._dialect, stream=stream)
+        body = body_of(self._question, self._asked.model.model, self._dialect, stream=self._stream)
         try:
             await self._asked.endpoint.complete(body, self._request_id, self._exchange)
         except PaperError as error:
@@ -164,18 +173,21 @@ class _Call:
         self._asked.learned.accepted()
 
     def _learn(self, error: PaperError) -> None:
-        """Raises _AskDifferentlyError if the question may be accepted otherwise."""
+        """Raises _AskDifferentlyError if the question may be accepted otherwise, PaperError if a shorter one may be."""
         learned = self._asked.learned
         if isinstance(error, OverlongError):
-            learned.overflowed(error.allowed_tokens)
+            size_tokens = self._reserved + self._question.parameters.max_output_tokens
+            if learned.overflowed(size_tokens, error.allowed_tokens):
+                raise PaperError(Failure.LLM_REJECTED, f"{error.detail} (next time it is cut to fit)") from error
         elif isinstance(error, RejectedError) and learned.rejected(self._dialect, error.status, error.said):
             log.info("%s is asked in another way: %s", self._asked.model.name, error.detail)
             raise _AskDifferentlyError from error
 
     def _took_in_vain(self) -> None:
-        """A call without an answer took what the endpoint may have worked on."""
+        """A call without an answer took what the endpoint may have worked on: in one piece, perhaps all of it."""
         if self._exchange.may_cost:
-            output_tokens = estimated_tokens(self._exchange.received.text)
+            came = estimated_tokens(self._exchange.received.text)
+            output_tokens = came if self._stream else self._question.parameters.max_output_tokens
             self._permit.took(Usage(self._reserved, output_tokens, estimated=True))
 
     def _answered(self) -> Answer:

@@ -28,6 +28,7 @@ from rpa_shard.ipc.calls import (
     ModelStates,
 )
 from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus
+from rpa_shard.llm import client
 from rpa_shard.llm.asking import Asker, open_asker
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.llm.question import Answer, Parameters, Question
@@ -218,6 +219,13 @@ async def test_the_deadline(fault: str) -> None:
         assert (error.failure, error.detail) == (Failure.LLM_FAILED, "no answer within 0.3 s")
 
 
+async def test_an_answer_in_one_piece_that_did_not_come_may_have_cost_all_of_it() -> None:
+    async with mirrored("hang", knobs={"llm_deadline_seconds": 0.3, "llm_stream": False}) as made:
+        assert (await made.failure()).failure is Failure.LLM_FAILED
+        ((ending, input_tokens, output_tokens),) = made.governor.ended()
+        assert (ending, input_tokens > 300, output_tokens) == ("failed", True, 200)
+
+
 @pytest.mark.parametrize("kind", ["429", "429=7", "429=date", "429=500ms", "429=reset"])
 async def test_limits_cost_the_paper_nothing(kind: str) -> None:
     async with mirrored(kind) as made:
@@ -286,6 +294,16 @@ async def test_the_context_that_an_endpoint_says_counts_if_it_is_smaller() -> No
         assert made.asker.context_tokens == 32_768
 
 
+async def test_a_question_that_was_too_long_is_made_again_if_the_endpoint_says_only_now_how_long_it_may_be() -> None:
+    async def answering(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        return error("This model's maximum context length is 300 tokens.")
+
+    async with odd(answering) as (_, made):
+        found = await made.failure()
+        assert (found.failure, made.asker.context_tokens) == (Failure.LLM_REJECTED, 300)
+        assert (await made.failure(question(document="short", most=10))).failure is Failure.LLM_OVERLONG
+
+
 async def test_a_cancelled_question_returns_its_permit() -> None:
     async with mirrored("hang") as made:
         task = asyncio.create_task(made.asker.ask(question()))
@@ -295,7 +313,7 @@ async def test_a_cancelled_question_returns_its_permit() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         ((ending, input_tokens, _),) = made.governor.ended()
-        assert ending == "failed"
+        assert ending == "given_up"
         assert input_tokens > 0
 
 
@@ -418,7 +436,9 @@ async def test_a_limit_in_the_middle_of_a_stream() -> None:
         assert len(made.governor.of(ModelLimited)) == 1
 
 
-async def test_a_stream_that_does_not_close_is_at_its_end_nevertheless() -> None:
+async def test_a_stream_that_does_not_close_is_at_its_end_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "END_SECONDS", 0.05)
+
     async def answering(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
