@@ -6,15 +6,12 @@ for shards and for views. Limit: as old as the last message or the last status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
 
-# The totals of a runner that asks models: what the calls took that it had answered.
-CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD = "llm_calls", "llm_input_tokens", "llm_output_tokens", "llm_micro_usd"
-OF_CALLS = frozenset({CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD})
 # A model that is closed for no longer than this is waited for by the papers in work; for longer, the phase pauses.
 PATIENCE_SECONDS = 10.0
 
@@ -36,16 +33,6 @@ class Spent:
             output_tokens=self.output_tokens + other.output_tokens,
             micro_usd=self.micro_usd + other.micro_usd,
         )
-
-
-def spent_in(totals: Mapping[str, int]) -> Spent:
-    """What the totals of runners say of calls."""
-    return Spent(
-        requests=totals.get(CALLS, 0),
-        input_tokens=totals.get(INPUT_TOKENS, 0),
-        output_tokens=totals.get(OUTPUT_TOKENS, 0),
-        micro_usd=totals.get(MICRO_USD, 0),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
