@@ -230,7 +230,7 @@ def test_every_pair_in_the_documents_is_written(folder: DataFolder, ledger: Ledg
             if format in formats:
                 papers = 0 if what == "reports" else 5
                 assert exported(folder, ledger, out, what=what, format=format).papers == papers
-                assert out.stat().st_size > 0
+                assert out.stat().st_size > 0 or not papers
             else:
                 with pytest.raises(ExportError, match="is not written as"):
                     order(out, what=what, format=format)
