@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.api.reading import read
 from rpa_shard.config.llm import ModelAt
 from rpa_shard.llm.question import Answer, Question, Usage
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import Phase
+from rpa_shard.model.phase import ANALYZE, WRAP, Phase
 from rpa_shard.phases.analyze.runner import AnalyzeRunner
 from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.phases.prep.artifacts import write_artifacts
@@ -31,7 +30,6 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
 from rpa_shard.system.activity import ASKING, Activity, begin
 from rpa_shard.testing.llm_mirror.answers.writer import Matter, filled, sentences_of
-from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 PAPER = "2401.00001"
 MODEL = ModelAt("http://127.0.0.1:9/v1", "small")
@@ -138,6 +136,9 @@ class Office:
 
 def prepped_paper(folder: DataFolder, paper_id: str = PAPER) -> None:
     """Makes the files of a prepped paper."""
+    from rpa_shard.api.reading import read
+    from rpa_shard.testing.sample_papers import Kind, sample_pdf
+
     record = read(sample_pdf(Kind.TWO_COLUMNS, paper_id))
     content = {**record.as_dict(), "id": paper_id, "source": f"https://arxiv.org/pdf/{paper_id}"}
     files = files_of(folder.papers, from_canonical(paper_id))
@@ -168,3 +169,10 @@ def office(
             drain_seconds=drain_seconds,
         )
         yield Office(folder, desk, asker)
+
+
+def main(root: str) -> None:
+    """Analyzes and wraps a prepped paper, in a process of its own."""
+    with office(Path(root)) as one:
+        for phase in (ANALYZE, WRAP):
+            asyncio.run(one.run(phase))

@@ -53,8 +53,8 @@ class Waits:
             self.idle_seconds += passed
 
     def past(self) -> tuple[PastWait, ...]:
-        """What has been waited for, longest first; another turn at a host is no wait to be told."""
-        told = [key for key in self._times if key[0] is not Cause.RATE]
+        """What has been waited for, longest first; another turn at a host or a model is no wait to be told."""
+        told = [key for key in self._times if key[0] not in (Cause.RATE, Cause.MODEL_RATE)]
         longest = sorted(told, key=lambda key: (-self._seconds[key], key))[:WAITS_KEPT]
         return tuple(
             PastWait(cause=key[0], subject=key[1], times=self._times[key], seconds=self._seconds[key])

@@ -12,8 +12,8 @@ from typing import Literal
 
 from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus
 
-# How a call ended: with an answer, whether it is of use or not; without one; given up by us, which says nothing about
-# the endpoint, though it may take what was sent; or it was never sent.
+# How a call ended: with an answer, whether it is of use or not; without one; we gave it up, so that nobody knows what
+# would have come; or it was never sent.
 CallEnding = Literal["answered", "failed", "given_up", "unsent"]
 
 

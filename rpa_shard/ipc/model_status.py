@@ -6,15 +6,12 @@ for shards and for views. Limit: as old as the last message or the last status.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
 
-# The totals of a runner that asks models: what the calls took that it had answered.
-CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD = "llm_calls", "llm_input_tokens", "llm_output_tokens", "llm_micro_usd"
-OF_CALLS = frozenset({CALLS, INPUT_TOKENS, OUTPUT_TOKENS, MICRO_USD})
 # A model that is closed for no longer than this is waited for by the papers in work; for longer, the phase pauses.
 PATIENCE_SECONDS = 10.0
 
@@ -36,16 +33,6 @@ class Spent:
             output_tokens=self.output_tokens + other.output_tokens,
             micro_usd=self.micro_usd + other.micro_usd,
         )
-
-
-def spent_in(totals: Mapping[str, int]) -> Spent:
-    """What the totals of runners say of calls."""
-    return Spent(
-        requests=totals.get(CALLS, 0),
-        input_tokens=totals.get(INPUT_TOKENS, 0),
-        output_tokens=totals.get(OUTPUT_TOKENS, 0),
-        micro_usd=totals.get(MICRO_USD, 0),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +79,19 @@ class Standing:
         return not self.may_ask and self.seconds is None
 
 
-def standing_of(models: Collection[ModelStatus], budget: BudgetStatus) -> Standing:
+def standing_of(models: Iterable[ModelStatus], budget: BudgetStatus) -> Standing:
     """How things stand for phases that ask models. Closed for a moment counts as open: papers in work wait for it."""
     if budget.spent_seconds is not None:
         return Standing(False, budget.spent_seconds, f"the day's budget is spent ({budget.budget})")
     waits = []
+    blocked = []
     for each in models:
-        if each.blocked is None:
-            if each.closed_seconds is None or each.closed_seconds <= PATIENCE_SECONDS:
-                return Standing(True)
+        if each.blocked is not None:
+            blocked.append(each.blocked)
+        elif each.closed_seconds is None or each.closed_seconds <= PATIENCE_SECONDS:
+            return Standing(True)
+        else:
             waits.append((each.closed_seconds, each.why or "it was closed"))
     if waits:
         return Standing(False, *min(waits))
-    blocked = [each.blocked for each in models if each.blocked is not None]
     return Standing(False, None, blocked[0]) if blocked else Standing(True)

@@ -74,8 +74,7 @@ class Asker:
     def context_tokens(self) -> int:
         """How many tokens question and answer may have together, whichever of the models is asked.
 
-        It may shrink when a question turns out to be too long: after LLM_OVERLONG, a question that was made to fit into
-        more may be made again.
+        An endpoint that does not say it beforehand may say so later, by rejecting a question.
         """
         return min((asked.learned.context_tokens for asked in self._asked), default=DEFAULT_CONTEXT_TOKENS)
 
@@ -174,10 +173,12 @@ class _Call:
         self._asked.learned.accepted()
 
     def _learn(self, error: PaperError) -> None:
-        """Raises _AskDifferentlyError if the question may be accepted otherwise."""
+        """Raises _AskDifferentlyError if the question may be accepted otherwise, PaperError if a shorter one may be."""
         learned = self._asked.learned
         if isinstance(error, OverlongError):
-            learned.overflowed(error.allowed_tokens)
+            size_tokens = self._reserved + self._question.parameters.max_output_tokens
+            if learned.overflowed(size_tokens, error.allowed_tokens):
+                raise PaperError(Failure.LLM_REJECTED, f"{error.detail} (next time it is cut to fit)") from error
         elif isinstance(error, RejectedError) and learned.rejected(self._dialect, error.status, error.said):
             log.info("%s is asked in another way: %s", self._asked.model.name, error.detail)
             raise _AskDifferentlyError from error

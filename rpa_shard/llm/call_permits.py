@@ -71,8 +71,9 @@ class CallPermit:
         self._end(ending, self._took or Usage(0, 0), error.detail)
 
     def given_up(self) -> None:
-        """We have given the call up, which says nothing about the endpoint."""
-        self._end("given_up", self._took or Usage(0, 0), "")
+        """We have given the call up: nobody knows whether it would have been answered, and what it has cost."""
+        took = self._took or Usage(self._wanted.input_tokens, self._wanted.output_tokens)
+        self._end("given_up", took, "given up")
 
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""

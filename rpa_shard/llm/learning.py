@@ -1,7 +1,7 @@
 """What is learned about one model by asking it: what it accepts, how many tokens its context has, how it counts.
 
 Guarantee: until the model has accepted a request, one question at a time finds out what it accepts, and the others wait
-for that. Limit: per process; another shard finds out for itself.
+for that, but not for long. Limit: per process; another shard finds out for itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _LESS = 0.85
 _LEAST = 0.5
 
 
+# How long questions wait for one that tries.
+TRIAL_SECONDS = 10.0
+
+
 class Learned:
     """What is known of one model. `dialect` is what it is asked in."""
 
@@ -33,6 +37,7 @@ class Learned:
         self.dialect = Dialect.first(model.structured)
         self.correction = Correction()
         self.context_tokens = model.context_tokens
+        self._is_told = False
         self._is_accepted = False
         self._trying: asyncio.Event | None = None
         self._disobeyed = 0
@@ -41,8 +46,9 @@ class Learned:
     async def turn(self) -> AsyncIterator[None]:
         """Waits until the model has accepted a request, or it is this question's turn to try."""
         while not self._is_accepted and self._trying is not None:
-            await self._trying.wait()
-        if self._is_accepted:
+            if not await _is_set(self._trying):
+                break  # what is not accepted is rejected at once
+        if self._is_accepted or self._trying is not None:
             yield
             return
         self._trying = trying = asyncio.Event()
@@ -81,13 +87,27 @@ class Learned:
         self.correction = self.correction.after(estimate, measured)
 
     def has_context(self, tokens: int | None) -> None:
-        """The endpoint said how many tokens its context has."""
+        """The endpoint says of its model how many tokens the context has."""
         if tokens is not None:
+            self._is_told = True
             self.context_tokens = min(self.context_tokens, tokens)
 
-    def overflowed(self, allowed_tokens: int | None) -> None:
-        """The endpoint said that a question is too long, and perhaps how long one may be."""
-        if allowed_tokens is not None and allowed_tokens < self.context_tokens:
-            self.context_tokens = allowed_tokens
-        elif self.context_tokens * _LESS >= self._model.context_tokens * _LEAST:
-            self.context_tokens = int(self.context_tokens * _LESS)
+    def overflowed(self, size_tokens: int, allowed_tokens: int | None) -> bool:
+        """A question of about this size is too long, and the endpoint said perhaps how long one may be.
+
+        Returns whether a question that is made again, for the context as it is known now, would be shorter.
+        """
+        if not self._is_told:  # else this one question is odd, or the endpoint is
+            least = int(self._model.context_tokens * _LEAST)
+            guess = max(int(self.context_tokens * _LESS), least)
+            self.context_tokens = min(self.context_tokens, allowed_tokens or guess)
+        return size_tokens > self.context_tokens
+
+
+async def _is_set(event: asyncio.Event) -> bool:
+    """Waits for an event; False if it has not come in time."""
+    try:
+        async with asyncio.timeout(TRIAL_SECONDS):
+            return await event.wait()
+    except TimeoutError:
+        return False

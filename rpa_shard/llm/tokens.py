@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 
 # What a byte of each kind is in tokens: letters in words, spaces that begin words or indent, digits, signs, and the
 # bytes of all other characters (a Chinese one has 3 bytes and about 1.5 tokens, a mathematical one up to 3).
@@ -30,6 +31,7 @@ _DEVIATIONS = 2.0
 _REMEMBERED = 20
 
 
+@lru_cache(maxsize=16)  # the questions about a paper are asked together, and have the same document
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has, rather too many than too few."""
     rest = text.encode("utf-8", "surrogatepass")

@@ -15,7 +15,7 @@ from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 
 # The log has the complete answer of a host.
 WHY_CHARACTERS = 80
-TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART})
+TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART, Cause.MODEL, Cause.MODEL_REFUSAL, Cause.BUDGET})
 
 
 class Announcer:
@@ -49,6 +49,12 @@ def _begins(wait: Wait, now: float) -> str:
             return f"paused: {wait.why}: free some space and it resumes"
         case Cause.RESTART:
             return wait_in_words(wait, now)
+        case Cause.MODEL_REFUSAL:
+            return f"{wait.subject} refuses us: {wait.why}; once that is settled, start a run again"
+        case Cause.BUDGET:
+            return f"paused: {wait.why}{papers}"
+        case Cause.MODEL:
+            return f"{wait.subject} is left alone: {shortened(wait.why, WHY_CHARACTERS)}{papers}"
         case _:
             return f"{wait.subject} {shortened(wait.why, WHY_CHARACTERS)}{papers}"
 
@@ -59,5 +65,7 @@ def _has_ended(wait: Wait) -> str:
             return "enough space again: resuming"
         case Cause.RESTART:
             return f"{wait.subject} works again"
+        case Cause.BUDGET:
+            return "a new day and its budget: models are asked again"
         case _:
             return f"{wait.subject} is asked again"

@@ -13,7 +13,8 @@ import msgspec
 
 from rpa_shard.control.sentences import duration
 from rpa_shard.ipc.account import Cause, PastWait
-from rpa_shard.ipc.model_status import OF_CALLS, Spent, spent_in
+from rpa_shard.ipc.call_totals import OF_CALLS, spent_in
+from rpa_shard.ipc.model_status import Spent
 from rpa_shard.ipc.run_status import RunStatus
 from rpa_shard.model.distribution import Distribution
 from rpa_shard.model.phase import PREP

@@ -17,7 +17,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from rpa_shard.phases.signals.counting import count_again
+from rpa_shard.phases.signals.counting import count_again, must_count_again
 from rpa_shard.phases.signals.index import IndexedPaper, add_papers, open_index
 from rpa_shard.phases.signals.reader import SignalsReader
 
@@ -71,9 +71,11 @@ def main(folder: Path, number: int) -> None:
                 break
             at = time.perf_counter()
             add_papers(connection, batch)
+            if must_count_again(connection):
+                count_again(connection, lambda: None)
             slowest = max(slowest, time.perf_counter() - at)
         took = time.perf_counter() - begun - making
-        print(f"indexed: {number / took:.0f} papers/s, slowest transaction {slowest:.2f} s", flush=True)
+        print(f"indexed: {number / took:.0f} papers/s, slowest step {slowest:.2f} s", flush=True)
         at = time.perf_counter()
         count_again(connection, lambda: None)
         print(f"counted: {time.perf_counter() - at:.1f} s", flush=True)

@@ -294,6 +294,16 @@ async def test_the_context_that_an_endpoint_says_counts_if_it_is_smaller() -> No
         assert made.asker.context_tokens == 32_768
 
 
+async def test_a_question_that_was_too_long_is_made_again_if_the_endpoint_says_only_now_how_long_it_may_be() -> None:
+    async def answering(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        return error("This model's maximum context length is 300 tokens.")
+
+    async with odd(answering) as (_, made):
+        found = await made.failure()
+        assert (found.failure, made.asker.context_tokens) == (Failure.LLM_REJECTED, 300)
+        assert (await made.failure(question(document="short", most=10))).failure is Failure.LLM_OVERLONG
+
+
 async def test_a_cancelled_question_returns_its_permit() -> None:
     async with mirrored("hang") as made:
         task = asyncio.create_task(made.asker.ask(question()))

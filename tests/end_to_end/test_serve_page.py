@@ -14,6 +14,7 @@ import pytest
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.extract.runner import make
+from rpa_shard.ipc.model_status import BudgetStatus
 from rpa_shard.ipc.run_status import Rates, RunState, write_status
 from rpa_shard.ipc.shard_report import FailedAttempt
 from rpa_shard.model.arxiv_id import parse
@@ -32,7 +33,7 @@ from rpa_shard.store.outcome import completed
 from tests.browser import CHROMIUM, Browser
 from tests.finished import write_finished
 from tests.rig import Rig
-from tests.statuses import account, run_status, shard_report, shard_status
+from tests.statuses import account, model_status, run_status, shard_report, shard_status
 
 DONE, WAITING = "2401.00001", "hep-th/9901001"
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> & 'tides'"
@@ -147,7 +148,9 @@ async def test_papers_are_found_and_shown_as_text(url: str, browser: Browser) ->
 @needs_browser
 async def test_both_themes_and_a_phone(folder: DataFolder, url: str, browser: Browser) -> None:
     failure = FailedAttempt(time.time(), "https://papers.example/" + 80 * "a", "prep", 1, "network", 300 * "x", False)
-    write_status(folder.run.status_file, run_status(failures=(failure,)))
+    models = {f"{HOSTILE} at api.example": model_status(blocked=300 * "x"), "qwen3 at 127.0.0.1:8000": model_status()}
+    budget = BudgetStatus(budget="usd=5", spent_seconds=600.0)
+    write_status(folder.run.status_file, run_status(failures=(failure,), models=models, llm_budget=budget))
     colours = []
     await browser.open(url)
     for theme in ("light", "dark"):
@@ -155,6 +158,7 @@ async def test_both_themes_and_a_phone(folder: DataFolder, url: str, browser: Br
         await browser.until("document.querySelector('.workers')")
         colours.append(await browser.value("getComputedStyle(document.body).backgroundColor"))
     assert colours == ["rgb(255, 255, 255)", "rgb(17, 22, 28)"]
+    assert (await browser.value(text_of("today"))).endswith("of a budget of usd=5")
     await browser.size(360, 740, phone=True)
     views = {
         "": "document.querySelector('.workers')",

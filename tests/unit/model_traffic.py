@@ -17,6 +17,7 @@ from rpa_shard.control.models.ahead import AHEAD_SECONDS, Ahead
 from rpa_shard.control.models.governor import Grant, ModelGovernor
 from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
+from rpa_shard.ipc.calls import CallEnding
 from rpa_shard.ipc.saved_models import SavedModels
 
 CALL_SECONDS = 900.0
@@ -160,8 +161,8 @@ class Traffic:
             call.took = (0, 0)
             self.governor.ended(shard, self.name, number, "unsent", 0, 0, self.clock)
         else:
-            how = "answered" if ending == "answered" else "failed"
-            self.governor.ended(shard, self.name, number, how, *call.took, self.clock)  # type: ignore[arg-type]
+            how: CallEnding = "answered" if ending == "answered" else "given_up" if ending == "given_up" else "failed"
+            self.governor.ended(shard, self.name, number, how, *call.took, self.clock)
 
     def kill_shard(self, shard: int) -> None:
         """Its calls may have been sent just before; its papers go to others, which want calls of their own."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.config.llm import ModelAt, Structured
+from rpa_shard.llm import learning
 from rpa_shard.llm.learning import IGNORED_ANSWERS, Learned
 from rpa_shard.llm.question import Parameters, Question
 from rpa_shard.llm.replies import Said
@@ -88,7 +89,8 @@ def test_what_is_rejected_is_asked_for_no_more() -> None:
         ("json_schema", True), ("json_schema", False), ("json_object", False), ("none", False),
     ]  # fmt: skip
     assert adapted(first, 400, Said("roles must alternate")) is None
-    assert adapted(first, 500, Said("response_format")) is None
+    assert adapted(first, 503, Said("response_format")) is None
+    assert adapted(first, 500, Said("response_format: 'json_schema' is no value")) is not None, "llama-cpp-python"
 
 
 @pytest.mark.parametrize("structured", ["json_object", "none"])
@@ -175,6 +177,13 @@ async def test_one_question_finds_out_and_the_others_wait() -> None:
     assert sorted(tried) == [0, 1, 3, 4]
 
 
+async def test_nobody_waits_long_for_a_question_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "TRIAL_SECONDS", 0.01)
+    learned = Learned(MODEL)
+    async with learned.turn(), learned.turn(), learned.turn():
+        learned.accepted()
+
+
 def test_what_another_question_has_found_out_is_tried_first() -> None:
     learned = Learned(MODEL)
     sent = learned.dialect
@@ -200,16 +209,24 @@ def test_a_server_that_ignores_schemas_is_given_them_in_words() -> None:
 
 def test_the_context_only_shrinks_and_not_without_end() -> None:
     learned = Learned(MODEL)
-    learned.has_context(5000)
-    learned.has_context(None)
-    assert learned.context_tokens == 1000
-    learned.overflowed(900)
+    assert learned.overflowed(1000, 900)
+    assert learned.overflowed(1000, 5000)
     assert learned.context_tokens == 900
+    assert not learned.overflowed(800, 900)
     for _ in range(20):
-        learned.overflowed(None)
-    assert 500 <= learned.context_tokens < 600
-    learned.overflowed(300)
-    assert learned.context_tokens == 300
+        learned.overflowed(1000, None)
+    assert learned.context_tokens == 500
+    assert not learned.overflowed(500, None)
+
+
+def test_what_an_endpoint_says_of_its_model_counts_for_more_than_an_error() -> None:
+    learned = Learned(MODEL)
+    learned.has_context(None)
+    learned.has_context(5000)
+    assert learned.context_tokens == 1000
+    learned.has_context(800)
+    assert not learned.overflowed(700, 300)
+    assert learned.context_tokens == 800
 
 
 @given(st.text(), st.text())

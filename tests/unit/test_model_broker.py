@@ -186,6 +186,18 @@ def test_shards_and_people_learn_of_pauses_and_refusals(bench: Bench, caplog: py
     assert "one call is to show whether it can be asked: HTTP 402: no credit" in caplog.text
 
 
+def test_a_shard_hears_what_follows_from_each_pause_that_it_reports(bench: Bench) -> None:
+    """Also when the model is closed already: until it hears, it asks that model nothing, so nothing would probe it."""
+    bench.act(0, 1)
+    for number in (0, 1):
+        bench.broker.handle(number, CallWanted(NAME, 1, 10, 10))
+    bench.act(0, 1)
+    for number in (0, 1):
+        bench.broker.handle(number, ModelLimited(NAME, 1, None, "HTTP 429"))
+        assert [type(message) for _, message in bench.act(0, 1)] == [ModelStates, ModelStates]
+    assert bench.act(0, 1) == []
+
+
 def test_a_spent_budget_is_told_once_and_ends_at_midnight(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench.act(0)

@@ -50,7 +50,12 @@ budgets = st.builds(
     micro_usd_per_day=st.none() | st.sampled_from([300, 3000]),
 )
 endings = st.sampled_from(
-    [("answered",), ("answered", "answered", "failed", "unsent"), ("answered", "limited"), ("failed", "limited")]
+    [
+        ("answered",),
+        ("answered", "answered", "failed", "unsent", "given_up"),
+        ("answered", "limited"),
+        ("failed", "limited"),
+    ]
 )
 
 
@@ -235,7 +240,7 @@ def test_a_model_that_limits_us_is_left_alone_then_probed_and_recovers_slowly() 
     assert (bench.status.in_flight_limit, bench.status.closings) == (8, 0)
 
 
-@pytest.mark.parametrize("ending", ["failed", "unsent", "forgotten", "gone"])
+@pytest.mark.parametrize("ending", ["failed", "unsent", "given_up", "forgotten", "gone"])
 def test_a_probe_that_shows_nothing_is_followed_by_another(ending: str) -> None:
     bench = Bench()
     bench.want(1, 0, 0)
@@ -250,8 +255,8 @@ def test_a_probe_that_shows_nothing_is_followed_by_another(ending: str) -> None:
         assert bench.status.closed_seconds == 2 * FLOOR_SECONDS
         assert bench.status.why == "failed: HTTP 500"
         bench.at += 2 * FLOOR_SECONDS
-    elif ending == "unsent":
-        bench.end((shard, number), "unsent")
+    elif ending in ("unsent", "given_up"):
+        bench.end((shard, number), "unsent" if ending == "unsent" else "given_up")
     elif ending == "forgotten":
         bench.governor.forget_call(shard, NAME, number, bench.now)
     else:
@@ -272,6 +277,15 @@ def test_failures_in_a_row_close_a_model_and_those_under_way_count_once() -> Non
     status = bench.status
     assert (status.closed_seconds, status.closings) == (FLOOR_SECONDS, 1)
     assert status.why == "failed 5 times in a row: no connection"
+
+
+def test_calls_that_are_given_up_say_nothing_of_the_model() -> None:
+    """Such as those of a shard that drains."""
+    bench = Bench()
+    bench.want(*[0] * 8)
+    for call in bench.granted():
+        bench.end(call, "given_up")
+    assert (bench.status.closed_seconds, bench.status.today.requests) == (None, 8)
 
 
 def test_a_refusal_blocks_until_the_next_run_which_tries_one_call() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.ipc.account import Cause, Limit, PastWait, Wait
-from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus, Spent, spent_in
+from rpa_shard.ipc.call_totals import spent_in, totals_of
+from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus, Spent
 from rpa_shard.ipc.run_status import Rates, RunState, RunStatus
 from rpa_shard.observe import statistics
 from rpa_shard.observe.health.check import Level
@@ -241,4 +242,5 @@ def test_the_summary_says_what_was_made_and_what_it_cost() -> None:
 
 def test_a_run_of_prep_alone_says_nothing_of_models() -> None:
     assert spent_in({"pages": 3}) == Spent()
+    assert totals_of(spent_in(CALLS)) == CALLS
     assert not [each for each in statistics.lines(run_status()) if each.startswith(("phases", "asked"))]

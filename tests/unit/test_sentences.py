@@ -131,6 +131,23 @@ def test_a_wait_is_told_when_it_begins_and_when_it_ends() -> None:
     assert told(gone, account()) == [["shard 3 died and starts again at 13:00:02"], ["shard 3 works again"]]
 
 
+def test_models_and_their_budget_are_told_like_hosts() -> None:
+    model = "qwen3 at 127.0.0.1:8000"
+    closed = paused(waits=(wait(Cause.MODEL, subject=model, why="HTTP 429: slow down"),))
+    assert told(closed, account()) == [
+        [f"{model} is left alone: HTTP 429: slow down: 88 papers wait, until 13:34"],
+        [f"{model} is asked again"],
+    ]
+    spent = paused(waits=(wait(Cause.BUDGET, subject="the day's budget", why="the day's budget is spent (usd=5)"),))
+    assert told(spent, account()) == [
+        ["paused: the day's budget is spent (usd=5): 88 papers wait, until 13:34"],
+        ["a new day and its budget: models are asked again"],
+    ]
+    refused = account(waits=(wait(Cause.MODEL_REFUSAL, subject=model, why="HTTP 402", until=None, papers=0),))
+    assert told(refused) == [[f"{model} refuses us: HTTP 402; once that is settled, start a run again"]]
+    assert told(account(waits=(wait(Cause.MODEL_RATE, subject=model),)), account()) == [[], []]
+
+
 def test_a_refusal_says_what_to_do() -> None:
     refused = account(waits=(wait(Cause.REFUSAL, why="HTTP 403", until=None, papers=0),))
     assert told(refused) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -12,10 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from rpa_shard.config.settings import Settings
+from rpa_shard.fetch.permits import Permits
+from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.phases.files import files_of
+from rpa_shard.phases.runner import ShardContext
 from rpa_shard.phases.signals import indexer as module
 from rpa_shard.phases.signals.indexer import Indexer, Pace, Stopped
+from rpa_shard.phases.signals.opening import open_signals
 from rpa_shard.phases.signals.reader import SignalsReader
 from rpa_shard.phases.signals.signals import Signals
 from rpa_shard.store.changes import Target
@@ -23,7 +29,7 @@ from rpa_shard.store.data_folder import OWN_NAMES, DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.system.locks import lock_now
 from tests.corpus import LOCAL, PLAIN, VERSIONED, make_corpus
-from tests.rig import wait_for
+from tests.rig import DEADLINE_SECONDS, wait_for
 
 GRAPH = r"On $\alpha_1$ & the 100% Erd\H{o}s--R\'enyi graph"
 
@@ -161,3 +167,19 @@ def test_the_pace_waits_in_proportion_and_ends_at_once(monkeypatch: pytest.Monke
     stopping.set()
     with pytest.raises(Stopped):
         pace.wait(60)
+
+
+async def test_the_signals_of_a_shard(folder: DataFolder) -> None:
+    settings = Settings.from_environment({"RPA_V2_DATA_DIR": str(folder.root), "RPA_V2_SHARD_COUNT": "1"})
+    engine, permits = engine_of(folder), Permits({}, lambda message: None)
+    calls = CallPermits(lambda message: None)
+    context = ShardContext(0, settings, settings.share(0), folder, engine, permits, calls)
+    async with open_signals(context) as signals:
+        give_up = time.monotonic() + DEADLINE_SECONDS
+        while (await signals.read("2401.00001", "", "")).corpus_papers < 4:
+            assert time.monotonic() < give_up
+            await asyncio.sleep(0.01)
+        assert (await signals.read(VERSIONED, GRAPH, "")).cited_by == 2
+        assert isinstance(await signals.tags(), tuple)
+    with lock_now(folder.signals_lock) as is_free:
+        assert is_free

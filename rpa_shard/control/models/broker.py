@@ -57,6 +57,8 @@ class CallBroker:
         self._budget = BudgetStatus()
         # Granted, but not sent, because it is not on file.
         self._unsent: list[Grant] = []
+        # A shard waits to hear what follows from what it has reported.
+        self._must_publish = False
 
     def states(self) -> ModelStates:
         """How things stand with every model, and with the budget."""
@@ -66,7 +68,15 @@ class CallBroker:
     def standing(self) -> Standing:
         """Whether models may be asked now."""
         states = self.states()
-        return standing_of(list(states.models.values()), states.budget)
+        return standing_of(states.models.values(), states.budget)
+
+    def refusal(self) -> str | None:
+        """Why no model is asked until a person acts, in one line, if that is so."""
+        if not self.standing().is_stopped:
+            return None
+        blocked = {name: each.blocked for name, each in self.states().models.items()}
+        reasons = "; ".join(f"{name} refuses us: {why}" for name, why in blocked.items())
+        return f"{reasons} (see to that, then run again)"
 
     def handle(self, number: int, message: CallMessage) -> None:
         """Handles what shard `number` has sent."""
@@ -82,8 +92,10 @@ class CallBroker:
             case CallEnded(model, call, ending, input_tokens, output_tokens, detail):
                 governor.ended(number, model, call, ending, input_tokens, output_tokens, now, detail)
             case ModelLimited(model, call, retry_after_seconds, detail):
+                self._must_publish = True
                 governor.limited(number, model, call, retry_after_seconds, detail, now)
             case ModelRefused(model, call, detail):
+                self._must_publish = True
                 governor.refused(number, model, call, detail, now)
 
     def forget(self, number: int) -> None:
@@ -106,7 +118,8 @@ class CallBroker:
         for model in changed:
             _log_state(model, self._published[model], before.get(model))
         _log_budget(self._budget, budget_before)
-        if _gist(self._published, self._budget) != _gist(before, budget_before):
+        if self._must_publish or _gist(self._published, self._budget) != _gist(before, budget_before):
+            self._must_publish = False
             for number in shards:
                 send(number, ModelStates(self._published, self._budget))
 

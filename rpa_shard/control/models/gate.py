@@ -77,7 +77,7 @@ class Gate:
         self._close(retry_after_seconds, f"asked for a pause: {detail}" if detail else "asked for a pause", now)
 
     def unsent(self, call: Key, now: float) -> None:
-        """Nothing will be heard of a call: it was not sent, or its shard is gone."""
+        """Nothing will be heard of a call: it was not sent, it was given up, or its shard is gone."""
         if self._probe == call:
             self._probe = None
             self.closed_until = max(self.closed_until or 0.0, now)

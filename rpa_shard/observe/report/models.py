@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rpa_shard.ipc.model_status import ModelStatus, spent_in
+from rpa_shard.ipc.call_totals import spent_in
+from rpa_shard.ipc.model_status import ModelStatus
 from rpa_shard.ipc.run_status import RunStatus
 from rpa_shard.observe.models import budget_in_words, dollars, spent_in_words
 from rpa_shard.observe.report.html import paragraph, section, table

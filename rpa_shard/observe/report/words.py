@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from rpa_shard.control.sentences import duration, rate
 from rpa_shard.ipc.account import Cause, PastWait
-from rpa_shard.ipc.model_status import OF_CALLS, spent_in
+from rpa_shard.ipc.call_totals import OF_CALLS, spent_in
 from rpa_shard.ipc.run_status import RunState, RunStatus
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import PHASES

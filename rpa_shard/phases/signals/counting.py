@@ -1,25 +1,29 @@
-"""Counting over the complete index, now and then: which words are common, and which tags papers may have.
+"""Counting in a sample of the index, now and then: which words are common, and which tags papers may have.
 
-Guarantee: done again only when the index has grown by a quarter, so that it costs little of what indexing costs; in
-pages, between which `pause` is called, which may raise to end it; then what was counted before stays. Limit: tags are
-made of a sample of the titles.
+Guarantee: costs the same however many papers there are, and is done again only when the index has grown by a quarter;
+between pages `pause` is called, which may raise to end it; then what was counted before stays. Limit: of a large corpus
+a sample, evenly spread over the order in which papers were indexed.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 
 from rpa_shard.phases.signals.index import COUNTED, PAPERS, fact, note_fact, transaction
 from rpa_shard.phases.signals.queries import query
 from rpa_shard.phases.signals.tags import TitleTerms
+from rpa_shard.phases.signals.terms import words_of
 
 GROWTH = 1.25
-# A word that more papers than this have, and more than this share of all, is common: nobody searches for it.
-COMMON_PAPERS, COMMON_SHARE = 2000, 0.01
-SAMPLED_TITLES = 100_000
-PAGE_WORDS, PAGE_TITLES = 1000, 500
+# A word that more papers than this have, and more than this share of all, is common: nobody searches for it, since to
+# find out in how many papers it is takes long.
+COMMON_PAPERS, COMMON_SHARE = 500, 0.002
+# Of so many papers titles are read, and of one in so many of these the abstract as well.
+SAMPLED_TITLES, ABSTRACT_EVERY = 20_000, 4
+PAGE_PAPERS = 100
 
 
 def must_count_again(connection: sqlite3.Connection) -> bool:
@@ -31,35 +35,23 @@ def must_count_again(connection: sqlite3.Connection) -> bool:
 def count_again(connection: sqlite3.Connection, pause: Callable[[], None]) -> None:
     """Counts, and notes what was found. Raises sqlite3.Error, and what `pause` raises."""
     papers = fact(connection, PAPERS)
-    words = _common_words(connection, max(COMMON_PAPERS, int(papers * COMMON_SHARE)), pause)
-    tags = _tags(connection, pause)
-    with transaction(connection):
-        connection.execute(query("forget_common_words"))
-        connection.execute(query("add_common_words"), {"words": json.dumps(words)})
-        connection.execute(query("forget_tags"))
-        connection.execute(query("add_tags"), {"tags": json.dumps(tags)})
-        note_fact(connection, COUNTED, papers)
-
-
-def _common_words(connection: sqlite3.Connection, papers: int, pause: Callable[[], None]) -> list[str]:
-    found: list[str] = []
-    if fact(connection, PAPERS) <= papers:
-        return found
-    after = ""
-    while rows := connection.execute(query("page_of_words"), {"after": after, "limit": PAGE_WORDS}).fetchall():
-        found += [row["term"] for row in rows if row["doc"] > papers]
-        after = rows[-1]["term"]
-        pause()
-    return found
-
-
-def _tags(connection: sqlite3.Connection, pause: Callable[[], None]) -> tuple[str, ...]:
-    terms = TitleTerms()
+    terms, words, read = TitleTerms(), Counter[str](), 0
     (last,) = connection.execute(query("last_number")).fetchone()
     numbers = range(1, (last or 0) + 1, 1 + (last or 0) // SAMPLED_TITLES)
-    for start in range(0, len(numbers), PAGE_TITLES):
-        page = json.dumps(list(numbers[start : start + PAGE_TITLES]))
-        for row in connection.execute(query("titles"), {"numbers": page}).fetchall():
+    for start in range(0, len(numbers), PAGE_PAPERS):
+        page = json.dumps(list(numbers[start : start + PAGE_PAPERS]))
+        for place, row in enumerate(connection.execute(query("texts"), {"numbers": page}).fetchall()):
             terms.add(row["title"], row["categories"].split())
+            if place % ABSTRACT_EVERY == 0:
+                words.update(words_of(row["title"], row["abstract"]))
+                read += 1
         pause()
-    return terms.tags()
+    # A share of all papers, and at least so many papers.
+    least = read * max(COMMON_SHARE, COMMON_PAPERS / papers) if papers else 0.0
+    common = [word for word, count in words.items() if count > least]
+    with transaction(connection):
+        connection.execute(query("forget_common_words"))
+        connection.execute(query("add_common_words"), {"words": json.dumps(common)})
+        connection.execute(query("forget_tags"))
+        connection.execute(query("add_tags"), {"tags": json.dumps(terms.tags())})
+        note_fact(connection, COUNTED, papers)

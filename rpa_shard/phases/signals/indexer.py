@@ -3,7 +3,8 @@
 Guarantee: of all shards one writes, which holds a lock; another takes over when its process is gone. It uses a small
 share of a core, its transactions are short, and it ends soon after it is told to. A file that is damaged, or is not
 ours, is put aside and made again. Limit: it looks for what has changed every few seconds, so the newest papers are not
-in it; what the catalogue learns later of a paper that is indexed is not taken in until its record changes.
+in it; what the catalogue learns later of a paper that is indexed is not taken in until its record changes, and a paper
+that is removed is forgotten by the next writer, in the next run.
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class Indexer:
             except StoreError as error:
                 log.warning("no index of the corpus is written: %s", error)
                 self._stopping.wait(FAILURE_SECONDS)
+            except Exception:
+                # Papers are analyzed without signals all the same.
+                log.exception("the index of the corpus is not written any more: please report this")
+                return
             self._stopping.wait(LOCK_SECONDS)
 
     def _write(self) -> None:
@@ -145,8 +150,6 @@ class Indexer:
                 self._take_in(connection, ledger, catalogue, since)
                 if since is None:
                     self._forget_removed(connection, ledger)
-            if must_count_again(connection):
-                count_again(connection, self._pace.pause)
             if self._once:
                 raise Stopped
             since = begun - OVERLAP_SECONDS
@@ -182,6 +185,8 @@ class Indexer:
             if found:
                 add_papers(connection, found)
             self._pace.pause()
+        if must_count_again(connection):
+            count_again(connection, self._pace.pause)
 
     def _forget_removed(self, connection: sqlite3.Connection, ledger: Ledger) -> None:
         """Forgets the papers that have no row any more."""

@@ -90,8 +90,10 @@ class SignalsReader:
         try:
             connection = self._take(inode)
             look(connection)
-        except sqlite3.Error as error:
-            interrupted = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+        except (sqlite3.Error, TimeoutError) as error:
+            interrupted = isinstance(error, TimeoutError) or (
+                getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+            )
             if connection is not None:
                 self._give_back(inode, connection, usable=interrupted)
             if not interrupted:
@@ -121,7 +123,7 @@ class SignalsReader:
 def _look(
     connection: sqlite3.Connection, ends_at: float, found: _Found, paper_id: str, title: str, abstract: str
 ) -> None:
-    """Looks for everything, what takes least first. Raises sqlite3.Error, also when the time is over."""
+    """Looks for everything, what takes least first. Raises sqlite3.Error; when the time is over, TimeoutError, too."""
     connection.set_progress_handler(lambda: int(time.monotonic() > ends_at), STEPS_BETWEEN_LOOKS)
     plain_id = without_version(paper_id)
     found.corpus_papers = fact(connection, PAPERS)
@@ -143,11 +145,11 @@ def _terms(
 ) -> tuple[str, ...]:
     words = json.dumps(words_of(title, abstract))
     papers_with: dict[str, int] = {}
-    for (word,) in connection.execute(query("rare_words"), {"words": words}):
+    for row in connection.execute(query("rare_words"), {"words": words}):
+        papers_with[row["term"]] = row["doc"]
+        # A few steps of SQLite's machine may read very much here.
         if time.monotonic() > ends_at:
-            break
-        row = connection.execute(query("papers_with"), {"word": word}).fetchone()
-        papers_with[word] = 0 if row is None else row["doc"]
+            raise TimeoutError
     # A word that only the paper itself has leads nowhere.
     return choose_terms(papers_with, at_least=2 if is_indexed else 1)
 

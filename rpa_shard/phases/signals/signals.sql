@@ -86,13 +86,9 @@ SELECT number, row_id FROM papers WHERE number > :after ORDER BY number LIMIT :l
 -- The highest number of a paper; null if there is none.
 SELECT max(number) FROM papers;
 
--- name: titles
--- Titles and categories of the papers with the given numbers; one seek for each.
-SELECT papers.title, papers.categories FROM json_each(:numbers) CROSS JOIN papers ON papers.number = value;
-
--- name: page_of_words
--- Words after a word, and in how many papers each is.
-SELECT term, doc FROM words WHERE term > :after ORDER BY term LIMIT :limit;
+-- name: texts
+-- Titles, abstracts and categories of the papers with the given numbers; one seek for each.
+SELECT papers.title, papers.abstract, papers.categories FROM json_each(:numbers) CROSS JOIN papers ON papers.number = value;
 
 -- name: forget_common_words
 -- Forgets which words are common.
@@ -128,12 +124,9 @@ SELECT papers.id, papers.title FROM citations CROSS JOIN papers ON papers.id = c
 WHERE citations.citing = :number AND papers.number <> :number ORDER BY citations.cited LIMIT :limit;
 
 -- name: rare_words
--- Those of the given words that are not common; one seek for each.
-SELECT value FROM json_each(:words) WHERE NOT EXISTS (SELECT 1 FROM common_words WHERE word = value);
-
--- name: papers_with
--- In how many papers a word is; null if in none.
-SELECT doc FROM words WHERE term = :word;
+-- Those of the given words that are indexed and not common, and in how many papers each is; two seeks for each.
+SELECT words.term, words.doc FROM json_each(:words) CROSS JOIN words ON words.term = value
+WHERE NOT EXISTS (SELECT 1 FROM common_words WHERE word = value);
 
 -- name: neighbours
 -- The papers that have most of the given words, nearest first; words of a title count more.
