@@ -16,7 +16,7 @@ from rpa_shard.control.supervisor import RunEnd
 from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.run_status import read_status
 from rpa_shard.ipc.saved_hosts import read_hosts
-from rpa_shard.model.phase import Status
+from rpa_shard.model.phase import PREP, Status
 from rpa_shard.observe import statistics
 from rpa_shard.observe.status import count_lines
 from rpa_shard.store.data_folder import DataFolder
@@ -34,6 +34,8 @@ NOTHING_QUEUED = (
 
 def advice_lines(settings: Settings) -> list[str]:
     """Advice before a run."""
+    if PREP not in settings.run_phases:
+        return []  # nothing is fetched
     hosts = {host_of(template_of(source)) for source in settings.sources} - {""}
     default = next(knob.default for knob in knobs() if knob.name == "user_agent")
     if settings.user_agent == default and hosts - _LOOPBACK:
