@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,19 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_seconds: float = 
         if found:
             return found
         time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {deadline_seconds} s")
+
+
+async def wait_for_async(
+    condition: Callable[[], Awaitable[Any]], what: str, deadline_seconds: float = DEADLINE_SECONDS
+) -> Any:
+    """As `wait_for`, in a running loop."""
+    give_up = time.monotonic() + deadline_seconds
+    while time.monotonic() < give_up:
+        found = await condition()
+        if found:
+            return found
+        await asyncio.sleep(0.02)
     raise AssertionError(f"{what}: not within {deadline_seconds} s")
 
 

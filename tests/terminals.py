@@ -42,6 +42,7 @@ EXAMPLES: dict[str, list[str]] = {
     "report": ["--out", "-"],
     "serve": ["--host", "0.0.0.0"],
     "mirror": ["{folder}", "--port", "0"],
+    "llm-mirror": ["--port", "0"],
     "chaos": ["--folder", "/nowhere/at/all"],
     "demo": ["--folder", "{folder}"],
     HEALTH_CHECK: [],
@@ -54,6 +55,8 @@ READING = (
 )  # fmt: skip
 # One line where the folder may not be written.
 WRITING = ("add", "run", "repair")
+# These serve until they are ended.
+SERVING = ("mirror", "llm-mirror")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
 REFUSED = ("analyze", "resize", "chaos", "demo", "serve")
 # These say "unknown" where others say "wrong usage".
@@ -97,7 +100,7 @@ class Bench:
             "output": str(output),
             "errors": str(errors),
             "cwd": str(self.root),
-            "serves": command == "mirror",
+            "serves": command in SERVING,
             **condition,
             "environment": {"RPA_V2_DATA_DIR": str(data), **condition.get("environment", {})},
         }
@@ -135,6 +138,7 @@ def comparable(done: Done) -> tuple[int, list[str], str]:
         "rpa_disk_free",
         "<",  # of a report
         "serving",
+        "answering",
         "queue all",
         "and run",
         "rpa-shard: seed",

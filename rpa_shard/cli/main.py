@@ -30,10 +30,10 @@ _COMMANDS: tuple[Handler, ...] = (
     looking.list_, looking.show, results.export, results.extract,
     watching.top, watching.health, watching.metrics, watching.report, watching.serve,
     knobs.knobs, knobs.completion,
-    rehearsals.mirror, rehearsals.demo, rehearsals.chaos,
+    rehearsals.mirror, rehearsals.llm_mirror, rehearsals.demo, rehearsals.chaos,
 )  # fmt: skip
 # A command that is called as something of Python's own, such as `list`, has a handler whose name ends in _.
-_HANDLERS: Mapping[str, Handler] = {each.__name__.removesuffix("_"): each for each in _COMMANDS}
+_HANDLERS: Mapping[str, Handler] = {each.__name__.removesuffix("_").replace("_", "-"): each for each in _COMMANDS}
 
 BROKEN_PIPE, INTERRUPTED = 128 + 13, 128 + 2
 

@@ -1,4 +1,4 @@
-"""Commands for trying everything without a source: `mirror`, `demo`, `chaos`."""
+"""Commands for trying everything without a source: `mirror`, `llm-mirror`, `demo`, `chaos`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,40 @@ def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
     try:
         behaviour = Behaviour(parse_faults(",".join(filter(None, parsed.faults)), parsed.seed), parsed.log)
         serve(parsed.folder, parsed.host, parsed.port, announce, behaviour)
+    except (MirrorError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    return OK
+
+
+def llm_mirror(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Serves made-up answers as an endpoint of a model does, or answers a batch."""
+    from rpa_shard.testing.llm_mirror import MODEL, answer_batch_file, behaviour_of, serve
+    from rpa_shard.testing.serving import MirrorError
+
+    def announce(url: str) -> None:
+        knobs = f"RPA_V2_PHASES=prep,analyze,wrap RPA_V2_LLM_ENDPOINTS='{url}/v1 models={MODEL}'"
+        print_lines(
+            [
+                f"answering at {url}/v1/chat/completions as {MODEL}, until Ctrl-C",
+                f"and run against it: {knobs} {program()} run",
+            ]
+        )
+
+    try:
+        behaviour = behaviour_of(
+            ",".join(filter(None, parsed.faults)),
+            parsed.seed,
+            parsed.limits,
+            parsed.log,
+            latency_seconds=parsed.latency,
+            tokens_per_second=parsed.speed,
+            structured=parsed.structured,
+        )
+        if parsed.batch is not None:
+            answered = answer_batch_file(behaviour, *parsed.batch)
+            print_lines([f"answered {answered} requests: {parsed.batch[1]}"])
+        else:
+            serve(parsed.host, parsed.port, announce, behaviour)
     except (MirrorError, ValueError) as error:
         raise UsageError(str(error)) from None
     return OK

@@ -16,8 +16,9 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.layout import Layout
 
 if TYPE_CHECKING:
-    from rpa_shard.control.supervisor import Watcher
+    from rpa_shard.control.supervisor import RunEnd, Watcher
     from rpa_shard.ipc.shard_report import BackOff
+    from rpa_shard.observe.summary import Summary
 
 
 def add(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -92,12 +93,21 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
         print_lines([json.dumps({"event": "summary", **figures})])
     elif not parsed.quiet:
         print_lines(summary.lines)
-    if end is not None and end.cause is not None:
+    return _exit_code(end, summary)
+
+
+def _exit_code(end: RunEnd | None, summary: Summary) -> int:
+    """The exit code of a run, and why it stopped early, if it did."""
+    if end is None:
+        return SOME_FAILED if summary.failed else OK
+    if end.cause is not None:
         say(f"stopped: {end.cause}")
         return CRASH_LOOP
-    if end is not None and end.signal:
+    if end.refused is not None:
+        say(f"papers wait for a model: {end.refused}")
+    if end.signal:
         return 128 + end.signal
-    return SOME_FAILED if summary.failed or (end is not None and summary.refusing_hosts) else OK
+    return SOME_FAILED if summary.failed or summary.refusing_hosts or end.refused is not None else OK
 
 
 def _figures(parsed: argparse.Namespace, settings: Settings) -> dict[str, Any]:

@@ -309,6 +309,13 @@ class Settings:
     llm_deadline_seconds: float = knob(
         "RPA_V2_LLM_DEADLINE_SECONDS", 900.0, number(0.1, 86_400), "The longest that one answer may take."
     )
+    llm_close_seconds: float = knob(
+        "RPA_V2_LLM_CLOSE_SECONDS",
+        5.0,
+        number(0.1, 86_400),
+        "How long a model is left alone after it answered 429 (unless it asks for longer) or failed several times in a "
+        "row; doubles each time.",
+    )
     llm_stream: bool = knob(
         "RPA_V2_LLM_STREAM",
         True,

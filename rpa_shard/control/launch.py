@@ -11,13 +11,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from rpa_shard.config.descriptors import allow_descriptors
+from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement.factory import placement_for
 from rpa_shard.control.reclaim import reclaim_from
@@ -25,7 +26,7 @@ from rpa_shard.control.supervisor import RunEnd, Supervisor, Watcher
 from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.model.errors import FolderBusyError, StoreError
-from rpa_shard.model.phase import outstanding
+from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
@@ -59,6 +60,9 @@ def launch(
     """
     allow_descriptors(settings)
     definitions = registry.chosen(settings.run_phases)
+    asking = tuple(each.phase for each in definitions if each.asks_models)
+    if asking:
+        refuse_unknown_models(settings, asking)
     folder = DataFolder(settings.data_dir)
     target = Layout(settings.workers, settings.shard_count)
     engine_of(folder).create(target)
@@ -75,9 +79,24 @@ def launch(
         before_work()
         log_to(folder.run.log_file("supervisor"), "supervisor", console)
         placement = placement_for(folder, registry, console)
-        end = Supervisor(settings, placement, daemon=daemon, limit=limit, watchers=watchers).run()
+        end = Supervisor(
+            settings, placement, daemon=daemon, limit=limit, watchers=watchers, asking=asking
+        ).run()  # fmt: skip
         folder.remove_half_written()
         return end
+
+
+def refuse_unknown_models(settings: Settings, asking: Collection[Phase]) -> None:
+    """Raises SettingsError if nothing says which models the phases ask, or a key cannot be read."""
+    if not settings.llm_endpoints:
+        names = " and ".join(phase.name for phase in asking)
+        raise SettingsError(
+            f"RPA_V2_LLM_ENDPOINTS: must be set, because models are asked ({names}): to the URL of an endpoint and the "
+            "name of a model, such as 'http://127.0.0.1:8000/v1 models=qwen3'"
+        )
+    for model in settings.llm_endpoints:
+        if model.key is not None:
+            model.key.read(os.environ)
 
 
 def refuse_unwritable(folder: DataFolder) -> None:

@@ -15,11 +15,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.accounting import Known, account_of
+from rpa_shard.control.accounting import account_of
+from rpa_shard.control.accounting.known import Known
 from rpa_shard.control.living_shard import LivingShard
 from rpa_shard.control.past import Hour, Waits
 from rpa_shard.control.throughput import Throughput
 from rpa_shard.ipc.account import Account, Limit, LimitOfRun
+from rpa_shard.ipc.calls import ModelStates
 from rpa_shard.ipc.run_status import (
     Death,
     HostStatus,
@@ -30,6 +32,7 @@ from rpa_shard.ipc.run_status import (
     write_status,
 )
 from rpa_shard.ipc.shard_report import FailedAttempt, ShardReport, ShardState, Work
+from rpa_shard.model.phase import Phase
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.system.clock import Moment
 from rpa_shard.system.processes import born
@@ -47,7 +50,7 @@ class RunView:
 
     `short_of_room` is the folder whose disk is short of room, and why the run pauses; `restarts` says when shards that
     are gone start again (monotonic seconds); `limit` says how far a run with a limit is, from what
-    each shard has done.
+    each shard has done. `models` are asked by the phases in `asking`.
     """
 
     state: RunState
@@ -57,6 +60,8 @@ class RunView:
     hosts: Mapping[str, HostStatus]
     restarts: Mapping[int, float]
     limit: Callable[[Mapping[int, Work]], LimitOfRun | None]
+    models: ModelStates
+    asking: Collection[Phase]
 
 
 class RunRecord:
@@ -89,6 +94,11 @@ class RunRecord:
     def limit(self) -> LimitOfRun | None:
         """How far a run with a limit was, when the status was last published."""
         return self._account.limit
+
+    @property
+    def is_something_open(self) -> bool:
+        """Whether papers were neither done nor failed, when the status was last published."""
+        return self._account.open > 0
 
     def rates(self) -> Rates:
         """Completed claims per second."""
@@ -168,6 +178,8 @@ class RunRecord:
                 shards=reports,
                 restarts={number: now + max(0.0, due - time.monotonic()) for number, due in view.restarts.items()},
                 hosts=view.hosts,
+                models=view.models,
+                asking=view.asking,
                 short_of_room=view.short_of_room,
                 pace=self._throughput.pace(),
                 since=self._waits.since,
@@ -205,6 +217,8 @@ class RunRecord:
             shard_count=settings.shard_count,
             shards=tuple(self._shards[number] for number in sorted(self._shards)),
             hosts=view.hosts,
+            models=view.models.models,
+            llm_budget=view.models.budget,
         )
 
 

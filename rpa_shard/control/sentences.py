@@ -85,17 +85,23 @@ def _parts(account: Account, now: float) -> list[str]:
         parts.append(f"{account.in_work:,} in work")
     if account.queued:
         parts.append(f"{account.queued:,} queued")
-    parts += [refusal(wait) for wait in account.waits if wait.cause is Cause.REFUSAL]
+    parts += [refusal(wait) for wait in account.waits if _is_told_apart(wait)]
     if account.limited_by is Limit.STOPPING:
         return [*parts, "stopping"]
     return parts + _pace(account)
 
 
+def _is_told_apart(wait: Wait) -> bool:
+    """Whether it is a refusal that holds up no paper, so that it is not among what papers wait for."""
+    return wait.cause is Cause.REFUSAL or (wait.cause is Cause.MODEL_REFUSAL and not wait.papers)
+
+
 def _pace(account: Account) -> list[str]:
     parts = []
     if account.to_do and account.pace and account.limited_by is not Limit.WAITING:
-        at = next((wait.subject for wait in account.waits if wait.cause is Cause.RATE), None)
-        at_rate = f" (the rate of {at})" if at and account.limited_by is Limit.RATE else ""
+        cause = {Limit.RATE: Cause.RATE, Limit.MODEL: Cause.MODEL_RATE}.get(account.limited_by)
+        at = next((wait.subject for wait in account.waits if wait.cause is cause), None)
+        at_rate = f" (the rate of {at})" if at else ""
         parts.append(f"{rate(account.pace)}{at_rate}")
     if account.to_do and account.left_seconds is not None:
         parts.append(f"{duration(account.left_seconds)} left")
@@ -137,7 +143,7 @@ def wait_in_words(wait: Wait, now: float) -> str:
 
 
 def refusal(wait: Wait) -> str:
-    """A host that refuses us, in words."""
+    """A host or a model that refuses us, in words."""
     return f"{wait.subject} refuses us"
 
 

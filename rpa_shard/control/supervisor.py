@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,6 +31,7 @@ from rpa_shard.control.decisions import (
 )
 from rpa_shard.control.disk_watch import DiskWatch
 from rpa_shard.control.living_shard import LivingShard
+from rpa_shard.control.models.broker import CallBroker
 from rpa_shard.control.placement import Placement, ShardExit
 from rpa_shard.control.politeness.broker import PermitBroker
 from rpa_shard.control.reclaim import reclaim_from
@@ -41,6 +42,7 @@ from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.calls import CallMessage
 from rpa_shard.ipc.run_status import Rates, RunStatus
 from rpa_shard.model.errors import StoreError
+from rpa_shard.model.phase import Phase
 from rpa_shard.store.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class RunEnd:
     """How a run ended: by `signal` (0 for none), in a crash loop with its `cause`, or because all was done.
 
-    `limit` is how far a run with a limit came.
+    `limit` is how far a run with a limit came. `refused` says in one line why papers are left that wait for models.
     """
 
     signal: int
@@ -65,10 +67,11 @@ class RunEnd:
     completed: int
     seconds: float
     limit: LimitOfRun | None = None
+    refused: str | None = None
 
 
 class Supervisor:
-    """One run over one data folder, whose run lock the caller holds."""
+    """One run over one data folder, whose run lock the caller holds. The phases in `asking` ask models."""
 
     def __init__(
         self,
@@ -78,8 +81,10 @@ class Supervisor:
         daemon: bool,
         limit: int | None = None,
         watchers: Sequence[Watcher] = (),
+        asking: Collection[Phase] = (),
     ) -> None:
         self._settings = settings
+        self._asking = asking
         self._folder = DataFolder(settings.data_dir)
         self._placement = placement
         self._daemon = daemon
@@ -93,6 +98,7 @@ class Supervisor:
         # Shards that have just been started.
         self._uninformed: list[int] = []
         self._broker = PermitBroker(settings)
+        self._calls = CallBroker(settings)
         self._disk = DiskWatch(self._folder.disks(), settings.min_free_bytes)
         self._next_status = 0.0
 
@@ -111,6 +117,7 @@ class Supervisor:
                 self._publish_if_due()
         self._resize.forget()
         self._broker.act(self._shards.keys(), self._send)  # saves what the last shard reported about hosts
+        self._calls.close()
         self._decisions.ended()
         self._publish()
         completed = self._record.work(()).completed_claims
@@ -121,6 +128,7 @@ class Supervisor:
             completed,
             self._record.seconds,
             self._record.limit,
+            self._calls.refusal() if self._record.is_something_open else None,
         )
 
     @contextmanager
@@ -133,14 +141,15 @@ class Supervisor:
                 signal.signal(each, handler)
 
     def _patience_seconds(self) -> float:
-        next_grant = self._broker.seconds_to_next_grant()
-        return TICK_SECONDS if next_grant is None else min(TICK_SECONDS, next_grant)
+        next_grants = (self._broker.seconds_to_next_grant(), self._calls.seconds_to_next_grant())
+        return min([TICK_SECONDS, *(seconds for seconds in next_grants if seconds is not None)])
 
     def _take_events(self) -> None:
         """Passes on everything that has happened since the last call."""
         for shard in self._shards.values():
             self._take_messages(shard)
         self._broker.act(self._shards.keys(), self._send)
+        self._calls.act(self._shards.keys(), self._send)
         while self._signals:
             self._signalled(self._signals.pop(0))
         for shard in list(self._shards.values()):
@@ -154,7 +163,9 @@ class Supervisor:
 
     def _take_messages(self, shard: LivingShard) -> None:
         for message in shard.receive():
-            if not isinstance(message, CallMessage):
+            if isinstance(message, CallMessage):
+                self._calls.handle(shard.number, message)
+            else:
                 self._broker.handle(shard.number, [message])
 
     def _signalled(self, number: int) -> None:
@@ -166,6 +177,7 @@ class Supervisor:
         number = shard.number
         self._take_messages(shard)
         self._broker.forget(number)
+        self._calls.forget(number)
         del self._shards[number]
         self._record.exited(shard, self._settings)
         shard.placed.close()
@@ -204,9 +216,12 @@ class Supervisor:
         self._inform()
 
     def _inform(self) -> None:
-        """Tells new shards how things stand with hosts, which lets them begin: they have been told to pause before."""
+        """Tells new shards how things stand with models and hosts, which lets them begin, unless they were paused."""
         while self._uninformed:
-            self._send(self._uninformed.pop(), messages.HostStates(self._broker.hosts()))
+            number = self._uninformed.pop()
+            if self._asking:
+                self._send(number, self._calls.states())
+            self._send(number, messages.HostStates(self._broker.hosts()))
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:
         try:
@@ -265,6 +280,8 @@ class Supervisor:
             self._broker.hosts(),
             decisions.restarts,
             self._allowances.so_far,
+            self._calls.states(),
+            self._asking,
         )
         status = self._record.publish(view, list(self._shards.values()), self._settings)
         for watch in self._watchers:

@@ -9,14 +9,16 @@ as they are, because httpx's classes do not distinguish several of them.
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cache
 from urllib.request import getproxies
 
 import aiohttp
 import certifi
 import httpx
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from rpa_shard.config.host_policy import host_of
@@ -27,6 +29,7 @@ from rpa_shard.model.failure import Failure
 
 KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 2**18
+LARGE_BODY_BYTES = 2**19
 # The response's extension that says where a redirect leads: text, or None.
 LOCATION = "rpa_shard.location"
 
@@ -56,6 +59,7 @@ class ShardTransport(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                data=_body_of(request),
                 allow_redirects=False,
                 ssl=certificates,
             )
@@ -77,6 +81,12 @@ class ShardTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
 
+def _body_of(request: httpx.Request) -> bytes | io.BytesIO | None:
+    """The body of a request, all of which is in memory; a large one is sent in pieces, with pauses for the loop."""
+    content = request.content
+    return io.BytesIO(content) if len(content) > LARGE_BODY_BYTES else content or None
+
+
 class _ResponseStream(httpx.AsyncByteStream):
     """A response's body as it arrives, not decompressed."""
 
@@ -95,28 +105,54 @@ class _ResponseStream(httpx.AsyncByteStream):
 
 
 def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
-    """The client of one shard, in the running loop; close it with `aclose`."""
-    proxies = {kind: proxy for kind, proxy in getproxies().items() if kind != "no"}
-    for proxy in proxies.values():
+    """The client for downloads of one shard, in the running loop; close it with `aclose`."""
+    for proxy in _proxies().values():
         guard.name(host_of(proxy))  # the user's own, most often at a private address
-    connector = aiohttp.TCPConnector(limit=share.max_connections, keepalive_timeout=KEEPALIVE_SECONDS, resolver=guard)
     seconds = settings.download_timeout_seconds
-    session = aiohttp.ClientSession(
-        connector=connector,
+    return make_client(
+        connections=share.max_connections,
+        idle=share.max_keepalive,
+        idle_seconds=KEEPALIVE_SECONDS,
         timeout=aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=seconds),
+        headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
+        resolver=guard,
+    )
+
+
+def make_client(
+    *,
+    connections: int,
+    idle: int,
+    idle_seconds: float,
+    timeout: aiohttp.ClientTimeout,
+    headers: Mapping[str, str],
+    resolver: AbstractResolver | None = None,
+) -> httpx.AsyncClient:
+    """A client in the running loop; close it with `aclose`.
+
+    It has so many `connections` at most, of which so many are kept for `idle_seconds` while `idle`. Without a
+    `resolver` any address may be reached.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=idle_seconds, resolver=resolver),
+        timeout=timeout,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER_BYTES,
         # For HTTP(S)_PROXY; without any, aiohttp is spared the search for a netrc file at every request.
-        trust_env=bool(proxies),
+        trust_env=bool(_proxies()),
     )
     return httpx.AsyncClient(
-        transport=ShardTransport(session, share.max_keepalive),
-        headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
+        transport=ShardTransport(session, idle),
+        headers=headers,
         timeout=None,  # noqa: S113  # the session's
         follow_redirects=False,
         trust_env=False,  # proxies are the session's business
     )
+
+
+def _proxies() -> dict[str, str]:
+    return {kind: proxy for kind, proxy in getproxies().items() if kind != "no"}
 
 
 @cache

@@ -12,8 +12,9 @@ from typing import Literal
 
 from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus
 
-# How a call ended: with an answer, whether it is of use or not; without one; or it was never sent.
-CallEnding = Literal["answered", "failed", "unsent"]
+# How a call ended: with an answer, whether it is of use or not; without one; we gave it up, so that nobody knows what
+# would have come; or it was never sent.
+CallEnding = Literal["answered", "failed", "given_up", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)

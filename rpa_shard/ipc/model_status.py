@@ -6,7 +6,7 @@ for shards and for views. Limit: as old as the last message or the last status.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -79,17 +79,19 @@ class Standing:
         return not self.may_ask and self.seconds is None
 
 
-def standing_of(models: Collection[ModelStatus], budget: BudgetStatus) -> Standing:
+def standing_of(models: Iterable[ModelStatus], budget: BudgetStatus) -> Standing:
     """How things stand for phases that ask models. Closed for a moment counts as open: papers in work wait for it."""
     if budget.spent_seconds is not None:
         return Standing(False, budget.spent_seconds, f"the day's budget is spent ({budget.budget})")
     waits = []
+    blocked = []
     for each in models:
-        if each.blocked is None:
-            if each.closed_seconds is None or each.closed_seconds <= PATIENCE_SECONDS:
-                return Standing(True)
+        if each.blocked is not None:
+            blocked.append(each.blocked)
+        elif each.closed_seconds is None or each.closed_seconds <= PATIENCE_SECONDS:
+            return Standing(True)
+        else:
             waits.append((each.closed_seconds, each.why or "it was closed"))
     if waits:
         return Standing(False, *min(waits))
-    blocked = [each.blocked for each in models if each.blocked is not None]
     return Standing(False, None, blocked[0]) if blocked else Standing(True)

@@ -35,6 +35,16 @@ class RunDirectory:
         return self.root / "run" / "governor.json"
 
     @property
+    def models_file(self) -> Path:
+        """What a run knows of the models that it asks, for the next run."""
+        return self.root / "run" / "models.json"
+
+    @property
+    def spending_file(self) -> Path:
+        """What models took today, on disk even after a loss of power."""
+        return self.root / "run" / "spending.json"
+
+    @property
     def reopen_folder(self) -> Path:
         """One empty file for each host that a person has asked to reopen."""
         return self.root / "run" / "reopen"

@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rpa_shard.llm.question import Question
+from rpa_shard.config.llm import ModelAt
+from rpa_shard.llm.asking import estimate_of, estimated_tokens
+from rpa_shard.llm.events import Received
+from rpa_shard.llm.question import Answer, Question, Usage
+from rpa_shard.llm.structured import Dialect, body_of, json_text
+from rpa_shard.llm.tokens import is_plausible
 
 # What OpenAI takes in one file.
 MAX_REQUESTS, MAX_BYTES = 50_000, 200_000_000
@@ -42,10 +47,12 @@ def custom_id(question: Question) -> str:
     return f"{question.key}/{question.paper_id}"
 
 
-def request_line(question: Question, body: Mapping[str, Any]) -> bytes:
-    """The line of a question, whose request has this body."""
+def request_line(question: Question, model: ModelAt) -> bytes:
+    """The line that asks a model a question; nobody finds out how it wants to be asked, so it is asked as most do."""
+    dialect = replace(Dialect.first(model.structured), max_tokens_name="max_completion_tokens")
+    body = body_of(question, model.model, dialect, stream=False)
     line = {"custom_id": custom_id(question), "method": "POST", "url": URL, "body": body}
-    return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    return json.dumps(line, ensure_ascii=False, default=dict).encode(errors="backslashreplace") + b"\n"
 
 
 def answer_line(line: bytes) -> AnswerLine:
@@ -64,6 +71,38 @@ def answer_line(line: bytes) -> AnswerLine:
     said = "" if body is not None else _why(found.get("error"), response)
     identity = str(response.get("request_id") or found.get("id") or "")
     return AnswerLine(named[1], named[2], identity, body, said)
+
+
+def answer_of(line: AnswerLine, question: Question, model: ModelAt, now: float, price_factor: float) -> Answer:
+    """The answer of a line that has one, to the question that it belongs to. Raises ValueError if it is none.
+
+    `now` is taken for when it was given, in Unix seconds; it cost `price_factor` times the model's price.
+    """
+    received = Received()
+    received.take(json.dumps(line.body).encode())
+    if not received.is_whole:
+        raise ValueError("an answer without a chat completion in it")
+    usage = _usage(received, question)
+    price = model.price.micro_usd(usage.input_tokens, usage.output_tokens) if model.price is not None else 0
+    return Answer(
+        model=model.model,
+        place=model.place,
+        text=json_text(received.text) if received.finish == "complete" else received.text,
+        finish=received.finish,
+        usage=usage,
+        request_id=f"batch {line.id}",
+        asked_at=now,
+        answered_at=now,
+        micro_usd=round(price * price_factor),
+        says=received.says,
+    )
+
+
+def _usage(received: Received, question: Question) -> Usage:
+    counts, estimate = received.counts, estimate_of(question)
+    if counts is None or not is_plausible(counts.input_tokens, estimate):
+        return Usage(estimate, estimated_tokens(received.text), estimated=True)
+    return Usage(counts.input_tokens, counts.output_tokens, min(max(counts.cached_tokens, 0), counts.input_tokens))
 
 
 def _why(error: Any, response: Mapping[str, Any]) -> str:

@@ -71,8 +71,9 @@ class CallPermit:
         self._end(ending, self._took or Usage(0, 0), error.detail)
 
     def given_up(self) -> None:
-        """We have given the call up: whether the endpoint works is known only if its answer had begun."""
-        self._end("answered" if self._has_begun else "failed", self._took or Usage(0, 0), "given up")
+        """We have given the call up: nobody knows whether it would have been answered, and what it has cost."""
+        took = self._took or Usage(self._wanted.input_tokens, self._wanted.output_tokens)
+        self._end("given_up", took, "given up")
 
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""
@@ -196,9 +197,9 @@ class CallPermits:
         permit.answered()
 
     async def _turn(self, wanted: CallWanted) -> None:
-        standing = self.standing
-        if not standing.may_ask:
-            raise PhasePausedError(standing.why)
+        in_vain = self._in_vain(wanted.model, self.standing)
+        if in_vain is not None:
+            raise in_vain
         waiting = _Waiting(wanted.model, asyncio.get_running_loop().create_future())
         self._waiting[wanted.number] = waiting
         self._send(wanted)
@@ -217,16 +218,20 @@ class CallPermits:
         """Turns away the calls that wait in vain: the phases pause, or another model is open."""
         standing = self.standing
         for number, waiting in list(self._waiting.items()):
-            error: Exception = ModelClosedError(waiting.model)
-            seconds = self.wait_seconds(waiting.model)
-            if not standing.may_ask:
-                error = PhasePausedError(standing.why)
-            elif seconds is not None and (seconds == 0 or not any(map(self.may_ask, self._models))):
-                continue
-            del self._waiting[number]
-            self._send(CallForgotten(waiting.model, number))
-            if not waiting.turn.done():
-                waiting.turn.set_result(error)
+            in_vain = self._in_vain(waiting.model, standing)
+            if in_vain is not None and not waiting.turn.done():
+                del self._waiting[number]
+                self._send(CallForgotten(waiting.model, number))
+                waiting.turn.set_result(in_vain)
+
+    def _in_vain(self, model: str, standing: Standing) -> Exception | None:
+        """Why nobody should wait for a model, if so."""
+        if not standing.may_ask:
+            return PhasePausedError(standing.why)
+        seconds = self.wait_seconds(model)
+        if seconds is None or (seconds > 0 and any(map(self.may_ask, self._models))):
+            return ModelClosedError(model)
+        return None
 
     def _status(self, model: str, known: ModelStatus) -> ModelStatus:
         """The status of a model as it should be now."""

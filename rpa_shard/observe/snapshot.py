@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass, field, replace
 
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.accounting import Known, account_of
+from rpa_shard.control.accounting import account_of
+from rpa_shard.control.accounting.known import Known
 from rpa_shard.ipc.account import Account
 from rpa_shard.ipc.run_status import HostStatus, RunState, RunStatus, read_status
 from rpa_shard.ipc.saved_hosts import read_hosts

@@ -1,10 +1,11 @@
 """Claims for idle workers, and the leases of all papers that are held.
 
 Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
-are served first, so that papers in progress get finished; nothing is claimed during a pause, and no paper is handed out
-once the claims are closed; with an allowance, no more papers are taken than it holds, and none twice; every lease is
-renewed, even during a drain, until its claim is ended. Limit: renewal runs on the loop; a loop that stalls for longer
-than a lease loses its leases, and the fence in the store then discards its work.
+are served first, so that papers in progress get finished; nothing is claimed during a pause, nor for a phase that asks
+models while none may be asked, and no paper is handed out once the claims are closed; with an allowance, no more papers
+are taken than it holds, and none twice; every lease is renewed, even during a drain, until its claim is ended. Limit:
+renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then
+discards its work.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from rpa_shard.ipc.allowance import Allowance
+from rpa_shard.ipc.model_status import Standing
 from rpa_shard.model.paper import Claim
-from rpa_shard.model.phase import Phase
+from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.protocol import Store
@@ -37,14 +39,25 @@ MIN_POLL_SECONDS = 0.03
 class Claims:
     """The claims of one shard over `phases`. `feed` and `renew` must run as tasks while workers work.
 
-    A `group` of idle workers, or more, does not wait for others.
+    A `group` of idle workers, or more, does not wait for others. The phases in `asking` ask models; `standing` says
+    whether any may be asked.
     """
 
-    def __init__(self, store: Store, counters: Counters, phases: Collection[Phase], group: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        counters: Counters,
+        phases: Collection[Phase],
+        group: int,
+        asking: Collection[Phase] = (),
+        standing: Callable[[], Standing] = lambda: Standing(True),
+    ) -> None:
         self._store = store
         self._counters = counters
         # Latest first.
         self._phases = tuple(reversed(tuple(phases)))
+        self._asking = frozenset(asking)
+        self._standing = standing
         self._from_statuses = frozenset(phase.from_status for phase in self._phases)
         self._group = group
         self._clock = SteadyClock()
@@ -75,12 +88,18 @@ class Claims:
         """Takes no more papers than this, and none whose last attempt failed then (Unix seconds) or later."""
         self._allowance, self._not_failed_since = allowance, not_failed_since
 
-    def still_open(self, outstanding: int) -> int:
-        """On how many of the shard's `outstanding` papers it still has work to do."""
+    def still_open(self, by_status: Mapping[str, int]) -> int:
+        """On how many of the shard's papers, which are given by status, it still has work to do.
+
+        Papers that wait for models of which none is asked until a person acts are left to another run.
+        """
+        stopped = self._stopped()
+        open_papers = outstanding(by_status, self._phases)
+        open_papers -= sum(by_status.get(phase.from_status, 0) for phase in stopped)
         if self._allowance is None:
-            return outstanding
-        to_be_claimed = 0 if self._nothing_waits else sum(self._left(phase) for phase in self._phases)
-        return min(outstanding, self.held + to_be_claimed)
+            return open_papers
+        left = sum(self._left(phase) for phase in self._phases if phase not in stopped)
+        return min(open_papers, self.held + (0 if self._nothing_waits else left))
 
     async def next(self) -> Claim | None:
         """The next paper to work on; None once the shard drains."""
@@ -117,6 +136,10 @@ class Claims:
         if not written:
             log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
         return written
+
+    def look_again(self) -> None:
+        """Something has changed that may allow claims."""
+        self._look_now.set()
 
     def pause(self) -> None:
         """No more claims for now."""
@@ -179,7 +202,7 @@ class Claims:
             limit = min(unserved, len(self._idle_workers))
             if not limit or self._closed.is_set() or not self._not_paused.is_set():
                 return False
-            allowed = min(limit, self._left(phase))
+            allowed = min(limit, self._left(phase)) if self._may_claim(phase) else 0
             claims = await self._store.claim(phase, allowed, self._not_failed_since) if allowed else []
             self._held.update((claim.lease_id, claim) for claim in claims)
             unserved -= len(claims)
@@ -194,6 +217,14 @@ class Claims:
             return sys.maxsize
         allowed = self._allowance.after(self._counters.ends, self._phases).papers[phase.name]
         return max(0, allowed - sum(claim.phase is phase for claim in self._held.values()))
+
+    def _may_claim(self, phase: Phase) -> bool:
+        """Whether papers of a phase may be claimed now."""
+        return phase not in self._asking or self._standing().may_ask
+
+    def _stopped(self) -> frozenset[Phase]:
+        """The phases that wait until a person acts."""
+        return self._asking if self._asking and self._standing().is_stopped else frozenset()
 
     def _forget_cancelled_workers(self) -> None:
         self._idle_workers = deque(each for each in self._idle_workers if not each.done())
@@ -210,13 +241,15 @@ class Claims:
         await self.finish(claim, released(claim.phase, "no worker was left for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
-        times = [
-            await self._store.next_attempt_at(phase, self._not_failed_since)
+        stopped = self._stopped()
+        times = {
+            phase: await self._store.next_attempt_at(phase, self._not_failed_since)
             for phase in self._phases
-            if self._left(phase)
-        ]
-        due = min((time for time in times if time is not None), default=None)
-        self._nothing_waits = due is None and not self._look_now.is_set()
+            if phase not in stopped and self._left(phase)
+        }
+        waiting = {phase: time for phase, time in times.items() if time is not None}
+        due = min((time for phase, time in waiting.items() if self._may_claim(phase)), default=None)
+        self._nothing_waits = not waiting and not self._look_now.is_set()
         return POLL_SECONDS if due is None else min(max(due - self._clock(), MIN_POLL_SECONDS), POLL_SECONDS)
 
 

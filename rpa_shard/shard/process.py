@@ -26,6 +26,7 @@ from rpa_shard.config.host_policy import policies_by_host
 from rpa_shard.config.settings import Settings
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.ipc.allowance import Allowance
+from rpa_shard.ipc.calls import CallsGranted, ModelStates
 from rpa_shard.ipc.link import Link, open_link
 from rpa_shard.ipc.messages import (
     Drain,
@@ -41,7 +42,7 @@ from rpa_shard.ipc.messages import (
 from rpa_shard.ipc.shard_report import IN_WORK_SHOWN, PaperInWork, ShardReport, ShardState
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.distribution import Durations
-from rpa_shard.model.phase import Phase, outstanding
+from rpa_shard.model.phase import Phase
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.phases.runner import PhaseRunner, ShardContext, Slots
 from rpa_shard.shard.claims import Claims
@@ -114,16 +115,20 @@ class Shard:
             calls = CallPermits(link.send)
             lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits, calls)
             runners: dict[Phase, PhaseRunner] = {}
-            for definition in self._registry.chosen(self._settings.run_phases):
+            chosen = self._registry.chosen(self._settings.run_phases)
+            for definition in chosen:
                 runners[definition.phase] = await opened.enter_async_context(definition.open_runner(lent))
-            claims = Claims(store, self._counters, tuple(runners), group)
+            asking = frozenset(each.phase for each in chosen if each.asks_models)
+            claims = Claims(store, self._counters, tuple(runners), group, asking, lambda: calls.standing)
             slots = Slots(_merged(*(runner.slots for runner in runners.values())))
             context = WorkerContext(claims, runners, slots, self._counters, self._settings.retry_delay_scale)
-            await self._work(context, store, link, permits, group)
+            await self._work(context, store, link, permits, calls, group)
             self._state = ShardState.ENDED
             link.send(Reported(self._report(await store.counts(), context)))
 
-    async def _work(self, context: WorkerContext, store: Store, link: Link, permits: Permits, group: int) -> None:
+    async def _work(
+        self, context: WorkerContext, store: Store, link: Link, permits: Permits, calls: CallPermits, group: int
+    ) -> None:
         """Runs every task of the shard until it has drained."""
         claims = context.claims
         async with asyncio.TaskGroup() as tasks:
@@ -132,7 +137,7 @@ class Shard:
                 for each in (
                     measure_lag(self._lag),
                     claims.renew(self._settings.lease_renew_seconds),
-                    self._listen(link, permits, claims),
+                    self._listen(link, permits, calls, claims),
                     self._report_regularly(link, store, context),
                 )
             ]
@@ -169,7 +174,7 @@ class Shard:
             worker.drain(task)
         await asyncio.wait(working)
 
-    async def _listen(self, link: Link, permits: Permits, claims: Claims) -> None:
+    async def _listen(self, link: Link, permits: Permits, calls: CallPermits, claims: Claims) -> None:
         """Follows the supervisor's messages; drains when the supervisor is gone."""
         async for message in link.messages():
             match message:
@@ -184,6 +189,11 @@ class Shard:
                 case PermitsGranted() | HostStates() | HostDoubted() | NoPdfNoted():
                     permits.handle(message)
                     self._informed.set()
+                case CallsGranted():
+                    calls.handle(message)
+                case ModelStates():
+                    calls.handle(message)
+                    claims.look_again()
                 case _:
                     log.error("unexpected message from the supervisor: %s", message)
         if not self._draining.is_set():
@@ -213,7 +223,7 @@ class Shard:
         runners = context.runners
         return ShardReport(
             state=self._state,
-            outstanding=context.claims.still_open(outstanding(counts.by_status, tuple(runners))) if counts else None,
+            outstanding=context.claims.still_open(counts.by_status) if counts else None,
             by_status=counts.by_status if counts else {},
             by_failure=counts.by_failure if counts else {},
             back_offs=counts.back_offs if counts else {},

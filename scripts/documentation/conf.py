@@ -25,6 +25,7 @@ GROUPS = {
     "How-to": ["how-to/README"],
     "Reference": ["commands", "knobs", "record", "python", "notebook", "status-file"],
     "Guides": [
+        "analysis",
         "getting-papers",
         "when-a-source-says-no",
         "operations",

@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from tests.terminals import READING, WRITING, WRONG_USAGE, Bench, Done, assert_in_order, commands, comparable, fresh
+from tests.terminals import (
+    READING,
+    SERVING,
+    WRITING,
+    WRONG_USAGE,
+    Bench,
+    Done,
+    assert_in_order,
+    commands,
+    comparable,
+    fresh,
+)
 
 
 def made_read_only(folder: Path) -> dict[str, Any]:
@@ -28,7 +39,7 @@ def assert_readable(bench: Bench, usual: dict[str, Done], folder: Path, who: dic
     for command in commands():
         done = bench.run(command, folder, **who)
         assert_in_order(done, command)
-        if command in READING or command in {"mirror", "demo", "resize"}:
+        if command in READING or command in {*SERVING, "demo", "resize"}:
             usually = comparable(usual[command])
             shown = [each.replace(str(folder), str(bench.root / "data")) for each in comparable(done)[1]]
             assert (done.code, shown) == usually[:2], (command, done)

@@ -21,6 +21,7 @@ from tests.terminals import (
     READING,
     REFUSED,
     REPOSITORY,
+    SERVING,
     WRITING,
     WRONG_USAGE,
     Bench,
@@ -34,7 +35,7 @@ from tests.terminals import (
 
 def test_every_command_is_tried() -> None:
     assert set(EXAMPLES) == set(commands()), "a new command needs an example here"
-    assert set(READING) | set(WRITING) | set(REFUSED) | {"retry", "redo", "remove", "mirror"} == set(commands())
+    assert set(READING) | set(WRITING) | set(REFUSED) | {"retry", "redo", "remove", *SERVING} == set(commands())
 
 
 # Closed: the caller wants none of it. What is lost otherwise is said, where it still can be.

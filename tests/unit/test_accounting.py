@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.control.accounting import Known, account_of
+from rpa_shard.control.accounting import account_of
+from rpa_shard.control.accounting.known import Known
 from rpa_shard.control.sentences import LIMITS, in_columns, time_of_day
 from rpa_shard.ipc.account import Account, Cause, Limit, LimitOfRun
+from rpa_shard.ipc.calls import ModelStates
+from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus
 from rpa_shard.ipc.run_status import RunState
 from rpa_shard.ipc.shard_report import BackOff, Gauge, ShardReport
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import PREP, Status
+from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Status
 from tests.statuses import host_status, shard_report
 
 NOW = 1_764_000_000.0
@@ -191,12 +194,89 @@ def test_an_empty_folder_is_done() -> None:
     assert account_of(known(report(), state=RunState.ENDED)).text == "100 % · 0 done"
 
 
+MODEL = "qwen at 127.0.0.1:8000"
+OTHER = "other at 127.0.0.1:8001"
+
+
+def asking(models: Mapping[str, Mapping[str, Any]], *shards: ShardReport, **changes: Any) -> Account:
+    """The account of a run whose second phase asks models."""
+    budget = BudgetStatus(budget="tokens=100", spent_seconds=changes.pop("spent_seconds", None))
+    statuses = {
+        name: ModelStatus(**{"limits": "requests=60 in_flight=8", "in_flight_limit": 8, **state})
+        for name, state in models.items()
+    }
+    usual = {"phases": (PREP, ANALYZE), "asking": (ANALYZE,), "models": ModelStates(statuses, budget)}
+    return account_of(known(*shards, **usual | changes))
+
+
+def analyzing(prepped: int = 40, held: int = 10, stage: str = "asking", pending: int = 0) -> ShardReport:
+    """The report of a shard that analyzes."""
+    by_status = {"pending": pending, "prepped": prepped, "analyzing": held}
+    return report(by_status=by_status, outstanding=pending + prepped + held, held=held, workers=(stage,) * held)
+
+
+def test_papers_that_ask_are_in_work() -> None:
+    account = asking({MODEL: {}}, analyzing())
+    assert (account.in_work, account.queued, account.waits, account.limited_by) == (10, 40, (), Limit.NETWORK)
+
+
+def test_a_turn_at_a_model_limits_the_pace() -> None:
+    account = asking({MODEL: {"wanted": 30}, OTHER: {"wanted": 10}}, analyzing(stage="call permit"), pace=0.9)
+    assert (account.in_work, account.queued, account.waiting) == (0, 50, 0)
+    assert [(wait.cause, wait.subject, wait.papers) for wait in account.waits] == [
+        (Cause.MODEL_RATE, MODEL, 37),
+        (Cause.MODEL_RATE, OTHER, 13),
+    ]
+    assert account.waits[0].why == "it allows requests=60 in_flight=8, now 8 calls at a time"
+    assert account.limited_by is Limit.MODEL
+    assert "54.0 papers/min (the rate of qwen at 127.0.0.1:8000)" in account.text
+    few = asking({MODEL: {"wanted": 1}}, analyzing(), analyzing(held=1, stage="call permit"))
+    assert (few.limited_by, few.waits[0].papers, few.in_work) == (Limit.NETWORK, 1, 10)
+
+
+def test_a_model_that_is_left_alone_holds_up_the_papers_that_would_ask_it() -> None:
+    closed = {"closed_seconds": 90.0, "why": "asked for a pause: HTTP 429"}
+    account = asking({MODEL: closed, OTHER: closed | {"closed_seconds": 200.0}}, analyzing(held=0, pending=7))
+    assert (account.waiting, account.queued, account.limited_by) == (40, 7, Limit.WAITING)
+    assert [(wait.cause, wait.papers, wait.until) for wait in account.waits] == [
+        (Cause.MODEL, 40, NOW + 90),
+        (Cause.MODEL, 0, NOW + 200),
+    ]
+    assert "40 waiting: qwen at 127.0.0.1:8000 asked for a pause until" in account.text
+    probing = asking({MODEL: {"closed_seconds": 0.0, "wanted": 9}}, analyzing(stage="call permit"))
+    assert (probing.waiting, probing.waits[0].until) == (50, None)
+    assert "one call is to show whether it is over" in probing.text
+
+
+def test_a_model_that_refuses_us_needs_a_person() -> None:
+    account = asking({MODEL: {"blocked": "HTTP 402: no credit"}}, analyzing(held=0))
+    (wait,) = account.waits
+    assert (wait.cause, wait.papers, wait.why, wait.needs_a_person) == (
+        Cause.MODEL_REFUSAL, 40, "HTTP 402: no credit", True,
+    )  # fmt: skip
+    assert (account.waiting, account.limited_by, account.left_seconds) == (40, Limit.WAITING, None)
+    assert "40 waiting: qwen at 127.0.0.1:8000 refuses us" in account.text
+    goes_on = asking({MODEL: {"blocked": "HTTP 402: no credit"}, OTHER: {}}, analyzing())
+    assert (goes_on.waiting, goes_on.in_work, goes_on.limited_by) == (0, 10, Limit.NETWORK)
+    assert goes_on.text.count("refuses us") == 1
+
+
+def test_a_spent_budget_says_when_it_goes_on() -> None:
+    account = asking({MODEL: {}}, analyzing(held=0), spent_seconds=7200.0)
+    (wait,) = account.waits
+    assert (wait.cause, wait.papers, wait.until) == (Cause.BUDGET, 40, NOW + 7200)
+    assert account.left_seconds == 7200 + 40 / 2
+    assert "40 waiting: the day's budget is spent (tokens=100) until " in account.text
+
+
 def test_every_limit_has_words() -> None:
     assert LIMITS.keys() == set(Limit)
 
 
 counts = st.integers(0, 200)
-stages = st.sampled_from(("idle", "permit", "download", "download slot", "extract slot", "extract", "commit"))
+stages = st.sampled_from(
+    ("idle", "permit", "call permit", "asking", "download", "download slot", "extract slot", "extract", "commit")
+)
 hosts = st.builds(
     host_status,
     policy=st.just(f"{HOST}=4/1@4"),
@@ -206,6 +286,19 @@ hosts = st.builds(
     factor=st.sampled_from((1.0, 0.5)),
 )
 back_offs = st.builds(BackOff, counts, st.floats(NOW, NOW + 1e4), st.floats(NOW, NOW + 1e4))
+models = st.builds(
+    ModelStatus,
+    limits=st.just("requests=60 in_flight=8"),
+    in_flight_limit=counts,
+    wanted=counts,
+    closed_seconds=st.none() | st.floats(0, 1e5),
+    blocked=st.none() | st.just("HTTP 402"),
+)
+model_states = st.builds(
+    ModelStates,
+    models=st.dictionaries(st.sampled_from((MODEL, OTHER)), models),
+    budget=st.builds(BudgetStatus, spent_seconds=st.none() | st.floats(0, 1e5)),
+)
 reports = st.builds(
     ShardReport,
     outstanding=st.none() | counts,
@@ -220,11 +313,13 @@ anything_known = st.builds(
     Known,
     now=st.just(NOW),
     state=st.sampled_from(RunState),
-    phases=st.just((PREP,)),
+    phases=st.sampled_from(((PREP,), (PREP, ANALYZE), (ANALYZE, WRAP))),
     shard_count=st.integers(1, 3),
     shards=st.dictionaries(st.integers(0, 2), reports),
     restarts=st.dictionaries(st.integers(0, 2), st.floats(NOW, NOW + 60), max_size=2),
     hosts=st.dictionaries(st.sampled_from((HOST, "other.example")), hosts),
+    models=model_states,
+    asking=st.sampled_from(((), (ANALYZE,), (ANALYZE, WRAP))),
     short_of_room=st.none() | st.just(("/data", "no room")),
     pace=st.sampled_from((0.0, 0.001, 3.0)),
 )
@@ -239,3 +334,4 @@ def test_whatever_is_reported_each_paper_counts_once(anything: Known) -> None:
     assert account.left_seconds is None or account.left_seconds >= 0
     assert account.text.isprintable()
     assert len({(wait.cause, wait.subject) for wait in account.waits}) == len(account.waits)
+    assert min((wait.papers for wait in account.waits), default=0) >= 0

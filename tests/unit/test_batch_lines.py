@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.llm.batch import AnswerLine, answer_line, custom_id, request_line
+from rpa_shard.config.llm import ModelAt, Price
+from rpa_shard.llm.batch import AnswerLine, answer_line, answer_of, custom_id, request_line
 from rpa_shard.llm.question import Parameters, Question
 
 KEY = "a" * 64
+SMALL = ModelAt("http://127.0.0.1:1/v1", "small", price=Price(1.0, 10.0))
 BODY = {"choices": [{"message": {"content": "{}"}}]}
 
 
@@ -33,13 +35,11 @@ def question(paper_id: str = "2401.00001") -> Question:
 @given(st.text(min_size=1))
 def test_a_question_is_found_again_whatever_its_paper_is_called(paper_id: str) -> None:
     asked = question(paper_id)
-    line = json.loads(request_line(asked, {"model": "small"}))
-    assert line == {
-        "custom_id": custom_id(asked),
-        "method": "POST",
-        "url": "/v1/chat/completions",
-        "body": {"model": "small"},
-    }
+    line = json.loads(request_line(asked, SMALL))
+    body = line.pop("body")
+    assert line == {"custom_id": custom_id(asked), "method": "POST", "url": "/v1/chat/completions"}
+    assert (body["model"], body["max_completion_tokens"], "stream" in body) == ("small", 10, False)
+    assert body["messages"][1]["content"].startswith("d")
     answered = {"id": "batch_req_1", "custom_id": line["custom_id"], "response": {"status_code": 200, "body": BODY}}
     found = answer_line(json.dumps(answered).encode())
     assert found == AnswerLine(asked.key, paper_id, "batch_req_1", BODY)
@@ -73,3 +73,34 @@ def test_answers_and_errors(line: dict[str, Any], expected: tuple[Any, ...]) -> 
 def test_lines_that_are_no_answers(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"^no "):
         answer_line(line)
+
+
+def completion(text: str, reason: str = "stop", **usage: int) -> AnswerLine:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
+    return AnswerLine(KEY, "2401.00001", "req_1", {"choices": [choice], "usage": usage or None})
+
+
+def test_what_an_answer_cost() -> None:
+    line = completion('{"a": 1}', prompt_tokens=100, completion_tokens=50, total_tokens=150)
+    answer = answer_of(line, question(), SMALL, 7.0, 0.5)
+    assert (answer.text, answer.finish, answer.micro_usd, answer.request_id) == (
+        '{"a": 1}',
+        "complete",
+        300,
+        "batch req_1",
+    )
+    assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.estimated) == (100, 50, False)
+    assert (answer.model, answer.place, answer.asked_at, answer.answered_at) == ("small", "127.0.0.1:1", 7.0, 7.0)
+    assert answer_of(line, question(), SMALL, 7.0, 1.0).micro_usd == 600
+
+
+def test_answers_that_are_of_no_use_are_answers_too() -> None:
+    cut = answer_of(completion('{"a": ', "length"), question(), SMALL, 7.0, 0.5)
+    assert (cut.text, cut.finish, cut.usage.estimated) == ('{"a": ', "cut", True)
+    assert answer_of(completion("", "content_filter"), question(), SMALL, 7.0, 0.5).finish == "refused"
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": "x"}, {"error": {"message": "no"}}])
+def test_what_is_no_answer(body: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        answer_of(AnswerLine(KEY, "x", "r", body), question(), SMALL, 7.0, 0.5)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rpa_shard.ipc.calls import (
     CallBegun,
@@ -25,6 +28,12 @@ from rpa_shard.llm.question import Usage
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
 from rpa_shard.system.activity import ASKING, CALL, Activity
 
+ERRORS: list[Exception] = [
+    PaperError(Failure.LLM_FAILED, "HTTP 500"),
+    PaperError(Failure.LLM_REJECTED, "HTTP 400"),
+    ModelLimitedError("HTTP 429", 1.0),
+    ModelRefusedError("HTTP 402"),
+]
 FIRST, SECOND = "small at 127.0.0.1:8000", "large at 127.0.0.1:8001"
 
 
@@ -244,3 +253,70 @@ async def test_the_stages_of_a_call() -> None:
     bench.grant(2)
     await task
     assert stages == [CALL, ASKING, "analyze"]
+
+
+async def test_a_call_that_is_given_up_while_it_is_under_way() -> None:
+    bench = Bench()
+
+    async def use() -> None:
+        async with bench.permits.permit(FIRST, 100, 20) as permit:
+            permit.took(Usage(100, 0, estimated=True))
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    bench.grant(1)
+    await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert bench.said[-1] == CallEnded(FIRST, 1, "given_up", 100, 0)
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("start"), st.sampled_from([None, *ERRORS])),
+        st.tuples(st.just("grant"), st.integers(0, 9)),
+        st.tuples(st.just("cancel"), st.integers(0, 9)),
+        st.tuples(st.just("pause"), st.booleans()),
+        st.tuples(st.just("close"), st.sampled_from([None, 0.0, 5.0, 60.0])),
+    ),
+    max_size=30,
+)
+
+
+@given(EVENTS)
+def test_every_call_ends_once_and_none_is_sent_without_a_permit(events: list[tuple[str, Any]]) -> None:
+    asyncio.run(law(events))
+
+
+async def law(events: list[tuple[str, Any]]) -> None:
+    bench = Bench()
+    tasks: list[asyncio.Task[None]] = []
+    granted: set[int] = set()
+    for kind, value in events:
+        if kind == "start":
+            tasks.append(asyncio.create_task(bench.use(value)))
+        elif kind == "grant":
+            wanted = [each.number for each in bench.said if isinstance(each, CallWanted)]
+            number = next((each for each in wanted[value:] if each not in granted), None)
+            if number is not None and CallForgotten(FIRST, number) not in bench.said:
+                granted.add(number)
+                bench.grant(number)
+        elif kind == "cancel" and tasks:
+            tasks[value % len(tasks)].cancel()
+        elif kind == "pause":
+            bench.permits.handle(states(model(), budget=BudgetStatus(spent_seconds=9.0 if value else None)))
+        elif kind == "close":
+            bench.permits.handle(states(model(closed_seconds=value), model()))
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    wanted = [each.number for each in bench.said if isinstance(each, CallWanted)]
+    forgotten = [each.number for each in bench.said if isinstance(each, CallForgotten)]
+    ended = [each.number for each in bench.said if isinstance(each, CallEnded | ModelLimited | ModelRefused)]
+    unsent = [each.number for each in bench.said if isinstance(each, CallEnded) and each.ending == "unsent"]
+    assert len(set(ended)) == len(ended)
+    assert set(ended) == granted
+    assert sorted({*ended, *forgotten}) == sorted(wanted)
+    assert bench.inside == len(ended) - len(unsent)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.ipc.allowance import Allowance
+from rpa_shard.ipc.model_status import Standing
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE, PREP, Phase, Status
@@ -34,6 +35,8 @@ OUTCOMES: Mapping[str, Callable[[Phase], Outcome]] = {
     "interrupted": lambda phase: released(phase, "interrupted"),
 }
 LEASE_SECONDS, RENEW_SECONDS = 3.0, 1.0
+MANY = {"pending": 1000}
+STANDINGS = {"open": Standing(True), "closed": Standing(False, 60.0), "stopped": Standing(False, None)}
 # After this nothing happens any more but what is tried again and again.
 SETTLED_SECONDS = 3 * POLL_SECONDS
 
@@ -205,7 +208,8 @@ class Bench:
         self.store.after_claim = self.after_claim
         self.store.before_return = self.before_return
         self.counters = Counters()
-        self.claims = Claims(self.store, self.counters, [PREP, ANALYZE], group)
+        self.standing = STANDINGS["open"]
+        self.claims = Claims(self.store, self.counters, [PREP, ANALYZE], group, [ANALYZE], lambda: self.standing)
         self.allowance, self.not_failed_since = allowance, NEVER
         if allowance is not None:
             self.not_failed_since = self.loop.time()
@@ -230,7 +234,10 @@ class Bench:
         self.law(limit <= self.may_take(phase), "more than may be taken")
         # A paper that is just being handed back still counts as taken.
         going_back = max(0, self.claims.held - len(self.store.leased()))
-        later_phase_is_done = self.later_phase_is_empty or self.may_take(ANALYZE) <= going_back
+        self.law(phase is PREP or self.standing.may_ask, "claimed for a phase that may not go on")
+        later_phase_is_done = (
+            self.later_phase_is_empty or not self.standing.may_ask or self.may_take(ANALYZE) <= going_back
+        )
         self.law(phase is ANALYZE or later_phase_is_done, "an earlier phase before a later one")
         self.later_phase_is_empty = False
 
@@ -256,7 +263,7 @@ class Bench:
 
     def do(self, step: Step) -> Awaitable[None] | None:
         name, *arguments = step
-        over = self.allowance is not None and self.claims.still_open(1000) == 0
+        over = self.allowance is not None and self.claims.still_open(MANY) == 0
         self.law(not over or not self.is_something_to_come(begun=True), "said to be over too early")
         done: Awaitable[None] | None = getattr(self, name)(*arguments)
         return done
@@ -296,6 +303,10 @@ class Bench:
         self.paused = not self.closed
         self.claims.pause()
 
+    def models(self, standing: str) -> None:
+        self.standing = STANDINGS[standing]
+        self.claims.look_again()
+
     def resume(self) -> None:
         self.paused = False
         self.claims.resume()
@@ -317,7 +328,9 @@ class Bench:
         in_hand = [worker for worker in self.workers if worker.claim is not None]
         asking = [worker for worker in self.workers if worker.asks]
         due = sum(
-            len(self.store.due(phase, self.not_failed_since)) for phase in (PREP, ANALYZE) if self.may_take(phase)
+            len(self.store.due(phase, self.not_failed_since))
+            for phase in (PREP, ANALYZE)
+            if self.may_take(phase) and (phase is PREP or self.standing.may_ask)
         )
         self.law(self.claims.held == len(self.store.leased()) == len(in_hand), "claims that nobody works on")
         if self.closed:
@@ -325,7 +338,7 @@ class Bench:
         elif not self.paused and asking:
             self.law(due == 0, "a worker waits, and so does a paper")
             self.law(bool(in_hand) or self.claims.ran_dry.is_set(), "nothing is left, and nobody says so")
-            self.law(self.claims.still_open(1000) == len(in_hand) or self.is_something_to_come(), "open for ever")
+            self.law(self.claims.still_open(MANY) == len(in_hand) or self.is_something_to_come(), "open for ever")
 
     def is_something_to_come(self, *, begun: bool = False) -> bool:
         """Whether papers that may be taken wait for their time, of all or of those that have been begun.
@@ -336,7 +349,7 @@ class Bench:
             paper.status is phase.from_status and paper.failed_at < self.not_failed_since and self.may_take(phase)
             for paper in self.store.papers.values()
             for phase in (PREP, ANALYZE)
-            if paper.attempts or not begun
+            if (paper.attempts or not begun) and (phase is PREP or not self.standing.is_stopped)
         )
 
     async def run(self, steps: Sequence[Step]) -> None:
@@ -382,6 +395,7 @@ steps = st.one_of(
     st.tuples(st.just("at_handover"), st.sampled_from(["close", "pause"])),
     st.tuples(st.just("add"), phases, picks),
     st.tuples(st.sampled_from(["pause", "resume", "resume", "settle"])),
+    st.tuples(st.just("models"), st.sampled_from(["closed", "stopped", "open", "open"])),
 )  # fmt: skip
 # Short ones are easier to read, long ones get further.
 scripts = st.lists(steps, max_size=8) | st.lists(steps, min_size=16, max_size=50)
@@ -423,6 +437,37 @@ def test_the_laws_of_claims_with_a_limit(
     group: int, seconds: Sequence[float], steps: Sequence[Step], allowance: Allowance
 ) -> None:
     assert on_bench(group, seconds, lambda bench: bench.run(steps), allowance) == []
+
+
+def test_papers_that_wait_for_a_person_are_left_to_another_run() -> None:
+    by_status = {"pending": 1, "prepping": 2, "prepped": 40, "analyzing": 8, "analyzed": 100, "failed": 5}
+
+    async def script(bench: Bench) -> None:
+        for standing, papers in (("open", 51), ("closed", 51), ("stopped", 11)):
+            bench.models(standing)
+            bench.law(bench.claims.still_open(by_status) == papers, standing)
+
+    assert on_bench(1, [0.0], script) == []
+
+
+def test_a_phase_that_may_go_on_is_looked_at_at_once() -> None:
+    async def script(bench: Bench) -> None:
+        bench.models("closed")
+        bench.add(ANALYZE, 1)
+        tasks = [bench.loop.create_task(each) for each in (bench.claims.feed(), bench.claims.renew(RENEW_SECONDS))]
+        bench.ask()
+        await asyncio.sleep(GATHER_SECONDS + 0.1)
+        bench.law(not bench.given, "claimed too early")
+        bench.models("open")
+        await asyncio.sleep(GATHER_SECONDS + 0.1)
+        bench.law(len(bench.given) == 1, "has waited for the next look")
+        bench.end(0, "completed")
+        await asyncio.sleep(0.1)
+        bench.close()
+        await tasks[0]
+        tasks[1].cancel()
+
+    assert on_bench(2, [0.0], script) == []
 
 
 def test_what_a_phase_made_is_claimed_at_once_and_that_nothing_is_left_is_said_at_once() -> None:

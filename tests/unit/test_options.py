@@ -79,6 +79,9 @@ def test_no_value_is_dropped(name: str, action: argparse.Action, capsys: Capture
         once, twice = (parser().parse_args([name, *required(name, action), *[option] * times]) for times in (1, 2))
         assert once == twice, "a switch"
         return
+    if isinstance(action.nargs, int):
+        assert_pair_is_kept(name, action, capsys)
+        return
     first, second = two_values(action)
     given = [name, *required(name, action), option, first]
     again = parser().parse_args([*given, option, first])
@@ -95,6 +98,15 @@ def test_no_value_is_dropped(name: str, action: argparse.Action, capsys: Capture
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"given twice, as {convert(first)} and {convert(second)}: give one" in line
+
+
+def assert_pair_is_kept(name: str, action: argparse.Action, capsys: Captured) -> None:
+    first, second = two_values(action)
+    given = [name, *required(name, action), action.option_strings[0], first, second]
+    assert getattr(parser().parse_args(given), action.dest) == [Path(first), Path(second)]
+    with pytest.raises(SystemExit):
+        parser().parse_args([*given, action.option_strings[0], second, first])
+    assert "given twice" in capsys.readouterr().err
 
 
 @EVERY_OPTION

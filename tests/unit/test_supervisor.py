@@ -16,11 +16,21 @@ from typing import Self
 import pytest
 
 from rpa_shard.config.host_policy import parse_policies
+from rpa_shard.config.llm import CallLimits, ModelAt
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.placement import DiedOf, Exited, PlacedShard, Placement, ShardExit
 from rpa_shard.control.supervisor import RunEnd, Supervisor
-from rpa_shard.ipc.account import LimitOfRun
+from rpa_shard.ipc.account import Cause, LimitOfRun
 from rpa_shard.ipc.breadcrumb import Crumb
+from rpa_shard.ipc.calls import (
+    CallBegun,
+    CallEnded,
+    CallMessage,
+    CallsGranted,
+    CallWanted,
+    ModelRefused,
+    ModelStates,
+)
 from rpa_shard.ipc.messages import (
     Broke,
     Drain,
@@ -36,7 +46,7 @@ from rpa_shard.ipc.messages import (
 from rpa_shard.ipc.run_status import ProcessFigures, RunState, RunStatus, read_status
 from rpa_shard.ipc.shard_report import ShardReport, ShardState, Work
 from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import PREP
+from rpa_shard.model.phase import ANALYZE, PREP, Phase
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
@@ -131,10 +141,16 @@ class Stage:
     settings: Settings
     placement: ImaginaryPlacement = field(default_factory=lambda: ImaginaryPlacement(deque()))
 
-    def run(self, *steps: Callable[[], None], daemon: bool = False, limit: int | None = None) -> RunEnd:
+    def run(
+        self,
+        *steps: Callable[[], None],
+        daemon: bool = False,
+        limit: int | None = None,
+        asking: Sequence[Phase] = (),
+    ) -> RunEnd:
         self.placement.script.extend(steps)
         placement: Placement = self.placement
-        return Supervisor(self.settings, placement, daemon=daemon, limit=limit).run()
+        return Supervisor(self.settings, placement, daemon=daemon, limit=limit, asking=asking).run()
 
     def reports(self, message: FromShard) -> Callable[[], None]:
         """A step: every living shard sends a message."""
@@ -284,6 +300,85 @@ def test_new_shards_hear_of_hosts_and_those_that_ask_get_permits(stage: Stage) -
     assert all(isinstance(shard.received[0], HostStates) for shard in stage.placement.started)
     (granted,) = (each for each in stage.placement.last(0).received if isinstance(each, PermitsGranted))
     assert (granted.host, len(granted.permits)) == (HOST, 1)
+
+
+MODEL = ModelAt("http://127.0.0.1:1", "model", limits=CallLimits(in_flight=1))
+NAME = MODEL.name
+LEFT = Reported(ShardReport(state=ShardState.READY, outstanding=0, by_status={"prepped": 3}))
+
+
+@pytest.fixture
+def analyzing(stage: Stage) -> Stage:
+    """A stage whose runs ask a model, one call at a time."""
+    stage.settings = replace(stage.settings, phases=("prep", "analyze"), llm_endpoints=(MODEL,))
+    return stage
+
+
+def send(stage: Stage, number: int, *sent: CallMessage) -> Callable[[], None]:
+    """A step: a shard sends messages."""
+    return lambda: stage.placement.last(number).outbox.extend(sent)
+
+
+def of_calls(stage: Stage, number: int) -> list[ToShard]:
+    """What a shard was told about models."""
+    return [each for each in stage.placement.last(number).received if isinstance(each, CallsGranted | ModelStates)]
+
+
+def test_new_shards_hear_of_models_before_they_begin_and_calls_are_granted(analyzing: Stage) -> None:
+    steps = [
+        analyzing.reports(WORKING),
+        send(analyzing, 0, CallWanted(NAME, 1, 10, 10)),
+        send(analyzing, 1, CallWanted(NAME, 7, 10, 10)),
+        send(analyzing, 0, CallBegun(NAME, 1), CallEnded(NAME, 1, "answered", 9, 3)),
+        lambda: None,
+        analyzing.reports(DONE),
+    ]
+    end = analyzing.run(*steps, asking=[ANALYZE])
+    assert end.refused is None
+    first = analyzing.placement.last(0).received
+    assert [type(each) for each in first[:2]] == [ModelStates, HostStates], "hosts come last: they let it begin"
+    granted = [[each for each in of_calls(analyzing, number) if isinstance(each, CallsGranted)] for number in (0, 1)]
+    assert granted == [[CallsGranted(NAME, (1,))], [CallsGranted(NAME, (7,))]]
+    status = analyzing.status()
+    assert status.models[NAME].today.input_tokens == 9 + 10, "what a shard has under way when it is gone is spent"
+    assert status.llm_budget.today == status.models[NAME].today
+
+
+def test_the_calls_of_a_dead_shard_make_room_for_others(analyzing: Stage) -> None:
+    def die() -> None:
+        analyzing.placement.last(0).end = DiedOf(signal.SIGKILL)
+
+    steps = [
+        send(analyzing, 0, CallWanted(NAME, 1, 10, 10)),
+        send(analyzing, 1, CallWanted(NAME, 1, 10, 10)),
+        die,
+        lambda: None,
+        lambda: None,
+        analyzing.reports(DONE),
+    ]
+    analyzing.run(*steps, asking=[ANALYZE])
+    assert CallsGranted(NAME, (1,)) in of_calls(analyzing, 1)
+
+
+def test_a_model_that_refuses_us_ends_the_run_with_a_line_and_the_next_run_tries_again(analyzing: Stage) -> None:
+    steps = [
+        send(analyzing, 0, CallWanted(NAME, 1, 10, 10)),
+        send(analyzing, 0, ModelRefused(NAME, 1, "HTTP 402: no credit")),
+        lambda: None,
+        analyzing.reports(LEFT),
+    ]
+    end = analyzing.run(*steps, asking=[ANALYZE])
+    assert end.refused == f"{NAME} refuses us: HTTP 402: no credit (see to that, then run again)"
+    told = of_calls(analyzing, 1)[-1]
+    assert isinstance(told, ModelStates)
+    assert told.models[NAME].blocked == "HTTP 402: no credit"
+    (wait,) = analyzing.status().account.waits
+    assert (wait.cause, wait.subject, wait.papers) == (Cause.MODEL_REFUSAL, NAME, 6)
+    analyzing.placement = ImaginaryPlacement(deque())
+    assert analyzing.run(analyzing.reports(LEFT), asking=[ANALYZE]).refused is None
+    told = analyzing.placement.last(0).received[0]
+    assert isinstance(told, ModelStates)
+    assert (told.models[NAME].blocked, told.models[NAME].closed_seconds) == (None, 0.0)
 
 
 def test_a_signal_drains_and_a_second_one_kills(stage: Stage) -> None:

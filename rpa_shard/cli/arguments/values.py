@@ -44,15 +44,21 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 count = whole_number(1, MOST)
 
 
-def minutes(text: str) -> float:
-    """A number of minutes. Raises ArgumentTypeError."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
-    return number
+def _amount(unit: str) -> Callable[[str], float]:
+    def amount_of(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < MOST:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}")
+        return number
+
+    return amount_of
+
+
+minutes = _amount("minutes")
+seconds = _amount("seconds")
 
 
 def factor(text: str) -> float:

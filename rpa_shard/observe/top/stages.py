@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import ascii_lowercase, digits
 
-from rpa_shard.control.accounting import NOT_WORKING, SLOT
+from rpa_shard.control.accounting.known import NOT_WORKING, SLOT
 from rpa_shard.observe.top.text import Line, Span, printable
 from rpa_shard.system.activity import IDLE
 

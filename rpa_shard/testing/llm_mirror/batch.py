@@ -17,16 +17,16 @@ from aiohttp import web
 
 from rpa_shard.testing.llm_mirror.answers.replies import CREATED, Refused, Written, in_one_piece
 from rpa_shard.testing.llm_mirror.answers.requests import RequestError, parse_request
-from rpa_shard.testing.llm_mirror.server import Endpoint
+from rpa_shard.testing.llm_mirror.server import Behaviour, Endpoint
 
 ENDPOINT = "/v1/chat/completions"
 # A batch is seen at work for so long.
 WORKING_SECONDS = 0.05
 
 
-def answer_batch_file(endpoint: Endpoint, questions: Path, answers: Path) -> int:
-    """Answers a file of requests, as `vllm run-batch` does; returns how many. Raises OSError."""
-    number = 0
+def answer_batch_file(behaviour: Behaviour, questions: Path, answers: Path) -> int:
+    """Answers a file of requests, as `vllm run-batch` does; returns how many. Raises OSError and UnicodeDecodeError."""
+    endpoint, number = Endpoint(behaviour), 0
     with questions.open(encoding="utf-8") as lines, answers.open("w", encoding="utf-8") as out:
         for line, _ in answered(endpoint, lines):
             out.write(line)

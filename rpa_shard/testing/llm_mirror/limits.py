@@ -25,11 +25,12 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Admitted:
-    """A call that was admitted: what it takes, or may take."""
+    """A call that was admitted: what it takes, or may take, and how often it is counted: once, or no more."""
 
     at: float
     input_tokens: int
     output_tokens: int
+    counted: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Windows:
     def over(self, now: float, input_tokens: int, output_tokens: int) -> Over | None:
         """The limit that a call exceeds which arrives now and may take so much; None: it may be admitted."""
         while self._calls and now - self._calls[0].at >= self._limits.window_seconds:
-            self._count(self._calls.popleft(), -1)
+            self.forget(self._calls.popleft())
         wanted = Admitted(now, input_tokens, output_tokens)
         for name in _MEASURES:
             most = getattr(self._limits, name)
@@ -76,23 +77,21 @@ class Windows:
         """Counts a call; it may be corrected by `settle`."""
         admitted = Admitted(now, input_tokens, output_tokens)
         self._calls.append(admitted)
-        self._count(admitted, 1)
+        self._add(admitted, 1)
         return admitted
 
     def settle(self, call: Admitted, input_tokens: int, output_tokens: int) -> None:
         """A call has ended, and took so much."""
-        is_counted = bool(self._calls) and call.at >= self._calls[0].at
-        self._count(call, -is_counted)
+        self._add(call, -1)
         call.input_tokens, call.output_tokens = input_tokens, output_tokens
-        self._count(call, is_counted)
+        self._add(call, 1)
 
     def forget(self, call: Admitted) -> None:
-        """A call that was admitted counts no longer."""
-        if call in self._calls:
-            self._calls.remove(call)
-            self._count(call, -1)
+        """A call counts no more."""
+        self._add(call, -1)
+        call.counted = 0
 
-    def _count(self, call: Admitted, times: int) -> None:
+    def _add(self, call: Admitted, times: int) -> None:
         for name in _MEASURES:
             self._sums[name] += times * _of(call, name)
 
@@ -110,4 +109,4 @@ _MEASURES = ("requests", "input_tokens", "output_tokens")
 
 
 def _of(call: Admitted, name: str) -> int:
-    return 1 if name == "requests" else int(getattr(call, name))
+    return call.counted * (1 if name == "requests" else int(getattr(call, name)))

@@ -40,7 +40,9 @@ def application(behaviour: Behaviour) -> web.Application:
     return made
 
 
-def behaviour_of(faults: str = "", seed: int = 0, limits: str = "", log: str | None = None, **others: Any) -> Behaviour:
+def behaviour_of(
+    faults: str = "", seed: int = 0, limits: str = "", log: Path | str | None = None, **others: Any
+) -> Behaviour:
     """The behaviour that options ask for, as texts and numbers; others are as in `Behaviour`. Raises ValueError."""
     if "models" in others:
         others["models"] = tuple(others["models"])

@@ -18,7 +18,7 @@ from rpa_shard.testing.llm_mirror.answers.replies import Manner, Refused, Writte
 from rpa_shard.testing.llm_mirror.answers.requests import ChatRequest, tokens_of
 from rpa_shard.testing.llm_mirror.answers.writer import Matter, filled, judged, prose, sentences_of
 
-# Besides HTTP statuses; `429=5`, `429=date`, `429=500ms` and `429=reset` say in their headers when to come again.
+# There are HTTP statuses too; `429=5`, `429=date`, `429=500ms` and `429=reset` say in their headers when to come again.
 KINDS = {
     "hang": "no answer at all",
     "stall": "half of the answer, then nothing",
@@ -38,7 +38,7 @@ KINDS = {
     "usage-missing": "does not say what the answer took",
     "usage-wrong": "says nonsense about what the answer took",
     "overlong": "400: the request is longer than the context",
-    "no-schema": "400: there is no response_format here",
+    "no-schema": "400 (or =500): there is no response_format here",
 }
 # After one of these, asking again is right: the answer was complete, and paid for, but is of no use.
 OF_NO_USE = frozenset({"cut", "refusal", "filter", "invalid", "not-json", "fence", "empty", "echo", "repair", "fail"})
@@ -110,7 +110,7 @@ def _refused(request: ChatRequest, fault: Fault, context_tokens: int) -> Refused
     if fault.kind == "overlong":
         return overlong(request, min(context_tokens, max(1, request.input_tokens // 2)))
     if fault.kind == "no-schema" and request.structure != "none":
-        return no_such_format(request.structure)
+        return replace(no_such_format(request.structure), status=int(fault.argument or 400))
     return None
 
 
@@ -153,7 +153,7 @@ def _emptied(value: Any) -> Any:
     if isinstance(value, dict) and value:
         first = next((name for name, part in value.items() if isinstance(part, str | list | dict)), None)
         return {name: _emptied(part) if name == first else part for name, part in value.items()}
-    return [] if isinstance(value, list) else value
+    return [_emptied(each) for each in value] if isinstance(value, list) else value
 
 
 def _broken(value: Any) -> Any:

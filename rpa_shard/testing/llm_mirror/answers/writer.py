@@ -7,23 +7,37 @@ items go. Limit: `pattern`, `not` and conditions in schemas are ignored, and wha
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
 # Words of a text by itself, and of one in a list, unless more are asked for.
-WORDS, WORDS_OF_ITEM = 60, 25
+WORDS, WORDS_OF_ITEM = 30, 6
 ITEMS = 3
 _LEAST, _MOST = 6, 60  # words of a sentence that is used
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _ASKED_WORDS = re.compile(r"at least (\d{1,4}) words")
 _BULLET = re.compile(r"^\s*[-*•]\s+(\S[^\n]{0,60})$", re.MULTILINE)
 _LISTED = re.compile(r"\btags?\b[^\n:]*:\s*([^\n]+(?:,[^\n]+)+)", re.IGNORECASE)
-_FALLBACK = (
-    "The document leaves most of this open, and a reader has to judge by the figures alone.",
-    "What it does report was measured once, at a single place, and was not compared with other work.",
-    "Nothing in it contradicts what is known, although the sample is small.",
+_NAMED_SECTION = re.compile(r"^\[([\w/.-]+)\]", re.MULTILINE)
+_WORD = re.compile(r"\b[a-z]{6,14}\b")
+# What is made up once the document is used up: one of each, so that hardly any two sentences are alike.
+_MADE_UP = (
+    (
+        "The first table",
+        "One figure",
+        "A later section",
+        "The appendix",
+        "A footnote",
+        "The second example",
+        "The list",
+    ),
+    ("compares", "repeats", "qualifies", "summarizes", "extends", "questions", "illustrates", "restates"),
+    ("the same readings", "an earlier result", "what was measured", "the main estimate", "a simpler case"),
+    ("for a smaller sample", "under other conditions", "with fewer assumptions", "for another period", "step by step"),
+    ("and finds little change", "without a new conclusion", "as a matter of record", "and leaves the rest open"),
 )
 
 
@@ -38,9 +52,9 @@ class Matter:
 
 
 def sentences_of(text: str) -> tuple[str, ...]:
-    """The sentences of a text that can stand by themselves; a few of our own if there are none."""
+    """The sentences of a text that can stand by themselves, each once."""
     found = [" ".join(each.split()) for each in _SENTENCE.split(text)]
-    return tuple(each for each in found if _is_prose(each)) or _FALLBACK
+    return tuple(dict.fromkeys(each for each in found if _is_prose(each)))
 
 
 def _is_prose(sentence: str) -> bool:
@@ -51,20 +65,35 @@ def _is_prose(sentence: str) -> bool:
     return letters > 0.7 * len(sentence) and "arXiv:" not in sentence and "doi" not in sentence
 
 
-def prose(matter: Matter, words: int = WORDS) -> str:
-    """A text of at least so many words, from a place in the document that depends on the instruction."""
-    return _Filling({}, matter).text("", words, 0, None)
+def prose(matter: Matter, words: int = 2 * WORDS) -> str:
+    """A text of at least so many words."""
+    return _Filling({}, matter, _told(matter)).text(words, 0, None)
 
 
 def filled(schema: Mapping[str, Any], matter: Matter) -> Any:
-    """A value that fits the schema."""
-    return _Filling(schema, matter).value(schema, "")
+    """A value that fits the schema. No sentence comes twice in it."""
+    return _Filling(schema, matter, _told(matter)).value(schema, "")
+
+
+def _told(matter: Matter) -> Iterator[str]:
+    """The sentences of a document, from a place that depends on the instruction, and then made-up ones."""
+    sentences, place = matter.sentences, crc32(matter.instruction.encode(errors="replace"))
+    begin = place % len(sentences) if sentences else 0
+    yield from (*sentences[begin:], *sentences[:begin])
+    while True:
+        place = crc32(place.to_bytes(4, "big"))
+        rest, words = place, []
+        for choices in _MADE_UP:
+            rest, choice = divmod(rest, len(choices))
+            words.append(choices[choice])
+        yield f"{' '.join(words)}."
 
 
 @dataclass(frozen=True, slots=True)
 class _Filling:
     root: Mapping[str, Any]
     matter: Matter
+    sentences: Iterator[str]
 
     def value(self, schema: Mapping[str, Any], path: str) -> Any:
         schema = self._plain(schema)
@@ -78,8 +107,7 @@ class _Filling:
             case "array":
                 return self._array(schema, path)
             case "string":
-                words = _words_wanted(schema, self.matter.instruction, WORDS_OF_ITEM if path[-1:].isdigit() else WORDS)
-                return self.text(path, words, schema.get("minLength", 0), schema.get("maxLength"))
+                return self._string(schema, path)
             case "integer" | "number" as kind:
                 return _number(schema, whole=kind == "integer")
             case "boolean":
@@ -108,14 +136,24 @@ class _Filling:
         lower = self.matter.document.lower()
         return next((each for each in values if isinstance(each, str) and each.lower() in lower), values[0])
 
+    def _string(self, schema: Mapping[str, Any], path: str) -> str:
+        is_item = any(each.isdigit() for each in path.split("/"))
+        words = _words_wanted(schema, self.matter.instruction, WORDS_OF_ITEM if is_item else WORDS)
+        text = self.text(words, schema.get("minLength", 0), schema.get("maxLength"))
+        return f"{text[:-1]}?" if path.endswith("/question") and text.endswith(".") else text
+
     def _object(self, schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+        parts = {name: self._plain(part) for name, part in schema.get("properties", {}).items()}
+        judges = any(self.matter.verdict in part.get("enum", ()) for part in parts.values())
         made: dict[str, Any] = {}
-        for name, part in schema.get("properties", {}).items():
-            passed = "PASS" in made.values()
-            is_list = _type_of(self._plain(part)) == "array"
-            # A judge that is content has no reasons to give.
-            needless = passed and is_list and not part.get("minItems")
-            made[name] = [] if needless else self.value(part, f"{path}/{name}")
+        for name, part in parts.items():
+            if judges and _type_of(part) == "array" and not part.get("minItems"):
+                # A judge who is content has nothing to name; another one names a section.
+                made[name] = (
+                    [] if self.matter.verdict == "PASS" else _NAMED_SECTION.findall(self.matter.instruction)[:1]
+                )
+            else:
+                made[name] = self.value(part, f"{path}/{name}")
         return made
 
     def _array(self, schema: Mapping[str, Any], path: str) -> list[Any]:
@@ -124,8 +162,8 @@ class _Filling:
         number = min(max(ITEMS, least), most)
         if "enum" in item:
             return self._several(item["enum"], number)
-        if path.endswith("tags") and (listed := tags_in(self.matter.instruction)):
-            return self._several(listed, number)
+        if path.endswith("/tags") and _type_of(item) == "string":
+            return self._several(tags_in(self.matter.instruction) or _own_tags(self.matter.document), number)
         return [self.value(item, f"{path}/{place}") for place in range(number)]
 
     def _several(self, values: Sequence[Any], number: int) -> list[Any]:
@@ -133,21 +171,14 @@ class _Filling:
         lower = self.matter.document.lower()
         return sorted(dict.fromkeys(values), key=lambda each: str(each).lower() not in lower)[:number]
 
-    def text(self, path: str, words: int, least: int, most: int | None) -> str:
+    def text(self, words: int, least: int, most: int | None) -> str:
+        """A text of at least so many words and characters, and at most so many characters."""
         text = ""
-        for sentence in self._from(path):
+        for sentence in self.sentences:
             text = f"{text} {sentence}".strip()
             if len(text.split()) >= words and len(text) >= least:
                 break
         return text if most is None or len(text) <= most else _shortened(text, most)
-
-    def _from(self, path: str) -> Iterator[str]:
-        """The sentences, endlessly, from a place that depends on what is asked for."""
-        sentences = self.matter.sentences
-        place = crc32(f"{self.matter.instruction}{path}".encode(errors="replace"))
-        while True:
-            yield sentences[place % len(sentences)]
-            place += 1
 
 
 def tags_in(instruction: str) -> list[str]:
@@ -155,6 +186,12 @@ def tags_in(instruction: str) -> list[str]:
     listed = _LISTED.search(instruction)
     found = listed[1].rstrip(".").split(",") if listed else _BULLET.findall(instruction)
     return [each.strip().strip("`\"'") for each in found]
+
+
+def _own_tags(document: str) -> list[str]:
+    """Tags made of a document: its most frequent long words."""
+    words = Counter(_WORD.findall(document.lower())).most_common(2 * ITEMS)
+    return [word for word, _ in words] or ["unclassified", "short-paper", "open-question"]
 
 
 def judged(matter: Matter, verdict: str) -> Matter:

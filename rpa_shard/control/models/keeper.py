@@ -1,0 +1,85 @@
+"""Keeps what a governor of models knows for the next run: before permits are sent, now and then, and at the end.
+
+Guarantee: what is granted is on file before `keeps` allows it to be sent. Limit: a killed process loses nothing, a loss
+of power may lose what was spent within the last half minute: only then, and at the end, the disk is waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from rpa_shard.control.models.ahead import AHEAD_SECONDS, Ahead
+from rpa_shard.control.models.governor import Grant, ModelGovernor
+from rpa_shard.control.models.spending import Now
+from rpa_shard.ipc.run_directory import RunDirectory
+from rpa_shard.ipc.saved_models import later_of, read_models, save_day, save_models
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 1.0
+SAVE_DAY_SECONDS = 30.0
+
+
+class Keeper:
+    """Keeps the state of one governor in the files of a run."""
+
+    def __init__(self, run: RunDirectory, governor: ModelGovernor, now: Now) -> None:
+        self._models_file, self._day_file = run.models_file, run.spending_file
+        self._governor = governor
+        self._ahead = Ahead()
+        self._saved_at = self._day_saved_at = now.monotonic
+        self._has_news = self._day_has_news = False
+        self._can_save = True
+
+    def restore(self, now: Now) -> None:
+        """Gives the governor what the last run has kept."""
+        models, day = read_models(self._models_file), read_models(self._day_file)
+        content = later_of(models[0] if models else None, day[0] if day else None)
+        if content is not None:
+            self._governor.restore(content, models[1] if models else float("inf"), AHEAD_SECONDS, now)
+
+    def news(self) -> None:
+        """Something has happened that the next run should know."""
+        self._has_news = self._day_has_news = True
+
+    def keeps(self, granted: Collection[Grant], now: Now, *, must: bool) -> bool:
+        """Whether these calls may be sent: saves what is not on file yet. `must`: save in any case."""
+        covered = not granted or self._covers(granted, now)
+        due = self._has_news and now.monotonic - self._saved_at >= SAVE_SECONDS
+        if must or due or not covered:
+            covered = self._save(now, ahead=True) or covered
+        if self._day_has_news and now.monotonic - self._day_saved_at >= SAVE_DAY_SECONDS:
+            self._save_day(now)
+        return covered
+
+    def close(self, now: Now) -> None:
+        """The run ends: keeps everything, and waits for the disk."""
+        self._save(now, ahead=False)
+        self._save_day(now)
+
+    def _covers(self, granted: Collection[Grant], now: Now) -> bool:
+        governor = self._governor
+        return self._ahead.covers(granted, governor.counts(now), governor.day, now.monotonic)
+
+    def _save(self, now: Now, *, ahead: bool) -> bool:
+        """Saves everything, with `ahead` also what may be granted until the next time; False if that failed."""
+        self._saved_at, self._has_news = now.monotonic, False
+        allowed = self._ahead.allow(self._governor.counts(now)) if ahead else {}
+        try:
+            save_models(self._models_file, self._governor.saved(allowed, now))
+        except OSError as error:
+            if self._can_save:
+                log.warning("%s cannot be written, so no model is asked: %s", self._models_file, error.strerror)
+            self._can_save, self._has_news = False, True
+            return False
+        self._can_save = True
+        self._ahead.saved(allowed, self._governor.day, now.monotonic)
+        return True
+
+    def _save_day(self, now: Now) -> None:
+        self._day_saved_at, self._day_has_news = now.monotonic, False
+        try:
+            save_day(self._day_file, self._governor.saved({}, now))
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._day_file, error.strerror)
