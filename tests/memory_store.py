@@ -412,6 +412,10 @@ class MemoryCatalogueReader:
         catalogue = self.engine.catalogue
         return catalogue.whereabouts(paper_id) if catalogue is not None else Whereabouts()
 
+    def metadata(self, paper_id: str) -> dict[str, Any] | None:
+        catalogue = self.engine.catalogue
+        return catalogue.metadata(paper_id) if catalogue is not None else None
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -9,91 +9,49 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from rpa_shard.chaos import invariants
+from rpa_shard.chaos import calls, invariants
 from rpa_shard.chaos.actions import Actions
 from rpa_shard.chaos.invariants import Violation
 from rpa_shard.chaos.papers import expected_ends, make_papers
+from rpa_shard.chaos.plan import (
+    KNOBS,
+    LLM_LATENCY_SECONDS,
+    LLM_LIMITS,
+    POLICY,
+    WORKERS,
+    Plan,
+    endpoint_knobs,
+    limit_words,
+)
+from rpa_shard.chaos.report import Report
 from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Schedule
-from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.chaos.watch import Watch
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import Status, outstanding
-from rpa_shard.phases.finished import FETCHING_PHASE
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.testing.arrivals import read_arrivals
 from rpa_shard.testing.faults import ALWAYS, parse_faults
+from rpa_shard.testing.llm_mirror import LlmMirrorProcess
+from rpa_shard.testing.llm_mirror.log import read_calls
 from rpa_shard.testing.mirror import MirrorProcess
 
-DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,hops:1%,slow:20%"
-POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
-WORKERS = 200
-PHASES_OF_RUN = (FETCHING_PHASE,)
-# Short times, so that what takes minutes in a real run happens within seconds.
-KNOBS = {
-    "RPA_V2_HOST_POLICY": str(POLICY),
-    "RPA_V2_WORKERS": str(WORKERS),
-    "RPA_V2_LEASE_TTL_SECONDS": "2",
-    "RPA_V2_LEASE_RENEW_SECONDS": "0.5",
-    "RPA_V2_SHARD_SILENCE_SECONDS": "4",
-    "RPA_V2_DRAIN_SECONDS": "5",
-    "RPA_V2_RETRY_DELAY_SCALE": "0.01",
-    "RPA_V2_CRASH_LOOP_DEATHS": "1000000",
-    "RPA_V2_PREP_EXTRACT_WORKERS": "4",
-    "RPA_V2_MIN_FREE_BYTES": "0",
-}
 POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 10.0
-# The longest time between disruptions, with or without progress.
-MAX_PAUSE_SECONDS = 10.0
 NO_PROGRESS_SECONDS = 300.0
-# The last papers are not disturbed, so that the disruptions are spread over all others.
-DISTURBED_SHARE = 0.9
 REPORT_EVERY_DISRUPTIONS = 25
+# The log of the endpoint of models.
+CALLS = "calls.jsonl"
 # A run that ended by one of these has work left.
 _STOP_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _CUT_SHORT = {-signal.SIGKILL, *(-each for each in _STOP_SIGNALS), *(128 + each for each in _STOP_SIGNALS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do. `kills` is the minimum number of processes to kill, `minutes` how long the disruptions may last.
-
-    `from_archive`: papers come from a tar file, and only those that it lacks are looked for at the mirror.
-    """
-
-    seed: int
-    papers: int = 1000
-    kills: int = 25
-    minutes: float | None = None
-    faults: str = DEFAULT_FAULTS
-    keep_pdf: bool = True
-    from_archive: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """What was done, and the result."""
-
-    plan: Plan
-    disruptions: Counter[str] = field(default_factory=Counter)
-    kills: int = 0
-    starts: int = 0
-    finished: int = 0
-    failed: int = 0
-    repeated: int = 0
-    arrivals: int = 0
-    seconds: float = 0.0
-    longest_recovery_seconds: float = 0.0
-    longest_recovery_after: str = "nothing"
-    violations: list[Violation] = field(default_factory=list)
 
 
 class Chaos:
@@ -106,7 +64,7 @@ class Chaos:
         self._folder = DataFolder(root / "data")
         self._faults = parse_faults(plan.faults, plan.seed)
         self._expected = expected_ends(plan.papers)
-        self._schedule = Schedule(plan.seed)
+        self._schedule = Schedule(plan.seed, plan.points)
         self._report = Report(plan)
         self._known: dict[tuple[str, str], str] = {}
         self._next_checkpoint = 0.0
@@ -116,12 +74,17 @@ class Chaos:
         begun = time.monotonic()
         make_papers(self._folder, WORKERS, self._expected, self._root, as_archive=self._plan.from_archive)
         arrivals = self._root / "arrivals.jsonl"
-        with MirrorProcess(self._root / "shelf", self._plan.faults, self._plan.seed, arrivals) as mirror:
+        with ExitStack() as opened:
+            mirror = opened.enter_context(
+                MirrorProcess(self._root / "shelf", self._plan.faults, self._plan.seed, arrivals)
+            )
             knobs = KNOBS | {
                 "RPA_V2_DATA_DIR": str(self._folder.root),
                 "RPA_V2_SOURCES": f"{mirror.url}/pdf/{{id}}",
                 "RPA_V2_KEEP_PDF": str(int(self._plan.keep_pdf)),
             }
+            if self._plan.asks_models:
+                knobs |= endpoint_knobs(self._plan.phases, opened.enter_context(self._endpoint()).base_url)
             run = RunProcess(self._folder, knobs, self._root / "run.log")
             try:
                 self._disturb(run)
@@ -132,10 +95,21 @@ class Chaos:
         self._report.seconds = time.monotonic() - begun
         return self._report
 
+    def _endpoint(self) -> LlmMirrorProcess:
+        """What answers as the models."""
+        return LlmMirrorProcess(
+            log=self._root / CALLS,
+            faults=self._plan.llm_faults,
+            faults_by="document",
+            seed=self._plan.seed,
+            limits=limit_words(),
+            latency_seconds=LLM_LATENCY_SECONDS,
+        )
+
     def _disturb(self, run: RunProcess) -> None:
         """Runs and disrupts until every paper is done."""
         actions = Actions(run, self._folder, self._schedule, self._report.disruptions)
-        watch = _Watch(self._plan, time.monotonic())
+        watch = Watch(self._plan, time.monotonic())
         run.start(self._schedule.start(armed=False))
         while True:
             actions.follow_up()
@@ -176,7 +150,7 @@ class Chaos:
                 by_status = ledger.counts().by_status
         except StoreError:
             return None
-        return sum(by_status.values()) - outstanding(by_status, PHASES_OF_RUN)
+        return sum(by_status.values()) - outstanding(by_status, self._plan.phases)
 
     def _checkpoint(self, now: float) -> None:
         """Between two runs, from time to time: no paper is lost so far, and no finished result has changed."""
@@ -205,6 +179,8 @@ class Chaos:
             times = {each: invariants.fetched_at(ledger.history(each)) for each in rows}
             finished_at = {each: at for each, at in times.items() if at is not None}
         report.violations += invariants.leftovers(self._folder)
+        if self._plan.asks_models:
+            self._verify_calls(rows)
         arrivals = read_arrivals(log)
         report.violations += invariants.budget(arrivals, POLICY)
         again = invariants.repeated(arrivals, finished_at)
@@ -214,6 +190,14 @@ class Chaos:
         report.repeated, report.arrivals = len(again), len(arrivals)
         report.violations += [violation for row in rows.values() for violation in self._wrong_end(row)]
 
+    def _verify_calls(self, ids: Iterable[str]) -> None:
+        """I9 and I10."""
+        asked = read_calls(self._root / CALLS)
+        again = calls.paid_again(asked, calls.kept_answers(self._folder, ids))
+        self._report.calls, self._report.paid_again = len(asked), again.unkept
+        self._report.violations += again.violations
+        self._report.violations += calls.limits_exceeded(asked, LLM_LIMITS)
+
     def _wrong_end(self, row: PaperRow) -> Iterator[Violation]:
         """I1: a paper that did not end as it must."""
         is_archived = self._plan.from_archive and self._expected[row.paper_id] is not Failure.NOT_FOUND
@@ -221,67 +205,6 @@ class Chaos:
         if fault is not None and fault.times == ALWAYS and fault.kind != "404":
             return  # a fault that the user chose: any end is possible
         wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
-        if (row.status, row.failure) != (Status.FAILED if wanted else PHASES_OF_RUN[-1].to_status, wanted):
+        if (row.status, row.failure) != (Status.FAILED if wanted else self._plan.phases[-1].to_status, wanted):
             what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'finished'}"
             yield Violation("I1", what)
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Decides when to disrupt, and measures how long the run takes to recover."""
-
-    plan: Plan
-    begun: float
-    done: int = 0
-    moved_at: float = 0.0
-    disrupted_at: float = 0.0
-    # The first disruption since the last progress.
-    open_disruption: tuple[str, float] | None = None
-
-    def __post_init__(self) -> None:
-        self.moved_at = self.disrupted_at = self.begun
-
-    def note(self, done: int | None, now: float, report: Report) -> None:
-        if done is None or done <= self.done:
-            return
-        self.done, self.moved_at = done, now
-        if self.open_disruption is not None:
-            after, since = self.open_disruption
-            if now - since > report.longest_recovery_seconds:
-                report.longest_recovery_seconds, report.longest_recovery_after = now - since, after
-            self.open_disruption = None
-
-    def is_time(self, kills: int, now: float) -> bool:
-        """Whether a disruption is due: they are spread evenly over the papers."""
-        late = self.plan.minutes is not None and now - self.begun > self.plan.minutes * 60
-        if kills >= self.plan.kills or late:
-            return False
-        due = kills / self.plan.kills <= self.done / (self.plan.papers * DISTURBED_SHARE)
-        return due or now - self.disrupted_at > MAX_PAUSE_SECONDS
-
-    def disrupted(self, disruption: str | None, now: float) -> None:
-        if disruption is not None:
-            self.disrupted_at = now
-            self.open_disruption = self.open_disruption or (disruption, now)
-
-
-def lines(report: Report) -> list[str]:
-    """The table for a terminal."""
-    shown = [f"{'disruption':<52} times"]
-    shown += [f"  {disruption:<50} {times:>5}" for disruption, times in report.disruptions.most_common()]
-    papers = report.plan.papers
-    lost = sum(each.what.endswith("has vanished") for each in report.violations)
-    shown += [
-        f"processes killed   {report.kills}",
-        f"runs started       {report.starts}, in {report.seconds:.0f} s",
-        f"papers             {papers}: {report.finished} finished, {report.failed} failed as they must",
-        f"requests           {report.arrivals}, within {POLICY}",
-        f"lost               {lost}",
-        f"done twice         {report.repeated}",
-        f"longest recovery   {report.longest_recovery_seconds:.1f} s, after: {report.longest_recovery_after}",
-    ]
-    broken = Counter(each.invariant for each in report.violations)
-    for name, meaning in invariants.MEANING.items():
-        shown.append(f"{name}  {f'BROKEN {broken[name]} times' if broken[name] else 'holds':<18} {meaning}")
-    shown += [f"  {each.invariant}: {each.what}" for each in report.violations[:20]]
-    return [*shown, f"seed               {report.plan.seed}"]

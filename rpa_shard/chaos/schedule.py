@@ -15,6 +15,10 @@ SHARD_POINTS = (
     "after_claim", "mid_download", "after_rename", "mid_extraction", "after_artifacts", "before_commit",
     "after_commit", "mid_drain",
 )  # fmt: skip
+# Those of a shard that asks models.
+MODEL_POINTS = (
+    "keep_answer", "after_answer", "before_analysis", "after_analysis", "before_report", "after_report",
+)  # fmt: skip
 RESIZE_POINTS = ("resize_noted", "resize_copied", "resize_deleted", "resize_moved", "resize_removed")
 SYSTEM_ERRORS = ("ENOSPC", "EMFILE", "EIO")
 SHARD_COUNTS = (1, 2, 2, 3, 4, 8)
@@ -63,9 +67,10 @@ class Start:
 
 
 class Schedule:
-    """The disruptions and starts of a seed."""
+    """The disruptions and starts of a seed. `points`: where in its work a shard may be made to die."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, points: tuple[str, ...] = SHARD_POINTS) -> None:
+        self._points = (*points, *RESIZE_POINTS)
         # Separate, so that the disruptions do not depend on how often the run had to be started.
         self._disruptions = Random(f"{seed} disruptions")  # noqa: S311  # repeatable, not secret
         self._starts = Random(f"{seed} starts")  # noqa: S311
@@ -86,7 +91,7 @@ class Schedule:
         """How to start the run next; `armed` with a point at which one of its processes dies or meets an error."""
         draw = self._starts
         shards, pool = draw.choice(SHARD_COUNTS), draw.choices(("thread", "process"), (3, 1))[0]
-        point = draw.choice((*SHARD_POINTS, *RESIZE_POINTS))
+        point = draw.choice(self._points)
         error = f"write_artifact={draw.choice(SYSTEM_ERRORS)}@{draw.randint(1, 5)}"
         number = 1 if point.startswith("resize") or point == "mid_drain" else draw.randint(1, 5)
         failpoints = draw.choices((f"{point}=kill@{number}", error), (5, 1))[0]

@@ -76,28 +76,45 @@ def demo(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.cli.demo import run_demo
 
     layout = Layout(settings.workers, settings.shard_count)
-    return run_demo(parsed.folder.absolute(), parsed.papers, layout, say)
+    return run_demo(parsed.folder.absolute(), parsed.papers, layout, say, analyze=parsed.analyze)
 
 
 def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
     """Disturbs a run of its own by force, and verifies that the promise holds."""
-    from rpa_shard.chaos.harness import DEFAULT_FAULTS, Chaos, Plan, lines
+    from rpa_shard.chaos.harness import Chaos
+    from rpa_shard.chaos.plan import DEFAULT_FAULTS, DEFAULT_LLM_FAULTS, PHASES_OF_RUNS, Plan
+    from rpa_shard.chaos.report import lines
 
     seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
     papers = parsed.papers or max(400, 40 * parsed.kills)
     root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
     say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
+    plan = Plan(
+        seed,
+        papers,
+        parsed.kills,
+        parsed.minutes,
+        ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS,
+        parsed.keep_pdf == "1",
+        parsed.tar,
+        PHASES_OF_RUNS[parsed.phases_of_trial],
+        ",".join(filter(None, parsed.llm_faults)) if parsed.llm_faults else DEFAULT_LLM_FAULTS,
+    )
     try:
-        faults = ",".join(filter(None, parsed.faults)) if parsed.faults else DEFAULT_FAULTS
-        keep_pdf = parsed.keep_pdf == "1"
-        options = (" --tar" if parsed.tar else "") + ("" if keep_pdf else " --keep-pdf 0")
-        plan = Plan(seed, papers, parsed.kills, parsed.minutes, faults, keep_pdf, parsed.tar)
         report = Chaos(plan, root, say).run()
     except ValueError as error:
         raise UsageError(str(error)) from None
     print_lines(lines(report))
     if report.violations:
-        say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}{options}")
+        say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}{_options(parsed)}")
         return SOME_FAILED
     shutil.rmtree(root)
     return OK
+
+
+def _options(parsed: argparse.Namespace) -> str:
+    """The options that make a trial another one."""
+    given = [" --tar"] if parsed.tar else []
+    given += [" --keep-pdf 0"] if parsed.keep_pdf == "0" else []
+    given += [f" --phases {parsed.phases_of_trial}"] if parsed.phases_of_trial != "prep" else []
+    return "".join(given)

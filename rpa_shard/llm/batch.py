@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from rpa_shard.config.llm import ModelAt
@@ -32,13 +34,13 @@ _SAID_CHARACTERS = 300
 class AnswerLine:
     """The answer to the question with the key `key` about the paper `paper_id`, as it came.
 
-    `body` is the chat completion, or None if there is none, and then `says` is why. `id` is the endpoint's name for it.
+    `answer` is what came of it, or None if nothing did, and then `says` is why. `id` is the endpoint's name for it.
     """
 
     key: str
     paper_id: str
     id: str
-    body: Mapping[str, Any] | None
+    answer: Received | None
     says: str = ""
 
 
@@ -65,23 +67,28 @@ def answer_line(line: bytes) -> AnswerLine:
     if named is None:
         raise ValueError("no answer to a question of `analyze --batch-out`: its custom_id is another one")
     response = found.get("response") if isinstance(found.get("response"), dict) else {}
-    body = response.get("body")
-    if response.get("status_code", _OK) != _OK or not isinstance(body, dict) or found.get("error"):
-        body = None
-    said = "" if body is not None else _why(found.get("error"), response)
     identity = str(response.get("request_id") or found.get("id") or "")
-    return AnswerLine(named[1], named[2], identity, body, said)
+    if response.get("status_code", _OK) != _OK or found.get("error") or not isinstance(response.get("body"), dict):
+        return AnswerLine(named[1], named[2], identity, None, _why(found.get("error"), response))
+    received = _received(response["body"])
+    return AnswerLine(named[1], named[2], identity, received, "" if received else "no chat completion in it")
+
+
+def _received(body: Mapping[str, Any]) -> Received | None:
+    """What a chat completion says, or None if it is none."""
+    received = Received()
+    with suppress(ValueError):
+        received.take(json.dumps(body).encode())
+    return received if received.is_whole else None
 
 
 def answer_of(line: AnswerLine, question: Question, model: ModelAt, now: float, price_factor: float) -> Answer:
-    """The answer of a line that has one, to the question that it belongs to. Raises ValueError if it is none.
+    """The answer of a line that has one, to the question that it belongs to.
 
     `now` is taken for when it was given, in Unix seconds; it cost `price_factor` times the model's price.
     """
-    received = Received()
-    received.take(json.dumps(line.body).encode())
-    if not received.is_whole:
-        raise ValueError("an answer without a chat completion in it")
+    received = line.answer
+    assert received is not None, "the line has one"
     usage = _usage(received, question)
     price = model.price.micro_usd(usage.input_tokens, usage.output_tokens) if model.price is not None else 0
     return Answer(
@@ -90,12 +97,18 @@ def answer_of(line: AnswerLine, question: Question, model: ModelAt, now: float, 
         text=json_text(received.text) if received.finish == "complete" else received.text,
         finish=received.finish,
         usage=usage,
-        request_id=f"batch {line.id}",
+        request_id=request_id_of(line),
         asked_at=now,
         answered_at=now,
         micro_usd=round(price * price_factor),
         says=received.says,
     )
+
+
+def request_id_of(line: AnswerLine) -> str:
+    """What tells an answer from others to the same question: the same line, taken in again, is the same answer."""
+    said = f"{line.answer.finish} {line.answer.text}" if line.answer is not None else line.says
+    return f"batch {line.id} {sha256(said.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 def _usage(received: Received, question: Question) -> Usage:

@@ -1,7 +1,7 @@
 """A question to a model, and its answer.
 
 Guarantee: pure; the key of a question is the same in every run and on every machine, as long as the question is the
-same. Limit: whether an answer is of any use is decided by whoever asked (`rpa_shard.phases.writing.checks`).
+same. Limit: whether an answer is of any use is decided by whoever asked (`rpa_shard.phases.writing.checking.checks`).
 """
 
 from __future__ import annotations

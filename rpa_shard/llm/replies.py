@@ -18,6 +18,7 @@ from rpa_shard.model.failure import Failure, PaperError
 
 _OK = 200
 _LIMITED = 429
+_BROKEN = 500
 _NOT_IMPLEMENTED = 501
 _REFUSING = frozenset({401, 402, 403, 404, 405, 407, 410, 511})
 _PASSING = frozenset({408, 409, 423, 425})
@@ -91,6 +92,8 @@ def failure_of_reply(status: int, headers: Mapping[str, str], content: bytes, ke
     if 300 <= status < 400:
         where = one_line(headers.get("location", "nowhere"), key)
         return ModelRefusedError(f"{detail}: it leads to {where}: name that address instead")
+    if status == _BROKEN and "response_format" in said.message:  # llama-cpp-python says so of what it does not have
+        return PaperError(Failure.LLM_REJECTED, detail)
     return _by_status(status, detail)
 
 

@@ -17,7 +17,7 @@ from rpa_shard.llm.question import Question
 from rpa_shard.llm.replies import Said
 
 # Statuses by which servers say that they do not know, or not accept, a parameter.
-_NOT_ACCEPTED = frozenset({400, 422, 501})
+_NOT_ACCEPTED = frozenset({400, 422, 500, 501})
 _ABOUT_JSON = re.compile(r"response_format|json_schema|json_object|structured|schema|grammar|guided", re.IGNORECASE)
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _FENCE = re.compile(r"```[a-zA-Z]*[ \t]*\r?\n(.*?)```", re.DOTALL)

@@ -45,6 +45,7 @@ class Failure(StrEnum):
     LLM_INVALID = "llm_invalid"
     LLM_ECHO = "llm_echo"
     LLM_JUDGED = "llm_judged"
+    LLM_NO_TEXT = "llm_no_text"
     BUG = "bug"
 
 

@@ -88,7 +88,8 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
         Failure.LLM_EMPTY: RetryPolicy(3, 5, 60, "the answer, or one of its sections, is empty or far too short"),
         Failure.LLM_INVALID: RetryPolicy(3, 5, 60, "the answer is no JSON, or does not fit the prompt's schema"),
         Failure.LLM_ECHO: RetryPolicy(3, 5, 60, "the answer repeats the prompt, or itself"),
-        Failure.LLM_JUDGED: RetryPolicy(2, 5, 60, "the judge did not pass the report, even repaired"),
+        Failure.LLM_JUDGED: _permanent("the judge did not pass the report, even repaired"),
+        Failure.LLM_NO_TEXT: _permanent("there is no text to ask about: a scan, or the paper's files are damaged"),
         Failure.BUG: RetryPolicy(2, 30, 30, "a defect of this program: please report it with the lines of the log"),
     }
 )

@@ -16,6 +16,7 @@ from textwrap import shorten
 
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.phase import CLAIMED_STATUSES
+from rpa_shard.observe.show_analysis import analysis_lines, answer_lines
 from rpa_shard.phases.finished import PaperFiles, files_of, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
@@ -41,6 +42,7 @@ def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     files = files_of(folder.papers, from_canonical(paper_id))
     return [
         *_state(row),
+        *analysis_lines(row, files),
         *_metadata(folder, paper_id),
         "history",
         *(
@@ -52,6 +54,7 @@ def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
         ),
         "files",
         *(f"  {_size(path)}  {path}" for path in _all_files(files)),
+        *answer_lines(row, files),
         *_text(files.text),
         *_references(files.record),
     ]
@@ -113,8 +116,8 @@ def _metadata(folder: DataFolder, paper_id: str) -> Iterator[str]:
 
 def _all_files(files: PaperFiles) -> Iterator[Path]:
     yield from (files.pdf, files.text, files.record)
-    if files.refused_pdf.exists():
-        yield files.refused_pdf
+    others = (files.refused_pdf, files.answers, files.analysis, files.report, files.report_record)
+    yield from (path for path in others if path.exists())
 
 
 def _size(path: Path) -> str:

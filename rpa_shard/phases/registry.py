@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import PHASES, Phase
+from rpa_shard.phases.analyze.definition import ANALYZE_DEFINITION
 from rpa_shard.phases.prep.definition import PREP_DEFINITION
 from rpa_shard.phases.runner import PhaseDefinition
+from rpa_shard.phases.wrap.definition import WRAP_DEFINITION
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +32,4 @@ class PhaseRegistry:
         return tuple(by_phase[phase] for phase in PHASES if phase in wanted)
 
 
-BUILT_IN_PHASES = PhaseRegistry((PREP_DEFINITION,))
+BUILT_IN_PHASES = PhaseRegistry((PREP_DEFINITION, ANALYZE_DEFINITION, WRAP_DEFINITION))

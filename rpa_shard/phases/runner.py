@@ -59,6 +59,7 @@ class Attempt:
         # Whether the paper can be handed back now without throwing work away.
         self.interruptible = True
         self._is_wanted_back = False
+        self._when_wanted_back: Callable[[], None] | None = None
 
     def slot(self, name: str) -> AbstractAsyncContextManager[None]:
         """A slot of the shard, while the block runs."""
@@ -77,6 +78,14 @@ class Attempt:
     def want_back(self) -> None:
         """The shard drains."""
         self._is_wanted_back = True
+        if self._when_wanted_back is not None:
+            self._when_wanted_back()
+
+    def when_wanted_back(self, call: Callable[[], None] | None) -> None:
+        """What an attempt that must finish does when the shard drains, to finish sooner; at once if it drains."""
+        self._when_wanted_back = call
+        if call is not None and self._is_wanted_back:
+            call()
 
 
 class PhaseRunner(Protocol):

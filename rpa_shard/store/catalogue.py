@@ -128,5 +128,8 @@ class CatalogueReader(Protocol):
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """As `Catalogue.whereabouts`, but empty if there is no catalogue. Blocks; for disk threads."""
 
+    def metadata(self, paper_id: str) -> dict[str, Any] | None:
+        """As `Catalogue.metadata`; None if there is no catalogue. Blocks; for disk threads."""
+
     def close(self) -> None:
         """Closes the connections."""

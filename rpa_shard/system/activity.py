@@ -43,6 +43,11 @@ class Activity:
 _current: ContextVar[Activity | None] = ContextVar("activity", default=None)
 
 
+def current() -> Activity | None:
+    """The activity of the current task."""
+    return _current.get()
+
+
 def begin(stage: str) -> str:
     """The current task enters a stage; returns the one before. Nothing happens if it has no activity."""
     activity = _current.get()

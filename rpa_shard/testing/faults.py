@@ -73,7 +73,7 @@ class FaultPlan:
 
     def fault_of(self, paper_id: str) -> Fault | None:
         """The fault chosen for this paper, if any."""
-        digest = blake2b(f"{self.seed} {paper_id}".encode(), digest_size=8).digest()
+        digest = blake2b(f"{self.seed} {paper_id}".encode(errors="replace"), digest_size=8).digest()
         place = int.from_bytes(digest, "big") / 2**64
         for fault in self.faults:
             if place < fault.share:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rpa_shard import cli
-from rpa_shard.chaos.harness import Chaos, Plan
+from rpa_shard.chaos.harness import Chaos
+from rpa_shard.chaos.plan import Plan
 from rpa_shard.chaos.run_process import RunProcess
 from tests.rig import Rig
 
@@ -34,6 +35,16 @@ def test_a_short_trial_from_an_archive_that_keeps_no_pdf(rig: Rig, tmp_path: Pat
     (requests,) = re.findall(r"^requests +(\d+),", output, re.MULTILINE)
     assert int(requests) < 20, "only what the archive lacks is looked for at the mirror"
     assert not list(tmp_path.glob("rpa-shard-chaos-*"))
+
+
+def test_a_short_trial_of_all_phases(rig: Rig, tmp_path: Path) -> None:
+    options = ("--phases", "all", "--kills", "3", "--papers", "50", "--seed", "7", "--folder", str(tmp_path))
+    code, output, errors = rig.run("chaos", *options, deadline_seconds=240)
+    assert code == 0, output + errors
+    assert output.count("  holds ") == 10
+    assert "papers             50: 49 finished, 1 failed" in output
+    (calls,) = re.findall(r"^calls of models +(\d+),", output, re.MULTILINE)
+    assert int(calls) >= 49 * 7, "four sections, limitations, tags, a judge"
 
 
 def test_what_vanished_is_found(

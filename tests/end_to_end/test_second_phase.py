@@ -132,9 +132,9 @@ def test_damaged_files_of_the_first_phase_send_a_paper_back_through_both(both: R
     both.assert_promise_kept(collection.pdfs)
 
 
-def test_a_phase_that_nothing_runs_is_refused_in_one_line(both: Rig) -> None:
+def test_a_phase_that_cannot_run_is_refused_in_one_line(both: Rig) -> None:
     code, _, errors = both.run("run", PHASES="prep,wrap")
     assert (code, errors.count("\n")) == (2, 1)
-    assert "cannot run the phase wrap, only: prep" in errors
+    assert "RPA_V2_LLM_ENDPOINTS: no model is named" in errors
     code, _, errors = both.run("run", PHASES="prep,cook")
     assert (code, "RPA_V2_PHASES=prep,cook: must be phases" in errors) == (2, True)

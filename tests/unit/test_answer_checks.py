@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from rpa_shard.llm.question import Answer, Finish, Usage
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.writing.checks import Checker, parsed
+from rpa_shard.phases.writing.checking.checks import Checker, parsed
+from rpa_shard.phases.writing.checking.repetition import Told, loop_in
 from rpa_shard.phases.writing.prompts import Prompt, load_prompts
-from rpa_shard.phases.writing.repetition import Told, loop_in
 
 PROMPTS = load_prompts(None)
 BY_NAME = {
@@ -197,8 +197,12 @@ def test_an_answer_that_repeats_itself() -> None:
     sentence = "The method is new and works well for all of the harbours that were looked at. "
     assert failure_of("why_it_matters", json.dumps(WHY | {"problem": sentence * 12})).failure is Failure.LLM_ECHO
     assert failure_of("why_it_matters", json.dumps(WHY | {"problem": "tide " * 200})).failure is Failure.LLM_ECHO
-    assert loop_in(sentence * 2 + WHY["problem"] + WHY["contribution"]) is None
-    assert loop_in("| - " * 10 + WHY["problem"]) is None
+    assert failure_of("limitations", json.dumps({"stated": [sentence] * 5, "unstated": [WHY["problem"]]})).failure == (
+        Failure.LLM_ECHO
+    )
+    assert loop_in([sentence * 2 + WHY["problem"] + WHY["contribution"]]) is None
+    assert loop_in(["| - " * 10 + WHY["problem"]]) is None
+    assert loop_in(["not stated"] * 2 + list(WHY.values())) is None
 
 
 def test_words_that_the_schema_lists_are_no_placeholders() -> None:

@@ -251,4 +251,4 @@ def test_commands_that_look_at_papers_load_nothing_that_only_a_run_needs() -> No
     modules = "rpa_shard.maintain.verify, rpa_shard.observe.show, rpa_shard.observe.export, rpa_shard.cli.looking"
     code = f"import {modules}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"httpx", "aiohttp", "pypdfium2", "pypdf", "pyarrow"}.isdisjoint(done.stdout.split())
+    assert {"httpx", "aiohttp", "jsonschema", "pypdfium2", "pypdf", "pyarrow"}.isdisjoint(done.stdout.split())

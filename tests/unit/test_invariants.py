@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.chaos.harness import Plan, Report, lines
 from rpa_shard.chaos.invariants import (
     MEANING,
     Violation,
@@ -29,6 +28,8 @@ from rpa_shard.chaos.invariants import (
     lost_papers,
     repeated,
 )
+from rpa_shard.chaos.plan import Plan
+from rpa_shard.chaos.report import Report, lines
 from rpa_shard.chaos.schedule import RESIZE_POINTS, SHARD_POINTS, Schedule
 from rpa_shard.config.host_policy import HostPolicy
 from rpa_shard.model.failure import Failure

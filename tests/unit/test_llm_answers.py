@@ -80,7 +80,7 @@ def test_without_a_schema_it_is_prose() -> None:
     "instruction",
     [
         "Choose three of these tags: clocks, `tides`, bees, bridges.",
-        "Take tags of the list:\n- clocks\n- tides\n- bees",
+        "The list of tags:\n\n- clocks\n- tides\n- bees\n\nChoose the tags that fit: its field, for example.",
     ],
 )
 def test_tags_are_those_that_are_offered(instruction: str) -> None:
@@ -88,6 +88,7 @@ def test_tags_are_those_that_are_offered(instruction: str) -> None:
     matter = Matter(sentences=sentences_of(DOCUMENT), instruction=instruction, document="About tides and bees.")
     assert filled(schema, matter) == {"tags": ["tides", "bees"]}
     assert tags_in(instruction)[:3] == ["clocks", "tides", "bees"]
+    assert tags_in("Choose the tags under which it should be found: its field, its method.") == []
 
 
 def test_a_judge_passes_unless_it_is_told_otherwise() -> None:

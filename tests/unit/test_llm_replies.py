@@ -110,6 +110,12 @@ def test_refusals_that_need_a_person(status: int, error: Any) -> None:
     assert isinstance(meaning(status, error, {"location": "https://elsewhere.example/v1"}), ModelRefusedError)
 
 
+def test_a_server_that_is_at_a_loss_because_of_response_format() -> None:
+    found = meaning(500, openai("1 validation error: body, response_format, type: Input should be 'text'"))
+    assert isinstance(found, PaperError)
+    assert found.failure is Failure.LLM_REJECTED
+
+
 @pytest.mark.parametrize(
     ("status", "failure"),
     [(400, Failure.LLM_REJECTED), (422, Failure.LLM_REJECTED), (415, Failure.LLM_REJECTED), (501, Failure.LLM_REJECTED),

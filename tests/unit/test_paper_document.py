@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rpa_shard.api.reading import read
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.writing.document import fitted
-from rpa_shard.phases.writing.paper_text import Kind, PaperText, Part, paper_text
+from rpa_shard.phases.writing.material.document import fitted
+from rpa_shard.phases.writing.material.paper_text import Kind, PaperText, Part, paper_text
 from rpa_shard.testing.sample_papers import Kind as Sample
 from rpa_shard.testing.sample_papers import sample_pdf
 

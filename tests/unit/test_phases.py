@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import combinations, pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpa_shard.cli import main
 from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.knob import as_text
 from rpa_shard.config.settings import Settings
@@ -33,6 +31,7 @@ from rpa_shard.model.phase import (
     phase_holding,
     phase_named,
 )
+from rpa_shard.phases.prep.definition import PREP_DEFINITION
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import PhaseDefinition
 
@@ -190,7 +189,7 @@ def test_definitions_are_chosen_in_order() -> None:
 @pytest.mark.parametrize("phases", [[ANALYZE], [PREP, ANALYZE], [WRAP, PREP], PHASES])
 def test_a_phase_that_nothing_can_run_gives_one_line(phases: Collection[Phase]) -> None:
     with pytest.raises(StoreError) as caught:
-        BUILT_IN_PHASES.chosen(phases)
+        PhaseRegistry((PREP_DEFINITION,)).chosen(phases)
     line = str(caught.value)
     unknown = [phase.name for phase in phases if phase is not PREP]
     assert line in [
@@ -198,14 +197,6 @@ def test_a_phase_that_nothing_can_run_gives_one_line(phases: Collection[Phase]) 
     ]  # fmt: skip
 
 
-def test_such_a_run_ends_before_it_has_made_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("RPA_V2_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("RPA_V2_DOWNLOAD_USER_AGENT", "me (mailto:me@example.org)")
-    monkeypatch.setenv("RPA_V2_PHASES", "prep,wrap")
-    assert main(["run"]) == 2
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert errors == "rpa-shard: RPA_V2_PHASES: this version cannot run the phase wrap, only: prep\n"
-    assert not (tmp_path / "data").exists()
+def test_the_built_in_phases_are_all_that_there_are() -> None:
+    assert [each.phase for each in BUILT_IN_PHASES.chosen(PHASES)] == list(PHASES)
+    assert [each.phase for each in BUILT_IN_PHASES.definitions if each.asks_models] == [ANALYZE, WRAP]

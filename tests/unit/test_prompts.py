@@ -13,7 +13,6 @@ from rpa_shard.config.errors import SettingsError
 from rpa_shard.model.phase import ANALYZE, PREP, WRAP
 from rpa_shard.phases.writing.prompts import BUILT_IN, copy_prompts, load_prompts
 from rpa_shard.phases.writing.schemas import misfit_of
-from rpa_shard.phases.writing.tags import normalised_tag
 
 
 @pytest.fixture
@@ -89,9 +88,9 @@ def test_a_layout_of_the_schema_is_no_change_but_a_description_is(folder: Path) 
 def test_a_list_of_tags_is_read_and_touches_the_prompt_that_shows_it(folder: Path) -> None:
     before = load_prompts(folder)
     assert before.tags is None
-    (folder / "tags.txt").write_text("# ours\nGraph Neural Networks\n\nsurvey  # a kind\nsurvey\n")
+    (folder / "tags.txt").write_text("# ours\nGraph Neural Networks\n\nTides  # ours\ntides\n")
     after = load_prompts(folder)
-    assert after.tags == ("graph-neural-networks", "survey")
+    assert after.tags == ("graph neural networks", "tides")
     assert after.tags_prompt.sha256 != before.tags_prompt.sha256
     assert after.judge == before.judge
 
@@ -164,24 +163,3 @@ def test_where_an_answer_does_not_fit_is_said() -> None:
     assert misfit({"tags": ["survey"]}) is None
     assert misfit({"tags": ["x"]}) == "tags.0: 'x' is too short"
     assert misfit([]) == "the answer: [] is not of type 'object'"
-
-
-@pytest.mark.parametrize(
-    ("text", "tag"),
-    [
-        ("Graph Neural Networks", "graph-neural-networks"),
-        ("  C++ ", "c++"),
-        ("k-SAT.", "k-sat"),
-        ("protein_folding", "protein-folding"),
-        ("state of the art", None),
-        ("across", None),
-        ("these", None),
-        ("https", None),
-        ("https://x.org", None),
-        ("2024", None),
-        ("", None),
-        ("a tag of far too many words", None),
-    ],
-)
-def test_tags_have_one_spelling_and_stop_words_are_none(text: str, tag: str | None) -> None:
-    assert normalised_tag(text) == tag

@@ -22,6 +22,7 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--papers", type=whole_number(1, MOST), default=200, metavar="N", help="how many papers (default 200)"
     )
+    sub.add_argument("--analyze", action="store_true", help="analyze and wrap them too, with made-up answers")
 
 
 def _add_mirror(command: AddCommand) -> None:
@@ -112,6 +113,19 @@ def _add_chaos(command: AddCommand) -> None:
         **REPEATED,
         metavar="SPEC",
         help="faults of its mirror, as in `mirror --faults` (default: some of most kinds)",
+    )
+    sub.add_argument(
+        "--phases",
+        dest="phases_of_trial",  # `phases` is a knob
+        choices=("prep", "all"),
+        default="prep",
+        help="all: papers are analyzed and wrapped too (default prep)",
+    )
+    sub.add_argument(
+        "--llm-faults",
+        **REPEATED,
+        metavar="SPEC",
+        help="faults of its endpoint of models, as in `llm-mirror --faults` (default: some of most kinds)",
     )
     sub.add_argument("--keep-pdf", choices=("0", "1"), default="1", help="as RPA_V2_KEEP_PDF (default 1)")
     sub.add_argument("--tar", action="store_true", help="papers come from an archive instead of its mirror")

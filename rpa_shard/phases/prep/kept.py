@@ -66,7 +66,8 @@ def remove_files(papers: Path, paper_ids: Iterable[str]) -> int:
 
 def _all_files(files: PaperFiles) -> tuple[Path, ...]:
     """The record comes first: what is left of a paper without one is never taken for finished."""
-    return (files.record, files.text, files.refused_pdf, files.pdf)
+    made = (files.report_record, files.report, files.analysis, files.answers)
+    return (files.record, files.text, *made, files.refused_pdf, files.pdf)
 
 
 def _is_file(path: Path) -> bool:

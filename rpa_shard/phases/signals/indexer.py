@@ -83,6 +83,7 @@ class Indexer:
         self._engine = engine
         self._path = folder.signals_file
         self._stopping = threading.Event()
+        self._once = False
         self._pace = Pace(self._stopping, share)
         self._thread = threading.Thread(target=self._run, name="signals-writer", daemon=True)
 
@@ -94,6 +95,16 @@ class Indexer:
         """Ends the thread; waits for it no longer than this."""
         self._stopping.set()
         self._thread.join(seconds)
+
+    def catch_up(self) -> None:
+        """Takes in every paper that is not in the index, now and in this thread, unless another process writes it.
+
+        Raises StoreError.
+        """
+        with lock_now(self._folder.signals_lock) as is_ours:
+            if is_ours:
+                self._once = True
+                self._write()
 
     def _run(self) -> None:
         lower_priority()
@@ -139,6 +150,8 @@ class Indexer:
                 self._take_in(connection, ledger, catalogue, since)
                 if since is None:
                     self._forget_removed(connection, ledger)
+            if self._once:
+                raise Stopped
             since = begun - OVERLAP_SECONDS
             self._pace.wait(LOOK_SECONDS)
 

@@ -24,8 +24,8 @@ from typing import Any
 from rpa_shard.config.errors import SettingsError
 from rpa_shard.llm.question import Parameters
 from rpa_shard.model.phase import ANALYZE, WRAP, Phase
+from rpa_shard.phases.signals.tags import checked_tags
 from rpa_shard.phases.writing.prompt_text import PromptText, parse_prompt
-from rpa_shard.phases.writing.tags import normalised_tag
 from rpa_shard.system.files import replace_file
 
 BUILT_IN = Path(__file__).with_name("prompt_files")
@@ -197,10 +197,10 @@ def _tags(path: Path) -> tuple[str, ...] | None:
         words = line.partition("#")[0].strip()
         if not words:
             continue
-        tag = normalised_tag(words)
-        if tag is None:
-            raise _refused(path, f"{words!r} cannot be a tag: one to four words with a letter, more than a stop word")
-        tags[tag] = None
+        checked = checked_tags([words])
+        if not checked:
+            raise _refused(path, f"{words!r} cannot be a tag: a few words are needed that say something")
+        tags[checked[0]] = None
     if not tags:
         raise _refused(path, "it holds no tag: write one a line, or remove it to have tags made of the corpus")
     return tuple(tags)

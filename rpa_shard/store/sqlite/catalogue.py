@@ -255,13 +255,21 @@ class SQLiteCatalogueReader:
     def whereabouts(self, paper_id: str) -> Whereabouts:
         """As `Catalogue.whereabouts`, but empty if there is no catalogue. Blocks; for disk threads."""
         with self._lock:
-            if self._catalogue is None:
-                if not self._path.exists():
-                    return Whereabouts()
-                self._catalogue = SQLiteCatalogue(
-                    self._path, open_file(self._path, CATALOGUE_FILE, older=True, any_thread=True)
-                )
-            return self._catalogue.whereabouts(paper_id)
+            catalogue = self._opened()
+            return Whereabouts() if catalogue is None else catalogue.whereabouts(paper_id)
+
+    def metadata(self, paper_id: str) -> dict[str, Any] | None:
+        """As `Catalogue.metadata`; None if there is no catalogue. Blocks; for disk threads."""
+        with self._lock:
+            catalogue = self._opened()
+            return None if catalogue is None else catalogue.metadata(paper_id)
+
+    def _opened(self) -> SQLiteCatalogue | None:
+        if self._catalogue is None and self._path.exists():
+            self._catalogue = SQLiteCatalogue(
+                self._path, open_file(self._path, CATALOGUE_FILE, older=True, any_thread=True)
+            )
+        return self._catalogue
 
     def close(self) -> None:
         with self._lock:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
+from zlib import crc32
 
 from aiohttp import web
 
 from rpa_shard.testing.arrivals import LoopWatch
-from rpa_shard.testing.faults import FaultCounter, FaultPlan
+from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan
 from rpa_shard.testing.llm_mirror.answers.faults import (
     claimed_usage,
     no_such_format,
@@ -46,6 +47,8 @@ CONTEXT_TOKENS = 32_768
 PIECES = 8
 # Calls whose clients have just left may still be counted when the next one arrives.
 SETTLING_SECONDS = 0.02
+# Where all questions about a document share a fault, one of so many may meet it.
+MEETING_ONE_OF = 3
 _BLOCK_CHARACTERS = 1024
 _MAX_BLOCKS = 200_000
 
@@ -55,6 +58,8 @@ class Behaviour:
     """How an endpoint behaves. `latency_seconds` pass before an answer begins.
 
     Then it comes in `pieces`, at `tokens_per_second`; None: at once. `structured` says which response_format it has.
+    With `faults_by` `document` all questions about a document share one fault: some of them may meet it, and once one
+    has, the others are answered well.
     """
 
     models: tuple[str, ...] = (MODEL,)
@@ -64,6 +69,7 @@ class Behaviour:
     pieces: int = PIECES
     limits: Limits = Limits()
     faults: FaultPlan = FaultPlan()
+    faults_by: Literal["question", "document"] = "question"
     structured: Structure = "json_schema"
     log: Path | None = None
 
@@ -170,7 +176,7 @@ class Endpoint:
             return no_such_format(asked.structure), None
         if asked.input_tokens + (asked.max_output_tokens or 0) > behaviour.context_tokens:
             return overlong(asked, behaviour.context_tokens), None
-        fault = self._counter.next(asked.key)
+        fault = self._next_fault(asked)
         kind = fault.kind if fault is not None else None
         reply = write_answer(asked, asked.model, fault, behaviour.context_tokens)
         if isinstance(reply, Written):
@@ -178,6 +184,12 @@ class Endpoint:
             usage = usage_of(asked.input_tokens, reply.output_tokens, cached)
             reply = replace(reply, usage=claimed_usage(usage, kind))
         return reply, kind
+
+    def _next_fault(self, asked: ChatRequest) -> Fault | None:
+        if self.behaviour.faults_by == "question":
+            return self._counter.next(asked.key)
+        is_drawn = crc32(f"{self.behaviour.faults.seed} {asked.key}".encode()) % MEETING_ONE_OF == 0
+        return self._counter.next(asked.document) if is_drawn else None
 
     def _cached_tokens(self, prompt: str) -> int:
         """How much of the beginning of a prompt has been read before, in whole blocks, as servers count it."""

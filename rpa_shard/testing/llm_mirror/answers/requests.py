@@ -46,16 +46,12 @@ class ChatRequest:
     stream: bool
     with_usage: bool
     max_output_tokens: int | None
-
-    @property
-    def input_tokens(self) -> int:
-        """How many tokens it has."""
-        return tokens_of(self.prompt)
+    input_tokens: int
 
 
 def tokens_of(text: str) -> int:
     """How many tokens a text has, by this endpoint's simple count."""
-    return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
+    return -(-(len(text) if text.isascii() else len(text.encode(errors="replace"))) // BYTES_PER_TOKEN)
 
 
 def parse_request(body: Any, request_id: str = "") -> ChatRequest:
@@ -84,6 +80,7 @@ def parse_request(body: Any, request_id: str = "") -> ChatRequest:
         stream=body.get("stream") is True,
         with_usage=isinstance(options, dict) and options.get("include_usage") is True,
         max_output_tokens=_most(body),
+        input_tokens=tokens_of(prompt),
     )
 
 

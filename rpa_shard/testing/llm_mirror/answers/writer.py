@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -19,8 +20,8 @@ ITEMS = 3
 _LEAST, _MOST = 6, 60  # words of a sentence that is used
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _ASKED_WORDS = re.compile(r"at least (\d{1,4}) words")
-_BULLET = re.compile(r"^\s*[-*•]\s+(\S[^\n]{0,60})$", re.MULTILINE)
-_LISTED = re.compile(r"\btags?\b[^\n:]*:\s*([^\n]+(?:,[^\n]+)+)", re.IGNORECASE)
+_BULLETS = re.compile(r"\btags?\b[^\n]*:\s*\n\s*((?:[-*•] [^\n]+(?:\n|$))+)", re.IGNORECASE)
+_LISTED = re.compile(r"\btags?:[ \t]*([^\n]+)", re.IGNORECASE)
 _NAMED_SECTION = re.compile(r"^\[([\w/.-]+)\]", re.MULTILINE)
 _WORD = re.compile(r"\b[a-z]{6,14}\b")
 # What is made up once the document is used up: one of each, so that hardly any two sentences are alike.
@@ -51,6 +52,7 @@ class Matter:
     verdict: str = "PASS"
 
 
+@lru_cache(maxsize=256)  # several questions are asked about each document
 def sentences_of(text: str) -> tuple[str, ...]:
     """The sentences of a text that can stand by themselves, each once."""
     found = [" ".join(each.split()) for each in _SENTENCE.split(text)]
@@ -61,7 +63,7 @@ def _is_prose(sentence: str) -> bool:
     words = sentence.split()
     if not _LEAST <= len(words) <= _MOST or not sentence[0].isupper() or not sentence.endswith((".", "!", "?")):
         return False
-    letters = sum(each.isalpha() for each in sentence)
+    letters = sum(map(str.isalpha, sentence))
     return letters > 0.7 * len(sentence) and "arXiv:" not in sentence and "doi" not in sentence
 
 
@@ -182,9 +184,12 @@ class _Filling:
 
 
 def tags_in(instruction: str) -> list[str]:
-    """The tags that an instruction offers: in a line after `tags: `, or one a line after a hyphen."""
-    listed = _LISTED.search(instruction)
-    found = listed[1].rstrip(".").split(",") if listed else _BULLET.findall(instruction)
+    """The tags that an instruction offers: in a line after `tags: `, or below it, one a line after a hyphen."""
+    bullets, listed = _BULLETS.search(instruction), _LISTED.search(instruction)
+    if bullets is not None:
+        found = [line.strip()[2:] for line in bullets[1].splitlines()]
+    else:
+        found = listed[1].rstrip(".").split(",") if listed is not None else []
     return [each.strip().strip("`\"'") for each in found]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.writing.paper_text import Kind, PaperText, Part
+from rpa_shard.phases.writing.material.paper_text import Kind, PaperText, Part
 
 CountTokens = Callable[[str], int]
 
@@ -21,7 +21,7 @@ CountTokens = Callable[[str], int]
 MIN_TEXT_TOKENS = 50
 BEGINNING = "what comes before the first heading"
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_BEGIN = "The paper, between the lines of equals signs:\n" + "=" * 20 + "\n"
+BEGIN = "The paper, between the lines of equals signs:\n" + "=" * 20 + "\n"
 _END = "\n" + "=" * 20
 _MARK_TOKENS = 16
 
@@ -132,7 +132,7 @@ def _written(paper: PaperText, kept: Sequence[str], *, marks: bool = True) -> st
     blocks += [_mark(missing)] if missing and marks else []
     if paper.references:
         blocks.append(f"[{paper.references} references are left out.]")
-    return _BEGIN + "\n\n".join(blocks) + _END
+    return BEGIN + "\n\n".join(blocks) + _END
 
 
 def _mark(missing: int) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 ROW_WORDS, ECHO_WORDS, ECHO_SHARE = 10, 25, 0.3
 # A text loops if so much of it was there before, in rows of so many words.
 LOOP_ROW_WORDS, LOOP_SHARE, MIN_LOOP_ROWS = 8, 0.4, 24
+# So many texts of an answer that are the same, and more than half of them, are a loop, too.
+MIN_SAME_TEXTS = 4
 # A piece that is written again and again, without a break.
 _STUTTER = re.compile(r"(.{1,40}?)\1{19,}", re.DOTALL)
 MIN_STUTTER_CHARACTERS = 120
@@ -57,16 +59,18 @@ class Told:
                 begin = -1
 
 
-def loop_in(text: str) -> str | None:
-    """What a text repeats again and again; None if it does not."""
-    stutter = _STUTTER.search(text)
-    if stutter is not None and len(stutter[0]) >= MIN_STUTTER_CHARACTERS:
-        return stutter[0]
-    rows = Counter(_rows(_words(text), LOOP_ROW_WORDS))
-    total = rows.total()
-    if total >= MIN_LOOP_ROWS and total - len(rows) >= LOOP_SHARE * total:
-        return " ".join(rows.most_common(1)[0][0])
-    return None
+def loop_in(texts: Sequence[str]) -> str | None:
+    """What one of the texts repeats again and again, or the text that many of them are; None if there is none."""
+    for text in texts:
+        stutter = _STUTTER.search(text)
+        if stutter is not None and len(stutter[0]) >= MIN_STUTTER_CHARACTERS:
+            return stutter[0]
+        rows = Counter(_rows(_words(text), LOOP_ROW_WORDS))
+        total = rows.total()
+        if total >= MIN_LOOP_ROWS and total - len(rows) >= LOOP_SHARE * total:
+            return " ".join(rows.most_common(1)[0][0])
+    same = Counter(texts).most_common(1)
+    return same[0][0] if same and same[0][1] >= MIN_SAME_TEXTS and 2 * same[0][1] > len(texts) else None
 
 
 def _words(text: str) -> list[str]:

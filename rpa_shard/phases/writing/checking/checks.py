@@ -14,7 +14,7 @@ from typing import Any
 
 from rpa_shard.llm.question import Answer
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.phases.writing.repetition import Told, loop_in
+from rpa_shard.phases.writing.checking.repetition import Told, loop_in
 from rpa_shard.phases.writing.schemas import misfit_of
 
 SHOWN_CHARACTERS = 80
@@ -82,7 +82,7 @@ class Checker:
         echo = self._told.echo_in(text for _, text in texts)
         if echo is not None:
             raise _failed(Failure.LLM_ECHO, f"repeats the prompt: {_shown(echo)}")
-        loop = loop_in(everything)
+        loop = loop_in([text for _, text in texts])
         if loop is not None:
             raise _failed(Failure.LLM_ECHO, f"repeats itself: {_shown(loop)}")
         checked: dict[str, Any] = value

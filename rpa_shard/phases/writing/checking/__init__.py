@@ -1,0 +1,1 @@
+"""Whether an answer may become a part of a report."""
