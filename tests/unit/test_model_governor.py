@@ -16,7 +16,7 @@ from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
 from rpa_shard.ipc.calls import CallEnding
 from rpa_shard.ipc.model_status import ModelStatus, Spent
-from tests.unit.model_traffic import CALL_SECONDS, FLOOR_SECONDS, Traffic
+from tests.model_traffic import CALL_SECONDS, FLOOR_SECONDS, Traffic
 
 MODEL = ModelAt("http://127.0.0.1:1", "model", limits=CallLimits(requests_per_minute=100, in_flight=8))
 NAME = MODEL.name
@@ -95,7 +95,7 @@ def test_every_call_that_is_wanted_is_granted_once(limits: CallLimits, shards: i
     assert traffic.broken == []
 
 
-@pytest.mark.parametrize("shards", [1, 2, 8])
+@pytest.mark.parametrize("shards", [1, 8])
 def test_a_steady_load_uses_the_limit(shards: int) -> None:
     """Calls are under way for two seconds, and a supervisor is killed in between."""
     traffic = Traffic(CallLimits(requests_per_minute=600), shards, Random(0), begins_after=(2.0, 2.0))
