@@ -16,6 +16,7 @@ __version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
     from rpa_shard import aio as aio
+    from rpa_shard.api import Analysis as Analysis
     from rpa_shard.api import Corpus as Corpus
     from rpa_shard.api import Failure as Failure
     from rpa_shard.api import Metadata as Metadata
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rpa_shard.api import PaperError as PaperError
     from rpa_shard.api import Record as Record
     from rpa_shard.api import Reference as Reference
+    from rpa_shard.api import Report as Report
     from rpa_shard.api import Section as Section
     from rpa_shard.api import Status as Status
     from rpa_shard.api import StoreError as StoreError
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 # Loaded when they are first used, so that the command starts fast.
 _API = (
-    "Corpus", "Failure", "Metadata", "Paper", "PaperError", "Record", "Reference", "Section", "Status", "StoreError",
-    "open", "read",
+    "Analysis", "Corpus", "Failure", "Metadata", "Paper", "PaperError", "Record", "Reference", "Report", "Section",
+    "Status", "StoreError", "open", "read",
 )  # fmt: skip
 
 __all__ = [*_API, "__version__", "aio"]

@@ -3,14 +3,15 @@
 Guarantee: everything exported here is typed, and may be used from several threads; nothing that is read changes. Limit:
 synchronous (`rpa_shard.aio` is the same for asyncio); runs are started with the command, not from here.
 
-`record` is what was found in a paper, `reading` makes it of a PDF, `paper` and `corpus` are of a data folder. Programs
-import these names from `rpa_shard` itself.
+`record` is what was found in a paper, `reading` makes it of a PDF, `report` is what models wrote about it; `paper` and
+`corpus` are of a data folder. Programs import these names from `rpa_shard` itself.
 """
 
 from rpa_shard.api.corpus import Corpus, open
 from rpa_shard.api.paper import Metadata, Paper
 from rpa_shard.api.reading import EngineChoice, Pdf, read
 from rpa_shard.api.record import Document, Engine, Record, Timings
+from rpa_shard.api.report import Analysis, CorpusSignals, PaperOfCorpus, Report, ShownDocument, Spent, WrittenSection
 from rpa_shard.extract.result import AddedSpan, Citation, PageSize
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import Failure, PaperError
@@ -23,8 +24,10 @@ from rpa_shard.reading.stamp import Stamp
 
 __all__ = [
     "AddedSpan",
+    "Analysis",
     "Citation",
     "Corpus",
+    "CorpusSignals",
     "Document",
     "Engine",
     "EngineChoice",
@@ -33,16 +36,21 @@ __all__ = [
     "PageSize",
     "Paper",
     "PaperError",
+    "PaperOfCorpus",
     "Pdf",
     "Quality",
     "Record",
     "Reference",
+    "Report",
     "Section",
+    "ShownDocument",
+    "Spent",
     "Stamp",
     "Status",
     "StoreError",
     "TextLayout",
     "Timings",
+    "WrittenSection",
     "open",
     "read",
 ]

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from rpa_shard.api.record import Record
+from rpa_shard.api.report import Analysis, Report
 from rpa_shard.extract.result import from_plain
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import Status
 from rpa_shard.observe.export.records import Texts, read_record
+from rpa_shard.observe.export.reports import analysis_record, report_record, report_text
 from rpa_shard.phases.finished import PaperFiles, files_of, record_result
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section
@@ -46,7 +48,7 @@ class Paper:
 
     Its state is known at once: `id`, `arxiv_id`, `status`, `failure`, `detail`, `attempts`, `flags`, `metadata`, times.
     What needs its files is read at the first use: `record`, and from it `text`, `clean_text`, `references`, `sections`,
-    `abstract`. A paper that is not prepped has no record: these are None, or empty.
+    `abstract`; also `analysis` and `report`. A paper that is not prepped has no record: these are None, or empty.
     """
 
     _row: PaperRow
@@ -152,6 +154,18 @@ class Paper:
     def abstract(self) -> str | None:
         """The abstract that was found in its text. Raises StoreError as `record`."""
         return self.record.abstract if self.record is not None else None
+
+    @cached_property
+    def analysis(self) -> Analysis | None:
+        """What models wrote about it; None if it is not analyzed. Raises StoreError if that is missing or damaged."""
+        record = analysis_record(self._folder, self._row)
+        return Analysis.of(record) if record is not None else None
+
+    @cached_property
+    def report(self) -> Report | None:
+        """Its report; None if it is not done. Raises StoreError if that is missing or damaged."""
+        record = report_record(self._folder, self._row)
+        return Report.of(record, report_text(self._folder, self._row) or "") if record is not None else None
 
     def as_dict(self, *, text: bool = False, clean: bool = False) -> dict[str, Any]:
         """The record as `export` writes it, also for papers that are not prepped; `text` and `clean` add the texts.

@@ -20,7 +20,7 @@ DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,ho
 # rare, since each one, until a model has long been calm, doubles the time for which it is left alone.
 DEFAULT_LLM_FAULTS = (
     "500:3%,503:1%,429=1:0.1%,429=500ms:0.1%,429=reset:0.1%,drop:3%,stall:1%,slow:5%,error-in-stream:2%,cut:4%,"
-    "refusal:2%,filter:2%,invalid:4%,not-json:2%,fence:2%,empty:4%,echo:2%,repair:10%,usage-missing:5%,usage-wrong:5%"
+    "refusal:2%,filter:2%,invalid:4%,not-json:2%,fence:2%,empty:4%,echo:2%,repair:4%,usage-missing:5%,usage-wrong:5%"
 )
 POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
 WORKERS = 200

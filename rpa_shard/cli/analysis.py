@@ -79,10 +79,13 @@ def _redo_changed(parsed: argparse.Namespace, settings: Settings, wanted: Chosen
             send_back_changed(ledger, ledger.select(selection, wanted.ids), today, done, dry_run=parsed.dry_run)
         except IntakeError as error:
             raise UsageError(str(error)) from None
-    verb = "would go back" if parsed.dry_run else "went back"
-    print_lines([f"{done.papers.total()} papers {verb}: {_by_phase(done.papers)}"])
-    if done.left:
-        print_lines([f"{done.left} in work or changed meanwhile, and left: repeat the command"])
+    went = f"{done.papers.total()} papers {'would go' if parsed.dry_run else 'went'} back: {_by_phase(done.papers)}"
+    lines = [went, *[f"{done.left} in work or changed meanwhile, and left: repeat the command"] * bool(done.left)]
+    if parsed.dry_run:
+        print_lines(lines)
+    elif not parsed.quiet:
+        for line in lines:
+            say(line)  # standard output is for what the run prints
     return SOME_FAILED if done.left or wanted.invalid else OK
 
 

@@ -228,8 +228,9 @@ def test_every_pair_in_the_documents_is_written(folder: DataFolder, ledger: Ledg
         for format in FORMATS:
             out = tmp_path / f"{what}-{format}"
             if format in formats:
-                assert exported(folder, ledger, out, what=what, format=format).papers == 5
-                assert out.stat().st_size > 0
+                papers = 0 if what == "reports" else 5
+                assert exported(folder, ledger, out, what=what, format=format).papers == papers
+                assert out.stat().st_size > 0 or not papers
             else:
                 with pytest.raises(ExportError, match="is not written as"):
                     order(out, what=what, format=format)

@@ -28,7 +28,7 @@ def add_commands(command: AddCommand) -> None:
 
     sub = command(
         "export",
-        "write papers to a file: their records, references, bibliography, or entries to cite them",
+        "write papers to a file: their records, references, bibliography, reports, or entries to cite them",
         "export --status prepped --category cs.LG --out papers.parquet",
     )
     add_selector(sub)
@@ -42,9 +42,10 @@ def add_commands(command: AddCommand) -> None:
     )
     sub.add_argument(
         "--what",
-        choices=("records", "references", "bibliography", "papers"),
+        choices=("records", "references", "bibliography", "papers", "reports"),
         help="records: all that is known of each paper (the default); references: one row for each, a citation graph; "
-        "bibliography: the works that the papers cite, each once; papers: entries of the papers themselves",
+        "bibliography: the works that the papers cite, each once; papers: entries of the papers themselves; "
+        "reports: what models wrote about each paper, where that is done",
     )
     sub.add_argument(
         "--format",
@@ -56,7 +57,8 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--text",
         action=argparse.BooleanOptionalAction,
-        help="records with or without the papers' raw text (default: with, except in CSV)",
+        help="records with or without the papers' raw text, reports with or without their Markdown (default: with, "
+        "except in CSV)",
     )
     sub.add_argument("--clean", action="store_true", help="add the clean text, for reading and for models")
 

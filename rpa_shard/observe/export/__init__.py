@@ -1,10 +1,10 @@
-"""What leaves the data folder: records, references, the works that they cite, and entries for reference managers.
+"""What leaves the data folder: records, reports, references, the works that they cite, entries for reference managers.
 
 Guarantee: the file, or the set of files, appears complete or not at all; memory stays flat; each paper that is given is
 read once. Limit: a paper that a run finishes meanwhile may be exported as it was when its row was read.
 
-`order` says what makes sense and `destination` where it may be written. `records` reads; `references`, `works` and
-`papers` make rows and entries; `entries`, `tables` and `parquet` format them, `files` writes.
+`order` says what makes sense and `destination` where it may be written. `records` and `reports` read; `references`,
+`works` and `papers` make rows and entries; `entries`, `tables` and `parquet` format them, `files` writes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rpa_shard.observe.export.papers import entry_of_paper
 from rpa_shard.observe.export.parquet import ParquetFormat
 from rpa_shard.observe.export.records import DAMAGED, RAW, Texts, records
 from rpa_shard.observe.export.references import reference_rows
+from rpa_shard.observe.export.reports import report_rows
 from rpa_shard.observe.export.scratch import each_once
 from rpa_shard.observe.export.tables import csv_lines
 from rpa_shard.observe.export.works import entry_of_work, works
@@ -57,8 +58,7 @@ def export(folder: DataFolder, papers: Iterable[PaperRow], wanted: Order) -> Exp
     """Writes what is wanted of the papers. Raises ExportError."""
     write = _writer(wanted)
     done = Exported()
-    found = _counted(records(folder, papers, wanted.texts), done)
-    rows = _rows(_made(folder, found, wanted.what), done)
+    rows = _rows(_made(folder, papers, wanted, done), done)
     if wanted.out == STANDARD_OUTPUT or is_stream(wanted.out):
         with opened(wanted.out) as file:
             write(rows, file)
@@ -78,10 +78,21 @@ def export(folder: DataFolder, papers: Iterable[PaperRow], wanted: Order) -> Exp
     return done
 
 
-def _made(folder: DataFolder, found: Iterator[Row], what: What) -> Iterator[Row]:
-    if what == "references":
+def _made(folder: DataFolder, papers: Iterable[PaperRow], wanted: Order, done: Exported) -> Iterator[Row]:
+    if wanted.what == "reports":
+
+        def note_damage() -> None:
+            done.papers += 1
+            done.damaged += 1
+
+        for row in report_rows(folder, papers, note_damage, text=wanted.texts.raw):
+            done.papers += 1
+            yield row
+        return
+    found = _counted(records(folder, papers, wanted.texts), done)
+    if wanted.what == "references":
         yield from reference_rows(found)
-    elif what == "bibliography":
+    elif wanted.what == "bibliography":
         with engine_of(folder).open_catalogue() as catalogue:
             yield from works(reference_rows(found), catalogue)
     else:

@@ -16,14 +16,17 @@ from rpa_shard.observe.export.files import PACKED_ENDINGS, STANDARD_OUTPUT, Expo
 from rpa_shard.observe.export.records import Texts
 
 Format = Literal["jsonl", "parquet", "csv", "csl-json", "bibtex"]
-What = Literal["records", "references", "bibliography", "papers"]
+What = Literal["records", "references", "bibliography", "papers", "reports"]
 
 FITTING: dict[What, tuple[Format, ...]] = {
     "records": ("jsonl", "parquet", "csv"),
     "references": ("jsonl", "parquet", "csv", "bibtex", "csl-json"),
     "bibliography": ("jsonl", "parquet", "csv", "bibtex", "csl-json"),
     "papers": ("bibtex", "csl-json"),
+    "reports": ("jsonl", "parquet", "csv"),
 }
+# With texts of papers, or of reports.
+_WITH_TEXT = frozenset[What]({"records", "reports"})
 FORMATS: tuple[Format, ...] = ("jsonl", "parquet", "csv", "csl-json", "bibtex")
 WHATS: tuple[What, ...] = tuple(FITTING)
 _BY_ENDING: dict[str, tuple[Format, ...]] = {
@@ -62,7 +65,7 @@ def order(
 ) -> Order:
     """The order that the options make. `is_stream` is `out` if its name says nothing, as that of a pipe.
 
-    Records have their raw text (`text`) unless they are CSV. Raises ExportError.
+    Records have their raw text (`text`), and reports their Markdown, unless they are CSV. Raises ExportError.
     """
     stream = is_stream or out == STANDARD_OUTPUT
     if stream and shard_size is not None:
@@ -75,9 +78,11 @@ def order(
         raise ExportError(f"--what {what} is not written as {format}: {fitting}")
     if format == "parquet" and (stream or out.suffix in PACKED_ENDINGS):
         raise ExportError("Parquet goes to a file, and compresses by itself: give --out papers.parquet")
-    if what != "records" and (text is not None or clean):
+    if what not in _WITH_TEXT and (text is not None or clean):
         raise ExportError(f"--what {what} has no texts: leave out --text, --no-text and --clean")
-    texts = Texts(format != "csv" if text is None else text, clean) if what == "records" else Texts(False)
+    if what == "reports" and clean:
+        raise ExportError("--what reports has no clean text: leave out --clean")
+    texts = Texts(format != "csv" if text is None else text, clean) if what in _WITH_TEXT else Texts(False)
     return Order(out, what, format, texts, shard_size)
 
 

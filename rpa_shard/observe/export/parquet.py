@@ -6,6 +6,7 @@ Limit: writes only to files, which pyarrow compresses itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -14,10 +15,11 @@ from typing import IO, Any
 from rpa_shard.observe.export.files import ExportError
 from rpa_shard.observe.export.order import Order
 from rpa_shard.observe.export.records import Texts
+from rpa_shard.observe.export.report_columns import reports_schema
 
 # The rows of references are small; records, and works that many papers cite, are large.
-ROWS_PER_GROUP = {"records": 500, "references": 20_000, "bibliography": 500}
-MOMENTS = ("fetched_at", "extracted_at")
+ROWS_PER_GROUP = {"records": 500, "references": 20_000, "bibliography": 500, "reports": 500}
+MOMENTS = ("fetched_at", "extracted_at", "analyzed_at", "reported_at")
 
 
 class ParquetFormat:
@@ -37,7 +39,7 @@ class ParquetFormat:
     def write(self, rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:
         """Writes one file."""
         with self._parquet.ParquetWriter(file, self._schema, compression="zstd") as writer:
-            while batch := [_with_moments(row) for row in islice(rows, self._rows_per_group)]:
+            while batch := [_with_moments(_with_contents(row)) for row in islice(rows, self._rows_per_group)]:
                 writer.write_table(self._pyarrow.Table.from_pylist(batch, self._schema))
 
 
@@ -46,9 +48,19 @@ def _with_moments(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **moments} if moments else row
 
 
+def _with_contents(row: dict[str, Any]) -> dict[str, Any]:
+    """A report's row with what its sections say as JSON: each prompt has a schema of its own."""
+    if not any("content" in each for each in row.get("sections", ())):
+        return row
+    sections = [{**each, "content": json.dumps(each["content"], ensure_ascii=False)} for each in row["sections"]]
+    return {**row, "sections": sections}
+
+
 def _schema(pyarrow: Any, order: Order) -> Any:
     if order.what == "records":
         return _records_schema(pyarrow, order.texts)
+    if order.what == "reports":
+        return reports_schema(pyarrow, order.texts)
     return _references_schema(pyarrow) if order.what == "references" else _works_schema(pyarrow)
 
 

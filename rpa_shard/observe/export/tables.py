@@ -47,6 +47,8 @@ def _columns(order: Order) -> Mapping[str, Cell]:
         return _REFERENCES
     if order.what == "bibliography":
         return _WORKS
+    if order.what == "reports":
+        return {**_REPORTS, **({"report": _plain("report")} if order.texts.raw else {})}
     texts = {name: _plain(name) for name in order.texts.fields if name != "clean_page_offsets"}
     return {**_RECORDS, **texts}
 
@@ -95,6 +97,20 @@ _WORKS: Mapping[str, Cell] = {
     "authors": _joined("authors", "; "),
     **_all_plain("year url raw reference_count cited_by_count"),
     "cited_by": _joined("cited_by"),
+}
+_REPORTS: Mapping[str, Cell] = {
+    **_all_plain("id arxiv_id arxiv_version title authors source"),
+    "tags": _joined("tags", "; "),
+    **_all_plain("core_contribution verdict"),
+    "repaired": _joined("repaired"),
+    "sections_count": _counted("sections"),
+    **_all_fields("document", "tokens complete"),
+    **_all_fields("signals", "corpus_papers cited_by"),
+    "models": _joined("models"),
+    **_all_fields("spent", "answers input_tokens output_tokens cached_tokens micro_usd"),
+    **_all_plain(
+        "analyze_prompts_sha256 wrap_prompts_sha256 text_sha256 analyzed_at reported_at rpa_shard_version schema"
+    ),
 }
 _RECORDS: Mapping[str, Cell] = {
     **_all_plain("id arxiv_id arxiv_version status"),
