@@ -16,11 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from rpa_shard.fetch.download import run_to_its_end
-from rpa_shard.ipc.call_totals import totals_of
-from rpa_shard.ipc.model_status import Spent
 from rpa_shard.llm.asking import open_asker
 from rpa_shard.llm.call_permits import CallPermits
-from rpa_shard.llm.question import Answer
 from rpa_shard.phases.runner import ShardContext
 from rpa_shard.phases.signals.opening import open_signals
 from rpa_shard.phases.signals.signals import Signals
@@ -74,16 +71,6 @@ class Desk:
             told = (self.prompts.system, prompt.instruction, of.instruction, BEGIN)
             self._checkers[name] = Checker(of.schema, of.min_words, told)
         return self._checkers[name]
-
-    def came(self, answer: Answer) -> None:
-        """Counts an answer that has come, of use or not."""
-        usage = answer.usage
-        self.totals.update(totals_of(Spent(
-            requests=1,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            micro_usd=answer.micro_usd,
-        )))  # fmt: skip
 
     def count(self, taken: Iterable[Taken]) -> None:
         """Counts the answers that became parts of a record, by model; and those that had been kept before."""

@@ -63,16 +63,9 @@ class Inquiry:
     """The questions of one attempt at a paper."""
 
     def __init__(
-        self,
-        asker: Asks,
-        disk: Executor,
-        answers: KeptAnswers,
-        attempt: Attempt,
-        drain_seconds: float,
-        came: Callable[[Answer], None],
+        self, asker: Asks, disk: Executor, answers: KeptAnswers, attempt: Attempt, drain_seconds: float
     ) -> None:
         self._asker = asker
-        self._came = came
         self._disk = disk
         self._answers = answers
         self._attempt = attempt
@@ -137,7 +130,6 @@ class Inquiry:
 
     async def take(self, wanted: Wanted, answer: Answer) -> Taken:
         """Keeps an answer, and then checks it; those about one paper one after the other. Raises PaperError."""
-        self._came(answer)
         async with self._keeping:
             return await run_to_its_end(self._disk, self._keep_and_check, wanted, answer)
 

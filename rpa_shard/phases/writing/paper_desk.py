@@ -56,7 +56,7 @@ class PaperDesk:
         self.signals = Signals()
         self.tags: tuple[str, ...] = ()
         self.document: Document | None = None
-        self._inquiry = Inquiry(desk.asker, desk.disk, paper.answers, attempt, desk.drain_seconds, desk.came)
+        self._inquiry = Inquiry(desk.asker, desk.disk, paper.answers, attempt, desk.drain_seconds)
 
     async def look_up(self, *, tags: bool = False) -> None:
         """Reads what the corpus says of the paper, and its tags."""
