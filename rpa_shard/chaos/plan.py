@@ -19,8 +19,8 @@ DEFAULT_FAULTS = "404:1%*always,500:3%,html:1%,truncate:2%,length:2%,reset:2%,ho
 # Every paper meets at most one of them, in one of its questions, once: so all of them are finished in the end. 429 is
 # rare, since each one, until a model has long been calm, doubles the time for which it is left alone.
 DEFAULT_LLM_FAULTS = (
-    "500:3%,503:1%,429=1:0.05%,429=500ms:0.05%,429=reset:0.05%,drop:3%,stall:1%,slow:5%,error-in-stream:2%,cut:4%,"
-    "refusal:2%,filter:2%,invalid:4%,not-json:2%,fence:2%,empty:4%,echo:2%,repair:10%,usage-missing:5%,usage-wrong:5%"
+    "500:3%,503:1%,429=1:0.1%,429=500ms:0.1%,429=reset:0.1%,drop:3%,stall:1%,slow:5%,error-in-stream:2%,cut:4%,"
+    "refusal:2%,filter:2%,invalid:4%,not-json:2%,fence:2%,empty:4%,echo:2%,repair:4%,usage-missing:5%,usage-wrong:5%"
 )
 POLICY = HostPolicy("127.0.0.1", 100, 0.5, 64)
 WORKERS = 200
@@ -42,6 +42,7 @@ LLM_LIMITS = Limits(requests=3000, input_tokens=5_000_000, output_tokens=900_000
 LLM_KNOBS = {
     "RPA_V2_LLM_STALL_SECONDS": "2",
     "RPA_V2_LLM_DEADLINE_SECONDS": "20",
+    "RPA_V2_LLM_CLOSE_SECONDS": "0.5",
 }
 LLM_LATENCY_SECONDS = 0.05
 

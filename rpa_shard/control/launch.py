@@ -87,7 +87,7 @@ def launch(
 
 
 def refuse_unknown_models(settings: Settings, asking: Collection[Phase]) -> None:
-    """Raises SettingsError if nothing says which models the phases ask, or a key cannot be read."""
+    """Raises SettingsError if nothing says which models are asked, a key cannot be read, or a price is not known."""
     if not settings.llm_endpoints:
         names = " and ".join(phase.name for phase in asking)
         raise SettingsError(
@@ -97,6 +97,11 @@ def refuse_unknown_models(settings: Settings, asking: Collection[Phase]) -> None
     for model in settings.llm_endpoints:
         if model.key is not None:
             model.key.read(os.environ)
+        if model.price is None and settings.llm_budget.micro_usd_per_day is not None:
+            raise SettingsError(
+                f"RPA_V2_LLM_BUDGET={settings.llm_budget}: needs to know the price of {model.name}: add price=IN/OUT "
+                "to RPA_V2_LLM_ENDPOINTS, in dollars for a million tokens (price=0/0 if it costs nothing)"
+            )
 
 
 def refuse_unwritable(folder: DataFolder) -> None:

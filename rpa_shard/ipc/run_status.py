@@ -194,10 +194,14 @@ def write_status(path: Path, status: RunStatus) -> None:
     replace_file(path, msgspec.json.encode(status), durable=False)
 
 
+# Made here, in one thread: the first use of a type by several threads at once can crash msgspec.
+_DECODER = msgspec.json.Decoder(RunStatus)
+
+
 def read_status(path: Path) -> RunStatus | None:
     """The last status, or None if there is none, it cannot be read, or it has another format."""
     try:
-        status = msgspec.json.decode(path.read_bytes(), type=RunStatus)
+        status = _DECODER.decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return status if status.format == FORMAT else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ class CallPermit:
     def given_up(self) -> None:
         """We have given the call up: nobody knows whether it would have been answered, and what it has cost."""
         took = self._took or Usage(self._wanted.input_tokens, self._wanted.output_tokens)
-        self._end("given_up", took, "given up")
+        self._end("given_up", took, "")
 
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""
@@ -103,6 +103,8 @@ class CallPermits:
         self._send = send
         self._numbers = count(1)
         self._waiting: dict[int, _Waiting] = {}
+        # Granted, and not let go yet.
+        self._granted: deque[tuple[str, int]] = deque()
         # Calls that wait or are under way, by model.
         self._calls: Counter[str] = Counter()
         self._models: Mapping[str, ModelStatus] = {}
@@ -140,12 +142,10 @@ class CallPermits:
         """Handles a message of the supervisor about models."""
         match message:
             case CallsGranted(model, numbers):
-                for number in numbers:
-                    waiting = self._waiting.pop(number, None)
-                    if waiting is None or waiting.turn.done():  # it was forgotten meanwhile
-                        self._send(CallEnded(model, number, "unsent", 0, 0))
-                    else:
-                        waiting.turn.set_result(None)
+                is_releasing = bool(self._granted)
+                self._granted += [(model, number) for number in numbers]
+                if not is_releasing:
+                    self._release()
             case ModelStates(models, budget):
                 self._models, self._budget, self._heard_at = models, budget, time.monotonic()
                 self._limited.clear()
@@ -195,6 +195,19 @@ class CallPermits:
             permit.given_up()
             raise
         permit.answered()
+
+    def _release(self) -> None:
+        """Lets the next call that was granted go: one a turn of the loop, which many at once would stall."""
+        while self._granted:
+            model, number = self._granted.popleft()
+            waiting = self._waiting.pop(number, None)
+            if waiting is None or waiting.turn.done():  # it was forgotten meanwhile
+                self._send(CallEnded(model, number, "unsent", 0, 0))
+                continue
+            waiting.turn.set_result(None)
+            if self._granted:
+                asyncio.get_running_loop().call_soon(self._release)
+            return
 
     async def _turn(self, wanted: CallWanted) -> None:
         in_vain = self._in_vain(wanted.model, self.standing)

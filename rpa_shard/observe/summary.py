@@ -14,7 +14,7 @@ from rpa_shard.config.settings import Settings, knobs
 from rpa_shard.config.source_names import template_of
 from rpa_shard.control.supervisor import RunEnd
 from rpa_shard.ipc.account import LimitOfRun
-from rpa_shard.ipc.run_status import read_status
+from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.phase import PREP, Status
 from rpa_shard.observe import statistics
@@ -63,10 +63,9 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
     if end is None:
         lines.insert(0, "nothing left to do")
     else:
-        rate = end.completed / end.seconds if end.seconds else 0.0
         status = read_status(folder.run.status_file)
         figures = statistics.lines(status) if status is not None else ()
-        first = [f"this run  {end.completed} papers in {end.seconds:.1f} s: {rate:.1f} papers/s"]
+        first = [_run_line(end, status)]
         if end.limit is not None and status is not None:
             first.append(_limit_line(end.limit, status.account.open))
         lines[:0] = [*first, *figures]
@@ -80,6 +79,15 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
     if failed:
         lines.append(f"failures  {program()} retry --reason R puts them back to pending")
     return Summary(lines, failed, len(refusals))
+
+
+def _run_line(end: RunEnd, status: RunStatus | None) -> str:
+    """How many papers came through, and how fast: where there are several phases, through the last of them."""
+    several = status is not None and len(status.phases) > 1
+    papers = status.completed.get(status.phases[-1], 0) if status is not None and several else end.completed
+    through = f" through {status.phases[-1]}" if status is not None and several else ""
+    rate = papers / end.seconds if end.seconds else 0.0
+    return f"this run  {papers} papers{through} in {end.seconds:.1f} s: {rate:.1f} papers/s"
 
 
 def _limit_line(limit: LimitOfRun, open_papers: int) -> str:

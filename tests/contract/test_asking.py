@@ -460,6 +460,16 @@ async def test_a_redirect_is_not_followed() -> None:
             await made.asker.ask(question())
 
 
+async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with odd(in_one_piece) as (proxy, direct):
+        (endpoint,) = direct.asker.models
+        monkeypatch.setenv("http_proxy", f"http://{endpoint.place}")
+        async with bench(ModelAt("http://models.example/v1", "m")) as made:
+            assert (await made.asker.ask(question())).place == "models.example"
+    assert [headers["Host"] for headers in proxy.headers] == ["models.example"]
+    assert proxy.bodies[0]["model"] == "m"
+
+
 KEY = "sk-secret-0123456789"
 
 

@@ -42,9 +42,9 @@ def test_a_short_trial_of_all_phases(rig: Rig, tmp_path: Path) -> None:
     code, output, errors = rig.run("chaos", *options, deadline_seconds=240)
     assert code == 0, output + errors
     assert output.count("  holds ") == 10
-    assert "papers             50: 49 finished, 1 failed" in output
+    (finished,) = re.findall(r"^papers +50: (\d+) finished, ", output, re.MULTILINE)
     (calls,) = re.findall(r"^calls of models +(\d+),", output, re.MULTILINE)
-    assert int(calls) >= 49 * 7, "four sections, limitations, tags, a judge"
+    assert int(calls) >= int(finished) * 7 > 0, "four sections, limitations, tags, a judge"
 
 
 def test_what_vanished_is_found(

@@ -103,3 +103,6 @@ async def test_a_run_without_models_or_their_key_is_refused_in_one_line(prepped:
     endpoint = "http://127.0.0.1:1 models=model key=env:NO_SUCH_KEY"
     code, _, errors = prepped.run(module="tests.asking_phase", LLM_ENDPOINTS=endpoint)
     assert (code, errors) == (2, "RPA_V2_LLM_ENDPOINTS: the variable NO_SUCH_KEY, which holds a key, is not set\n")
+    code, _, errors = prepped.run(module="tests.asking_phase", LLM_BUDGET="usd=5")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"RPA_V2_LLM_BUDGET=usd=5: needs to know the price of {NAME}: add price=IN/OUT to ")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rpa_shard.llm.question import Answer, Finish, Usage
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.phases.writing.checking.checks import Checker, parsed
-from rpa_shard.phases.writing.checking.repetition import Told, loop_in
+from rpa_shard.phases.writing.checking.repetition import Told, loop_in, may_stutter
 from rpa_shard.phases.writing.prompts import Prompt, load_prompts
 
 PROMPTS = load_prompts(None)
@@ -232,3 +232,14 @@ def test_a_long_row_of_what_was_told_is_found_wherever_it_stands(words: list[str
 def test_a_deep_answer_is_no_crash() -> None:
     with pytest.raises(PaperError):
         parsed('{"a":' * 50_000)
+
+
+@given(st.text("ab c", max_size=200), st.text("abc ", min_size=1, max_size=40), st.integers(0, 8), st.text("abc ."))
+def test_whatever_is_stuttered_long_enough_is_noticed(before: str, piece: str, more: int, after: str) -> None:
+    assert may_stutter(before + piece * max(20 + more, -(-120 // len(piece))) + after)
+
+
+def test_prose_is_not_looked_through_for_stutters() -> None:
+    assert not may_stutter(" ".join(str(number) for number in range(2000)))
+    assert not may_stutter("short")
+    assert not may_stutter("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,6 +83,23 @@ async def test_one_call_for_one_permit() -> None:
     bench.grant(1)
     await first
     assert bench.said[2:] == [CallEnded(FIRST, 2, "answered", 90, 5), CallEnded(FIRST, 1, "answered", 100, 20)]
+
+
+async def test_calls_that_are_granted_together_begin_one_after_the_other() -> None:
+    bench = Bench()
+    tasks = [await bench.start() for _ in range(10)]
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(bench.inside)
+        if bench.inside < 10:
+            asyncio.get_running_loop().call_soon(look)
+
+    bench.grant(*range(1, 6))
+    bench.grant(*range(6, 11))
+    look()
+    await asyncio.gather(*tasks)
+    assert max(after - before for before, after in pairwise(seen)) == 1
 
 
 async def test_that_an_answer_has_begun_is_said_once() -> None:

@@ -55,9 +55,8 @@ from tests.statuses import account, host_status, run_status, shard_report, shard
 
 CHECKS = {
     "run": run_check, "shards": shard_check, "waiting": waiting_check, "paused": paused_check, "hosts": host_check,
-    "models": model_check, "failures": failure_check,
-    "throughput": throughput_check, "loop lag": lag_check, "leases": lease_check,
-    "papers": suspect_check, "resources": resource_check, "disk": disk_check,
+    "models": model_check, "failures": failure_check, "throughput": throughput_check, "loop lag": lag_check,
+    "leases": lease_check, "papers": suspect_check, "resources": resource_check, "disk": disk_check,
 }  # fmt: skip
 NO_LEASES = Leases(0, 0, 0, None)
 GONE: dict[str, Any] = {"born": 1.0}

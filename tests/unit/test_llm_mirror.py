@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from rpa_shard.cli import main
 from rpa_shard.testing.llm_mirror import MODEL, LlmMirror, LlmMirrorProcess, behaviour_of
+from rpa_shard.testing.llm_mirror.answers.requests import ChatRequest, parse_request
 from rpa_shard.testing.llm_mirror.log import read_calls
+from rpa_shard.testing.llm_mirror.server import Endpoint
 from rpa_shard.testing.serving import MirrorError
 from tests.rig import wait_for_async
 
@@ -62,6 +65,28 @@ async def test_calls_at_a_time(tmp_path: Path) -> None:
     assert {(each.fault, each.in_flight) for each in calls if each.status == 429} == {("beyond in_flight", 3)}
     assert [each.fault for each in calls if not each.answered and each.status == 200] == ["stall", "stall"]
     assert [each.in_flight for each in calls if each.answered] == [2]
+
+
+def about(document: str, instruction: str, schema: dict[str, Any]) -> ChatRequest:
+    messages = [{"role": "user", "content": document}, {"role": "user", "content": instruction}]
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    return parse_request({"model": MODEL, "messages": messages, "response_format": format_})
+
+
+def test_questions_about_a_document_share_a_fault() -> None:
+    endpoint = Endpoint(behaviour_of("cut:50%,repair:50%", faults_by="document"))
+    met: dict[str, list[str]] = {}
+    for number in range(40):
+        document = f"This is what was read at pier {number}."
+        for step in ("Why?", "How?", "What?", "Who?", "Where?", "When?", "Judge."):
+            verdict = {"properties": {"verdict": {"enum": ["PASS", "REPAIR"]}}} if step == "Judge." else {}
+            _, fault = endpoint.reply_to(about(document, step, verdict))
+            if fault is not None:
+                met.setdefault(document, []).append(f"{fault} {step}")
+    assert all(len(each) == 1 for each in met.values()), "each document meets one fault, once"
+    found = {each for (each,) in met.values()}
+    assert {each for each in found if each.startswith("repair")} == {"repair Judge."}
+    assert len({each for each in found if each.startswith("cut")}) > 2, "in any of the questions"
 
 
 async def test_what_is_no_request_is_answered_so() -> None:

@@ -201,7 +201,10 @@ def test_a_shard_hears_what_follows_from_each_pause_that_it_reports(bench: Bench
 def test_a_spent_budget_is_told_once_and_ends_at_midnight(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench.act(0)
-    bench.broker.handle(0, CallWanted(NAME, 1, 900, 200))
+    bench.broker.handle(0, CallWanted(NAME, 1, 90, 20))
+    bench.act(0)
+    bench.broker.handle(0, CallEnded(NAME, 1, "answered", 90, 20))
+    bench.broker.handle(0, CallWanted(NAME, 1, 800, 100))
     for _ in range(3):
         bench.act(0)
     assert (
@@ -213,6 +216,13 @@ def test_a_spent_budget_is_told_once_and_ends_at_midnight(bench: Bench, caplog: 
     bench.at = float(DAY_SECONDS)
     assert [type(message) for _, message in bench.act(0)] == [ModelStates]
     assert "a new day: models are asked again" in caplog.text
+
+
+def test_a_budget_that_is_too_small_for_a_call_is_called_so(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.act(0)
+    bench.broker.handle(0, CallWanted(NAME, 1, 900, 200))
+    bench.act(0)
+    assert "the day's budget is less than a single call may take (tokens=1000): raise RPA_V2_LLM_BUDGET" in caplog.text
 
 
 def test_a_run_that_asks_no_model_saves_nothing(tmp_path: Path) -> None:

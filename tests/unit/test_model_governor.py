@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rpa_shard.config.llm import CallLimits, LlmBudget, ModelAt
 from rpa_shard.control.models.gate import FAILURES_IN_A_ROW, RECOVERY_SECONDS
 from rpa_shard.control.models.governor import Grant, ModelGovernor, changes
+from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
 from rpa_shard.ipc.calls import CallEnding
 from rpa_shard.ipc.model_status import ModelStatus, Spent
@@ -209,6 +210,52 @@ def test_a_large_call_is_not_overtaken_and_one_beyond_the_limit_goes_alone() -> 
     assert bench.granted() == [(1, small)]
 
 
+@pytest.mark.parametrize(
+    ("limits", "counts_from"),
+    [
+        (CallLimits(requests_per_minute=1), 3.0),
+        (CallLimits(input_tokens_per_minute=10), 3.0),
+        (CallLimits(output_tokens_per_minute=10), 20.0),
+    ],
+)
+def test_until_when_a_call_counts(limits: CallLimits, counts_from: float) -> None:
+    """A minute from when its answer began, and the tokens of the answer a minute from its end."""
+    bench = Bench(replace(MODEL, limits=limits))
+    begun_at = bench.at
+    bench.want(0, 0)
+    (call,) = bench.granted()
+    bench.at = begun_at + 3.0
+    bench.governor.begun(0, NAME, call[1], bench.now)
+    bench.governor.begun(0, NAME, call[1], bench.now)
+    bench.at = begun_at + 20.0
+    bench.end(call)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert 0.0 <= bench.at + wait - (begun_at + counts_from + 60.0) <= 0.3
+
+
+def test_what_a_dead_shard_sent_last_may_arrive_a_moment_later() -> None:
+    bench = Bench(replace(MODEL, limits=CallLimits(requests_per_minute=1)))
+    bench.want(0, 1)
+    assert len(bench.granted()) == 1
+    bench.governor.forget(0, bench.now)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert 60.0 + LAST_WORDS_SECONDS <= wait <= 60.5
+
+
+@pytest.mark.parametrize("ending", ["answered", "failed", "given_up"])
+def test_an_endpoint_needs_a_moment_to_notice_that_a_call_was_given_up(ending: CallEnding) -> None:
+    bench = Bench(replace(MODEL, limits=CallLimits(in_flight=1)))
+    bench.want(0, 0)
+    bench.end(bench.granted()[0], ending)
+    wait = bench.governor.seconds_to_next_grant(bench.now)
+    assert wait is not None
+    assert (wait == 0.0) == (ending == "answered")
+    bench.at += wait
+    assert len(bench.granted()) == 1
+
+
 def test_a_model_that_limits_us_is_left_alone_then_probed_and_recovers_slowly() -> None:
     bench = Bench()
     bench.want(*[0] * 20)
@@ -262,6 +309,7 @@ def test_a_probe_that_shows_nothing_is_followed_by_another(ending: str) -> None:
     else:
         bench.governor.forget(shard, bench.now)
         bench.want(1)
+    bench.at += LAST_WORDS_SECONDS
     assert len(bench.granted()) == 1
 
 
@@ -323,6 +371,8 @@ def test_a_call_that_is_never_ended_is_given_up() -> None:
     bench.want(0, 0)
     assert len(bench.granted()) == 1
     bench.at += CALL_SECONDS + 1
+    assert bench.granted() == []
+    bench.at += LAST_WORDS_SECONDS
     assert bench.granted() == [(0, 2)]
     assert bench.status.today.requests == 1
 
@@ -348,6 +398,28 @@ def test_a_spent_budget_waits_for_midnight_and_what_is_under_way_counts() -> Non
     bench.at += DAY_SECONDS - 1000.0
     assert bench.granted() == [(0, 7)]
     assert bench.governor.budget(bench.now).today == Spent()
+
+
+@pytest.mark.parametrize(("restarts_after", "counts"), [(10.0, True), (CALL_SECONDS + 100.0, False)])
+def test_a_call_that_was_under_way_over_midnight_belongs_to_both_days(restarts_after: float, counts: bool) -> None:
+    """Unless it cannot have been: the longest that it can have taken was over before midnight."""
+    bench = Bench()
+    seconds = 5.0 if counts else CALL_SECONDS + 50.0
+    bench.at = DAY_SECONDS - seconds
+    bench.want(0)
+    assert len(bench.granted()) == 1
+    saved = bench.governor.saved({}, bench.now)
+    later = Bench()
+    later.at = bench.at + restarts_after
+    later.governor.restore(saved, restarts_after, 1.0, later.now)
+    assert later.governor.budget(later.now).today.input_tokens == (10 if counts else 0)
+
+
+def test_a_call_that_was_never_sent_counts_nowhere() -> None:
+    bench = Bench()
+    bench.want(0)
+    bench.governor.ended(0, NAME, bench.granted()[0][1], "unsent", 0, 0, bench.now)
+    assert bench.status.today == bench.status.last_minute == Spent()
 
 
 def test_a_clock_that_is_set_back_gives_no_new_budget() -> None:

@@ -36,6 +36,13 @@ def test_waits_add_up_over_all_their_times() -> None:
     assert waits.idle_seconds == 4.0
 
 
+def test_another_turn_is_no_wait_to_be_told() -> None:
+    waits = Waits()
+    for cause in (Cause.RATE, Cause.MODEL_RATE, Cause.MODEL):
+        waits.look(waiting("a", cause=cause), 1.0)
+    assert [each.cause for each in waits.past()] == [Cause.MODEL]
+
+
 def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
     waits = Waits()
     for now in (100.0, 50.0, 51.0):

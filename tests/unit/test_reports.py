@@ -1,216 +1,238 @@
-"""Reports for people and programs: `show`, `export --what reports`, the Python API."""
+"""What is kept of an analysis and a report: records that fit their schemas, Markdown that reads back."""
 
 from __future__ import annotations
 
-import asyncio
-import csv
 import json
-import pickle
-import shutil
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
+import jsonschema
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-import rpa_shard
-from rpa_shard.cli.main import main
+from rpa_shard.config.settings import Settings
+from rpa_shard.llm.question import Question
 from rpa_shard.model.arxiv_id import from_canonical
-from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import ANALYZE, PREP, WRAP, Phase
-from rpa_shard.phases.files import PaperFiles, files_of
-from rpa_shard.phases.prep.result import row_result
-from rpa_shard.phases.wrap.record import json_schema
-from rpa_shard.store.data_folder import DataFolder
-from rpa_shard.store.factory import engine_of, open_ledger
-from rpa_shard.store.layout import Layout
-from rpa_shard.store.outcome import completed, failed, postponed
-from tests.model_desk import PAPER, Office, office, prepped_paper
+from rpa_shard.model.errors import StoreError
+from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.model.phase import ANALYZE, WRAP
+from rpa_shard.phases.analyze import record as analysis_record
+from rpa_shard.phases.analyze.definition import ANALYZE_DEFINITION
+from rpa_shard.phases.finished import expected_files, remove_files
+from rpa_shard.phases.wrap import record as report_record
+from rpa_shard.phases.writing.material.markdown import as_markdown, escaped, yaml_text
+from rpa_shard.phases.writing.prompts import copy_prompts, load_prompts
+from rpa_shard.system.files import fingerprint_of_file
+from tests.model_desk import PAPER, Office, Reply, good_answer, office
 
-Captured = pytest.CaptureFixture[str]
-FAILED, WAITING = "2401.00002", "2401.00003"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A paper with a report, one whose analysis failed after an answer, one that waits."""
-    root = tmp_path_factory.mktemp("reports") / "data"
-    with open_ledger(DataFolder(root), Layout(200, 1)) as ledger:
-        ledger.add([PAPER, FAILED, WAITING])
-    for paper_id in (PAPER, FAILED):
-        prepped_paper(DataFolder(root), paper_id)
-    with office(root) as at:
-        asyncio.run(go_through(at))
-    answers = files_at(root).answers.read_text().splitlines(keepends=True)
-    cut = json.loads(answers[0])
-    cut["answer"] |= {"finish": "cut", "says": "too long"}
-    files_at(root, FAILED).answers.write_text(json.dumps(cut) + "\n")
-    return root
-
-
-async def go_through(at: Office) -> None:
-    async with engine_of(at.folder).open_store(0, 60.0) as store:
-        for claim in await store.claim_named(PREP, [PAPER, FAILED]):
-            content = files_at(at.folder.root, claim.paper_id).record.read_bytes()
-            await store.finish(claim, completed(PREP, row_result(json.loads(content), content, pdf_kept=False)))
-        for phase in (ANALYZE, WRAP):
-            for claim in await store.claim_named(phase, [PAPER]):
-                await store.finish(claim, completed(phase, {**await at.run(phase), "attempts": 1}))
-        for claim in await store.claim_named(ANALYZE, [FAILED]):
-            await store.finish(claim, failed(ANALYZE, Failure.LLM_CUT, "cut at 10 tokens"))
-        for claim in await store.claim_named(PREP, [WAITING]):
-            await store.finish(claim, postponed(PREP, Failure.NETWORK, "x", 0.0, charged=True, suspect=False))
-
-
-def files_at(root: Path, paper_id: str = PAPER) -> PaperFiles:
-    return files_of(root / "papers", from_canonical(paper_id))
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
-def root(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """To be looked at only."""
-    monkeypatch.setenv("RPA_V2_DATA_DIR", str(made))
-    return made
+def one(tmp_path: Path) -> Iterator[Office]:
+    with office(tmp_path) as made:
+        yield made
 
 
-def shown(capsys: Captured, paper_id: str) -> list[str]:
-    capsys.readouterr()
-    assert main(["show", paper_id]) == 0
-    return capsys.readouterr().out.splitlines()
+def judge(*verdicts: str, sections: list[str] | None = None) -> Any:
+    """A script in which the judge says these, one after the other."""
+    left = list(verdicts)
+
+    def script(question: Question) -> Reply | None:
+        if question.step != "wrap/judge":
+            return None
+        verdict = left.pop(0)
+        reasons = ["The number in the first section is not that of Table 2."]
+        return json.dumps({"reasons": reasons, "sections": sections or [], "verdict": verdict})
+
+    return script
 
 
-def test_a_paper_with_a_report_is_shown(root: Path, capsys: Captured) -> None:
-    lines = shown(capsys, PAPER)
-    by_label = {line.split()[0]: line for line in lines if line and not line.startswith(" ")}
-    assert by_label["analysis"].startswith("analysis  4 sections by small, 4 answers, 4,000 + 400 tokens, $0.0006")
-    assert by_label["report"] == f"report    3 answers, 3,000 + 300 tokens, $0.0004: {files_at(root).report}"
-    assert by_label["tags"] == "tags      tides, sea level"
-    listed = [line.split()[-1] for line in lines if " bytes  " in line]
-    files = files_at(root)
-    assert listed[-4:] == list(map(str, (files.answers, files.analysis, files.report, files.report_record)))
-    assert "answers" not in by_label, "they are in the report"
+def front_matter(report: str) -> dict[str, Any]:
+    begin, head, _ = report.split("---\n", 2)
+    assert begin == ""
+    found: dict[str, Any] = yaml.safe_load(head)
+    return found
 
 
-def test_what_was_answered_about_a_paper_that_failed(root: Path, capsys: Captured) -> None:
-    lines = shown(capsys, FAILED)
-    assert "failure   llm_cut in analyze: cut at 10 tokens" in lines
-    at = lines.index("answers (1)")
-    assert lines[at + 1].startswith("  analyze/key_outcome  cut (too long), ")
-    assert lines[at + 1].endswith(" words, 1,000 + 100 tokens, small at 127.0.0.1:9")
-    assert not any(line.startswith(("analysis", "report")) for line in lines)
+async def test_records_and_report_are_what_is_documented(one: Office) -> None:
+    analyzed, done = await one.run(ANALYZE), await one.run(WRAP)
+    analysis = json.loads(one.files.analysis.read_text())
+    report = json.loads(one.files.report_record.read_text())
+    jsonschema.validate(analysis, analysis_record.json_schema())
+    jsonschema.validate(report, report_record.json_schema())
+    assert [section["name"] for section in report["sections"]] == [
+        *(section["name"] for section in analysis["sections"]), "limitations",
+    ]  # fmt: skip
+    assert report["tags"] == done["tags"] == ["tides", "sea level"]
+    assert report["spent"]["answers"] == analyzed["answers"] + done["answers"] == 7
+    written = one.files.report.read_text()
+    head = front_matter(written)
+    assert head["ver"] == report["schema"] == 1
+    for name in ("id", "title", "authors", "source", "tags", "verdict", "repaired", "reported_at"):
+        assert head[name] == report[name], name
+    assert (head["model"], head["input_tokens"], head["output_tokens"], head["cost_usd"]) == (
+        "small",
+        7000,
+        700,
+        0.00105,
+    )
+    assert head["core_contribution"] == " ".join(report["core_contribution"].split())
+    headings = [line for line in written.splitlines() if line.startswith("## ")]
+    assert headings == [f"## {section['title']}" for section in report["sections"]] + ["## In this collection"]
 
 
-def test_a_paper_without_answers_is_shown_as_before(root: Path, capsys: Captured) -> None:
-    assert [line.split()[0] for line in shown(capsys, WAITING)[:3]] == ["paper", "status", "failure"]
-    assert not any(line.startswith(("analysis", "report", "answers")) for line in shown(capsys, WAITING))
+@pytest.mark.parametrize("schema", [analysis_record.json_schema(), report_record.json_schema()])
+def test_every_field_is_described(schema: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    page = (DOCS / "analysis-record.md").read_text()
+    for part in _objects(schema):
+        for name, field in part["properties"].items():
+            assert field.get("description"), name
+            assert f"`{name}`" in page, name
 
 
-def test_what_was_left_out_is_said(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(made, root)
-    monkeypatch.setenv("RPA_V2_DATA_DIR", str(root))
-    path = files_at(root).analysis
-    record = json.loads(path.read_bytes())
-    record["document"] |= {"left_out": ["A Proofs", "B More"], "shortened": "5 Results"}
-    path.write_text(json.dumps(record))
-    lines = shown(capsys, PAPER)
-    assert "left out  “A Proofs”, “B More”: the paper is too long for the model" in lines
-    assert "shortened “5 Results”" in lines
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for below in schema.values():
+            yield from _objects(below)
 
 
-def exported(tmp_path: Path, capsys: Captured, name: str, *options: str) -> tuple[int, Path, str]:
-    capsys.readouterr()
-    code = main(["export", "--what", "reports", "--out", str(tmp_path / name), *options])
-    return code, tmp_path / name, capsys.readouterr().err
+async def test_what_verify_expects_is_there_and_what_remove_removes_is_all(one: Office) -> None:
+    results = {ANALYZE: await one.run(ANALYZE), WRAP: await one.run(WRAP)}
+    papers, paper = str(one.folder.papers), from_canonical(PAPER)
+    expected = [each for phase, result in results.items() for each in expected_files(papers, paper, phase, result)]
+    assert [Path(each.path) for each in expected] == [one.files.analysis, one.files.report, one.files.report_record]
+    for each in expected:
+        found = fingerprint_of_file(Path(each.path))
+        assert (found.size_bytes, found.sha256) == (each.size_bytes, each.sha256)
+    assert list(expected_files(papers, paper, ANALYZE, {"words": 3})) == []
+    there = [path for path in one.folder.papers.rglob("*") if path.is_file()]
+    assert remove_files(one.folder.papers, [PAPER]) == len(there) == 6
+    assert [path for path in one.folder.papers.rglob("*") if path.is_file()] == []
 
 
-def test_reports_are_exported_with_their_records(root: Path, tmp_path: Path, capsys: Captured) -> None:
-    record = json.loads(files_at(root).report_record.read_bytes())
-    markdown = files_at(root).report.read_text()
-    code, out, said = exported(tmp_path, capsys, "r.jsonl")
-    (row,) = map(json.loads, out.read_text().splitlines())
-    assert (code, "exported 1 papers" in said) == (0, True)
-    assert row == {**record, "arxiv_id": PAPER, "arxiv_version": 1, "report": markdown}
-    assert record.keys() == json_schema()["properties"].keys()
-    _, out, _ = exported(tmp_path, capsys, "short.jsonl", "--no-text")
-    assert json.loads(out.read_text()).keys() == row.keys() - {"report"}
+async def test_a_repair_writes_the_named_sections_again_and_is_judged_once_more(one: Office) -> None:
+    await one.run(ANALYZE)
+    one.asker.script = judge("REPAIR", "PASS", sections=["[key_outcome]", "limitations", "conclusion"])
+    result = await one.run(WRAP)
+    assert one.asker.steps["wrap/judge"] == one.asker.steps["wrap/repair"] == 2
+    repairs = [question for question in one.asker.asked if question.step == "wrap/repair"]
+    assert len({question.key for question in repairs}) == 2
+    assert "The number in the first section is not that of Table 2." in repairs[0].instruction
+    assert result["repaired"] == 2
+    report = json.loads(one.files.report_record.read_text())
+    assert report["repaired"] == ["key_outcome", "limitations"]
+    assert front_matter(one.files.report.read_text())["repaired"] == ["key_outcome", "limitations"]
+    asked = one.asker.steps.total()
+    one.files.report.unlink()
+    assert await one.run(WRAP) == result
+    assert one.asker.steps.total() == asked
 
 
-def test_reports_as_parquet_and_csv(root: Path, tmp_path: Path, capsys: Captured) -> None:
-    record = json.loads(files_at(root).report_record.read_bytes())
-    _, out, _ = exported(tmp_path, capsys, "r.parquet")
-    (row,) = pyarrow.parquet.read_table(out).to_pylist()
-    assert row.keys() == {*record, "arxiv_id", "arxiv_version", "report"}
-    contents = [{**section, "content": json.loads(section["content"])} for section in row["sections"]]
-    assert contents == record["sections"]
-    times = {name: row.pop(name) for name in ("analyzed_at", "reported_at")}
-    assert {name: f"{time:%Y-%m-%dT%H:%M:%SZ}" for name, time in times.items()} == {
-        name: record[name] for name in times
-    }
-    same = set(record) - {"sections", *times}
-    assert {name: row[name] for name in same} == {name: record[name] for name in same}
-    _, out, _ = exported(tmp_path, capsys, "r.csv")
-    (cells,) = csv.DictReader(out.read_text().splitlines())
-    assert (cells["id"], cells["tags"], cells["sections_count"]) == (PAPER, "tides; sea level", "5")
-    assert (cells["spent_micro_usd"], "report" in cells) == ("1050", False)
-    assert exported(tmp_path, capsys, "long.csv", "--text")[0] == 0
-    assert "report" in (tmp_path / "long.csv").read_text().splitlines()[0]
+@pytest.mark.parametrize("verdicts", [["FAIL"], ["REPAIR", "REPAIR"], ["REPAIR", "FAIL"]])
+async def test_a_report_that_is_not_passed_is_none(one: Office, verdicts: list[str]) -> None:
+    await one.run(ANALYZE)
+    one.asker.script = judge(*verdicts)
+    for _ in range(2):
+        with pytest.raises(PaperError) as caught:
+            await one.run(WRAP)
+        assert caught.value.failure is Failure.LLM_JUDGED
+        assert "Table 2" in caught.value.detail
+    assert one.asker.steps["wrap/judge"] == len(verdicts)
+    assert not one.files.report.exists()
 
 
-@pytest.mark.parametrize("damaged", ["report", "report_record"])
-def test_a_report_that_is_damaged_is_counted_and_left_out(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, damaged: str
-) -> None:
-    root = tmp_path / "data"
-    shutil.copytree(made, root)
-    path: Path = getattr(files_at(root), damaged)
-    path.write_text("{}")
-    monkeypatch.setenv("RPA_V2_DATA_DIR", str(root))
-    code, out, said = exported(tmp_path, capsys, "r.jsonl")
-    assert (code, out.read_text()) == (1, "")
-    assert "1 with missing or damaged files" in said
-    with pytest.raises(rpa_shard.StoreError, match=r"is not as recorded: see `.*verify`"):
-        _ = rpa_shard.open(root)[PAPER].report
-    path.unlink()
-    with pytest.raises(rpa_shard.StoreError, match=r"No such file .*: see `.*verify`"):
-        _ = rpa_shard.open(root)[PAPER].report
+async def test_an_analysis_that_is_damaged_or_of_another_text_is_not_wrapped(one: Office) -> None:
+    await one.run(ANALYZE)
+    analysis = json.loads(one.files.analysis.read_text())
+    for content in (b"{", json.dumps(analysis | {"text_sha256": "0" * 64}).encode(), b"[]", b'{"sections": []}'):
+        one.files.analysis.write_bytes(content)
+        with pytest.raises(PaperError) as caught:
+            await one.run(WRAP)
+        assert caught.value.failure is Failure.LLM_NO_TEXT
+    assert one.asker.steps.total() == 4
+
+
+async def test_prompts_of_a_user_with_other_sections_make_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    copy_prompts(folder)
+    for path in (folder / "analyze").iterdir():
+        path.unlink()
+    (folder / "analyze" / "summary.md").write_text(
+        "title: In short\nreads: document\nmax_output_tokens: 300\n\nSum it up.\n"
+    )
+    (folder / "analyze" / "summary.schema.json").write_text(
+        '{"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}'
+    )
+    with office(tmp_path / "data", prompts=load_prompts(folder)) as one:
+        await one.run(ANALYZE)
+        await one.run(WRAP)
+        report = one.files.report.read_text()
+        assert front_matter(report)["core_contribution"] is None
+        assert "\n## In short\n\n" in report
+
+
+async def test_what_a_model_writes_adds_no_headings_and_no_html(one: Office) -> None:
+    evil = (
+        "# Not a heading\n---\n<script>alert(1)</script> is what the text of this paper says in its third section, too."
+    )
+
+    def script(question: Question) -> Reply | None:
+        if not question.step.endswith("why_it_matters"):
+            return None
+        return json.dumps(good_answer(question) | {"problem": evil})
+
+    one.asker.script = script
+    await one.run(ANALYZE)
+    await one.run(WRAP)
+    report = one.files.report.read_text()
+    assert "\\# Not a heading\n\\---\n\\<script>" in report
+    assert report.count("\n# ") == 1
+
+
+@given(st.text(max_size=80))
+def test_any_text_reads_back_from_yaml(text: str) -> None:
+    assert yaml.safe_load(f"title: {yaml_text(text)}\nnext: 1\n") == {"title": text, "next": 1}
+
+
+@given(st.text(max_size=80))
+def test_what_is_escaped_begins_no_heading(text: str) -> None:
+    assert not any(line.lstrip(" ").startswith(("#", "```")) for line in escaped(text).split("\n"))
+
+
+def test_markdown_of_nested_content() -> None:
+    content = {"questions": [{"question": "Why?", "basis": "Table 2.\n\nAnd 3."}], "note": "", "more": {"a_b": [1, 2]}}
+    assert as_markdown(content, {}) == (
+        "**Questions.**\n\n- **Question.** Why?\n\n  **Basis.** Table 2.\n\n  And 3.\n\n"
+        "**More.**\n\n- 1\n- 2"
+    )  # fmt: skip
+
+
+def settings_of(**knobs: str) -> Settings:
+    return Settings.from_environment({f"RPA_V2_{name}": value for name, value in knobs.items()})
 
 
 @pytest.mark.parametrize(
-    ("options", "line"),
-    [(["--clean"], "no clean text"), (["--format", "bibtex"], "is the name of jsonl")],
+    ("knobs", "says"),
+    [
+        ({}, "RPA_V2_LLM_ENDPOINTS: no model is named"),
+        ({"LLM_ENDPOINTS": "http://x.org/v1 models=m", "PROMPTS": "/nowhere/at/all"}, "there is no folder /nowhere"),
+        (
+            {"LLM_ENDPOINTS": "http://x.org/v1 models=m context=4096"},
+            "context=4096 of m at x.org leaves a paper 4\\d\\d tokens",
+        ),
+    ],
 )
-def test_what_makes_no_sense(root: Path, tmp_path: Path, capsys: Captured, options: list[str], line: str) -> None:
-    code, _, said = exported(tmp_path, capsys, "r.jsonl", *options)
-    assert (code, line in said) == (2, True)
+def test_a_run_that_cannot_ask_is_refused(knobs: dict[str, str], says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        ANALYZE_DEFINITION.refuse(settings_of(**knobs), None, None)  # type: ignore[arg-type]
 
 
-def test_analysis_and_report_from_python(root: Path) -> None:
-    corpus = rpa_shard.open(root)
-    paper = corpus[PAPER]
-    report, analysis = paper.report, paper.analysis
-    assert report is not None
-    assert analysis is not None
-    assert (report.tags, report.verdict, report.models) == (("tides", "sea level"), "PASS", ("small",))
-    assert report.markdown == files_at(root).report.read_text()
-    assert (analysis.spent.answers, report.spent.answers, report.spent_on_wrap.micro_usd) == (4, 7, 450)
-    assert report.section("key_outcome").content == analysis.section("key_outcome").content
-    assert report.signals.neighbours[0].title == "On Tides"
-    with pytest.raises(KeyError):
-        report.section("nonsense")
-    assert pickle.loads(pickle.dumps(report)) == report
-    assert repr(report) == f"<Report {PAPER}: tides, sea level>"
-    for other in (FAILED, WAITING):
-        assert (corpus[other].report, corpus[other].analysis) == (None, None)
-
-
-@pytest.mark.parametrize("phase", [ANALYZE, WRAP])
-def test_the_types_have_the_fields_of_the_records(root: Path, phase: Phase) -> None:
-    files = files_at(root)
-    record: Mapping[str, Any] = json.loads((files.analysis if phase is ANALYZE else files.report_record).read_bytes())
-    kind = rpa_shard.Analysis if phase is ANALYZE else rpa_shard.Report
-    assert {each.name for each in fields(kind)} - {"markdown"} == record.keys()
+def test_a_run_that_can_ask_is_not() -> None:
+    ANALYZE_DEFINITION.refuse(settings_of(LLM_ENDPOINTS="http://x.org/v1 models=m"), None, None)  # type: ignore[arg-type]

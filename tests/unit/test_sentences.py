@@ -79,6 +79,14 @@ def test_no_line_is_wider_than_the_terminal(columns: int, done: int, waiting: in
             "their turn at export.arxiv.org: it allows 4 requests in 1 s",
         ),
         (
+            wait(Cause.MODEL, why="asked for a pause: HTTP 429", until=None),
+            "export.arxiv.org asked for a pause: one call is to show whether it is over",
+        ),
+        (
+            wait(Cause.BUDGET, why="the day's budget is spent", until=NOW + 9),
+            "the day's budget is spent until 13:00:09",
+        ),
+        (
             wait(until=None),
             "export.arxiv.org asked for a pause: one request is to show whether it is over",
         ),

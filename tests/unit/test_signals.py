@@ -127,6 +127,7 @@ def test_common_words_and_tags_are_counted_as_the_index_grows(
 ) -> None:
     monkeypatch.setattr("rpa_shard.phases.signals.counting.COMMON_PAPERS", 5)
     monkeypatch.setattr("rpa_shard.phases.signals.counting.ABSTRACT_EVERY", 1)
+    monkeypatch.setattr("rpa_shard.phases.signals.counting.LEAST_TAGS", 3)
     add_papers(index, [paper(number, f"Quantum Whales {'Sharks' * (number % 2)}") for number in range(1, 11)])
     assert must_count_again(index)
     count_again(index, lambda: None)
@@ -138,6 +139,12 @@ def test_common_words_and_tags_are_counted_as_the_index_grows(
     assert not must_count_again(index)
     add_papers(index, [paper(number, "Krill") for number in range(12, 20)])
     assert must_count_again(index)
+
+
+def test_a_small_corpus_gives_no_list_of_tags(index: sqlite3.Connection, reader: SignalsReader) -> None:
+    add_papers(index, [paper(number, "Quantum Whales") for number in range(1, 11)])
+    count_again(index, lambda: None)
+    assert reader.tags() == ()
 
 
 # Steps of plans that read from end to end. Of full-text tables it is said how they are read: by a match (M), or by a

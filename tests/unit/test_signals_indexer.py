@@ -74,6 +74,13 @@ def test_records_and_the_catalogue_are_indexed(folder: DataFolder) -> None:
     assert {each.name for each in folder.root.iterdir() if not each.name.endswith(("-wal", "-shm"))} <= set(OWN_NAMES)
 
 
+def test_a_title_is_looked_for_in_the_text_if_nobody_says_it(folder: DataFolder) -> None:
+    with writing(folder):
+        wait_for(lambda: papers_in(folder) == 4, "the corpus to be indexed")
+    (cited,) = signals_of(folder, VERSIONED).cites
+    assert (cited.paper_id, cited.title) == (PLAIN, "Slow ﬁsh")
+
+
 def test_it_follows_what_changes(folder: DataFolder) -> None:
     with writing(folder), open_ledger(folder) as ledger:
         wait_for(lambda: papers_in(folder) == 4, "the corpus to be indexed")

@@ -352,12 +352,14 @@ def test_the_calls_of_a_dead_shard_make_room_for_others(analyzing: Stage) -> Non
         send(analyzing, 0, CallWanted(NAME, 1, 10, 10)),
         send(analyzing, 1, CallWanted(NAME, 1, 10, 10)),
         die,
-        lambda: None,
-        lambda: None,
-        analyzing.reports(DONE),
     ]
-    analyzing.run(*steps, asking=[ANALYZE])
-    assert CallsGranted(NAME, (1,)) in of_calls(analyzing, 1)
+
+    def finish_once_granted() -> None:
+        granted = CallsGranted(NAME, (1,)) in of_calls(analyzing, 1)
+        analyzing.placement.script.append(analyzing.reports(DONE) if granted else finish_once_granted)
+
+    analyzing.run(*steps, finish_once_granted, asking=[ANALYZE])
+    assert [shard.number for shard in analyzing.placement.started] == [0, 1, 0]
 
 
 def test_a_model_that_refuses_us_ends_the_run_with_a_line_and_the_next_run_tries_again(analyzing: Stage) -> None:

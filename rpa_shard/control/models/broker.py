@@ -165,7 +165,9 @@ def _log_state(model: str, state: ModelStatus, before: ModelStatus | None) -> No
 
 def _log_budget(budget: BudgetStatus, before: BudgetStatus) -> None:
     seconds = budget.spent_seconds
-    if seconds is not None and before.spent_seconds is None:
+    if seconds is not None and before.spent_seconds is None and budget.today.requests == 0:
+        log.error("the day's budget is less than a single call may take (%s): raise RPA_V2_LLM_BUDGET", budget.budget)
+    elif seconds is not None and before.spent_seconds is None:
         hours = f"{seconds / 3600:.1f} h"
         log.warning("the day's budget is spent (%s): no model is asked until 00:00 UTC, in %s", budget.budget, hours)
     elif seconds is None and before.spent_seconds is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rpa_shard.config.llm import LlmBudget, ModelAt
 from rpa_shard.control.models.gate import Key
-from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS, NOTHING, ModelState
+from rpa_shard.control.models.model_state import NOTHING, ModelState
 from rpa_shard.control.models.spending import Now, Spending
 from rpa_shard.control.models.turns import Turn
 from rpa_shard.ipc.calls import CallEnding
@@ -77,7 +77,7 @@ class ModelGovernor:
         if state is None or key not in state.calls:
             return
         took = NOTHING if ending == "unsent" else state.spent(input_tokens, output_tokens)
-        self._end(state, key, took, now)
+        self._end(state, key, took, now, lingers=ending in ("failed", "given_up"))
         if ending == "answered":
             state.gate.answered(key, now.monotonic)
         elif ending == "failed":
@@ -185,17 +185,17 @@ class ModelGovernor:
         return None if budget is None else max(wait, budget)
 
     def _end(
-        self, state: ModelState, key: Key, took: Spent, now: Now, *, later: float = 0.0, was_request: bool = False
+        self, state: ModelState, key: Key, took: Spent, now: Now, *, lingers: bool = False, was_request: bool = False
     ) -> bool:
         counts = Spent(requests=1) if was_request else took
-        call = state.end(key, counts, now.monotonic + later)
+        call = state.end(key, counts, now.monotonic, lingers=lingers)
         if call is not None:
             self._spending.took(state.model.name, call.need, took, now.unix)
         return call is not None
 
     def _give_up(self, state: ModelState, key: Key, now: Now) -> None:
         """No report on a call will come any more: it may just have been sent, and take all that was reserved."""
-        self._end(state, key, state.calls[key].need, now, later=LAST_WORDS_SECONDS)
+        self._end(state, key, state.calls[key].need, now, lingers=True)
         state.gate.unsent(key, now.monotonic)
 
     def _give_up_overdue(self, state: ModelState, now: Now) -> None:

@@ -8,7 +8,7 @@ reserved for it may exceed a limit; the next ones wait for that.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from rpa_shard.config.llm import ModelAt
@@ -19,7 +19,8 @@ from rpa_shard.control.models.windows import Entry, Window
 from rpa_shard.ipc.model_status import ModelStatus, Spent
 from rpa_shard.ipc.saved_models import SavedModel
 
-# What a shard sent before it died, and what a run sent before it ended, arrives within this.
+# What a shard sent before it died, and what a run sent before it ended, arrives within this; and an endpoint notices
+# within this that nobody waits for an answer any more.
 LAST_WORDS_SECONDS = 0.2
 NOTHING = Spent()
 
@@ -49,14 +50,15 @@ class ModelState:
         self._input = Window(limits.input_tokens_per_minute)
         self._output = Window(limits.output_tokens_per_minute)
         self._money = Window()
-        self._has_limits = (limits.requests_per_minute, limits.input_tokens_per_minute) != (None, None) or (
-            limits.output_tokens_per_minute is not None
-        )
+        # Until when calls that we gave up may still be under way at the endpoint, which has to notice that.
+        self._lingering: deque[float] = deque()
 
     @property
     def has_limits(self) -> bool:
         """Whether anything is limited within a minute."""
-        return self._has_limits
+        limits = self.model.limits
+        minute = (limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute)
+        return minute != (None, None, None)
 
     def need_of(self, turn: Turn) -> Spent:
         """The most that a call takes, by its estimates."""
@@ -76,7 +78,7 @@ class ModelState:
         """How long until a call that needs so much may be sent: 0 for now, None while only an event can allow it."""
         longest = 0.0
         for seconds in (
-            self.gate.seconds_until_open(len(self.calls), now),
+            self._seconds_until_open(now),
             self._requests.seconds_until(need.requests, now),
             self._input.seconds_until(need.input_tokens, now),
             self._output.seconds_until(need.output_tokens, now),
@@ -85,6 +87,16 @@ class ModelState:
                 return None
             longest = max(longest, seconds)
         return longest
+
+    def _seconds_until_open(self, now: float) -> float | None:
+        """How long until the gate lets another call pass."""
+        while self._lingering and self._lingering[0] <= now:
+            self._lingering.popleft()
+        known, all_of_them = len(self.calls), len(self.calls) + len(self._lingering)
+        seconds = self.gate.seconds_until_open(known, now)
+        if seconds is None or self.gate.seconds_until_open(all_of_them, now) is not None:
+            return seconds
+        return max(seconds, self._lingering[0] - now)
 
     def grant(self, key: Key, need: Spent, now: float) -> None:
         """A call is granted, so it may arrive from now on."""
@@ -105,11 +117,18 @@ class ModelState:
             self._requests.arrive(call.request, at)
             self._input.arrive(call.input, at)
 
-    def end(self, key: Key, took: Spent, at: float) -> Call | None:
-        """A call has ended by then, and took so much: nothing, not even a request, if it was never sent."""
+    def end(self, key: Key, took: Spent, now: float, *, lingers: bool = False) -> Call | None:
+        """A call has ended, and took so much: nothing, not even a request, if it was never sent.
+
+        If it `lingers`, the endpoint may go on with it for another moment.
+        """
         call = self.calls.pop(key, None)
         if call is None:
             return None
+        at = now
+        if lingers:
+            at = now + LAST_WORDS_SECONDS
+            self._lingering.append(at)
         for window, entry, amount in (
             (self._requests, call.request, took.requests),
             (self._input, call.input, took.input_tokens),

@@ -120,9 +120,13 @@ def _by_id(ledger: Ledger, wanted: Wanted, beginning: str) -> Found:
     return Found(rows, "id", msgspec.json.encode(rows[-1].place).decode() if has_more else None)
 
 
+# Made here, in one thread: the first use of a type by several threads at once can crash msgspec.
+_PLACE = msgspec.json.Decoder(PlaceInList)
+
+
 def _place(text: str) -> PlaceInList:
     try:
-        return msgspec.json.decode(text, type=PlaceInList)
+        return _PLACE.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise WrongQuestionError("`after` is the `next` of another page") from None
 

@@ -24,6 +24,8 @@ COMMON_PAPERS, COMMON_SHARE = 500, 0.002
 # Of so many papers titles are read, and of one in so many of these the abstract as well.
 SAMPLED_TITLES, ABSTRACT_EVERY = 20_000, 4
 PAGE_PAPERS = 100
+# A shorter list would give papers the same tags, whatever they are about; then there is none.
+LEAST_TAGS = 20
 
 
 def must_count_again(connection: sqlite3.Connection) -> bool:
@@ -48,10 +50,11 @@ def count_again(connection: sqlite3.Connection, pause: Callable[[], None]) -> No
         pause()
     # A share of all papers, and at least so many papers.
     least = read * max(COMMON_SHARE, COMMON_PAPERS / papers) if papers else 0.0
+    tags = terms.tags()
     common = [word for word, count in words.items() if count > least]
     with transaction(connection):
         connection.execute(query("forget_common_words"))
         connection.execute(query("add_common_words"), {"words": json.dumps(common)})
         connection.execute(query("forget_tags"))
-        connection.execute(query("add_tags"), {"tags": json.dumps(terms.tags())})
+        connection.execute(query("add_tags"), {"tags": json.dumps(tags if len(tags) >= LEAST_TAGS else ())})
         note_fact(connection, COUNTED, papers)

@@ -14,13 +14,16 @@ import msgspec
 
 from rpa_shard.model.arxiv_id import from_canonical, without_version
 from rpa_shard.model.phase import PREP, is_completed
-from rpa_shard.phases.files import files_of
+from rpa_shard.phases.files import PaperFiles, files_of
 from rpa_shard.phases.signals.index import IndexedPaper
+from rpa_shard.reading.title import one_line, own_title
 from rpa_shard.store.catalogue import Catalogue
 from rpa_shard.store.rows import PaperRow
 
 # Longer texts are cut: an abstract has a few thousand characters.
 MAX_TITLE, MAX_ABSTRACT = 500, 4000
+# A paper that says no title has it among its first lines.
+HEAD_BYTES = 4096
 
 
 class _Document(msgspec.Struct):
@@ -57,8 +60,9 @@ def record_sha256(row: PaperRow) -> str | None:
 
 def entry_of(papers: Path, row: PaperRow, sha256: str, catalogue: Catalogue | None) -> IndexedPaper | None:
     """What is indexed of a paper; None if its record cannot be read. Raises StoreError (of the catalogue)."""
+    files = files_of(papers, from_canonical(row.paper_id))
     try:
-        record = _RECORD.decode(files_of(papers, from_canonical(row.paper_id)).record.read_bytes())
+        record = _RECORD.decode(files.record.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     known: Mapping[str, Any] = (catalogue.metadata(row.paper_id) if catalogue is not None else None) or {}
@@ -67,12 +71,20 @@ def entry_of(papers: Path, row: PaperRow, sha256: str, catalogue: Catalogue | No
         paper_id=without_version(row.paper_id),
         row_id=row.paper_id,
         record_sha256=sha256,
-        title=_one_line(known.get("title") or (record.document.title if record.document else ""), MAX_TITLE),
-        abstract=_one_line(known.get("abstract") or record.abstract, MAX_ABSTRACT),
+        title=one_line(known.get("title"))[:MAX_TITLE] or _own_title(files, record),
+        abstract=one_line(known.get("abstract") or record.abstract)[:MAX_ABSTRACT],
         categories=" ".join(known.get("categories") or own),
         cited=tuple(dict.fromkeys(each for reference in record.references for each in reference.arxiv_ids)),
     )
 
 
-def _one_line(text: str | None, most: int) -> str:
-    return " ".join((text or "").split())[:most]
+def _own_title(files: PaperFiles, record: _Record) -> str:
+    said = record.document.title if record.document else None
+    title = own_title(said, "")
+    if title:
+        return title
+    try:
+        with files.text.open("rb") as text:
+            return own_title(None, text.read(HEAD_BYTES).decode(errors="ignore"))
+    except OSError:
+        return ""

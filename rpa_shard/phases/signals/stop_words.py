@@ -24,42 +24,47 @@ without would yes yet you your yours yourself zero
 """
 
 _SCHOLARLY = """
-abstract accurate achieve achieved achieves address addressed addresses advance advances aim aims allow allows
-analysis analyses analyze analyzed analyzing appendix application applications applied apply applying approach
-approaches appropriate article aspect aspects assess assessing associated attempt author authors available aware based
-basic basis beat behavior behaviour benefit better beyond bridging broad build building called case cases certain
-challenge challenges challenging characterization characterizing class close collection combine combined combining
-common compare compared comparing comparison comparative complete complex component components comprehensive compute
-concept concepts conclude conclusion condition conditions conduct conducted consider considered considering consist
-consists contain contains context contribute contribution contributions corresponding create current currently datum
-define defined definition demonstrate demonstrated demonstrates demonstrating depend depends describe described design
-designed designing detail details detailed determine develop developed developing development different difficult
-direct directly discover discovering discuss discussed discussion effect effective effectively effects efficient
-efficiently element employ enable enabled enables enabling end enhance enhanced enhancing ensure especially establish
-establishing evaluate evaluated evaluating evaluation evidence examine example examples existing experiment
-experiments explain explore explored exploring extend extended extension extensive extensively fact factor factors
-feature features figure figures find finding findings finally focus following form found framework full fully function
-furthermore future general generalized generic goal group guided help high higher highly identify identifying impact
-implement implementation implementations implication implications important improve improved improvement improvements
-improving include includes including increase increasing individual influence insight insights introduce introduced
-introduces introducing introduction investigate investigated investigating investigation involve issue issues item
-items joint key kind known lack large larger largely lead leading leads learned lesson lessons level levels leverage
-leverages leveraging limit limitation limitations literature long look low lower main major matter method methods
-methodology modern multiple namely nature necessary note notes novel number observe observed obtain obtained offer
-open order original outperform outperforms outline overall overview paper papers particular particularly perform
-performance performed performs perspective perspectives play point points popular possible potential potentially
-practical practice precise presence present presented presenting presents previous previously principle principles
-prior problem problems procedure process processes produce progress promising proof properties property propose
-proposed proposes proposing prove provide provided provides providing purpose question questions range rapid rate
+abstract access accurate achieve achieved achieves acm ad address addressed addresses advance advances aim aims allow
+allows analyses analysis analyze analyzed analyzing annual anti appendix application applications applied apply
+applying approach approaches appropriate art article aspect aspects assess assessing associated attempt author authors
+auto available aware bad based basic basis beat behavior behaviour benefit better beyond bridging broad build building
+called case cases certain challenge challenges challenging chapter characterization characterizing class close
+collection combine combined combining common comparative compare compared comparing comparison complete complex
+component components comprehensive compute concept concepts conclude conclusion condition conditions conduct conducted
+conference consider considered considering consist consists contain contains context contribute contribution
+contributions corresponding create cross current currently date datum define defined definition demonstrate
+demonstrated demonstrates demonstrating depend depends describe described design designed designing detail detailed
+details determine develop developed developing development different difficult direct directly discover discovering
+discuss discussed discussion draft early easy edition effect effective effectively effects efficient efficiently
+element employ enable enabled enables enabling end enhance enhanced enhancing ensure especially establish establishing
+et evaluate evaluated evaluating evaluation evidence exact examine example examples existing experiment experiments
+explain explore explored exploring extend extended extension extensive extensively fact factor factors fast feature
+features figure figures finally find finding findings focus following form found foundation foundations framework full
+fully function furthermore future general generalized generic goal good group guide guided handbook hard help high
+higher highly hoc hyper identify identifying ieee impact implement implementation implementations implication
+implications important improve improved improvement improvements improving include includes including increase
+increasing individual influence insight insights inter international intra introduce introduced introduces introducing
+introduction investigate investigated investigating investigation involve issue issues item items joint journal key
+kind known lack large largely larger late lead leading leads learned lecture lesson lessons letters level levels
+leverage leverages leveraging limit limitation limitations limits literature long look low lower macro main major
+matter method methodology methods micro modern modest multi multiple namely nature necessary next nice non note notes
+novel number observe observed obtain obtained offer open order original outline outperform outperforms overall
+overview paper papers part partially particular particularly perform performance performed performs perspective
+perspectives play point points popular possible potential potentially practical practice pre precise presence present
+presented presenting presents press previous previously primer principle principles prior problem problems proc
+procedure proceedings process processes produce progress promising proof properties property propose proposed proposes
+proposing prove provide provided provides providing pseudo purpose quasi question questions quick range rapid rate
 realistic recent recently reduce reduced reducing related relation relations relative relevant remain remains remark
 remarks report reported reports require required requirement requires research respect respective respectively result
 resulting results rethinking reveal reveals review reviews revisit revisited revisiting rigorous robustly role scheme
-section sections sense set sets setting settings short significant significantly similar simple simply simultaneous
-single small solution solutions solve solving some specific specifically standard state step steps strategy strategies
-strong studied studies study studying subject substantial successful suggest suggests suitable summary survey
-systematic system systems table task tasks technique techniques term terms test theory tool tools topic topics total
-traditional type types typical typically understand understanding unified unifying universal unlock unlocking up-to-
-date utilize utilizing value values variety various vary version view wide widely work working works year years
+science section sections self semi sense series set sets setting settings short significant significantly similar
+simple simplified simply simultaneous single slow small solution solutions solve solving some source sources specific
+specifically springer standard state step steps strategies strategy strong studied studies study studying sub subject
+substantial successful suggest suggests suitable summary super survey symposium system systematic systems table task
+tasks technical technique techniques term terms test theory thesis time times today tomorrow tool tools topic topics
+total towards traditional transactions tutorial type types typical typically ultra understand understanding unified
+unifying universal university unlock unlocking up-to- utilize utilizing value values variety various vary version via
+view vol volume wide widely work working works workshop year years
 """
 
 _FRAGMENTS = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from rpa_shard.model.category_names import category_name
 from rpa_shard.phases.signals.stop_words import EMPTY_WORDS
@@ -19,6 +19,8 @@ MAX_TAGS, MAX_TAG_WORDS = 8, 5
 # A term is listed if so many titles have it.
 MIN_TITLES = 2
 TERM_WORDS = 3
+# A term of one word has so many letters.
+MIN_SINGLE = 3
 # A term that is nearly always a part of one and the same longer term is not listed besides it.
 PART_SHARE = 0.7
 # While titles are counted, no more terms than this are in memory; the rarest are forgotten.
@@ -48,8 +50,8 @@ class TitleTerms:
         self._categories.update(set(categories))
         for key, form in {_key(term): term for term in _terms_of(title)}.items():
             self._titles[key] += 1
-            # Of several forms the one that comes first in order, whichever paper came first.
-            self._forms[key] = min(form, self._forms.get(key, form))
+            # Of several forms the singular, or the one that comes first in order, whichever paper came first.
+            self._forms[key] = min(form, self._forms.get(key, form), key=lambda each: (each != key, each))
         if len(self._titles) > MAX_COUNTED:
             self._forget_the_rarest()
 
@@ -113,14 +115,24 @@ def _terms_of(title: str) -> Iterator[str]:
     """The terms of a title: words in a row between which nothing stands, neither a stop word nor a sign."""
     for piece in _PIECES.split(plain(without_urls(title))):
         row: list[str] = []
-        for word in [*_words(piece), ""]:
-            if _is_telling(word):
-                row.append(word)
-                continue
-            for start in range(len(row)):
-                for end in range(start + 1, min(start + TERM_WORDS, len(row)) + 1):
-                    yield " ".join(row[start:end])
-            row = []
+        parts: set[str] = set()
+        for whole in [*piece.split(), ""]:
+            words = _words(whole)
+            parts.update(words if len(words) > 1 else ())
+            for word in words:
+                if _is_telling(word):
+                    row.append(word)
+                else:
+                    yield from _in_a_row(row, parts)
+                    row = []
+
+
+def _in_a_row(row: Sequence[str], parts: Collection[str]) -> Iterator[str]:
+    """Terms of words that stand side by side; none that is only a part of a hyphenated word, such as `multi`."""
+    for start in range(len(row)):
+        for end in range(start + 1, min(start + TERM_WORDS, len(row)) + 1):
+            if end - start > 1 or (row[start] not in parts and len(row[start]) >= MIN_SINGLE):
+                yield " ".join(row[start:end])
 
 
 def _words(text: str) -> list[str]:

@@ -40,6 +40,10 @@ class KeptAnswer:
     answer: Answer
 
 
+# Made here, in one thread: the first use of a type by several threads at once can crash msgspec.
+_DECODER = msgspec.json.Decoder(KeptAnswer)
+
+
 class KeptAnswers:
     """The answers about one paper. Reads its file when it is made; it blocks, so it is for threads. Raises OSError."""
 
@@ -54,7 +58,7 @@ class KeptAnswers:
         self._complete_bytes = content.rfind(b"\n") + 1
         for line in content[: self._complete_bytes].splitlines():
             try:
-                kept = msgspec.json.decode(line, type=KeptAnswer)
+                kept = _DECODER.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue  # damaged: it is asked again
             if kept.format == FORMAT:

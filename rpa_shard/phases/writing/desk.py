@@ -22,6 +22,7 @@ from rpa_shard.phases.runner import ShardContext
 from rpa_shard.phases.signals.opening import open_signals
 from rpa_shard.phases.signals.signals import Signals
 from rpa_shard.phases.writing.checking.checks import Checker
+from rpa_shard.phases.writing.counted import CountedAsker
 from rpa_shard.phases.writing.inquiry import Asks, Taken
 from rpa_shard.phases.writing.loading import LoadedPaper, load_paper
 from rpa_shard.phases.writing.material.document import BEGIN
@@ -95,16 +96,18 @@ async def open_desk(context: ShardContext) -> AsyncIterator[Desk]:
         catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
         signals = await opened.enter_async_context(open_signals(context))
         asker = await opened.enter_async_context(open_asker(settings, context.calls, f"{context.number}-{os.getpid()}"))
+        totals: Counter[str] = Counter()
         desk = Desk(
             papers=context.folder.papers,
             writer=writer,
             prompts=load_prompts(settings.prompts),
-            asker=asker,
+            asker=CountedAsker(asker, totals),
             disk=disk,
             signals=signals,
             catalogue=catalogue,
             drain_seconds=settings.drain_seconds,
             slots={PAPERS: max(1, share.llm_papers)},
+            totals=totals,
         )
         _open[context.calls] = desk
         opened.callback(_open.pop, context.calls)

@@ -128,12 +128,15 @@ class Inquiry:
         """Asks."""
         return await self._asker.ask(question)
 
-    async def keep(self, question: Question, answer: Answer) -> KeptAnswer:
-        """Keeps an answer; the answers about one paper are kept one after the other."""
+    async def take(self, wanted: Wanted, answer: Answer) -> Taken:
+        """Keeps an answer, and then checks it; those about one paper one after the other. Raises PaperError."""
         async with self._keeping:
-            kept = await run_to_its_end(self._disk, self._answers.keep, question, answer)
+            return await run_to_its_end(self._disk, self._keep_and_check, wanted, answer)
+
+    def _keep_and_check(self, wanted: Wanted, answer: Answer) -> Taken:
+        kept = self._answers.keep(wanted.question, answer)
         reach("after_answer")
-        return kept
+        return Taken(wanted.check(answer, False), kept, was_kept=False)
 
 
 class _Call:
@@ -167,11 +170,9 @@ class _Call:
 
     async def _run(self, parent: Activity | None, stage: str) -> None:
         self._activity = _StageOfCall(parent, stage)
-        question = self._wanted.question
-        answer = await self._inquiry.answer(question)
+        answer = await self._inquiry.answer(self._wanted.question)
         self._has_come = True
-        kept = await self._inquiry.keep(question, answer)
-        self._taken = Taken(self._wanted.check(answer, False), kept, was_kept=False)
+        self._taken = await self._inquiry.take(self._wanted, answer)
 
 
 class _StageOfCall(Activity):

@@ -23,6 +23,7 @@ from aiohttp import web
 from rpa_shard.testing.arrivals import LoopWatch
 from rpa_shard.testing.faults import Fault, FaultCounter, FaultPlan
 from rpa_shard.testing.llm_mirror.answers.faults import (
+    FOR_JUDGES,
     claimed_usage,
     no_such_format,
     overlong,
@@ -38,6 +39,7 @@ from rpa_shard.testing.llm_mirror.answers.requests import (
     parse_request,
     tokens_of,
 )
+from rpa_shard.testing.llm_mirror.answers.writer import is_for_judge
 from rpa_shard.testing.llm_mirror.limits import Admitted, Limits, Over, Windows
 from rpa_shard.testing.llm_mirror.log import BEYOND, LoggedCall
 from rpa_shard.testing.llm_mirror.sending import Call, Pace, send_error, send_pieces, send_whole
@@ -188,8 +190,12 @@ class Endpoint:
     def _next_fault(self, asked: ChatRequest) -> Fault | None:
         if self.behaviour.faults_by == "question":
             return self._counter.next(asked.key)
-        is_drawn = crc32(f"{self.behaviour.faults.seed} {asked.key}".encode()) % MEETING_ONE_OF == 0
-        return self._counter.next(asked.document) if is_drawn else None
+        fault = self.behaviour.faults.fault_of(asked.document)
+        if fault is not None and fault.kind in FOR_JUDGES:
+            may_meet = is_for_judge(asked.schema)
+        else:
+            may_meet = crc32(f"{self.behaviour.faults.seed} {asked.key}".encode()) % MEETING_ONE_OF == 0
+        return self._counter.next(asked.document) if may_meet else None
 
     def _cached_tokens(self, prompt: str) -> int:
         """How much of the beginning of a prompt has been read before, in whole blocks, as servers count it."""

@@ -15,6 +15,7 @@ from typing import Any
 from rpa_shard.reading.clean import CleanText, clean_of_record
 from rpa_shard.reading.references.section import HEADING as REFERENCES_HEADING
 from rpa_shard.reading.spelling import spell
+from rpa_shard.reading.title import one_line, own_title
 
 
 class Kind(IntEnum):
@@ -78,9 +79,7 @@ _KINDS = (
 AFTER_REFERENCES = "what follows the references"
 # The end of the last entry is looked for by so many characters; less text than this after it is none.
 ENTRY_END_CHARACTERS, MIN_AFTER_CHARACTERS = 24, 200
-_WORD = re.compile(r"[^\W\d_]{3,}")
 _NUMBER = r"(?:(?:§ ?)?[0-9IVXA-Z]{1,5}(?:\.\d{1,2}){0,3}[.:)]?[ \t]{1,6})?"
-MAX_TITLE_CHARACTERS = 200
 # A part that is longer than this is more than what its heading says: headings are missing.
 MAX_FRONT_CHARACTERS = 6000
 
@@ -93,9 +92,9 @@ def paper_text(raw: str, record: Mapping[str, Any], metadata: Mapping[str, Any] 
     parts = tuple(_parts(clean.text, headings, record["references"]))
     has_abstract = record["abstract"] is not None or any(each.title and each.kind is Kind.FRONT for each in parts)
     return PaperText(
-        title=_one_line(known.get("title")) or _own_title(record, clean.text),
-        authors=_one_line(known.get("authors")),
-        abstract="" if has_abstract else _one_line(known.get("abstract")),
+        title=one_line(known.get("title")) or own_title((record.get("document") or {}).get("title"), clean.text),
+        authors=one_line(known.get("authors")),
+        abstract="" if has_abstract else one_line(known.get("abstract")),
         parts=parts,
         references=len(record["references"]),
     )
@@ -146,17 +145,3 @@ def _after_references(text: str, references: Sequence[Mapping[str, Any]]) -> Par
     at = text.rfind(last) if last else -1
     rest = text[at + len(last) :] if at >= 0 else ""
     return Part(AFTER_REFERENCES, Kind.APPENDIX, rest if len(rest.strip()) >= MIN_AFTER_CHARACTERS else "")
-
-
-def _own_title(record: Mapping[str, Any], text: str) -> str:
-    """What the PDF says that its title is, else the first line of its text."""
-    said = _one_line((record.get("document") or {}).get("title"))
-    is_file_name = re.search(r"\.(?:dvi|docx?|pdf|tex|ps)\b|^(?:untitled|microsoft word)\b", said, re.IGNORECASE)
-    if said.count(" ") and not is_file_name:
-        return said[:MAX_TITLE_CHARACTERS]
-    lines = [line for each in text.splitlines()[:20] if (line := _one_line(each)[:MAX_TITLE_CHARACTERS])]
-    return next((line for line in lines if len(_WORD.findall(line)) > 1), lines[0] if lines else "")
-
-
-def _one_line(text: Any) -> str:
-    return " ".join(text.split()) if isinstance(text, str) else ""

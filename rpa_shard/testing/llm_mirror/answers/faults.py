@@ -40,6 +40,8 @@ KINDS = {
     "overlong": "400: the request is longer than the context",
     "no-schema": "400 (or =500): there is no response_format here",
 }
+# These only change what a judge says.
+FOR_JUDGES = frozenset({"repair", "fail"})
 # After one of these, asking again is right: the answer was complete, and paid for, but is of no use.
 OF_NO_USE = frozenset({"cut", "refusal", "filter", "invalid", "not-json", "fence", "empty", "echo", "repair", "fail"})
 _REFUSAL = "I'm sorry, but I can't help with that."
@@ -130,7 +132,7 @@ def _matter(request: ChatRequest, kind: str) -> Matter:
     matter = Matter(
         sentences=sentences_of(request.document), instruction=request.instruction, document=request.document
     )
-    return judged(matter, kind.upper()) if kind in ("repair", "fail") else matter
+    return judged(matter, kind.upper()) if kind in FOR_JUDGES else matter
 
 
 def _finished(request: ChatRequest, text: str, model: str) -> Written:

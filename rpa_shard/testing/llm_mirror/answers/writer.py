@@ -199,6 +199,12 @@ def _own_tags(document: str) -> list[str]:
     return [word for word, _ in words] or ["unclassified", "short-paper", "open-question"]
 
 
+def is_for_judge(schema: Mapping[str, Any] | None) -> bool:
+    """Whether a schema asks for a verdict."""
+    parts = (schema or {}).get("properties", {}).values()
+    return any(isinstance(each, dict) and "PASS" in each.get("enum", ()) for each in parts)
+
+
 def judged(matter: Matter, verdict: str) -> Matter:
     """The same matter before a judge who says something else."""
     return replace(matter, verdict=verdict)
