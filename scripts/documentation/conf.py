@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 GROUPS = {
     "Tutorial": ["tutorial", "notebook"],
     "How-to": ["how-to/README"],
-    "Reference": ["commands", "knobs", "record", "python", "notebook", "status-file"],
+    "Reference": ["commands", "knobs", "record", "analysis-record", "python", "notebook", "status-file"],
     "Guides": [
         "analysis",
         "getting-papers",
