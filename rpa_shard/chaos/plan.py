@@ -38,7 +38,7 @@ KNOBS = {
     "RPA_V2_MIN_FREE_BYTES": "0",
 }
 # What the endpoint of the models allows, and what the run is told of it.
-LLM_LIMITS = Limits(requests=3000, input_tokens=5_000_000, output_tokens=900_000, in_flight=64)
+LLM_LIMITS = Limits(requests=2000, input_tokens=4_000_000, output_tokens=450_000, in_flight=64)
 LLM_KNOBS = {
     "RPA_V2_LLM_STALL_SECONDS": "2",
     "RPA_V2_LLM_DEADLINE_SECONDS": "20",

@@ -66,8 +66,9 @@ async def test_a_grammar_forces_json(engine: str, stream: bool) -> None:
         assert [ending for ending, *_ in made.governor.ended()][-1] == "answered"
 
 
-async def test_what_does_not_fit_into_its_context_is_overlong(engine: str) -> None:
+async def test_how_long_its_context_is_is_learned_from_its_error(engine: str) -> None:
     """In one piece: a stream of this server ends there without a word, which is a failure of the endpoint."""
     async with bench(ModelAt(engine, MODEL, context_tokens=10**6), llm_stream=False) as made:
         failure = await made.failure(question(document="A sentence of the paper. " * 1000))
-    assert failure.failure == "llm_overlong", failure.detail
+        assert f"maximum context length is {CONTEXT_TOKENS} tokens" in failure.detail
+        assert made.asker.context_tokens == CONTEXT_TOKENS
