@@ -127,7 +127,7 @@ def good_body(body: dict[str, Any], finish: str = "stop", **others: Any) -> dict
     content = good_answer(question) | others
     if "tags" in content:
         listed = instruction.partition("The list of tags:")[2].splitlines()
-        content["tags"] = [line[2:] for line in listed if line.startswith("- ")][:2]
+        content["tags"] = [line[2:] for line in listed if line.startswith("- ")][:2] or content["tags"]
     message = {"role": "assistant", "content": json.dumps(content)}
     usage = {"prompt_tokens": 2000, "completion_tokens": 200}
     return {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
