@@ -314,7 +314,7 @@ class Settings:
         5.0,
         number(0.1, 86_400),
         "How long a model is left alone after it answered 429 (unless it asks for longer) or failed several times in a "
-        "row; doubles each time.",
+        "row; doubles each time until it has answered 20 calls.",
     )
     llm_stream: bool = knob(
         "RPA_V2_LLM_STREAM",

@@ -89,10 +89,10 @@ def launch(
 def refuse_unknown_models(settings: Settings, asking: Collection[Phase]) -> None:
     """Raises SettingsError if nothing says which models are asked, a key cannot be read, or a price is not known."""
     if not settings.llm_endpoints:
-        names = " and ".join(phase.name for phase in asking)
+        names = ", ".join(phase.name for phase in asking)
         raise SettingsError(
-            f"RPA_V2_LLM_ENDPOINTS: must be set, because models are asked ({names}): to the URL of an endpoint and the "
-            "name of a model, such as 'http://127.0.0.1:8000/v1 models=qwen3'"
+            f"RPA_V2_LLM_ENDPOINTS: no model is named, but this run asks one ({names}): "
+            "`http://127.0.0.1:8000/v1 models=NAME`"
         )
     for model in settings.llm_endpoints:
         if model.key is not None:

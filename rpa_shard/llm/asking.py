@@ -43,8 +43,11 @@ log = logging.getLogger(__name__)
 _numbers = count(1)
 
 
-class _AskDifferentlyError(Exception):
+class _AskDifferentlyError(PaperError):
     """The request was not accepted, and is to be made in another way."""
+
+    def __init__(self, rejected: RejectedError) -> None:
+        super().__init__(rejected.failure, rejected.detail)
 
 
 class _Asked:
@@ -181,7 +184,7 @@ class _Call:
                 raise PaperError(Failure.LLM_REJECTED, f"{error.detail} (next time it is cut to fit)") from error
         elif isinstance(error, RejectedError) and learned.rejected(self._dialect, error.status, error.said):
             log.info("%s is asked in another way: %s", self._asked.model.name, error.detail)
-            raise _AskDifferentlyError from error
+            raise _AskDifferentlyError(error) from error
 
     def _took_in_vain(self) -> None:
         """A call without an answer took what the endpoint may have worked on: in one piece, perhaps all of it."""

@@ -99,7 +99,7 @@ async def test_a_spent_budget_is_known_after_kills(prepped: Rig) -> None:
 async def test_a_run_without_models_or_their_key_is_refused_in_one_line(prepped: Rig) -> None:
     code, _, errors = prepped.run(module="tests.asking_phase", LLM_ENDPOINTS="")
     assert (code, errors.count("\n")) == (2, 1)
-    assert errors.startswith("RPA_V2_LLM_ENDPOINTS: must be set, because models are asked (analyze): to the URL of ")
+    assert errors.startswith("RPA_V2_LLM_ENDPOINTS: no model is named, but this run asks one (analyze): `http://127.")
     endpoint = "http://127.0.0.1:1 models=model key=env:NO_SUCH_KEY"
     code, _, errors = prepped.run(module="tests.asking_phase", LLM_ENDPOINTS=endpoint)
     assert (code, errors) == (2, "RPA_V2_LLM_ENDPOINTS: the variable NO_SUCH_KEY, which holds a key, is not set\n")

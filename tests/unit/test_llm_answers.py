@@ -123,6 +123,15 @@ def test_a_judge_passes_unless_it_is_told_otherwise() -> None:
     assert repair["reasons"] == ["why_it_matters"]
 
 
+def test_what_is_written_again_is_another_text() -> None:
+    before = json.loads(answer(asked()).text)["text"]
+    messages = [{"role": "user", "content": DOCUMENT}, {"role": "user", "content": f"Write it again:\n\n{before}"}]
+    schema = {"properties": {"text": {"type": "string"}}}
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    again = answer(parse_request({"model": "m", "messages": messages, "response_format": format_}))
+    assert not set(before.split(". ")) & set(json.loads(again.text)["text"].split(". "))
+
+
 _LEAVES = st.one_of(
     st.fixed_dictionaries({"type": st.just("string")}, optional={"minLength": st.integers(0, 300)}),
     st.fixed_dictionaries({"type": st.just("string"), "maxLength": st.integers(1, 50)}),

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rpa_shard.config.llm import CallLimits, LlmBudget, ModelAt
-from rpa_shard.control.models.gate import FAILURES_IN_A_ROW, RECOVERY_SECONDS
+from rpa_shard.control.models.gate import ANSWERS_TO_TRUST, FAILURES_IN_A_ROW, RECOVERY_SECONDS
 from rpa_shard.control.models.governor import Grant, ModelGovernor, changes
 from rpa_shard.control.models.model_state import LAST_WORDS_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
 from rpa_shard.ipc.calls import CallEnding
 from rpa_shard.ipc.model_status import ModelStatus, Spent
-from tests.unit.model_traffic import CALL_SECONDS, FLOOR_SECONDS, Traffic
+from tests.model_traffic import CALL_SECONDS, FLOOR_SECONDS, Traffic
 
 MODEL = ModelAt("http://127.0.0.1:1", "model", limits=CallLimits(requests_per_minute=100, in_flight=8))
 NAME = MODEL.name
@@ -95,7 +95,7 @@ def test_every_call_that_is_wanted_is_granted_once(limits: CallLimits, shards: i
     assert traffic.broken == []
 
 
-@pytest.mark.parametrize("shards", [1, 2, 8])
+@pytest.mark.parametrize("shards", [1, 8])
 def test_a_steady_load_uses_the_limit(shards: int) -> None:
     """Calls are under way for two seconds, and a supervisor is killed in between."""
     traffic = Traffic(CallLimits(requests_per_minute=600), shards, Random(0), begins_after=(2.0, 2.0))
@@ -285,6 +285,27 @@ def test_a_model_that_limits_us_is_left_alone_then_probed_and_recovers_slowly() 
         bench.at += RECOVERY_SECONDS
         bench.granted()
     assert (bench.status.in_flight_limit, bench.status.closings) == (8, 0)
+
+
+def test_a_model_that_answers_recovers_call_by_call_and_is_trusted_again() -> None:
+    """Answers of 429 now and then must not lead to longer and longer pauses."""
+    bench = Bench()
+    bench.want(0)
+    bench.limited(bench.granted()[0])
+    bench.at += FLOOR_SECONDS
+    answered = 0
+    limits = []
+    while answered <= ANSWERS_TO_TRUST:
+        limits.append(bench.status.in_flight_limit)
+        assert bench.status.closings == 1
+        bench.want(0)
+        bench.end(bench.granted()[0])
+        answered += 1
+    assert (limits[:2], limits[5], limits[-1]) == ([4, 4], 5, 7), "one more after four, five, six answers"
+    assert bench.status.closings == 0
+    bench.want(0)
+    bench.limited(bench.granted()[0])
+    assert bench.status.closed_seconds == FLOOR_SECONDS, "not doubled"
 
 
 @pytest.mark.parametrize("ending", ["failed", "unsent", "given_up", "forgotten", "gone"])

@@ -75,7 +75,7 @@ class CallBroker:
         if not self.standing().is_stopped:
             return None
         blocked = {name: each.blocked for name, each in self.states().models.items()}
-        reasons = "; ".join(f"{name} refuses us: {why}" for name, why in blocked.items())
+        reasons = "; ".join(f"{name} refuses us: {(why or '').rstrip('.')}" for name, why in blocked.items())
         return f"{reasons} (see to that, then run again)"
 
     def handle(self, number: int, message: CallMessage) -> None:

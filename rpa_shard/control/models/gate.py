@@ -2,7 +2,8 @@
 
 Guarantee: a model that asks us to slow down, or fails several times in a row, is left alone for as long as it asks, or
 for a time that doubles; one probe then decides, and only the calls under way before that are not waited for; each
-closing halves how many calls may be under way, which recovers slowly. No error makes anything faster. Limit: pure, with
+closing halves how many calls may be under way. That recovers slowly: by one for each round of calls that were answered,
+and by a quarter for each half minute without a pause. No error makes anything faster. Limit: pure, with
 the clock as an argument; what may be sent within a minute is counted elsewhere.
 """
 
@@ -18,6 +19,8 @@ MAX_DOUBLINGS = 32
 FAILURES_IN_A_ROW = 5
 RECOVERY_SECONDS = 30.0
 RECOVERY_STEP = 1.25
+# A model that has answered so many calls since it was opened is no longer closed again for twice as long.
+ANSWERS_TO_TRUST = 20
 
 
 class Gate:
@@ -33,6 +36,8 @@ class Gate:
         self.why: str | None = None
         self._probe: Key | None = None
         self._failures = 0
+        # How many calls were answered since it was opened, and since one more may be under way.
+        self._answers = self._round = 0
         self._calm_since = now
 
     def seconds_until_open(self, under_way: int, now: float) -> float | None:
@@ -57,7 +62,14 @@ class Gate:
         self._failures = 0
         if self._probe == call:
             self.closed_until = self._probe = None
-            self._calm_since = now
+            self._calm_since, self._answers, self._round = now, 0, 0
+        elif self.closed_until is None:
+            self._answers += 1
+            self._round += 1
+            if self._answers >= ANSWERS_TO_TRUST:
+                self.closings = 0
+            if self._round >= self.in_flight_limit:
+                self._round, self.in_flight_limit = 0, min(self._in_flight, self.in_flight_limit + 1)
 
     def failed(self, call: Key, detail: str, now: float) -> None:
         """A call ended without an answer."""

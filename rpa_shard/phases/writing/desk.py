@@ -75,7 +75,7 @@ class Desk:
     def count(self, taken: Iterable[Taken]) -> None:
         """Counts the answers that became parts of a record, by model; and those that had been kept before."""
         for each in taken:
-            self.totals["kept_answers" if each.was_kept else "new_answers"] += 1
+            self.totals.update(["kept_answers"] if each.was_kept else [])
             self.tallies["model"][each.kept.answer.model] += 1
 
 

@@ -74,8 +74,10 @@ class PaperDesk:
         try:
             return await self._inquiry.ask([self._wanted(each, sections) for each in asked])
         except PaperError as error:
+            if error.failure is not Failure.LLM_OVERLONG:
+                raise
             shorter = self._fitted(sections)
-            if error.failure is not Failure.LLM_OVERLONG or shorter.tokens >= self.document.tokens:
+            if shorter.tokens >= self.document.tokens:
                 raise
             self.document = shorter
         return await self._inquiry.ask([self._wanted(each, sections) for each in asked])

@@ -128,7 +128,7 @@ def _when_to_come_again(argument: str) -> dict[str, str]:
 
 def _matter(request: ChatRequest, kind: str) -> Matter:
     if kind == "echo":
-        return Matter(sentences=(" ".join(request.instruction.split()),), instruction=request.instruction)
+        return Matter(sentences=(" ".join(request.instruction.split()),))
     matter = Matter(
         sentences=sentences_of(request.document), instruction=request.instruction, document=request.document
     )

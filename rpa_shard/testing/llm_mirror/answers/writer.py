@@ -79,7 +79,10 @@ def filled(schema: Mapping[str, Any], matter: Matter) -> Any:
 
 def _told(matter: Matter) -> Iterator[str]:
     """The sentences of a document, from a place that depends on the instruction, and then made-up ones."""
-    sentences, place = matter.sentences, crc32(matter.instruction.encode(errors="replace"))
+    # What the instruction shows, such as a section that is to be written again, is not repeated.
+    shown = " ".join(matter.instruction.split())
+    sentences = [each for each in matter.sentences if each not in shown]
+    place = crc32(matter.instruction.encode(errors="replace"))
     begin = place % len(sentences) if sentences else 0
     yield from (*sentences[begin:], *sentences[:begin])
     while True:
