@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 from rpa_shard.cli.main import main
 from rpa_shard.llm.question import Parameters, Question
 from rpa_shard.model.arxiv_id import from_canonical
-from rpa_shard.model.phase import PREP
+from rpa_shard.model.phase import ANALYZE, PREP
 from rpa_shard.phases.files import files_of
 from rpa_shard.phases.prep.result import row_result
 from rpa_shard.phases.writing.answers import KeptAnswers
@@ -127,7 +128,7 @@ def good_body(body: dict[str, Any], finish: str = "stop", **others: Any) -> dict
     content = good_answer(question) | others
     if "tags" in content:
         listed = instruction.partition("The list of tags:")[2].splitlines()
-        content["tags"] = [line[2:] for line in listed if line.startswith("- ")][:2]
+        content["tags"] = [line[2:] for line in listed if line.startswith("- ")][:2] or content["tags"]
     message = {"role": "assistant", "content": json.dumps(content)}
     usage = {"prompt_tokens": 2000, "completion_tokens": 200}
     return {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
@@ -188,6 +189,19 @@ def test_an_answer_of_no_use_is_an_attempt_once(desk: Desk) -> None:
     ]
     assert desk.take_in(answered(again)) == 0
     assert (desk.statuses()[0], len(desk.kept(FIRST))) == ("analyzed", 5)
+
+
+def test_what_a_killed_command_held_is_taken_in_by_the_next(desk: Desk) -> None:
+    answers = answered(desk.questions(FIRST))
+
+    async def claim() -> None:
+        async with engine_of(desk.folder).open_store(LAYOUT.shard_of(FIRST), 60.0) as store:
+            assert len(await store.claim_named(ANALYZE, [FIRST])) == 1
+
+    asyncio.run(claim())
+    assert desk.statuses()[0] == "analyzing"
+    assert desk.take_in(answers) == 0
+    assert desk.statuses()[0] == "analyzed"
 
 
 def test_lines_without_an_answer_change_nothing(desk: Desk) -> None:
