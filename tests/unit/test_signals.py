@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpa_shard.phases.signals.counting import count_again, must_count_again
-from rpa_shard.phases.signals.index import PAPERS, IndexedPaper, add_papers, fact, forget_papers, known, open_index
+from rpa_shard.phases.signals.index import (
+    PAPERS,
+    IndexedPaper,
+    add_papers,
+    fact,
+    forget_papers,
+    known,
+    open_index,
+    shorten_log,
+)
 from rpa_shard.phases.signals.queries import names, query
 from rpa_shard.phases.signals.reader import CITES, NEIGHBOURS, SignalsReader
 from rpa_shard.phases.signals.signals import Neighbour, Signals
@@ -120,6 +129,16 @@ def test_a_new_file_is_read_in_place_of_the_one_before(path: Path, reader: Signa
     with closing(open_index(path, create=True)) as index:
         add_papers(index, [paper(1, "Whales")])
     assert reader.read("2401.00001", "Whales", "").corpus_papers == 1
+
+
+def test_a_long_log_is_emptied(path: Path, index: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_papers(index, [paper(1, "Whales")])
+    log = path.with_name(path.name + "-wal")
+    shorten_log(index, path)
+    assert log.stat().st_size
+    monkeypatch.setattr("rpa_shard.phases.signals.index.MAX_LOG_BYTES", 0)
+    shorten_log(index, path)
+    assert not log.stat().st_size
 
 
 def test_common_words_and_tags_are_counted_as_the_index_grows(

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpa_shard.phases.signals.queries import query, schema
-from rpa_shard.system.files import make_folder_durably
+from rpa_shard.system.files import make_folder_durably, real_path
 
 APPLICATION_ID, FORMAT = 0x52504147, 1
 BUSY_SECONDS = 10.0
 COMPANIONS = ("-wal", "-shm")
+# While there is always somebody who reads, SQLite's log would grow for ever.
+MAX_LOG_BYTES = 64 * 2**20
 # Facts: how many papers are indexed, and how many were when words and tags were counted last.
 PAPERS, COUNTED = "papers", "counted"
 
@@ -120,6 +122,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def shorten_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Empties the log of the index at `path` if it has become long; waits for those who read. Raises sqlite3.Error."""
+    file = real_path(path)
+    log = file.with_name(file.name + COMPANIONS[0])
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def known(connection: sqlite3.Connection, paper_ids: Collection[str]) -> Mapping[str, Known]:

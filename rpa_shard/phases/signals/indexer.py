@@ -30,6 +30,7 @@ from rpa_shard.phases.signals.index import (
     known,
     open_index,
     put_aside,
+    shorten_log,
 )
 from rpa_shard.phases.signals.queries import query
 from rpa_shard.store.catalogue import Catalogue
@@ -185,6 +186,7 @@ class Indexer:
             if found:
                 add_papers(connection, found)
             self._pace.pause()
+        shorten_log(connection, self._path)
         if must_count_again(connection):
             count_again(connection, self._pace.pause)
 
