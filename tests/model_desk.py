@@ -164,6 +164,7 @@ def office(
             prompts=prompts or load_prompts(None),
             asker=asker,
             disk=disk,
+            cpu=disk,
             signals=FixedSignals(),
             catalogue=engine_of(folder).catalogue_reader(),
             drain_seconds=drain_seconds,

@@ -41,6 +41,7 @@ from rpa_shard.fetch.unkept import Memory, UnkeptPdf
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint
+from rpa_shard.system.threads import run_to_its_end
 
 T = TypeVar("T")
 
@@ -255,14 +256,3 @@ async def _refusal(response: httpx.Response) -> PaperError:
 
 def _is_challenge(response: httpx.Response) -> bool:
     return any(name in response.headers for name in CHALLENGE_HEADERS)
-
-
-async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:
-    """Runs a function in a thread; a cancelled caller still waits until the thread has finished with what it uses."""
-    running = asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        running.exception()  # nobody asks for it any more, and asyncio logs what nobody asked for
-        raise

@@ -121,6 +121,7 @@ def open_desk(settings: Settings, folder: DataFolder, engine: StoreEngine, asker
             prompts=prompts,
             asker=asker,
             disk=opened.enter_context(background_threads("answers", THREADS)),
+            cpu=opened.enter_context(background_threads("reading", THREADS)),
             signals=CorpusSignals(reader, opened.enter_context(background_threads("signals", THREADS))),
             catalogue=opened.enter_context(closing(engine.catalogue_reader())),
             drain_seconds=settings.drain_seconds,

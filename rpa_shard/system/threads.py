@@ -7,10 +7,15 @@ the threads have the usual priority.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Gives two thirds of a normal thread's share of a core; at 5 (one third), other programs' work would starve ours.
 NICENESS = 2
@@ -26,3 +31,14 @@ def lower_priority() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))
+
+
+async def run_to_its_end(threads: Executor, function: Callable[..., T], *arguments: object) -> T:
+    """Runs a function in a thread; a cancelled caller still waits until the thread has finished with what it uses."""
+    running = asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # nobody asks for it any more, and asyncio logs what nobody asked for
+        raise

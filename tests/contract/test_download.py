@@ -35,7 +35,7 @@ from rpa_shard.fetch import download as download_module
 from rpa_shard.fetch import pieces as pieces_module
 from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.body import Body
-from rpa_shard.fetch.download import Downloader, DownloadLimits, run_to_its_end
+from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.permits import Permits
 from rpa_shard.fetch.transport import open_client, trusted_certificates
 from rpa_shard.fetch.unkept import Memory
@@ -53,6 +53,7 @@ from rpa_shard.ipc.messages import (
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.system.content import InMemory
 from rpa_shard.system.files import Fingerprint, fingerprint_of, temporaries_in
+from rpa_shard.system.threads import run_to_its_end
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf

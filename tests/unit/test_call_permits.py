@@ -287,7 +287,7 @@ async def test_a_call_that_is_given_up_while_it_is_under_way() -> None:
     await asyncio.sleep(0.001)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert bench.said[-1] == CallEnded(FIRST, 1, "given_up", 100, 0, "given up")
+    assert bench.said[-1] == CallEnded(FIRST, 1, "given_up", 100, 0)
 
 
 EVENTS = st.lists(

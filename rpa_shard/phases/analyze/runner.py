@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rpa_shard.fetch.download import run_to_its_end
 from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE
@@ -21,6 +20,7 @@ from rpa_shard.phases.writing.desk import PAPERS, Desk
 from rpa_shard.phases.writing.loading import LoadedPaper
 from rpa_shard.phases.writing.paper_desk import Asked, PaperDesk
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.threads import run_to_its_end
 
 
 class AnalyzeRunner:

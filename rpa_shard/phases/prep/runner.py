@@ -20,7 +20,7 @@ from rpa_shard.config.host_policy import host_of
 from rpa_shard.extract.pool import ExtractionPool, Unfinished
 from rpa_shard.extract.result import Extraction
 from rpa_shard.extract.slow_lane import SlowLane
-from rpa_shard.fetch.download import Downloader, run_to_its_end
+from rpa_shard.fetch.download import Downloader
 from rpa_shard.fetch.local import is_local
 from rpa_shard.fetch.sources import urls_of
 from rpa_shard.fetch.unkept import Memory
@@ -38,6 +38,7 @@ from rpa_shard.reading.stamp import Stamp, names_another
 from rpa_shard.store.catalogue import CatalogueReader, Whereabouts
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import fingerprint_of
+from rpa_shard.system.threads import run_to_its_end
 
 log = logging.getLogger(__name__)
 

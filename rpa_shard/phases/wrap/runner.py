@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rpa_shard.fetch.download import run_to_its_end
 from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
@@ -29,6 +28,7 @@ from rpa_shard.phases.writing.material.questions import Section
 from rpa_shard.phases.writing.paper_desk import Asked, PaperDesk, facts_of
 from rpa_shard.phases.writing.prompts import Prompt
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.threads import run_to_its_end
 
 PASS, REPAIR = "PASS", "REPAIR"
 SHOWN_REASONS = 3

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from rpa_shard.fetch.download import run_to_its_end
 from rpa_shard.llm.asking import open_asker
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.phases.runner import ShardContext
@@ -28,10 +27,11 @@ from rpa_shard.phases.writing.loading import LoadedPaper, load_paper
 from rpa_shard.phases.writing.material.document import BEGIN
 from rpa_shard.phases.writing.prompts import Prompt, PromptSet, load_prompts
 from rpa_shard.store.catalogue import CatalogueReader
-from rpa_shard.system.threads import background_threads
+from rpa_shard.system.threads import background_threads, run_to_its_end
 
 # The slot that a paper holds while it is analyzed or wrapped.
 PAPERS = "papers asked about"
+CPU_THREADS = 2
 
 
 class SaysOfCorpus(Protocol):
@@ -44,13 +44,18 @@ class SaysOfCorpus(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """What the phases that ask models share in one shard."""
+    """What the phases that ask models share in one shard.
+
+    The threads of `disk` wait for disks. Those of `cpu` compute, and are few: they would only keep each other and the
+    loop waiting.
+    """
 
     papers: Path
     writer: str
     prompts: PromptSet
     asker: Asks
     disk: Executor
+    cpu: Executor
     signals: SaysOfCorpus
     catalogue: CatalogueReader
     drain_seconds: float
@@ -61,7 +66,7 @@ class Desk:
 
     async def load(self, paper_id: str) -> LoadedPaper:
         """What there is of a paper. Raises PaperError(LLM_NO_TEXT)."""
-        return await run_to_its_end(self.disk, load_paper, self.papers, paper_id, self.catalogue)
+        return await run_to_its_end(self.cpu, load_paper, self.papers, paper_id, self.catalogue)
 
     def checker(self, prompt: Prompt, schema_of: Prompt | None = None) -> Checker:
         """What checks the answers to a prompt; with `schema_of` they are sections of that prompt."""
@@ -91,7 +96,9 @@ async def open_desk(context: ShardContext) -> AsyncIterator[Desk]:
     settings, share = context.settings, context.share
     writer = f"shard-{context.number:03d}"
     async with AsyncExitStack() as opened:
-        disk = opened.enter_context(background_threads("answers", share.io_threads))
+        # Of the usual priority: an answer is paid for, and is lost with its process until it is on disk.
+        disk = opened.enter_context(ThreadPoolExecutor(share.io_threads, thread_name_prefix="answers"))
+        cpu = opened.enter_context(background_threads("reading", CPU_THREADS))
         await run_to_its_end(disk, context.folder.remove_half_written, writer)
         catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
         signals = await opened.enter_async_context(open_signals(context))
@@ -103,6 +110,7 @@ async def open_desk(context: ShardContext) -> AsyncIterator[Desk]:
             prompts=load_prompts(settings.prompts),
             asker=CountedAsker(asker, totals),
             disk=disk,
+            cpu=cpu,
             signals=signals,
             catalogue=catalogue,
             drain_seconds=settings.drain_seconds,

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rpa_shard.config.llm import ModelAt
-from rpa_shard.fetch.download import run_to_its_end
 from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.failure import PaperError, PhasePausedError
 from rpa_shard.phases.runner import Attempt
 from rpa_shard.phases.writing.answers import KeptAnswer, KeptAnswers
 from rpa_shard.system.activity import ASKING, IDLE, Activity, current
 from rpa_shard.system.failpoints import reach
+from rpa_shard.system.threads import run_to_its_end
 
 # Of the time of a drain so much is left for writing what has come.
 DRAIN_SHARE = 0.8
@@ -63,10 +63,11 @@ class Inquiry:
     """The questions of one attempt at a paper."""
 
     def __init__(
-        self, asker: Asks, disk: Executor, answers: KeptAnswers, attempt: Attempt, drain_seconds: float
+        self, asker: Asks, disk: Executor, cpu: Executor, answers: KeptAnswers, attempt: Attempt, drain_seconds: float
     ) -> None:
         self._asker = asker
         self._disk = disk
+        self._cpu = cpu
         self._answers = answers
         self._attempt = attempt
         self._patience = drain_seconds * DRAIN_SHARE
@@ -78,11 +79,14 @@ class Inquiry:
 
         After a failure no more questions are begun, and the answers to those under way are kept.
         """
-        taken = [self._of_kept(each) for each in wanted]
+        taken = await run_to_its_end(self._cpu, self._all_of_kept, wanted)
         calls = {number: _Call(self, each) for number, each in enumerate(wanted) if taken[number] is None}
         if calls:
             await self._together(list(calls.values()))
         return [each if each is not None else calls[number].taken for number, each in enumerate(taken)]
+
+    def _all_of_kept(self, wanted: Sequence[Wanted]) -> list[Taken | None]:
+        return [self._of_kept(each) for each in wanted]
 
     def _of_kept(self, wanted: Wanted) -> Taken | None:
         """What the newest kept answer of use says."""
@@ -131,12 +135,14 @@ class Inquiry:
     async def take(self, wanted: Wanted, answer: Answer) -> Taken:
         """Keeps an answer, and then checks it; those about one paper one after the other. Raises PaperError."""
         async with self._keeping:
-            return await run_to_its_end(self._disk, self._keep_and_check, wanted, answer)
+            kept = await run_to_its_end(self._disk, self._keep, wanted.question, answer)
+        content = await run_to_its_end(self._cpu, wanted.check, answer, False)
+        return Taken(content, kept, was_kept=False)
 
-    def _keep_and_check(self, wanted: Wanted, answer: Answer) -> Taken:
-        kept = self._answers.keep(wanted.question, answer)
+    def _keep(self, question: Question, answer: Answer) -> KeptAnswer:
+        kept = self._answers.keep(question, answer)
         reach("after_answer")
-        return Taken(wanted.check(answer, False), kept, was_kept=False)
+        return kept
 
 
 class _Call:

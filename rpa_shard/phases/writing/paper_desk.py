@@ -31,6 +31,7 @@ from rpa_shard.phases.writing.material.questions import (
 )
 from rpa_shard.phases.writing.prompts import Prompt
 from rpa_shard.system.clock import as_utc
+from rpa_shard.system.threads import run_to_its_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class PaperDesk:
         self.signals = Signals()
         self.tags: tuple[str, ...] = ()
         self.document: Document | None = None
-        self._inquiry = Inquiry(desk.asker, desk.disk, paper.answers, attempt, desk.drain_seconds)
+        self._inquiry = Inquiry(desk.asker, desk.disk, desk.cpu, paper.answers, attempt, desk.drain_seconds)
 
     async def look_up(self, *, tags: bool = False) -> None:
         """Reads what the corpus says of the paper, and its tags."""
@@ -70,17 +71,23 @@ class PaperDesk:
 
         If the document turns out to be too long, it is cut again, once.
         """
-        self.document = self._fitted(sections)
+        document, wanted = await run_to_its_end(self.desk.cpu, self._made, asked, sections)
+        self.document = document
         try:
-            return await self._inquiry.ask([self._wanted(each, sections) for each in asked])
+            return await self._inquiry.ask(wanted)
         except PaperError as error:
             if error.failure is not Failure.LLM_OVERLONG:
                 raise
-            shorter = self._fitted(sections)
-            if shorter.tokens >= self.document.tokens:
+            shorter, wanted = await run_to_its_end(self.desk.cpu, self._made, asked, sections)
+            if shorter.tokens >= document.tokens:
                 raise
             self.document = shorter
-        return await self._inquiry.ask([self._wanted(each, sections) for each in asked])
+        return await self._inquiry.ask(wanted)
+
+    def _made(self, asked: Sequence[Asked], sections: Sequence[Section]) -> tuple[Document, list[Wanted]]:
+        """The document as long as it may be now, and the questions about it."""
+        document = self._fitted(sections)
+        return document, [self._wanted(document, each, sections) for each in asked]
 
     def _fitted(self, sections: Sequence[Section]) -> Document:
         desk = self.desk
@@ -88,12 +95,11 @@ class PaperDesk:
         room = room_for_document(desk.asker.context_tokens, desk.prompts, estimated_tokens, written)
         return fitted(self.paper.text, room, estimated_tokens)
 
-    def _wanted(self, asked: Asked, sections: Sequence[Section]) -> Wanted:
-        assert self.document is not None
+    def _wanted(self, document: Document, asked: Asked, sections: Sequence[Section]) -> Wanted:
         matter = Matter(
             paper_id=self.paper.paper_id,
             text_sha256=self.paper.text_sha256,
-            document=self.document.text,
+            document=document.text,
             head=self.paper.head,
             signals=self.signals,
             sections=tuple(sections),
