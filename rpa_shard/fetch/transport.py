@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from urllib.request import getproxies
 
@@ -109,26 +109,31 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
     for proxy in _proxies().values():
         guard.name(host_of(proxy))  # the user's own, most often at a private address
     seconds = settings.download_timeout_seconds
-    return make_client(
+    transport = make_transport(
         connections=share.max_connections,
         idle=share.max_keepalive,
         idle_seconds=KEEPALIVE_SECONDS,
         timeout=aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=seconds),
-        headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
         resolver=guard,
+    )
+    return httpx.AsyncClient(
+        transport=transport,
+        headers={"User-Agent": settings.user_agent, "Accept": "application/pdf", "Accept-Encoding": "identity"},
+        timeout=None,  # noqa: S113  # the session's
+        follow_redirects=False,
+        trust_env=False,  # proxies are the session's business
     )
 
 
-def make_client(
+def make_transport(
     *,
     connections: int,
     idle: int,
     idle_seconds: float,
     timeout: aiohttp.ClientTimeout,
-    headers: Mapping[str, str],
     resolver: AbstractResolver | None = None,
-) -> httpx.AsyncClient:
-    """A client in the running loop; close it with `aclose`.
+) -> ShardTransport:
+    """A transport in the running loop; close it with `aclose`.
 
     It has so many `connections` at most, of which so many are kept for `idle_seconds` while `idle`. Without a
     `resolver` any address may be reached.
@@ -142,13 +147,7 @@ def make_client(
         # For HTTP(S)_PROXY; without any, aiohttp is spared the search for a netrc file at every request.
         trust_env=bool(_proxies()),
     )
-    return httpx.AsyncClient(
-        transport=ShardTransport(session, idle),
-        headers=headers,
-        timeout=None,  # noqa: S113  # the session's
-        follow_redirects=False,
-        trust_env=False,  # proxies are the session's business
-    )
+    return ShardTransport(session, idle)
 
 
 def _proxies() -> dict[str, str]:

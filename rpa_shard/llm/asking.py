@@ -8,7 +8,6 @@ before anything depends on it.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -16,10 +15,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
+import msgspec
+
 from rpa_shard.config.llm import DEFAULT_CONTEXT_TOKENS, ModelAt
 from rpa_shard.config.settings import Settings
 from rpa_shard.llm.call_permits import CallPermit, CallPermits
-from rpa_shard.llm.client import Endpoint, Exchange, RejectedError, open_llm_client
+from rpa_shard.llm.client import Endpoint, Exchange, RejectedError, open_llm_transport
 from rpa_shard.llm.errors import (
     ENDPOINT_FAILURES,
     ModelClosedError,
@@ -234,7 +235,8 @@ class _Call:
 
 def estimate_of(question: Question) -> int:
     """About how many tokens a question has."""
-    texts = (question.system, question.document, question.instruction, json.dumps(question.schema, default=dict))
+    schema = msgspec.json.encode(question.schema, enc_hook=dict).decode()
+    texts = (question.system, question.document, question.instruction, schema)
     return sum(map(estimated_tokens, texts)) + 2 * MESSAGE_TOKENS
 
 
@@ -245,11 +247,11 @@ async def open_asker(settings: Settings, calls: CallPermits, name: str) -> Async
     Endpoints are asked once what they say about their models; one that does not answer at once is left alone. Raises
     SettingsError if a key cannot be read.
     """
-    async with open_llm_client(settings) as client:
+    async with open_llm_transport(settings) as transport:
         asked = []
         for model in settings.llm_endpoints:
             key = model.key.read(os.environ) if model.key is not None else None
-            asked.append(_Asked(model, Endpoint(client, model, key, settings.llm_deadline_seconds)))
+            asked.append(_Asked(model, Endpoint(transport, model, key, settings.llm_deadline_seconds)))
         await _learn_contexts(asked)
         yield Asker(asked, calls, name, stream=settings.llm_stream)
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Any, NoReturn
 
 import aiohttp
@@ -20,7 +21,7 @@ import msgspec
 from rpa_shard import __version__
 from rpa_shard.config.llm import ModelAt
 from rpa_shard.config.settings import Settings
-from rpa_shard.fetch.transport import LOCATION, failure_of, make_client
+from rpa_shard.fetch.transport import LOCATION, ShardTransport, failure_of, make_transport
 from rpa_shard.llm.errors import ModelRefusedError
 from rpa_shard.llm.events import AnswerReader, Received, decoded
 from rpa_shard.llm.replies import Said, failure_of_reply, one_line, read_error
@@ -65,29 +66,31 @@ class Exchange:
 
 
 @asynccontextmanager
-async def open_llm_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """The client of a shard for endpoints, which may have any address: the user named them."""
+async def open_llm_transport(settings: Settings) -> AsyncIterator[ShardTransport]:
+    """The connections of a shard to endpoints, which may have any address: the user named them."""
     silent = settings.llm_stall_seconds if settings.llm_stream else None
     connections = max(1, sum(each.limits.in_flight for each in settings.llm_endpoints))
-    client = make_client(
+    transport = make_transport(
         connections=connections,
         idle=connections,
         idle_seconds=IDLE_SECONDS,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silent),
-        headers={"User-Agent": f"rpa_shard/{__version__}", "Accept-Encoding": "identity"},
     )
-    async with client:
-        yield client
+    async with transport:
+        yield transport
 
 
 class Endpoint:
     """The endpoint of one model."""
 
-    def __init__(self, client: httpx.AsyncClient, model: ModelAt, key: str | None, deadline_seconds: float) -> None:
-        self._client = client
+    def __init__(self, transport: ShardTransport, model: ModelAt, key: str | None, deadline_seconds: float) -> None:
+        # Without an httpx.AsyncClient: what it does besides, for cookies, redirects and URLs, took a tenth of a call.
+        self._transport = transport
         self._url = model.url
         self._key = key
-        self._authorization = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = {"User-Agent": f"rpa_shard/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
         self._deadline_seconds = deadline_seconds
 
     async def complete(self, body: Mapping[str, Any], request_id: str, exchange: Exchange) -> None:
@@ -96,15 +99,10 @@ class Endpoint:
         Raises ModelLimitedError, ModelRefusedError and PaperError (RejectedError, OverlongError, LLM_UNREACHABLE,
         LLM_FAILED, and LLM_REFUSED if a filter did not let the question pass).
         """
-        headers = {"Content-Type": "application/json", REQUEST_ID: request_id, **self._authorization}
-        content = _encoded(body)
+        headers = {**self._headers, "Content-Type": "application/json", REQUEST_ID: request_id}
         try:
-            async with (
-                asyncio.timeout(self._deadline_seconds),
-                self._client.stream(
-                    "POST", f"{self._url}/chat/completions", content=content, headers=headers
-                ) as response,
-            ):
+            request = httpx.Request("POST", self._completions, headers=headers, content=_encoded(body))
+            async with asyncio.timeout(self._deadline_seconds), self._sent(request) as response:
                 if response.status_code != 200:
                     await self._fail(response)
                 exchange.begin()
@@ -119,11 +117,25 @@ class Endpoint:
     async def listing(self) -> Any:
         """What the endpoint says of its models, or None if it does not answer at once."""
         try:
-            async with asyncio.timeout(LISTING_SECONDS):
-                response = await self._client.get(f"{self._url}/models", headers=self._authorization)
+            request = httpx.Request("GET", f"{self._url}/models", headers=self._headers)
+            async with asyncio.timeout(LISTING_SECONDS), self._sent(request) as response:
+                return decoded(await response.aread()) if response.status_code == 200 else None
         except (TimeoutError, aiohttp.ClientError, httpx.HTTPError, httpx.InvalidURL, OSError):
             return None
-        return decoded(response.content) if response.status_code == 200 else None
+
+    @cached_property
+    def _completions(self) -> httpx.URL:
+        """Parsed once. Raises httpx.InvalidURL."""
+        return httpx.URL(f"{self._url}/chat/completions")
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """The response to a request, which is closed when the block ends."""
+        response = await self._transport.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def _receive(self, response: httpx.Response, received: Received) -> None:
         """Takes in an answer: events, or all in one piece, whatever was asked for. Raises PaperError."""

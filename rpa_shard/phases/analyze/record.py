@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rpa_shard import __version__
 from rpa_shard.phases.signals.signals import Signals
 from rpa_shard.phases.writing.inquiry import Taken
@@ -66,4 +68,4 @@ def section_of(prompt: Prompt, taken: Taken) -> dict[str, Any]:
 
 def as_bytes(record: Mapping[str, Any]) -> bytes:
     """The record as it is in its file."""
-    return json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
