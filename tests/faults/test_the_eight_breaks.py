@@ -101,6 +101,15 @@ async def test_2_a_tag_that_is_not_in_the_list_is_none(one: Office) -> None:
     assert (await one.run(WRAP))["tags"] == ["sea level"]
 
 
+async def test_2_nor_is_one_of_an_answer_that_was_kept(one: Office) -> None:
+    await one.run(ANALYZE)
+    one.asker.script = only("wrap/tags", json.dumps({"tags": ["quantum gravity"]}))  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(PaperError) as caught:
+            await one.run(WRAP)
+        assert caught.value.failure is Failure.LLM_INVALID
+
+
 def test_3_every_failure_of_a_model_has_its_attempts_and_no_money_is_none_of_them() -> None:
     """Transient errors were tried for ever; 402 counted as transient."""
     failures = [failure for failure in Failure if failure.value.startswith("llm_")]

@@ -72,27 +72,16 @@ class WrapRunner:
         """Adds limitations and tags."""
         prompts = self._desk.prompts
 
-        def check_tags(content: dict[str, Any], was_kept: bool) -> None:
-            if not self._tags(table, content, was_kept=was_kept):
+        def check_tags(content: dict[str, Any]) -> None:
+            if not _tags(table, content):
                 proposed = ", ".join(map(str, content["tags"]))[:100]
                 raise PaperError(Failure.LLM_INVALID, f"none of its tags is one that a report may have: {proposed}")
 
         asked = [Asked(prompts.limitations), Asked(prompts.tags_prompt, check=check_tags)]
         limitations, tags = await table.ask(asked, draft.shown)
         draft.taken += [limitations, tags]
-        draft.tags = self._tags(table, tags.content, was_kept=tags.was_kept)
+        draft.tags = _tags(table, tags.content)
         _put(draft, prompts.limitations, limitations)
-
-    def _tags(self, table: PaperDesk, content: Mapping[str, Any], *, was_kept: bool) -> tuple[str, ...]:
-        """The tags of an answer that a report may have.
-
-        A list that is made of the corpus may have changed since a kept answer was given, for which it is not asked
-        again.
-        """
-        proposed = [each for each in content["tags"] if isinstance(each, str)]
-        found = checked_tags(proposed, table.tags)
-        is_of_corpus = self._desk.prompts.tags is None
-        return found or (checked_tags(proposed) if was_kept and is_of_corpus else ())
 
     async def _judge(self, table: PaperDesk, draft: Draft) -> None:
         (judged,) = await table.ask([Asked(self._desk.prompts.judge)], draft.shown)
@@ -133,6 +122,11 @@ class WrapRunner:
 
     def tallies(self) -> Mapping[str, Mapping[str, int]]:
         return {name: dict(counts) for name, counts in self._desk.tallies.items()}
+
+
+def _tags(table: PaperDesk, content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tags of an answer that a report may have now: a list that is made of the corpus changes as it grows."""
+    return checked_tags([each for each in content["tags"] if isinstance(each, str)], table.tags)
 
 
 def _put(draft: Draft, prompt: Prompt, taken: Taken) -> None:

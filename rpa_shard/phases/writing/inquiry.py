@@ -41,13 +41,10 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A question, and what checks its answer: it gives what the answer says, or raises PaperError.
-
-    It is told whether the answer had been kept before.
-    """
+    """A question, and what checks its answer: it gives what the answer says, or raises PaperError."""
 
     question: Question
-    check: Callable[[Answer, bool], dict[str, Any]]
+    check: Callable[[Answer], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ class Inquiry:
         """What the newest kept answer of use says."""
         for kept in reversed(self._answers.given(wanted.question.key, self._models)):
             try:
-                return Taken(wanted.check(kept.answer, True), kept, was_kept=True)
+                return Taken(wanted.check(kept.answer), kept, was_kept=True)
             except PaperError:
                 continue
         return None
@@ -136,7 +133,7 @@ class Inquiry:
         """Keeps an answer, and then checks it; those about one paper one after the other. Raises PaperError."""
         async with self._keeping:
             kept = await run_to_its_end(self._disk, self._keep, wanted.question, answer)
-        content = await run_to_its_end(self._cpu, wanted.check, answer, False)
+        content = await run_to_its_end(self._cpu, wanted.check, answer)
         return Taken(content, kept, was_kept=False)
 
     def _keep(self, question: Question, answer: Answer) -> KeptAnswer:

@@ -39,13 +39,13 @@ class Asked:
     """What is to be asked: a prompt, remarks for this one question, what else is checked.
 
     With a `section_prompt` the answer is a section of that prompt. `check` raises PaperError for an answer that is of
-    no use; it is told whether the answer had been kept before.
+    no use.
     """
 
     prompt: Prompt
     remarks: str = ""
     section_prompt: Prompt | None = None
-    check: Callable[[dict[str, Any], bool], None] = lambda content, was_kept: None
+    check: Callable[[dict[str, Any]], None] = lambda content: None
 
 
 class PaperDesk:
@@ -113,11 +113,9 @@ class PaperDesk:
         return Wanted(question, partial(_checked, checker, asked.check))
 
 
-def _checked(
-    checker: Checker, check: Callable[[dict[str, Any], bool], None], answer: Answer, was_kept: bool
-) -> dict[str, Any]:
+def _checked(checker: Checker, check: Callable[[dict[str, Any]], None], answer: Answer) -> dict[str, Any]:
     content = checker.check(answer)
-    check(content, was_kept)
+    check(content)
     return content
 
 
