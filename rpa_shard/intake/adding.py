@@ -6,8 +6,9 @@ with the list. Limit: not one transaction: an interrupted `add` has added a part
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -108,9 +109,20 @@ class Adder:
 
     def _queue(self, ids: Sequence[str]) -> None:
         assert self._open_ledger is not None, "an Adder is used in a with statement"
-        added, known = self._open_ledger.add(ids, self._priority)
-        self._result.added += added
-        self._result.known += known
+        with _uninterrupted():
+            added, known = self._open_ledger.add(ids, self._priority)
+            self._result.added += added
+            self._result.known += known
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a batch is in several files, and what is added is what is said."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -74,8 +74,8 @@ class Claims:
         # None: there is no limit.
         self._allowance: Allowance | None = None
         self._not_failed_since = NEVER
-        # Whether no paper that may be taken waits for its time, either.
-        self._nothing_waits = False
+        # The phases for which papers may wait, for their time or for models.
+        self._may_wait = frozenset(self._phases)
         # Set when nothing is left to claim, and again when the last claim after that is ended.
         self.ran_dry = asyncio.Event()
 
@@ -98,8 +98,7 @@ class Claims:
         open_papers -= sum(by_status.get(phase.from_status, 0) for phase in stopped)
         if self._allowance is None:
             return open_papers
-        left = sum(self._left(phase) for phase in self._phases if phase not in stopped)
-        return min(open_papers, self.held + (0 if self._nothing_waits else left))
+        return min(open_papers, self.held + sum(map(self._left, self._may_wait - stopped)))
 
     async def next(self) -> Claim | None:
         """The next paper to work on; None once the shard drains."""
@@ -128,7 +127,7 @@ class Claims:
         finally:
             self._held.pop(claim.lease_id, None)
             if outcome.failure is None and outcome.status in self._from_statuses:
-                self._nothing_waits = False
+                self._may_wait = frozenset(self._phases)
                 self._look_now.set()
             if self._nothing_to_claim and not self._held:
                 self.ran_dry.set()
@@ -241,15 +240,14 @@ class Claims:
         await self.finish(claim, released(claim.phase, "no worker was left for it", suspect=claim.suspect))
 
     async def _seconds_to_next_attempt(self) -> float:
-        stopped = self._stopped()
         times = {
             phase: await self._store.next_attempt_at(phase, self._not_failed_since)
             for phase in self._phases
-            if phase not in stopped and self._left(phase)
+            if self._left(phase)
         }
         waiting = {phase: time for phase, time in times.items() if time is not None}
         due = min((time for phase, time in waiting.items() if self._may_claim(phase)), default=None)
-        self._nothing_waits = not waiting and not self._look_now.is_set()
+        self._may_wait = frozenset(self._phases if self._look_now.is_set() else waiting)
         return POLL_SECONDS if due is None else min(max(due - self._clock(), MIN_POLL_SECONDS), POLL_SECONDS)
 
 

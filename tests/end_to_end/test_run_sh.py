@@ -173,8 +173,8 @@ def test_the_health_check_of_a_living_run(queued: Rig) -> None:
     assert checked.returncode in (0, 1)
     names = [line.split(":")[0].split(maxsplit=1)[1] for line in checked.stdout.splitlines()]
     assert sorted(names) == [
-        "disk", "failures", "hosts", "leases", "loop lag", "papers", "paused", "resources", "run", "shards",
-        "throughput", "waiting",
+        "disk", "failures", "hosts", "leases", "loop lag", "models", "papers", "paused", "resources", "run",
+        "shards", "throughput", "waiting",
     ]  # fmt: skip
     daemon.kill()
     daemon.communicate()

@@ -450,6 +450,24 @@ def test_papers_that_wait_for_a_person_are_left_to_another_run() -> None:
     assert on_bench(1, [0.0], script) == []
 
 
+def test_a_paper_of_a_run_with_a_limit_waits_for_models_that_may_be_asked_again() -> None:
+    async def script(bench: Bench) -> None:
+        bench.add(PREP, 1)
+        feeding = bench.loop.create_task(bench.claims.feed())
+        bench.ask()
+        await asyncio.sleep(GATHER_SECONDS + 0.1)
+        bench.models("stopped")
+        bench.end(0, "completed")
+        await asyncio.sleep(2 * POLL_SECONDS)
+        bench.law(bench.claims.still_open(MANY) == 0, "it is left to another run")
+        bench.models("closed")
+        bench.law(bench.claims.still_open(MANY) == 1, "it waits for them")
+        bench.close()
+        await feeding
+
+    assert on_bench(1, [0.0], script, Allowance({"prep": 1, "analyze": 0})) == []
+
+
 def test_a_phase_that_may_go_on_is_looked_at_at_once() -> None:
     async def script(bench: Bench) -> None:
         bench.models("closed")
