@@ -53,7 +53,7 @@ def lines(report: Report) -> list[str]:
     ]
     broken = Counter(each.invariant for each in report.violations)
     for name, meaning in (invariants.MEANING | (MEANING_OF_CALLS if report.plan.asks_models else {})).items():
-        shown.append(f"{name:<4} {f'BROKEN {broken[name]} times' if broken[name] else 'holds':<18} {meaning}")
+        shown.append(f"{name:<4}{f'BROKEN {broken[name]} times' if broken[name] else 'holds':<18} {meaning}")
     shown += [f"  {each.invariant}: {each.what}" for each in report.violations[:20]]
     return [*shown, f"seed               {report.plan.seed}"]
 

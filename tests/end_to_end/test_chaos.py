@@ -21,7 +21,7 @@ def test_a_short_trial(rig: Rig, tmp_path: Path) -> None:
         "chaos", "--kills", "6", "--papers", "250", "--seed", "5", "--folder", str(folder), deadline_seconds=240
     )
     assert code == 0, output + errors
-    assert output.count("  holds ") == 8
+    assert output.count(" holds  ") == 8
     (killed,) = re.findall(r"^processes killed +(\d+)$", output, re.MULTILINE)
     assert int(killed) >= 6
     assert list(folder.iterdir()) == []
@@ -31,7 +31,7 @@ def test_a_short_trial_from_an_archive_that_keeps_no_pdf(rig: Rig, tmp_path: Pat
     options = ("--tar", "--keep-pdf", "0", "--kills", "4", "--papers", "150", "--seed", "6")
     code, output, errors = rig.run("chaos", *options, "--folder", str(tmp_path), deadline_seconds=240)
     assert code == 0, output + errors
-    assert output.count("  holds ") == 8
+    assert output.count(" holds  ") == 8
     (requests,) = re.findall(r"^requests +(\d+),", output, re.MULTILINE)
     assert int(requests) < 20, "only what the archive lacks is looked for at the mirror"
     assert not list(tmp_path.glob("rpa-shard-chaos-*"))
@@ -41,7 +41,7 @@ def test_a_short_trial_of_all_phases(rig: Rig, tmp_path: Path) -> None:
     options = ("--phases", "all", "--kills", "3", "--papers", "50", "--seed", "7", "--folder", str(tmp_path))
     code, output, errors = rig.run("chaos", *options, deadline_seconds=240)
     assert code == 0, output + errors
-    assert output.count("  holds ") == 10
+    assert output.count(" holds  ") == 10
     (finished,) = re.findall(r"^papers +50: (\d+) finished, ", output, re.MULTILINE)
     (calls,) = re.findall(r"^calls of models +(\d+),", output, re.MULTILINE)
     assert int(calls) >= int(finished) * 7 > 0, "four sections, limitations, tags, a judge"
