@@ -43,14 +43,6 @@ MINUTE = 60.0
 BETWEEN_DISTURBANCES_SECONDS = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
-    """A run against one limit: how many of a kind there may be at a time, or a minute."""
-
-    name: str
-    limits: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a run did. `share` is how much of the limit it used between its edges; `beyond` was turned away."""
@@ -91,16 +83,16 @@ def prepared(shelf: Shelf, scratch: Path) -> DataFolder:
 
 
 def analyze(
-    prepped: DataFolder, scratch: Path, limited: Limited, shards: int, latency_seconds: float, *, disturb: bool
+    prepped: DataFolder, scratch: Path, limits: str, shards: int, latency_seconds: float, *, disturb: bool
 ) -> Outcome:
     """One run over a copy of a prepped folder. Raises ContenderError."""
     root = scratch / f"data-{shards}-{len(list(scratch.iterdir()))}"
     shutil.copytree(prepped.root, root)
     log = root.with_suffix(".calls")
-    with LlmMirrorProcess(log=log, limits=limited.limits, latency_seconds=latency_seconds) as mirror:
+    with LlmMirrorProcess(log=log, limits=limits, latency_seconds=latency_seconds) as mirror:
         given = environment(root, "http://127.0.0.1:1", shards) | {
             "RPA_V2_PHASES": "analyze",
-            "RPA_V2_LLM_ENDPOINTS": f"{mirror.base_url} models={MODEL} {limited.limits}",
+            "RPA_V2_LLM_ENDPOINTS": f"{mirror.base_url} models={MODEL} {limits}",
             "RPA_V2_CRASH_LOOP_DEATHS": "1000000",
             "RPA_V2_DRAIN_SECONDS": "5",
         }
@@ -118,11 +110,11 @@ def analyze(
     status = read_status(DataFolder(root).run.status_file)
     lags = [shard.report.loop_lag for shard in status.shards] if status is not None else []
     return Outcome(
-        limit=limited.limits,
+        limit=limits,
         shards=shards,
         calls=sum(each.answered is not None for each in calls),
         seconds=seconds,
-        share=used(calls, limited.limits),
+        share=used(calls, limits),
         beyond=sum(each.is_beyond for each in calls),
         asked_again=asked_again(calls),
         cpu_ms_a_call=1000 * cpu_seconds / max(1, len(calls)),
@@ -204,16 +196,16 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     end_on_sigterm()
-    kinds = [Limited("in flight", f"in_flight={given.in_flight}"), Limited("a minute", f"requests={given.requests}")]
+    kinds = [f"in_flight={given.in_flight}", f"requests={given.requests}"]
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="rpa-shard-bench-") as temporary:
         scratch = Path(temporary)
         try:
             prepped = prepared(fill_shelf(scratch / "shelf", given.folders, given.papers), scratch)
             print(HEAD)
-            for limited in kinds:
+            for limits in kinds:
                 for shards in map(int, given.shards.split(",")):
-                    outcome = analyze(prepped, scratch, limited, shards, given.latency, disturb=given.disturb)
+                    outcome = analyze(prepped, scratch, limits, shards, given.latency, disturb=given.disturb)
                     outcomes.append(outcome)
                     print(outcome.line(), flush=True)
         except (ContenderError, FileNotFoundError) as error:

@@ -34,6 +34,15 @@ class Spent:
             micro_usd=self.micro_usd + other.micro_usd,
         )
 
+    def minus(self, other: Spent) -> Spent:
+        """What is left of it without the other."""
+        return Spent(
+            requests=self.requests - other.requests,
+            input_tokens=self.input_tokens - other.input_tokens,
+            output_tokens=self.output_tokens - other.output_tokens,
+            micro_usd=self.micro_usd - other.micro_usd,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from rpa_shard.control.models.governor import Grant
-from rpa_shard.control.models.spending import minus
 from rpa_shard.ipc.model_status import Spent
 
 AHEAD_SECONDS = 1.0
@@ -32,7 +31,7 @@ class Ahead:
             return not any(grant.model in needed for grant in granted)
         for grant in granted:
             if grant.model in needed:
-                left = minus(self._left.get(grant.model, Spent()), grant.need)
+                left = self._left.get(grant.model, Spent()).minus(grant.need)
                 if min(left.requests, left.input_tokens, left.output_tokens, left.micro_usd) < 0:
                     return False
                 self._left[grant.model] = left

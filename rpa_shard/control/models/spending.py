@@ -86,7 +86,7 @@ class Spending:
     def took(self, model: str, need: Spent, took: Spent, unix: float) -> None:
         """A call has ended: what was reserved for it is free again, and what it took is spent."""
         self.look(unix)
-        self.reserved = minus(self.reserved, need)
+        self.reserved = self.reserved.minus(need)
         self.add(model, took)
 
     def add(self, model: str, took: Spent) -> None:
@@ -114,13 +114,3 @@ class Spending:
         return (tokens is not None and spent.input_tokens + spent.output_tokens + full > tokens) or (
             micro_usd is not None and spent.micro_usd + full > micro_usd
         )
-
-
-def minus(one: Spent, other: Spent) -> Spent:
-    """What is left of one without the other."""
-    return Spent(
-        requests=one.requests - other.requests,
-        input_tokens=one.input_tokens - other.input_tokens,
-        output_tokens=one.output_tokens - other.output_tokens,
-        micro_usd=one.micro_usd - other.micro_usd,
-    )

@@ -7,31 +7,21 @@ claim with its result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE
 from rpa_shard.phases.analyze.record import as_bytes, make_analysis
 from rpa_shard.phases.analyze.result import row_result
 from rpa_shard.phases.files import sync_names, write_durably
 from rpa_shard.phases.runner import Attempt, Result
-from rpa_shard.phases.writing.desk import PAPERS, Desk
+from rpa_shard.phases.writing.desk import PAPERS, AtDesk, spent_in_words
 from rpa_shard.phases.writing.loading import LoadedPaper
 from rpa_shard.phases.writing.paper_desk import Asked, PaperDesk
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.threads import run_to_its_end
 
 
-class AnalyzeRunner:
+class AnalyzeRunner(AtDesk):
     """The analyze phase of one shard."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    @property
-    def slots(self) -> Mapping[str, int]:
-        return self._desk.slots
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         desk = self._desk
@@ -62,14 +52,4 @@ class AnalyzeRunner:
         sync_names(paper.files.analysis.parent)
 
     def summary(self, result: Result) -> str:
-        spent = f"tokens={result['input_tokens']}+{result['output_tokens']} usd={result['micro_usd'] / 1e6:.4f}"
-        return f"sections={result['sections']} answers={result['answers']} {spent}"
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return dict(self._desk.totals)
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {name: dict(counts) for name, counts in self._desk.tallies.items()}
+        return f"sections={result['sections']} answers={result['answers']} {spent_in_words(result)}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import WRAP
@@ -21,7 +20,7 @@ from rpa_shard.phases.signals.tags import checked_tags
 from rpa_shard.phases.wrap.record import Draft, draft_of, make_report, read_analysis
 from rpa_shard.phases.wrap.report import as_markdown
 from rpa_shard.phases.wrap.result import row_result
-from rpa_shard.phases.writing.desk import PAPERS, Desk
+from rpa_shard.phases.writing.desk import PAPERS, AtDesk, spent_in_words
 from rpa_shard.phases.writing.inquiry import Taken
 from rpa_shard.phases.writing.loading import LoadedPaper
 from rpa_shard.phases.writing.material.questions import Section
@@ -34,15 +33,8 @@ PASS, REPAIR = "PASS", "REPAIR"
 SHOWN_REASONS = 3
 
 
-class WrapRunner:
+class WrapRunner(AtDesk):
     """The wrap phase of one shard."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    @property
-    def slots(self) -> Mapping[str, int]:
-        return self._desk.slots
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         desk = self._desk
@@ -111,17 +103,8 @@ class WrapRunner:
         sync_names(paper.files.report.parent)
 
     def summary(self, result: Result) -> str:
-        spent = f"tokens={result['input_tokens']}+{result['output_tokens']} usd={result['micro_usd'] / 1e6:.4f}"
-        return f"tags={len(result['tags'])} repaired={result['repaired']} answers={result['answers']} {spent}"
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return dict(self._desk.totals)
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {name: dict(counts) for name, counts in self._desk.tallies.items()}
+        made = f"tags={len(result['tags'])} repaired={result['repaired']}"
+        return f"{made} answers={result['answers']} {spent_in_words(result)}"
 
 
 def _tags(table: PaperDesk, content: Mapping[str, Any]) -> tuple[str, ...]:

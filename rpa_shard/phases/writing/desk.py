@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from rpa_shard.config.llm import MICRO_USD
+from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.llm.asking import open_asker
 from rpa_shard.llm.call_permits import CallPermits
-from rpa_shard.phases.runner import ShardContext
+from rpa_shard.phases.runner import Result, ShardContext
 from rpa_shard.phases.signals.opening import open_signals
 from rpa_shard.phases.signals.signals import Signals
 from rpa_shard.phases.writing.checking.checks import Checker
@@ -82,6 +84,31 @@ class Desk:
         for each in taken:
             self.totals.update(["kept_answers"] if each.was_kept else [])
             self.tallies["model"][each.kept.answer.model] += 1
+
+
+class AtDesk:
+    """What the runners of all phases at a desk show of it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @property
+    def slots(self) -> Mapping[str, int]:
+        return self._desk.slots
+
+    def gauges(self) -> Mapping[str, Gauge]:
+        return {}
+
+    def totals(self) -> Mapping[str, int]:
+        return dict(self._desk.totals)
+
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        return {name: dict(counts) for name, counts in self._desk.tallies.items()}
+
+
+def spent_in_words(result: Result) -> str:
+    """What the answers took of which a result was made, for the log."""
+    return f"tokens={result['input_tokens']}+{result['output_tokens']} usd={result['micro_usd'] / MICRO_USD:.4f}"
 
 
 _open: dict[CallPermits, Desk] = {}

@@ -32,7 +32,7 @@ def check_schema(schema: Any) -> None:
     if schema.get("type") != "object":
         raise ValueError('an answer must be an object: "type": "object" is missing')
     resolver = _registry(schema).resolver()
-    for reference in _references(schema):
+    for reference in texts_called("$ref", schema):
         try:
             resolver.lookup(reference)
         except Unresolvable:
@@ -60,16 +60,16 @@ def _registry(schema: Mapping[str, Any]) -> Registry[Any]:
     return made
 
 
-def _references(value: Any) -> Iterator[str]:
-    """Every `$ref` below a value. Raises ValueError for a kind of reference that is not supported."""
+def texts_called(keyword: str, value: Any) -> Iterator[str]:
+    """Every text that a keyword has, in a schema and below."""
     if isinstance(value, dict):
         for name, below in value.items():
-            if name == "$ref" and isinstance(below, str):
+            if name == keyword and isinstance(below, str):
                 yield below
-            yield from _references(below)
+            yield from texts_called(keyword, below)
     elif isinstance(value, list):
         for below in value:
-            yield from _references(below)
+            yield from texts_called(keyword, below)
 
 
 def _one_line(message: str) -> str:

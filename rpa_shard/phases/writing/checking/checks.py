@@ -15,7 +15,7 @@ from typing import Any
 from rpa_shard.llm.question import Answer
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.phases.writing.checking.repetition import Told, loop_in
-from rpa_shard.phases.writing.schemas import misfit_of
+from rpa_shard.phases.writing.schemas import misfit_of, texts_called
 
 SHOWN_CHARACTERS = 80
 
@@ -55,7 +55,7 @@ class Checker:
         self._misfit = misfit_of(schema)
         self._schema = schema
         self._min_words = min_words
-        self._told = Told(told, _descriptions(schema))
+        self._told = Told(told, texts_called("description", schema))
 
     def check(self, answer: Answer) -> dict[str, Any]:
         """What the answer says. Raises PaperError (LLM_CUT, LLM_REFUSED, LLM_EMPTY, LLM_INVALID, LLM_ECHO)."""
@@ -140,17 +140,6 @@ def _texts(value: Any, schema: Any, where: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for number, below in enumerate(value):
             yield from _texts(below, known.get("items"), f"{where}.{number}")
-
-
-def _descriptions(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for name, below in schema.items():
-            if name == "description" and isinstance(below, str):
-                yield below
-            yield from _descriptions(below)
-    elif isinstance(schema, list):
-        for below in schema:
-            yield from _descriptions(below)
 
 
 def _no_number(name: str) -> float:
