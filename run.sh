@@ -14,7 +14,10 @@ done
 # The folder that we were called from may be gone, which bash would say here.
 here=$(cd -P "$(dirname "$script")" 2>/dev/null && pwd -P)
 
-(cd "$here" 2>/dev/null && exec ./scripts/setup.sh)
+# Only runs on several machines need what these bring: some hundred megabytes.
+extra=${RPA_V2_STORE:+cluster}${RPA_V2_ARTIFACTS:+cluster}
+case " $* " in *" --on "* | *" --on="* | *" postgresql://"*) extra=cluster ;; esac
+(cd "$here" 2>/dev/null && exec ./scripts/setup.sh ${extra:+cluster})
 
 # As many descriptors as we may have: every connection and every open file takes one.
 ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up .venv from pinned versions, once: `scripts/setup.sh [dev|docs]`. Quick if nothing has changed since. With what
-# `top` and Parquet need; with `dev`, also the test tools; with `docs`, also what builds the documentation as a site. An
-# interrupted set-up is repeated: its stamp is written last.
+# Sets up .venv from pinned versions, once: `scripts/setup.sh [cluster|dev|docs]`. Quick if nothing has changed since. With
+# what `top` and Parquet need; with `cluster`, also what runs on several machines need; with `dev`, that and the test tools;
+# with `docs`, also what builds the documentation as a site. An interrupted set-up is repeated: its stamp is written last.
 set -euo pipefail
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

@@ -30,6 +30,9 @@ EXAMPLES: dict[str, list[str]] = {
     "remove": ["{pdf}", "--files"],
     "plan": ["--file", "{ids}"],
     "resize": ["3"],
+    "node": [],
+    "drain": ["worker-3"],
+    "migrate": ["--to", "folder"],
     "failures": [],
     "hosts": [],
     "knobs": [],
@@ -58,7 +61,7 @@ WRITING = ("add", "run", "repair")
 # These serve until they are ended.
 SERVING = ("mirror", "llm-mirror")
 # These end with one line on standard error whatever becomes of their output, since the example asks for too much.
-REFUSED = ("analyze", "resize", "chaos", "demo", "serve")
+REFUSED = ("analyze", "resize", "node", "drain", "migrate", "chaos", "demo", "serve")
 # These say "unknown" where others say "wrong usage".
 MONITORING = ("health", HEALTH_CHECK)
 HEALTH_UNKNOWN, WRONG_USAGE, BROKEN_PIPE = 3, 2, 141

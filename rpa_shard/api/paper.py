@@ -23,7 +23,8 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import Status
 from rpa_shard.observe.export.records import Texts, read_record
 from rpa_shard.observe.export.reports import analysis_record, report_record, report_text
-from rpa_shard.phases.finished import PaperFiles, files_of, record_result
+from rpa_shard.phases.at_hand import kept_at_hand
+from rpa_shard.phases.finished import PaperFiles, record_result
 from rpa_shard.reading.references import Reference
 from rpa_shard.reading.sections import Section
 from rpa_shard.store.data_folder import DataFolder
@@ -110,7 +111,7 @@ class Paper:
     @property
     def pdf_path(self) -> Path | None:
         """Its PDF; None if there is none, or it was not kept."""
-        path = self._files.pdf
+        path = self._files("pdf").pdf
         return path if path.is_file() else None
 
     @cached_property
@@ -121,7 +122,7 @@ class Paper:
         """
         if record_result(self._row) is None:
             return None
-        files = self._files
+        files = self._files("record", "text")
         try:
             return Record.of(json.loads(files.record.read_bytes()), files.text)
         except OSError as error:
@@ -174,9 +175,8 @@ class Paper:
         """
         return {**read_record(self._folder, self._row, Texts(text, clean)), "metadata": self._metadata}
 
-    @property
-    def _files(self) -> PaperFiles:
-        return files_of(self._folder.papers, from_canonical(self.id))
+    def _files(self, *kinds: str) -> PaperFiles:
+        return kept_at_hand(self._folder, self._row, kinds)
 
     def __repr__(self) -> str:
         return f"<Paper {self.id}: {self.status}{f' ({self.failure})' if self.failure else ''}>"

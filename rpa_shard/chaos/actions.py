@@ -6,14 +6,12 @@ signal, a death in the middle of a resize) follows. Limit: it hits whatever is a
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable
 
-from rpa_shard.chaos.run_process import RunProcess, send
+from rpa_shard.chaos.later import Later
+from rpa_shard.chaos.processes import send
+from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Disruption, Schedule
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.system.files import replace_file
@@ -38,8 +36,7 @@ class Actions:
         self._schedule = schedule
         self._counts = counts
         self._armed = False
-        self._later: list[tuple[float, int, Callable[[], object]]] = []
-        self._order = itertools.count()
+        self._later = Later()
         self.kills = 0
 
     def disrupt(self) -> str | None:
@@ -53,8 +50,7 @@ class Actions:
 
     def follow_up(self) -> None:
         """Does what is due, and counts the points at which processes died by themselves."""
-        while self._later and self._later[0][0] <= time.monotonic():
-            heapq.heappop(self._later)[2]()
+        self._later.do_due()
         for point in self._run.take_reached_points():
             is_error = point == "write_artifact"
             self._counts["a system error injected" if is_error else f"died at {point}"] += 1
@@ -63,8 +59,7 @@ class Actions:
     def finish(self) -> None:
         """Does at once what is scheduled for later, such as waking a stopped shard."""
         self.follow_up()
-        while self._later:
-            heapq.heappop(self._later)[2]()
+        self._later.do_all()
 
     def take_armed(self) -> bool:
         """Whether the next start gets a point at which to die."""
@@ -84,7 +79,7 @@ class Actions:
             case Disruption.RESIZE | Disruption.RESIZE_CUT:
                 return self._resize(share if disruption is Disruption.RESIZE_CUT else None)
             case Disruption.TERMINATE_TWICE:
-                self._after(SECOND_SIGNAL_SECONDS * share, lambda: self._run.signal(signal.SIGTERM))
+                self._later.after(SECOND_SIGNAL_SECONDS * share, lambda: self._run.signal(signal.SIGTERM))
                 return self._run.signal(signal.SIGTERM)
             case Disruption.KILL_ALL:
                 killed = self._run.kill_all()
@@ -105,7 +100,7 @@ class Actions:
             return False
         pid = pids[int(share * len(pids))]
         shortest, longest = STOPPED_SECONDS
-        self._after(shortest + (longest - shortest) * share, lambda: send(pid, signal.SIGCONT))
+        self._later.after(shortest + (longest - shortest) * share, lambda: send(pid, signal.SIGCONT))
         return send(pid, signal.SIGSTOP)
 
     def _resize(self, cut_share: float | None) -> bool:
@@ -113,11 +108,8 @@ class Actions:
             return False
         replace_file(self._folder.run.resize_request, str(self._schedule.shard_count()).encode())
         if cut_share is not None:
-            self._after(RESIZE_CUT_SECONDS * cut_share, self._cut)
+            self._later.after(RESIZE_CUT_SECONDS * cut_share, self._cut)
         return True
 
     def _cut(self) -> None:
         self.kills += self._run.kill_supervisor()
-
-    def _after(self, seconds: float, do: Callable[[], object]) -> None:
-        heapq.heappush(self._later, (time.monotonic() + seconds, next(self._order), do))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from rpa_shard.chaos.plan import (
     KNOBS,
     LLM_LATENCY_SECONDS,
     LLM_LIMITS,
-    POLICY,
     WORKERS,
     Plan,
     endpoint_knobs,
@@ -30,15 +29,13 @@ from rpa_shard.chaos.plan import (
 from rpa_shard.chaos.report import Report
 from rpa_shard.chaos.run_process import RunProcess
 from rpa_shard.chaos.schedule import Schedule
+from rpa_shard.chaos.verdict import check_arrivals, check_leftovers, check_rows
 from rpa_shard.chaos.watch import Watch
 from rpa_shard.model.errors import StoreError
-from rpa_shard.model.failure import Failure
-from rpa_shard.model.phase import Status, outstanding
+from rpa_shard.model.phase import outstanding
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
-from rpa_shard.store.rows import PaperRow
-from rpa_shard.testing.arrivals import read_arrivals
-from rpa_shard.testing.faults import ALWAYS, parse_faults
+from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.llm_mirror import LlmMirrorProcess
 from rpa_shard.testing.llm_mirror.log import read_calls
 from rpa_shard.testing.mirror import MirrorProcess
@@ -167,28 +164,11 @@ class Chaos:
         self._known = found
 
     def _verify_invariants(self, log: Path) -> None:
-        report = self._report
-        with open_ledger(self._folder) as ledger:
-            report.violations += invariants.lost_papers(ledger, self._expected)
-            report.violations += invariants.leases(ledger)
-            report.violations += invariants.artifacts(self._folder, ledger)
-            report.violations += invariants.changed_results(self._known, invariants.known_results(ledger))
-            report.violations += invariants.accounts(ledger)
-            report.violations += invariants.blamed(ledger)
-            rows = {row.paper_id: row for row in ledger.papers()}
-            times = {each: invariants.fetched_at(ledger.history(each)) for each in rows}
-            finished_at = {each: at for each, at in times.items() if at is not None}
-        report.violations += invariants.leftovers(self._folder)
+        finished_at = check_rows(self._report, self._folder, self._expected, self._known, self._faults)
+        check_leftovers(self._report, [self._folder])
         if self._plan.asks_models:
-            self._verify_calls(rows)
-        arrivals = read_arrivals(log)
-        report.violations += invariants.budget(arrivals, POLICY)
-        again = invariants.repeated(arrivals, finished_at)
-        report.violations += [Violation("I4", f"{each} was fetched again after it was finished") for each in again]
-        report.failed = sum(row.status is Status.FAILED for row in rows.values())
-        report.finished = len(rows) - report.failed
-        report.repeated, report.arrivals = len(again), len(arrivals)
-        report.violations += [violation for row in rows.values() for violation in self._wrong_end(row)]
+            self._verify_calls(self._expected)
+        check_arrivals(self._report, log, finished_at)
 
     def _verify_calls(self, ids: Iterable[str]) -> None:
         """I9 and I10."""
@@ -197,14 +177,3 @@ class Chaos:
         self._report.calls, self._report.paid_again = len(asked), again.unkept
         self._report.violations += again.violations
         self._report.violations += calls.limits_exceeded(asked, LLM_LIMITS)
-
-    def _wrong_end(self, row: PaperRow) -> Iterator[Violation]:
-        """I1: a paper that did not end as it must."""
-        is_archived = self._plan.from_archive and self._expected[row.paper_id] is not Failure.NOT_FOUND
-        fault = None if is_archived else self._faults.fault_of(row.paper_id)
-        if fault is not None and fault.times == ALWAYS and fault.kind != "404":
-            return  # a fault that the user chose: any end is possible
-        wanted = Failure.NOT_FOUND if fault is not None and fault.kind == "404" else self._expected[row.paper_id]
-        if (row.status, row.failure) != (Status.FAILED if wanted else self._plan.phases[-1].to_status, wanted):
-            what = f"{row.paper_id} ended as {row.status} ({row.failure or 'no failure'}), not {wanted or 'finished'}"
-            yield Violation("I1", what)

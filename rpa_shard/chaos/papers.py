@@ -30,7 +30,7 @@ def make_papers(
     folder: DataFolder, workers: int, ends: Mapping[str, Failure | None], root: Path, *, as_archive: bool
 ) -> None:
     """Queues papers that must end so, and puts their PDFs on `root/shelf`, or into `root/papers.tar`."""
-    (root / "shelf").mkdir(parents=True)
+    (root / "shelf").mkdir(parents=True, exist_ok=True)
     with open_ledger(folder, Layout(workers, 2)) as ledger:
         ledger.add(ends)
     pdfs = {paper_id: _pdf(paper_id, end) for paper_id, end in ends.items() if end is not Failure.NOT_FOUND}

@@ -13,13 +13,21 @@ from rpa_shard.chaos import invariants
 from rpa_shard.chaos.calls import MEANING_OF_CALLS
 from rpa_shard.chaos.invariants import Violation
 from rpa_shard.chaos.plan import POLICY, Plan, limit_words
+from rpa_shard.config.host_policy import HostPolicy
 
 
 @dataclass(slots=True)
 class Report:
-    """What was done, and the result."""
+    """What was done, and the result.
+
+    `policy` is the budget of the source, `setting` says on what the trial ran and what was not installed.
+    `recoveries` is the longest time until the next paper was done (seconds), by what had been done to the run.
+    """
 
     plan: Plan
+    policy: HostPolicy = POLICY
+    setting: list[str] = field(default_factory=list)
+    recoveries: dict[str, float] = field(default_factory=dict)
     disruptions: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     starts: int = 0
@@ -37,15 +45,15 @@ class Report:
 
 def lines(report: Report) -> list[str]:
     """The table for a terminal."""
-    shown = [f"{'disruption':<52} times"]
-    shown += [f"  {disruption:<50} {times:>5}" for disruption, times in report.disruptions.most_common()]
+    shown = [*report.setting, f"{'disruption':<52} times  longest recovery"]
+    shown += [_line_of(report, disruption, times) for disruption, times in report.disruptions.most_common()]
     papers = report.plan.papers
     lost = sum(each.what.endswith("has vanished") for each in report.violations)
     shown += [
         f"processes killed   {report.kills}",
         f"runs started       {report.starts}, in {report.seconds:.0f} s",
         f"papers             {papers}: {report.finished} finished, {report.failed} failed as they must",
-        f"requests           {report.arrivals}, within {POLICY}",
+        f"requests           {report.arrivals}, within {report.policy}",
         *_lines_of_calls(report),
         f"lost               {lost}",
         f"done twice         {report.repeated}",
@@ -56,6 +64,11 @@ def lines(report: Report) -> list[str]:
         shown.append(f"{name:<4}{f'BROKEN {broken[name]} times' if broken[name] else 'holds':<18} {meaning}")
     shown += [f"  {each.invariant}: {each.what}" for each in report.violations[:20]]
     return [*shown, f"seed               {report.plan.seed}"]
+
+
+def _line_of(report: Report, disruption: str, times: int) -> str:
+    seconds = report.recoveries.get(disruption)
+    return f"  {disruption:<50} {times:>5}" + ("" if seconds is None else f"  {seconds:>14.1f} s")
 
 
 def _lines_of_calls(report: Report) -> list[str]:

@@ -10,27 +10,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
-from rpa_shard.chaos.invariants import processes_of
+from rpa_shard.chaos.processes import Processes, send
 from rpa_shard.chaos.schedule import Start
-from rpa_shard.ipc.run_status import RunStatus, read_status
+from rpa_shard.ipc.run_status import read_status
 from rpa_shard.store.data_folder import DataFolder
-
-_CHILD_MODULE = "rpa_shard.extract.child"
 
 
 class RunProcess:
     """One `rpa-shard run` after the other on one folder. All its output goes to `log`."""
 
-    def __init__(self, folder: DataFolder, knobs: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, folder: DataFolder, knobs: Mapping[str, str], log: Path, command: Sequence[str] = ("run",)
+    ) -> None:
         self._folder = folder
+        self._processes = Processes(folder)
         self._knobs = knobs
         self._log = log
+        self._command = command
         self._markers = log.with_name("failpoints")
         self._reached: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +47,7 @@ class RunProcess:
             environment |= {"RPA_SHARD_FAILPOINTS": start.failpoints, "RPA_SHARD_FAILPOINTS_ONCE": str(markers)}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rpa_shard", "run"],
+                [sys.executable, "-m", "rpa_shard", *self._command],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -56,6 +55,11 @@ class RunProcess:
                 start_new_session=True,
             )
         self.started += 1
+
+    @property
+    def log(self) -> Path:
+        """Where its output is."""
+        return self._log
 
     @property
     def exit_code(self) -> int | None:
@@ -71,12 +75,11 @@ class RunProcess:
 
     def shards(self) -> list[int]:
         """The process ids of living shards."""
-        status = self._status()
-        return [each.pid for each in status.shards if each.is_alive] if status is not None else []
+        return self._processes.shards() if self._is_known() else []
 
     def children(self) -> list[int]:
         """The process ids of extraction children."""
-        return [each.pid for each in processes_of(self._folder) if _is_child(each)]
+        return self._processes.children()
 
     def kill_supervisor(self) -> int:
         """Kills the supervisor; returns how many processes that killed."""
@@ -89,8 +92,7 @@ class RunProcess:
 
     def kill_all(self) -> int:
         """Kills every process of the run at once; returns how many there were."""
-        found = processes_of(self._folder)
-        killed = sum(map(send, (each.pid for each in found), [signal.SIGKILL] * len(found)))
+        killed = self._processes.signal_all(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
         return killed
@@ -98,30 +100,16 @@ class RunProcess:
     def signal(self, number: signal.Signals) -> bool:
         """Sends a signal to the supervisor; False if there is none, or one that SIGINT would not end in order."""
         assert self._process is not None
-        if number == signal.SIGINT and self._status() is None:
+        if number == signal.SIGINT and not self._is_known():
             return False  # while Python itself starts, it exits with 1: as if no work were left
         return self._process.poll() is None and send(self._process.pid, number)
 
-    def _status(self) -> RunStatus | None:
-        """What the living run has published; None if it has not yet."""
+    def _is_known(self) -> bool:
+        """Whether the living run has published its status."""
         status = read_status(self._folder.run.status_file)
-        return status if status is not None and self._process is not None and status.pid == self._process.pid else None
+        return status is not None and self._process is not None and status.pid == self._process.pid
 
     def end(self) -> None:
         """Ends every process that is left."""
         if self._process is not None:
             self.kill_all()
-
-
-def send(pid: int, number: signal.Signals) -> bool:
-    """Sends a signal; False if the process is gone."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-        return True
-    return False
-
-
-def _is_child(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        return _CHILD_MODULE in process.cmdline()
-    return False

@@ -39,6 +39,7 @@ class Watch:
         self.done, self.moved_at = done, now
         if self.open_disruption is not None:
             after, since = self.open_disruption
+            report.recoveries[after] = max(report.recoveries.get(after, 0.0), now - since)
             if now - since > report.longest_recovery_seconds:
                 report.longest_recovery_seconds, report.longest_recovery_after = now - since, after
             self.open_disruption = None

@@ -74,7 +74,7 @@ def _redo_changed(parsed: argparse.Namespace, settings: Settings, wanted: Chosen
     selection, done = wanted.selection, SentBack()
     if not selection.statuses:
         selection = replace(selection, statuses=_FINISHED)
-    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+    with open_ledger(DataFolder.of(settings)) as ledger:
         try:
             send_back_changed(ledger, ledger.select(selection, wanted.ids), today, done, dry_run=parsed.dry_run)
         except IntakeError as error:
@@ -96,7 +96,7 @@ def _batch_out(parsed: argparse.Namespace, settings: Settings, wanted: Chosen) -
     from rpa_shard.observe.open_questions import Found, question_lines
     from rpa_shard.store.factory import open_ledger
 
-    folder, found = DataFolder(settings.data_dir), Found()
+    folder, found = DataFolder.of(settings), Found()
     selection = wanted.selection
     selection = replace(selection, statuses=tuple(each for each in selection.statuses or _WAITING if each in _WAITING))
     if not selection.statuses:
@@ -129,7 +129,7 @@ def _batch_in(parsed: argparse.Namespace, settings: Settings, wanted: Chosen) ->
     from rpa_shard.maintain.taking_answers import KNOWN, take_in
     from rpa_shard.store.factory import open_ledger
 
-    folder, file = DataFolder(settings.data_dir), AnswerFile(parsed.batch_in)
+    folder, file = DataFolder.of(settings), AnswerFile(parsed.batch_in)
     ids = file.papers
     if not wanted.everything:
         try:
@@ -169,7 +169,7 @@ def _by_phase(papers: Mapping[Phase, int]) -> str:
 def _say_what_waits(settings: Settings) -> int:
     from rpa_shard.store.factory import open_ledger
 
-    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+    with open_ledger(DataFolder.of(settings)) as ledger:
         by_status = ledger.counts().by_status
     waiting = {phase: by_status.get(phase.from_status, 0) for phase in settings.run_phases}
     print_lines(["waiting: " + ", ".join(f"{papers} for {phase.name}" for phase, papers in waiting.items())])

@@ -31,7 +31,7 @@ def list_(parsed: argparse.Namespace, settings: Settings) -> int:
     """Lists the chosen papers, or counts them."""
     from rpa_shard.store.factory import engine_of, open_ledger
 
-    wanted, folder = chosen(parsed), DataFolder(settings.data_dir)
+    wanted, folder = chosen(parsed), DataFolder.of(settings)
     named = named_ids(parsed, wanted)
     if nothing_valid(parsed, wanted, named):
         return WRONG_USAGE
@@ -66,7 +66,7 @@ def show(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.show import show as show_paper
     from rpa_shard.store.factory import open_ledger
 
-    wanted, folder = chosen(parsed), DataFolder(settings.data_dir)
+    wanted, folder = chosen(parsed), DataFolder.of(settings)
     if wanted.everything:
         raise UsageError("which papers? give an ID, or an option that chooses some, such as --reason not_found")
     named = named_ids(parsed, wanted)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rpa_shard.cli import analysis, knobs, looking, mending, papers, rehearsals, results, running, watching
+from rpa_shard.cli import analysis, knobs, looking, mending, nodes, papers, rehearsals, results, running, watching
 from rpa_shard.cli.arguments import parser
 from rpa_shard.cli.knobs import given_by
 from rpa_shard.cli.output import HEALTH_UNKNOWN, OK, UNWANTED, WRONG_USAGE, Handler, UsageError, output_error, say
@@ -23,7 +23,7 @@ from rpa_shard.model.errors import StoreError
 from rpa_shard.system.streams import discard_from_now_on, open_closed_streams, settle_streams
 
 _COMMANDS: tuple[Handler, ...] = (
-    running.add, running.run, running.status, running.plan, running.resize,
+    running.add, running.run, running.status, running.plan, running.resize, nodes.node, nodes.drain, nodes.migrate,
     analysis.analyze, analysis.prompts,
     mending.verify, mending.repair, mending.retry, mending.hosts, mending.failures,
     papers.redo, papers.remove,

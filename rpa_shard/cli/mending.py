@@ -19,7 +19,7 @@ def verify(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.maintain.verify import verify_some
     from rpa_shard.store.factory import open_ledger
 
-    folder, wanted = DataFolder(settings.data_dir), chosen(parsed)
+    folder, wanted = DataFolder.of(settings), chosen(parsed)
     named = named_ids(parsed, wanted)
     if nothing_valid(parsed, wanted, named):
         return WRONG_USAGE
@@ -45,7 +45,7 @@ def repair(parsed: argparse.Namespace, settings: Settings) -> int:
     """Rebuilds files of the store that are damaged."""
     from rpa_shard.maintain.repair import repair as repair_folder
 
-    done = repair_folder(DataFolder(settings.data_dir), say)
+    done = repair_folder(DataFolder.of(settings), say)
     print_lines(done.lines())
     return OK if done.complete else SOME_FAILED
 
@@ -59,7 +59,7 @@ def retry(parsed: argparse.Namespace, settings: Settings) -> int:
     if nothing_valid(parsed, wanted, named):
         return WRONG_USAGE
     left, moved = set(named), 0
-    with open_ledger(DataFolder(settings.data_dir)) as ledger:
+    with open_ledger(DataFolder.of(settings)) as ledger:
         for paper_id in ledger.retry(wanted.selection, wanted.ids):
             left.discard(paper_id)
             moved += 1
@@ -77,7 +77,7 @@ def hosts(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.maintain.reopen import reopen
     from rpa_shard.observe.hosts import host_lines, known_hosts
 
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     if parsed.reopen:
         print_lines(reopen(folder, [plain_host(each) for each in parsed.reopen]))
     else:

@@ -24,7 +24,7 @@ def remove(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.store.factory import open_ledger
 
     wanted, done, problem = _chosen(parsed), Removal(), ""
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     with open_ledger(folder) as ledger:
         try:
             if parsed.dry_run:
@@ -56,7 +56,7 @@ def redo(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.store.factory import open_ledger
 
     wanted, done, problem = _chosen(parsed), Redone(), ""
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     not_found = dict.fromkeys(named_ids(parsed, wanted))
     with open_ledger(folder) as ledger:
         try:

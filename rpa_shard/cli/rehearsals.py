@@ -7,11 +7,18 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rpa_shard.cli.output import OK, SOME_FAILED, UsageError, print_lines, say
 from rpa_shard.config.settings import Settings
 from rpa_shard.store.layout import Layout
 from rpa_shard.system.program import program
+from rpa_shard.testing.installed import NotInstalledError
+
+if TYPE_CHECKING:
+    from rpa_shard.chaos.cluster.harness import On
+    from rpa_shard.chaos.plan import Plan
+    from rpa_shard.chaos.report import Report
 
 
 def mirror(parsed: argparse.Namespace, settings: Settings) -> int:
@@ -81,14 +88,11 @@ def demo(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
     """Disturbs a run of its own by force, and verifies that the promise holds."""
-    from rpa_shard.chaos.harness import Chaos
     from rpa_shard.chaos.plan import DEFAULT_FAULTS, DEFAULT_LLM_FAULTS, PHASES_OF_RUNS, Plan
     from rpa_shard.chaos.report import lines
 
     seed = parsed.seed if parsed.seed is not None else int.from_bytes(os.urandom(4), "big")
     papers = parsed.papers or max(400, 40 * parsed.kills)
-    root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
-    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
     plan = Plan(
         seed,
         papers,
@@ -100,10 +104,10 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
         PHASES_OF_RUNS[parsed.phases_of_trial],
         ",".join(filter(None, parsed.llm_faults)) if parsed.llm_faults else DEFAULT_LLM_FAULTS,
     )
-    try:
-        report = Chaos(plan, root, say).run()
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    _refuse(parsed)
+    root = Path(tempfile.mkdtemp(prefix="rpa-shard-chaos-", dir=parsed.folder))
+    say(f"seed {seed}: {papers} papers, {parsed.kills} kills")
+    report = _trial(parsed.on, plan, root)
     print_lines(lines(report))
     if report.violations:
         say(f"the promise is broken: everything is kept in {root}; again: chaos --seed {seed}{_options(parsed)}")
@@ -112,9 +116,31 @@ def chaos(parsed: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
+def _refuse(parsed: argparse.Namespace) -> None:
+    """Raises UsageError for what does not go with many nodes."""
+    if parsed.on is not None and (parsed.tar or parsed.keep_pdf == "0" or parsed.phases_of_trial != "prep"):
+        raise UsageError("--on goes with none of --tar, --keep-pdf 0 and --phases all")
+
+
+def _trial(on: On | None, plan: Plan, root: Path) -> Report:
+    """Runs it on this machine alone, or on nodes. Raises UsageError."""
+    from rpa_shard.chaos.harness import Chaos
+
+    try:
+        if on is None:
+            return Chaos(plan, root, say).run()
+        from rpa_shard.chaos.cluster.harness import ClusterChaos
+
+        return ClusterChaos(plan, on, root, say).run()
+    except (ValueError, NotInstalledError) as error:
+        shutil.rmtree(root)
+        raise UsageError(str(error)) from None
+
+
 def _options(parsed: argparse.Namespace) -> str:
     """The options that make a trial another one."""
-    given = [" --tar"] if parsed.tar else []
+    given = [f" --on {parsed.on}"] if parsed.on is not None else []
+    given += [" --tar"] if parsed.tar else []
     given += [" --keep-pdf 0"] if parsed.keep_pdf == "0" else []
     given += [f" --phases {parsed.phases_of_trial}"] if parsed.phases_of_trial != "prep" else []
     return "".join(given)

@@ -28,7 +28,7 @@ def export(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.export import export as export_papers
     from rpa_shard.store.factory import open_ledger
 
-    folder, papers = DataFolder(settings.data_dir), chosen(parsed)
+    folder, papers = DataFolder.of(settings), chosen(parsed)
     given = None if papers.ids is None else Counted(each_once(papers.ids))
     try:
         check_destination(parsed.out, folder, force=parsed.force, many=parsed.shard_size is not None)

@@ -41,7 +41,7 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
     layout = Layout(settings.workers, settings.shard_count)
     problem = ""
     try:
-        with Adder(DataFolder(settings.data_dir), layout, parsed.priority, result) as adder:
+        with Adder(DataFolder.of(settings), layout, parsed.priority, result) as adder:
             adder.add_ids(parsed.ids, parsed.file, parsed.column)
             adder.add_archives(parsed.tar, parsed.manifest)
             adder.add_snapshots(parsed.metadata, wanted, parsed.limit)
@@ -59,6 +59,10 @@ def add(parsed: argparse.Namespace, settings: Settings) -> int:
 
 def run(parsed: argparse.Namespace, settings: Settings) -> int:
     """Runs until nothing is left to do."""
+    if getattr(parsed, "on", None) is not None:
+        from rpa_shard.cli.clusters import run_on_ray
+
+        return run_on_ray(parsed, settings)
     from rpa_shard.control.launch import launch, log_folder
     from rpa_shard.observe.summary import Summary, advice_lines, summary_lines
     from rpa_shard.system.logs import Console
@@ -83,7 +87,7 @@ def run(parsed: argparse.Namespace, settings: Settings) -> int:
         console=console,
     )
     try:
-        summary = summary_lines(DataFolder(settings.data_dir), end)
+        summary = summary_lines(DataFolder.of(settings), end)
     except StoreError:
         if end is None or end.cause is None:
             raise
@@ -116,7 +120,7 @@ def _figures(parsed: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     from rpa_shard.observe.statistics import statistics
     from rpa_shard.system.files import replace_file
 
-    status = read_status(DataFolder(settings.data_dir).run.status_file)
+    status = read_status(DataFolder.of(settings).run.status_file)
     figures = statistics(status) if status is not None else {}
     if parsed.stats is not None:
         replace_file(parsed.stats, json.dumps(figures, indent=1).encode() + b"\n", durable=False)
@@ -135,7 +139,7 @@ def _watchers(parsed: argparse.Namespace, settings: Settings, *, bar: bool) -> l
     if settings.metrics_file is not None:
         from rpa_shard.observe.metrics.textfile import MetricsFile
 
-        watchers.append(MetricsFile(settings.metrics_file, DataFolder(settings.data_dir).disks()))
+        watchers.append(MetricsFile(settings.metrics_file, DataFolder.of(settings).disks()))
     return watchers
 
 
@@ -144,7 +148,7 @@ def status(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.status import folder_status, lines
     from rpa_shard.store.factory import open_ledger
 
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     with open_ledger(folder) as ledger:
         found = folder_status(folder, ledger, settings)
     print_lines([json.dumps(found.as_json())] if parsed.json else in_columns(lines(found)))
@@ -161,7 +165,7 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.phases.finished import ids_to_fetch, mean_pdf_bytes
     from rpa_shard.store.factory import engine_of
 
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     engine = engine_of(folder)
     invalid: list[str] = []
     back_offs: Mapping[str, BackOff] = {}
@@ -187,8 +191,13 @@ def plan(parsed: argparse.Namespace, settings: Settings) -> int:
 
 
 def resize(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Gives a living run another number of shards."""
+    """Gives a living run, or a node of one, another number of shards."""
+    if parsed.node is not None:
+        from rpa_shard.control.nodes.asking import resize as ask_node
+
+        print_lines([ask_node(settings, parsed.node, parsed.shards)])
+        return OK
     from rpa_shard.control.resizing import resize as ask_for
 
-    print_lines([ask_for(DataFolder(settings.data_dir), parsed.shards)])
+    print_lines([ask_for(DataFolder.of(settings), parsed.shards)])
     return OK

@@ -25,7 +25,7 @@ def top(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.top.source import NoRunError, Source
     from rpa_shard.observe.top.text import in_encoding, plain
 
-    source = Source(DataFolder(settings.data_dir), settings)
+    source = Source(DataFolder.of(settings), settings)
     try:
         first = source.look()
     except NoRunError as error:
@@ -54,9 +54,9 @@ def _is_a_screen() -> bool:
 
 def health(parsed: argparse.Namespace, settings: Settings) -> int:
     """Prints every check; returns the worst level."""
-    from rpa_shard.observe.health import as_json, check_folder, lines, worst
+    from rpa_shard.observe.health import as_json, check_run, lines, worst
 
-    checks = check_folder(settings.data_dir, settings.min_free_bytes)
+    checks = check_run(settings)
     print_lines([json.dumps(as_json(checks))] if parsed.json else lines(checks))
     return int(worst(checks))
 
@@ -75,7 +75,7 @@ def metrics(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.metrics import metrics_of_folder
 
     # In one piece: a label may hold what Python takes for the end of a line.
-    print_lines([metrics_of_folder(DataFolder(settings.data_dir)).removesuffix("\n")])
+    print_lines([metrics_of_folder(DataFolder.of(settings), settings).removesuffix("\n")])
     return OK
 
 
@@ -85,7 +85,7 @@ def report(parsed: argparse.Namespace, settings: Settings) -> int:
     from rpa_shard.observe.report import report as make_report
     from rpa_shard.store.factory import open_ledger
 
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     with open_ledger(folder) as ledger:
         if parsed.out == STANDARD_OUTPUT:
             print_lines([make_report(folder, ledger, settings, whole=parsed.all).rstrip("\n")])
@@ -110,7 +110,7 @@ def serve(parsed: argparse.Namespace, settings: Settings) -> int:
             token = parsed.token_file.read_text().strip()
         except UnicodeDecodeError:
             raise UsageError(f"{parsed.token_file}: not text") from None
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
 
     def announce(url: str) -> None:
         # The token itself is not shown: a terminal is often recorded.

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.config.llm import STRUCTURED, parse_budget, parse_endpoints
+from rpa_shard.config.places import parse_artifacts, parse_node_name, parse_store
 from rpa_shard.config.source_names import SOURCE_FIELDS, parse_sources
 from rpa_shard.model.phase import PHASES, in_order
 
@@ -119,6 +120,22 @@ def endpoints() -> Kind:
         f"price=IN/OUT (dollars for a million tokens), structured= ({', '.join(STRUCTURED)})"
     )
     return Kind(allowed, parse_endpoints, private=True)
+
+
+def store() -> Kind:
+    allowed = (
+        "postgresql://USER@HOST:PORT/DATABASE without a password, which belongs in a file (PGPASSFILE, PGSERVICE) "
+        "or in PGPASSWORD"
+    )
+    return Kind(allowed, parse_store, private=True)
+
+
+def artifacts() -> Kind:
+    return Kind("s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER", parse_artifacts)
+
+
+def node_name() -> Kind:
+    return Kind("up to 63 letters, digits, dots, dashes and underscores", parse_node_name)
 
 
 def budget() -> Kind:

@@ -8,6 +8,7 @@ process may open the descriptors that a run needs is checked when one starts (`r
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from rpa_shard.config.given import ENVIRONMENT, Given, given_knobs
 from rpa_shard.config.host_policy import PUBLISHED, HostPolicy
 from rpa_shard.config.knob import (
     Kind,
+    artifacts,
     as_text,
     budget,
     choice,
@@ -28,13 +30,16 @@ from rpa_shard.config.knob import (
     folder,
     integer,
     knob,
+    node_name,
     number,
     phase_names,
     policies,
     sources,
+    store,
     text,
 )
 from rpa_shard.config.llm import LlmBudget, ModelAt
+from rpa_shard.config.places import node_name_of
 from rpa_shard.model.partition import share_of, workers_of
 from rpa_shard.model.phase import PREP, Phase, in_order
 from rpa_shard.system.cores import usable_cores
@@ -53,6 +58,10 @@ def _default_shards() -> int:
 
 def _default_data_dir() -> Path:
     return Path("data").absolute()
+
+
+def _default_node() -> str:
+    return node_name_of(socket.gethostname())
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +330,49 @@ class Settings:
         True,
         flag(),
         "0 asks for answers in one piece: for servers that cannot stream; stalled answers are then noticed later.",
+    )
+
+    store: str | None = knob(
+        "RPA_V2_STORE",
+        None,
+        store(),
+        "The PostgreSQL database that holds the rows, for runs on several machines: "
+        "`postgresql://rpa@db.example/papers`.",
+        shown="SQLite files in the data folder",
+    )
+    artifacts: str | None = knob(
+        "RPA_V2_ARTIFACTS",
+        None,
+        artifacts(),
+        "Where papers' files are kept, for runs on several machines: `s3://bucket/prefix`, `gs://`, `az://`, "
+        "`file:///shared/folder`.",
+        shown="`papers` in the data folder",
+    )
+    node: str = knob(
+        "RPA_V2_NODE",
+        _default_node,
+        node_name(),
+        "What this machine is called among those of a run on several machines; no two may have the same name.",
+        shown="the name of the machine",
+    )
+    node_address: str | None = knob(
+        "RPA_V2_NODE_ADDRESS",
+        None,
+        text(),
+        "The address at which the other machines of a run reach this one.",
+        shown="the one from which it reaches the database",
+    )
+    node_lease_seconds: float = knob(
+        "RPA_V2_NODE_LEASE_SECONDS",
+        15.0,
+        number(0.5, 3600),
+        "How long a machine that is not heard of counts as part of the run.",
+    )
+    governor_lease_seconds: float = knob(
+        "RPA_V2_GOVERNOR_LEASE_SECONDS",
+        10.0,
+        number(0.5, 3600),
+        "How long the process that governs hosts and models for all machines may be silent before another takes over.",
     )
 
     log_level: Literal["error", "warning", "info"] = knob(

@@ -18,6 +18,8 @@ from rpa_shard.ipc.shard_report import ShardState
 
 # A shard ends its own drain by force at the deadline; the supervisor waits a little longer.
 KILL_AFTER_DRAIN_SECONDS = 2.0
+# How long the start of a shard waits for a store that is away.
+POSTPONED_SECONDS = 2.0
 # Memory that builds up over many papers is no paper's fault: the shard is replaced before it uses up its budget.
 RECYCLE_SHARE = 0.8
 
@@ -169,6 +171,10 @@ class Decisions:
         """A shard could not be started."""
         charge = self._starting.pop(number)
         self._note_death(number, cause, now, for_paper=False, charge_suspect=charge)
+
+    def start_postponed(self, number: int, now: float) -> None:
+        """A shard could not be started because the store is away: that is no death, and it is tried again."""
+        self._restart_at[number] = now + POSTPONED_SECONDS, self._starting.pop(number)
 
     def exited(self, number: int, how: str, now: float, *, papers_doing: bool) -> None:
         """A shard ended in whatever way; `papers_doing` if the paper that it was parsing caused it.

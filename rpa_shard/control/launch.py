@@ -20,6 +20,8 @@ import psutil
 from rpa_shard.config.descriptors import allow_descriptors
 from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors.factory import governors_for
+from rpa_shard.control.nodes.launching import joined
 from rpa_shard.control.placement.factory import placement_for
 from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.supervisor import RunEnd, Supervisor, Watcher
@@ -28,6 +30,7 @@ from rpa_shard.ipc.run_status import RunStatus, read_status
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
+from rpa_shard.store.artifacts.factory import refuse_unusable
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
@@ -63,13 +66,18 @@ def launch(
     asking = tuple(each.phase for each in definitions if each.asks_models)
     if asking:
         refuse_unknown_models(settings, asking)
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder.of(settings)
     target = Layout(settings.workers, settings.shard_count)
     engine_of(folder).create(target)
-    with _run_lock(folder.run, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say):
+    _make_root(folder)
+    with (
+        _run_lock(folder.run, settings.drain_seconds + ORPHAN_GRACE_SECONDS, say),
+        joined(settings, folder) as member,
+    ):
         _resize(folder, target, say)
         folder.run.resize_request.unlink(missing_ok=True)  # meant for an earlier run
         refuse_unwritable(folder)
+        refuse_unusable(folder)
         folder.remove_half_written()
         with open_ledger(folder) as ledger:
             if not daemon and not outstanding(ledger.counts().by_status, settings.run_phases):
@@ -78,10 +86,11 @@ def launch(
                 definition.refuse(settings, ledger, limit)
         before_work()
         log_to(folder.run.log_file("supervisor"), "supervisor", console)
-        placement = placement_for(folder, registry, console)
+        governors = governors_for(settings, folder, member, console)
+        placement = placement_for(folder, registry, console, governors.descriptor)
         end = Supervisor(
-            settings, placement, daemon=daemon, limit=limit, watchers=watchers, asking=asking
-        ).run()  # fmt: skip
+            settings, placement, governors, daemon=daemon, limit=limit, watchers=watchers, asking=asking
+        ).run()
         folder.remove_half_written()
         return end
 
@@ -102,6 +111,14 @@ def refuse_unknown_models(settings: Settings, asking: Collection[Phase]) -> None
                 f"RPA_V2_LLM_BUDGET={settings.llm_budget}: needs to know the price of {model.name}: add price=IN/OUT "
                 "to RPA_V2_LLM_ENDPOINTS, in dollars for a million tokens (price=0/0 if it costs nothing)"
             )
+
+
+def _make_root(folder: DataFolder) -> None:
+    """Makes the folder itself, where the rows are elsewhere. Raises StoreError."""
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder.root} cannot be made: {error.strerror}") from None
 
 
 def refuse_unwritable(folder: DataFolder) -> None:
@@ -170,4 +187,4 @@ def _resize(folder: DataFolder, target: Layout, say: Callable[[str], None]) -> N
 
 def log_folder(settings: Settings) -> Path:
     """Where a run writes its log lines."""
-    return DataFolder(settings.data_dir).run.log_file("").parent
+    return DataFolder.of(settings).run.log_file("").parent

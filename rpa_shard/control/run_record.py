@@ -50,7 +50,7 @@ class RunView:
 
     `short_of_room` is the folder whose disk is short of room, and why the run pauses; `restarts` says when shards that
     are gone start again (monotonic seconds); `limit` says how far a run with a limit is, from what
-    each shard has done. `models` are asked by the phases in `asking`.
+    each shard has done. `models` are asked by the phases in `asking`. `ungoverned` is why nobody grants permits, if so.
     """
 
     state: RunState
@@ -62,6 +62,7 @@ class RunView:
     limit: Callable[[Mapping[int, Work]], LimitOfRun | None]
     models: ModelStates
     asking: Collection[Phase]
+    ungoverned: str | None = None
 
 
 class RunRecord:
@@ -180,6 +181,8 @@ class RunRecord:
                 hosts=view.hosts,
                 models=view.models,
                 asking=view.asking,
+                ungoverned=view.ungoverned,
+                is_shared=self._folder.store is not None,
                 short_of_room=view.short_of_room,
                 pace=self._throughput.pace(),
                 since=self._waits.since,

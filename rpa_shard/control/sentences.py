@@ -127,17 +127,17 @@ def wait_in_words(wait: Wait, now: float) -> str:
             return f"{wait.subject.replace('_', ' ')}, next attempt{until.replace('until', 'at')}"
         case Cause.RESTART:
             return f"{wait.subject} died and starts again{until.replace('until', 'at')}"
-        case Cause.DISK:
+        case Cause.DISK | Cause.GOVERNOR:
             return wait.why
-        case Cause.REFUSAL:
+        case Cause.NODE:
+            return wait.why if wait.until is None else f"{wait.subject} {wait.why}{until.replace('until', 'by')}"
+        case Cause.REFUSAL | Cause.MODEL_REFUSAL:
             return refusal(wait)
         case Cause.RATE | Cause.MODEL_RATE:
             return f"their turn at {wait.subject}: {wait.why}"
         case Cause.MODEL:
             first = shortened(wait.why.partition(":")[0], WHY_CHARACTERS)
             return f"{wait.subject} {first}{until or ': one call is to show whether it is over'}"
-        case Cause.MODEL_REFUSAL:
-            return refusal(wait)
         case Cause.BUDGET:
             return f"{wait.why}{until}"
 

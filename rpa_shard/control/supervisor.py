@@ -30,18 +30,16 @@ from rpa_shard.control.decisions import (
     StartShard,
 )
 from rpa_shard.control.disk_watch import DiskWatch
+from rpa_shard.control.governors import Governors
 from rpa_shard.control.living_shard import LivingShard
-from rpa_shard.control.models.broker import CallBroker
 from rpa_shard.control.placement import Placement, ShardExit
-from rpa_shard.control.politeness.broker import PermitBroker
 from rpa_shard.control.reclaim import reclaim_from
 from rpa_shard.control.resizing import LiveResize
 from rpa_shard.control.run_record import RunRecord, RunView
 from rpa_shard.ipc import messages
 from rpa_shard.ipc.account import LimitOfRun
-from rpa_shard.ipc.calls import CallMessage
 from rpa_shard.ipc.run_status import Rates, RunStatus
-from rpa_shard.model.errors import StoreError
+from rpa_shard.model.errors import StoreAwayError, StoreError
 from rpa_shard.model.phase import Phase
 from rpa_shard.store.data_folder import DataFolder
 
@@ -77,6 +75,7 @@ class Supervisor:
         self,
         settings: Settings,
         placement: Placement,
+        governors: Governors,
         *,
         daemon: bool,
         limit: int | None = None,
@@ -85,7 +84,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._asking = asking
-        self._folder = DataFolder(settings.data_dir)
+        self._folder = DataFolder.of(settings)
         self._placement = placement
         self._daemon = daemon
         self._watchers = watchers
@@ -97,8 +96,7 @@ class Supervisor:
         self._signals: list[int] = []
         # Shards that have just been started.
         self._uninformed: list[int] = []
-        self._broker = PermitBroker(settings)
-        self._calls = CallBroker(settings)
+        self._governors = governors
         self._disk = DiskWatch(self._folder.disks(), settings.min_free_bytes)
         self._next_status = 0.0
 
@@ -111,15 +109,15 @@ class Supervisor:
             self._look_at_the_disk()  # before anything starts
             self._carry_out()
             while not self._decisions.is_over:
-                self._placement.wait(self._patience_seconds())
+                self._placement.wait(self._patience_seconds(), self._governors.descriptor())
                 self._take_events()
                 self._carry_out()
                 self._publish_if_due()
         self._resize.forget()
-        self._broker.act(self._shards.keys(), self._send)  # saves what the last shard reported about hosts
-        self._calls.close()
+        self._governors.act(self._shards.keys(), self._send)  # saves what the last shard reported about hosts
         self._decisions.ended()
         self._publish()
+        self._governors.close()
         completed = self._record.work(()).completed_claims
         return RunEnd(
             self._decisions.signal,
@@ -128,7 +126,7 @@ class Supervisor:
             completed,
             self._record.seconds,
             self._record.limit,
-            self._calls.refusal() if self._record.is_something_open else None,
+            self._governors.refusal() if self._record.is_something_open else None,
         )
 
     @contextmanager
@@ -141,15 +139,14 @@ class Supervisor:
                 signal.signal(each, handler)
 
     def _patience_seconds(self) -> float:
-        next_grants = (self._broker.seconds_to_next_grant(), self._calls.seconds_to_next_grant())
-        return min([TICK_SECONDS, *(seconds for seconds in next_grants if seconds is not None)])
+        next_grant = self._governors.seconds_to_next_grant()
+        return TICK_SECONDS if next_grant is None else min(TICK_SECONDS, next_grant)
 
     def _take_events(self) -> None:
         """Passes on everything that has happened since the last call."""
         for shard in self._shards.values():
             self._take_messages(shard)
-        self._broker.act(self._shards.keys(), self._send)
-        self._calls.act(self._shards.keys(), self._send)
+        self._governors.act(self._shards.keys(), self._send)
         while self._signals:
             self._signalled(self._signals.pop(0))
         for shard in list(self._shards.values()):
@@ -163,10 +160,7 @@ class Supervisor:
 
     def _take_messages(self, shard: LivingShard) -> None:
         for message in shard.receive():
-            if isinstance(message, CallMessage):
-                self._calls.handle(shard.number, message)
-            else:
-                self._broker.handle(shard.number, [message])
+            self._governors.handle(shard.number, message)
 
     def _signalled(self, number: int) -> None:
         if not self._decisions.signal:
@@ -176,8 +170,7 @@ class Supervisor:
     def _exited(self, shard: LivingShard, exit: ShardExit) -> None:
         number = shard.number
         self._take_messages(shard)
-        self._broker.forget(number)
-        self._calls.forget(number)
+        self._governors.forget(number)
         del self._shards[number]
         self._record.exited(shard, self._settings)
         shard.placed.close()
@@ -220,14 +213,18 @@ class Supervisor:
         while self._uninformed:
             number = self._uninformed.pop()
             if self._asking:
-                self._send(number, self._calls.states())
-            self._send(number, messages.HostStates(self._broker.hosts()))
+                self._send(number, self._governors.models())
+            self._send(number, messages.HostStates(self._governors.hosts()))
 
     def _start(self, number: int, *, charge_suspect: bool) -> None:
         try:
             self._reclaim(number, charge_suspect=charge_suspect)
             may_take = self._allowances.give(number)
             placed = self._placement.start(number, self._settings)
+        except StoreAwayError as error:
+            log.warning("shard %d is started later: %s", number, error)
+            self._decisions.start_postponed(number, time.monotonic())
+            return
         except (StoreError, OSError) as error:
             self._decisions.start_failed(number, str(error), time.monotonic())
             return
@@ -277,11 +274,12 @@ class Supervisor:
             decisions.cause,
             self._disk.short_of_room,
             self._daemon,
-            self._broker.hosts(),
+            self._governors.hosts(),
             decisions.restarts,
             self._allowances.so_far,
-            self._calls.states(),
+            self._governors.models(),
             self._asking,
+            self._governors.trouble,
         )
         status = self._record.publish(view, list(self._shards.values()), self._settings)
         for watch in self._watchers:

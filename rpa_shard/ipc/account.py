@@ -28,6 +28,10 @@ class Cause(StrEnum):
     MODEL_RATE = "model_rate"
     MODEL_REFUSAL = "model_refusal"
     BUDGET = "budget"
+    # No node that governs hosts and models can be reached.
+    GOVERNOR = "governor"
+    # Other nodes of the run have them, or had them when they were lost.
+    NODE = "node"
 
 
 class Limit(StrEnum):

@@ -55,6 +55,11 @@ class RunDirectory:
         return self.root / "run" / "resize"
 
     @property
+    def incarnation_file(self) -> Path:
+        """Which incarnation of its node the run is, where several machines share a database."""
+        return self.root / "run" / "incarnation"
+
+    @property
     def old_temporaries(self) -> Path:
         """Where earlier versions kept half-written files of papers; what one of them left may be removed."""
         return self.root / "tmp"

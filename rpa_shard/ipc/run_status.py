@@ -201,8 +201,16 @@ _DECODER = msgspec.json.Decoder(RunStatus)
 def read_status(path: Path) -> RunStatus | None:
     """The last status, or None if there is none, it cannot be read, or it has another format."""
     try:
-        status = _DECODER.decode(path.read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return decode_status(path.read_bytes())
+    except OSError:
+        return None
+
+
+def decode_status(content: bytes) -> RunStatus | None:
+    """The status that a file, or a node, has published; None if it cannot be read, or has another format."""
+    try:
+        status = _DECODER.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return status if status.format == FORMAT else None
 

@@ -36,16 +36,29 @@ class SavedHost:
 def save_hosts(path: Path, hosts: Mapping[str, HostStatus]) -> None:
     """Keeps the hosts' states. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, msgspec.json.encode(_Content(Moment.now(), hosts)), durable=False)
+    replace_file(path, hosts_as_bytes(hosts), durable=False)
 
 
 def read_hosts(path: Path) -> list[SavedHost]:
     """The saved states; empty if nothing can be read."""
     try:
-        content = msgspec.json.decode(path.read_bytes(), type=_Content)
-        age_seconds = content.saved.seconds_since()
-        return [SavedHost(host, _checked(status), age_seconds) for host, status in content.hosts.items()]
-    except (OSError, ValueError, RecursionError):
+        return hosts_of(path.read_bytes())
+    except OSError:
+        return []
+
+
+def hosts_as_bytes(hosts: Mapping[str, HostStatus]) -> bytes:
+    """The hosts' states and the present, as they are kept."""
+    return msgspec.json.encode(_Content(Moment.now(), hosts))
+
+
+def hosts_of(content: bytes, age_seconds: float | None = None) -> list[SavedHost]:
+    """What `hosts_as_bytes` has made, on this machine unless its age is given; empty if it is damaged."""
+    try:
+        found = msgspec.json.decode(content, type=_Content)
+        age_seconds = found.saved.seconds_since() if age_seconds is None else age_seconds
+        return [SavedHost(host, _checked(status), age_seconds) for host, status in found.hosts.items()]
+    except (ValueError, RecursionError):
         return []
 
 

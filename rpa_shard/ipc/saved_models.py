@@ -54,14 +54,13 @@ class _Content:
 def save_models(path: Path, models: SavedModels) -> None:
     """Keeps the states of models. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, msgspec.json.encode(_Content(Moment.now(), models)), durable=False)
+    replace_file(path, models_as_bytes(models), durable=False)
 
 
 def save_day(path: Path, models: SavedModels) -> None:
     """Keeps what the day took, on disk when it returns. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    day = replace(models, models={})
-    replace_file(path, msgspec.json.encode(_Content(Moment.now(), day)))
+    replace_file(path, models_as_bytes(replace(models, models={})))
 
 
 def read_models(path: Path) -> tuple[SavedModels, float] | None:
@@ -70,6 +69,19 @@ def read_models(path: Path) -> tuple[SavedModels, float] | None:
         found = msgspec.json.decode(path.read_bytes(), type=_Content)
         return _checked(found.content), found.saved.seconds_since()
     except (OSError, ValueError, RecursionError):
+        return None
+
+
+def models_as_bytes(models: SavedModels) -> bytes:
+    """The states of models and the present, as they are kept."""
+    return msgspec.json.encode(_Content(Moment.now(), models))
+
+
+def models_of(content: bytes) -> SavedModels | None:
+    """What `models_as_bytes` has made; None if it is damaged."""
+    try:
+        return _checked(msgspec.json.decode(content, type=_Content).content)
+    except (ValueError, RecursionError):
         return None
 
 

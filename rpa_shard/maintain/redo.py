@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rpa_shard.maintain.published_files import has_published_pdf
 from rpa_shard.maintain.remove import pages_of
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.phase import Status
@@ -53,7 +54,8 @@ def redo(folder: DataFolder, ledger: Ledger, rows: Iterable[PaperRow], done: Red
 
 
 def _has_pdf(folder: DataFolder, row: PaperRow) -> bool:
-    return has_pdf(folder.papers, from_canonical(row.paper_id), refused=_was_refused(row))
+    paper = from_canonical(row.paper_id)
+    return has_pdf(folder.papers, paper, refused=_was_refused(row)) or has_published_pdf(folder, paper)
 
 
 def _was_refused(row: PaperRow) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from rpa_shard.maintain.published_files import remove_published
 from rpa_shard.phases.finished import remove_files
 from rpa_shard.store.changes import Changes, Target
 from rpa_shard.store.data_folder import DataFolder
@@ -35,7 +36,7 @@ def remove(folder: DataFolder, ledger: Ledger, targets: Iterable[Target], done: 
     """Removes papers and counts them in `done`. Raises StoreError, OSError."""
 
     def remove_their_files(ids: Sequence[str]) -> None:
-        done.files += remove_files(folder.papers, ids)
+        done.files += remove_files(folder.papers, ids) + remove_published(folder, ids)
 
     for page in pages_of(targets, PAGE_IDS):
         done.changes += ledger.remove(page, remove_their_files if files else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rpa_shard.ipc.saved_hosts import read_hosts
+from rpa_shard.control.governors.at_rest import ask_to_reopen, saved_hosts
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.system.program import program
@@ -16,14 +16,12 @@ from rpa_shard.system.program import program
 
 def reopen(folder: DataFolder, hosts: Iterable[str]) -> list[str]:
     """Asks the run, or the next one, to reopen hosts. Raises StoreError, and then asks for none of them."""
-    closed = {saved.host for saved in read_hosts(folder.run.governor_file) if saved.status.is_shut}
+    closed = {saved.host for saved in saved_hosts(folder) if saved.status.is_shut}
     wanted = list(dict.fromkeys(hosts))
     for host in wanted:
         if host not in closed:
             raise StoreError(f"{host} is not closed: see `{program()} hosts`")
-    folder.run.reopen_folder.mkdir(parents=True, exist_ok=True)
-    for host in wanted:
-        (folder.run.reopen_folder / host).touch()
+    ask_to_reopen(folder, wanted)
     return [
         f"the current run, or the next one, will reopen {host}; {program()} retry --reason blocked requeues its papers"
         for host in wanted

@@ -7,29 +7,34 @@ without `fix`, and `fix` only sends papers back to be done again. Limit: files t
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rpa_shard.ipc.run_status import read_status
+from rpa_shard.maintain.recorded_files import (
+    MISSING,
+    NOT_ALLOWED,
+    WRONG_HASH,
+    WRONG_SIZE,
+    RecordedFiles,
+    recorded_files,
+)
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.phase import PHASES, Phase, Status, completed_phases
 from rpa_shard.phases.finished import ExpectedFile, expected_files
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import PaperRow, RowToVerify
-from rpa_shard.system.files import fingerprint_of_file
 
 SHOWN = 100
-NO_RESULT, WRONG_SHARD, NOT_ALLOWED = "no result", "wrong shard", "may not be read"
+NO_RESULT, WRONG_SHARD = "no result", "wrong shard"
 _AGAIN = "`verify --fix` sends the paper back to be done again"
 ADVICE: Mapping[str, str] = {
-    "missing": _AGAIN,
-    "wrong size": _AGAIN,
-    "wrong hash": _AGAIN,
+    MISSING: _AGAIN,
+    WRONG_SIZE: _AGAIN,
+    WRONG_HASH: _AGAIN,
     NO_RESULT: _AGAIN,
     NOT_ALLOWED: "nothing says that it is damaged: verify as its owner",
     WRONG_SHARD: "a shard file was copied or put back by hand: remove it, or add its papers again",
@@ -128,14 +133,16 @@ def _recount(
     *,
     fix: bool,
 ) -> None:
-    recount = _Recount(str(folder.papers), ledger, found)
-    for shard, rows in pages:
-        found.by_status.update(row.status for row in rows)
-        for row in rows:
-            differences = recount.differences(shard, row)
-            found.differences += differences
-            if differences and fix and recount.fix(row.paper_id, differences):
-                found.fixed += len(differences)
+    with recorded_files(folder, hashes=found.hashes) as files:
+        recount = _Recount(str(folder.papers), ledger, found, files)
+        for shard, rows in pages:
+            found.by_status.update(row.status for row in rows)
+            files.prepare([each for row in rows for each in recount.expected(row)])
+            for row in rows:
+                differences = recount.differences(shard, row)
+                found.differences += differences
+                if differences and fix and recount.fix(row, differences):
+                    found.fixed += len(differences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,14 @@ class _Recount:
     papers: str
     ledger: Ledger
     found: Verification
+    files: RecordedFiles
+
+    def expected(self, row: RowToVerify) -> Iterator[ExpectedFile]:
+        """The files that a row names."""
+        results, paper = _results(row), from_canonical(row.paper_id)
+        for phase in completed_phases(row.status, row.failed_phase):
+            if (result := results.get(phase.name)) is not None:
+                yield from expected_files(self.papers, paper, phase, result)
 
     def differences(self, shard: int, row: RowToVerify) -> list[Difference]:
         """Differences from what a row says, each checked twice."""
@@ -156,15 +171,16 @@ class _Recount:
         differences = list(self._of_results(row, phases))
         return differences if differences and self._stands(row) else []
 
-    def fix(self, paper_id: str, differences: Sequence[Difference]) -> bool:
+    def fix(self, verified: RowToVerify, differences: Sequence[Difference]) -> bool:
         """Removes the damaged files, so that they are not taken for good ones, and sends the paper back."""
-        row = self.ledger.paper(paper_id)
+        row = self.ledger.paper(verified.paper_id)
         phases = [each.phase for each in differences if each.phase is not None]
         if row is None or len(phases) < len(differences):
             return False
-        for each in differences:
-            if each.kind != NO_RESULT:
-                Path(each.what).unlink(missing_ok=True)
+        damaged = {each.what for each in differences if each.kind != NO_RESULT}
+        for file in self.expected(verified):
+            if file.path in damaged:
+                self.files.remove(file)
         return self.ledger.requeue(row, min(phases, key=PHASES.index), "its files were damaged")
 
     def _of_results(self, row: RowToVerify, phases: Sequence[Phase]) -> Iterator[Difference]:
@@ -177,7 +193,7 @@ class _Recount:
                 continue
             for expected in expected_files(self.papers, paper, phase, result):
                 self.found.files += 1
-                kind = _compare(expected, hashes=self.found.hashes)
+                kind = self.files.compare(expected)
                 if kind is not None:
                     yield Difference(row.paper_id, kind, expected.path, None if kind == NOT_ALLOWED else phase)
 
@@ -193,19 +209,6 @@ def _results(row: RowToVerify) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return results if isinstance(results, dict) else {}
-
-
-def _compare(expected: ExpectedFile, *, hashes: bool) -> str | None:
-    try:
-        if os.stat(expected.path).st_size != expected.size_bytes:  # noqa: PTH116  # millions of them
-            return "wrong size"
-        if hashes and fingerprint_of_file(Path(expected.path)).sha256 != expected.sha256:
-            return "wrong hash"
-    except PermissionError:
-        return NOT_ALLOWED
-    except OSError:
-        return "missing"
-    return None
 
 
 def _leftovers(folder: DataFolder) -> int:

@@ -15,5 +15,9 @@ class FolderBusyError(StoreError):
     """Another run or command works in this folder."""
 
 
+class StoreAwayError(StoreError):
+    """The store cannot be reached, or takes nothing, for now: the same may succeed later."""
+
+
 class TooSlowError(StoreError):
     """An answer took longer than the time that was allowed for it."""

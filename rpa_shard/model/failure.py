@@ -31,6 +31,7 @@ class Failure(StrEnum):
     REDIRECT_LOOP = "redirect_loop"
     FORBIDDEN_REDIRECT = "forbidden_redirect"
     DISK_FULL = "disk_full"
+    ARTIFACTS = "artifacts_unreachable"
     INTERRUPTED = "interrupted"
     BAD_PDF = "bad_pdf"
     EXTRACT_TIMEOUT = "extract_timeout"

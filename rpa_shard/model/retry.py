@@ -71,6 +71,13 @@ POLICIES: Mapping[Failure, RetryPolicy] = MappingProxyType(
             "the paper's files cannot be written: no room, a failing disk, no permission, no file descriptors",
             charged=False,
         ),
+        Failure.ARTIFACTS: RetryPolicy(
+            0,
+            10,
+            60,
+            "the object store or shared folder (`RPA_V2_ARTIFACTS`) fails, or refuses us",
+            charged=False,
+        ),
         Failure.INTERRUPTED: RetryPolicy(
             0, 1, 60, "something else ended the process that was extracting the paper", charged=False
         ),
@@ -115,9 +122,9 @@ def delay_seconds(failure: Failure, attempt: int, jitter: float) -> float:
 
 def table_lines() -> list[str]:
     """The table for a terminal."""
-    lines = [f"{'reason':<20} {'attempts':<10} {'waits between':<16} meaning"]
+    lines = [f"{'reason':<22} {'attempts':<10} {'waits between':<16} meaning"]
     for failure, policy in POLICIES.items():
         attempts = str(policy.attempts) if policy.charged else "no limit"
         waits = f"{policy.first_delay_seconds:g} to {policy.max_delay_seconds:g} s"
-        lines.append(f"{failure.value:<20} {attempts:<10} {'-' if policy.permanent else waits:<16} {policy.meaning}")
+        lines.append(f"{failure.value:<22} {attempts:<10} {'-' if policy.permanent else waits:<16} {policy.meaning}")
     return lines

@@ -15,7 +15,18 @@ from rpa_shard.ipc.account import Account, Cause, Limit, Wait
 
 # The log has the complete answer of a host.
 WHY_CHARACTERS = 80
-TOLD = frozenset({Cause.HOST, Cause.REFUSAL, Cause.DISK, Cause.RESTART, Cause.MODEL, Cause.MODEL_REFUSAL, Cause.BUDGET})
+TOLD = frozenset(
+    {
+        Cause.HOST,
+        Cause.REFUSAL,
+        Cause.DISK,
+        Cause.RESTART,
+        Cause.MODEL,
+        Cause.MODEL_REFUSAL,
+        Cause.BUDGET,
+        Cause.GOVERNOR,
+    }
+)
 
 
 class Announcer:
@@ -53,6 +64,8 @@ def _begins(wait: Wait, now: float) -> str:
             return f"{wait.subject} refuses us: {wait.why}; once that is settled, start a run again"
         case Cause.BUDGET:
             return f"paused: {wait.why}{papers}"
+        case Cause.GOVERNOR:
+            return f"nothing is sent to governed hosts: {wait.why}{papers}"
         case Cause.MODEL:
             return f"{wait.subject} is left alone: {shortened(wait.why, WHY_CHARACTERS)}{papers}"
         case _:
@@ -67,5 +80,7 @@ def _has_ended(wait: Wait) -> str:
             return f"{wait.subject} works again"
         case Cause.BUDGET:
             return "a new day and its budget: models are asked again"
+        case Cause.GOVERNOR:
+            return "a node governs again: governed hosts are asked again"
         case _:
             return f"{wait.subject} is asked again"

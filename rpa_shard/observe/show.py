@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 
-from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.phase import CLAIMED_STATUSES
 from rpa_shard.observe.show_analysis import analysis_lines, answer_lines
-from rpa_shard.phases.finished import PaperFiles, files_of, record_result
+from rpa_shard.phases.at_hand import EVERY_KIND, at_hand, words_for
+from rpa_shard.phases.finished import PaperFiles, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
@@ -39,7 +39,12 @@ def show(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: {program()} add {paper_id}")
-    files = files_of(folder.papers, from_canonical(paper_id))
+    with at_hand(folder, row, EVERY_KIND) as files:
+        return [words_for(folder, row, files, line) for line in _lines(folder, ledger, row, files)]
+
+
+def _lines(folder: DataFolder, ledger: Ledger, row: PaperRow, files: PaperFiles) -> list[str]:
+    paper_id = row.paper_id
     return [
         *_state(row),
         *analysis_lines(row, files),
@@ -65,10 +70,10 @@ def show_clean(folder: DataFolder, ledger: Ledger, paper_id: str) -> list[str]:
     row = ledger.paper(paper_id)
     if row is None:
         raise NotShownError(f"{paper_id} was never added: {program()} add {paper_id}")
-    files = files_of(folder.papers, from_canonical(paper_id))
     try:
-        record = json.loads(files.record.read_bytes())
-        return clean_of_record(files.text.read_text("utf-8"), record).text.rstrip("\n").split("\n")
+        with at_hand(folder, row, ("record", "text")) as files:
+            record = json.loads(files.record.read_bytes())
+            return clean_of_record(files.text.read_text("utf-8"), record).text.rstrip("\n").split("\n")
     except (OSError, ValueError, KeyError):
         raise NotShownError(f"{paper_id} is {row.status}: it has no text and record that can be read") from None
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.accounting import account_of
 from rpa_shard.control.accounting.known import Known
+from rpa_shard.control.governors.at_rest import saved_hosts
 from rpa_shard.ipc.account import Account
 from rpa_shard.ipc.run_status import HostStatus, RunState, RunStatus, read_status
-from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.ipc.shard_report import ShardReport
 from rpa_shard.model.phase import Phase, in_order, outstanding
 from rpa_shard.store.data_folder import DataFolder
@@ -49,7 +49,7 @@ def snapshot(folder: DataFolder, ledger: Ledger, settings: Settings) -> Snapshot
 def hosts_at_rest(folder: DataFolder) -> dict[str, HostStatus]:
     """What the last run has kept of hosts, as it is now: pauses go on while nothing runs."""
     hosts = {}
-    for each in read_hosts(folder.run.governor_file):
+    for each in saved_hosts(folder):
         closed = each.status.closed_seconds
         left = None if closed is None or closed <= each.age_seconds else closed - each.age_seconds
         hosts[each.host] = replace(each.status, closed_seconds=left, wanted=0, under_way=0)

@@ -23,6 +23,7 @@ from rpa_shard.ipc.shard_report import Work
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import Status, in_order
 from rpa_shard.observe.metrics.families import counts_of
+from rpa_shard.observe.nodes import Nodes, NodesSource
 from rpa_shard.observe.snapshot import account_at_rest, hosts_at_rest
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
@@ -38,7 +39,8 @@ class Seen:
     """A folder at one moment.
 
     `run` is the run that is on or the last one; `hosts` are as they were `hosts_at` (Unix seconds). `problem` says in a
-    few words why nothing newer is known.
+    few words why nothing newer is known. Where there are `nodes`, `run` is that of this machine if it is on, or else
+    that of the node that was heard of last, and the account and the rates are those of all of them.
     """
 
     folder: str
@@ -49,6 +51,7 @@ class Seen:
     hosts: Mapping[str, HostStatus]
     hosts_at: float
     problem: str = ""
+    nodes: Nodes | None = None
 
     def as_json(self, *, whole: bool = True) -> dict[str, Any]:
         """For a program; what each shard has done, which `work` of the run has as well, only as a `whole`."""
@@ -67,7 +70,7 @@ class Seen:
             "hosts": msgspec.to_builtins(self.hosts),
             "hosts_at": self.hosts_at,
             "run": msgspec.to_builtins(run),
-        }
+        } | ({} if self.nodes is None else {"nodes": self.nodes.as_json()})
 
 
 class Source:
@@ -78,15 +81,17 @@ class Source:
         self._settings = settings
         self._version: tuple[int, ...] | None = None
         self._run: RunStatus | None = None
-        self._seen: Seen | None = None
+        self._here: Seen | None = None
+        self._with: tuple[Seen, Nodes | None, Seen] | None = None
         # What is wrong with the status file.
         self._problem = ""
         self._next_count = 0.0
+        self._nodes = NodesSource(folder, settings)
 
     def look(self) -> Seen:
         """The folder now."""
         is_new = self._read_status()
-        run, old = self._run, self._seen
+        run, old = self._run, self._here
         seen = old
         if run is not None and run.is_on:
             if is_new or seen is None or not seen.on:
@@ -96,9 +101,27 @@ class Source:
         if self._problem:
             seen = replace(seen, problem=self._problem)
         if old is None or replace(seen, hosts_at=0.0) != replace(old, hosts_at=0.0):
-            self._seen = seen
-            return seen
-        return old
+            self._here = seen
+        return self._with_nodes(self._here)
+
+    def _with_nodes(self, here: Seen | None) -> Seen:
+        """What is seen here, or the same object while nothing changes, with what the nodes of the run do."""
+        assert here is not None
+        nodes = self._nodes.look()
+        if nodes is None and not self._nodes.problem:
+            return here
+        if self._with is not None and self._with[0] is here and self._with[1] is nodes:
+            return self._with[2]
+        made = replace(here, nodes=nodes, problem=here.problem or self._nodes.problem)
+        if nodes is not None and nodes.newest is not None:
+            run = here.run if here.on and here.run is not None else nodes.newest
+            run = replace(run, rates=nodes.newest.rates)
+            made = replace(
+                made, on=True, run=run, account=nodes.account or run.account, counts=counts_of(run),
+                hosts=run.hosts, hosts_at=run.written_at,
+            )  # fmt: skip
+        self._with = (here, nodes, made)
+        return made
 
     def _read_status(self) -> bool:
         """Reads the status if it has changed; whether it has."""

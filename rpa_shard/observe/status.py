@@ -17,11 +17,14 @@ from rpa_shard.control.sentences import wait_in_words, with_commas
 from rpa_shard.ipc.account import Account, Cause
 from rpa_shard.ipc.run_status import RunState, RunStatus, as_json
 from rpa_shard.ipc.shard_report import ShardState
-from rpa_shard.model.phase import PREP, Status
+from rpa_shard.model.phase import PREP, Status, in_order
 from rpa_shard.observe.hosts import state_lines
 from rpa_shard.observe.models import model_lines
-from rpa_shard.observe.snapshot import snapshot
+from rpa_shard.observe.nodes import Nodes, read_nodes
+from rpa_shard.observe.snapshot import Snapshot, snapshot
+from rpa_shard.observe.together import as_counted
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.factory import place_of_rows
 from rpa_shard.store.protocol import Ledger
 from rpa_shard.store.rows import Counts, Leases
 
@@ -43,15 +46,23 @@ class FolderStatus:
     running: bool
     account: Account
     run: RunStatus | None
+    nodes: Nodes | None = None
+    store: str | None = None
+    artifacts: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The status for a program."""
-        return {**asdict(replace(self, run=None)), "run": as_json(self.run) if self.run else None}
+        """The status for a program; `nodes`, `store` and `artifacts` only where there may be some."""
+        content = {**asdict(replace(self, run=None, nodes=None)), "run": as_json(self.run) if self.run else None}
+        for name in ("nodes", "store", "artifacts"):
+            if getattr(self, name) is None:
+                del content[name]
+        return content if self.nodes is None else content | {"nodes": self.nodes.as_json()}
 
 
 def folder_status(folder: DataFolder, ledger: Ledger, settings: Settings) -> FolderStatus:
-    """Reads the state of a folder. `settings` name the phases of one in which nothing has run."""
+    """Reads the state of a folder. `settings` name the phases of one in which nothing has run. Raises StoreError."""
     found = snapshot(folder, ledger, settings)
+    nodes = read_nodes(folder, settings)
     return FolderStatus(
         folder=found.folder,
         shards=ledger.layout.shards,
@@ -60,16 +71,29 @@ def folder_status(folder: DataFolder, ledger: Ledger, settings: Settings) -> Fol
         leases=ledger.leases(),
         suspects=ledger.suspects(),
         running=found.run is not None and found.run.is_alive,
-        account=found.account,
+        account=_account(found, nodes),
         run=found.run,
+        nodes=nodes,
+        store=place_of_rows(folder),
+        artifacts=folder.artifacts,
     )
+
+
+def _account(found: Snapshot, nodes: Nodes | None) -> Account:
+    """That of all nodes together, if any of them works, or else that of the folder."""
+    if nodes is None or nodes.account is None or nodes.newest is None:
+        return found.account
+    return as_counted(nodes.account, found.counts, in_order(nodes.newest.phases), time.time())
 
 
 def lines(status: FolderStatus) -> list[str]:
     """The status for a terminal."""
     return [
         f"folder    {status.folder} ({status.shards} shards, {status.workers} workers)",
+        *([f"rows      {status.store}"] if status.store else []),
+        *([f"files     {status.artifacts}"] if status.artifacts else []),
         *_run_lines(status),
+        *_node_lines(status),
         *_wait_lines(status),
         *_shard_lines(status),
         *_host_lines(status),
@@ -95,7 +119,7 @@ def count_lines(counts: Counts) -> list[str]:
 def _run_lines(status: FolderStatus) -> Iterator[str]:
     run = status.run
     if run is None:
-        yield "run       none yet"
+        yield f"run       none yet{'' if status.nodes is None else ' on this machine'}"
     elif status.running:
         rates = run.rates
         yield f"run       {run.state}, process {run.pid}, {_ago(run.started_at)}"
@@ -109,6 +133,19 @@ def _run_lines(status: FolderStatus) -> Iterator[str]:
         when = datetime.fromtimestamp(run.written_at, UTC)
         yield f"run       none; the last one {ended} {when:%Y-%m-%d %H:%M:%S} UTC, {run.rates.whole_run:.1f} papers/s"
     yield f"now       {with_commas(status.account.text)}"
+
+
+def _node_lines(status: FolderStatus) -> Iterator[str]:
+    """The nodes of a run on several machines, each in a line, and who governs."""
+    if status.nodes is None:
+        return
+    yield f"nodes     {status.nodes.in_short}"
+    width = max((len(node.name) for node in status.nodes.shown), default=0)
+    for node in status.nodes.shown:
+        work = f"{node.ready} of {node.shards} shards, {node.last_10_seconds:.1f} papers/s, {node.in_work} in work, "
+        yield f"  {node.name:<{width}}  {node.state}, {work if node.is_member else ''}{node.since}"
+    if status.nodes.members:
+        yield f"governs   {status.nodes.governs}"
 
 
 def _wait_lines(status: FolderStatus) -> Iterator[str]:

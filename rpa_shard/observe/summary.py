@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from rpa_shard.config.host_policy import host_of
 from rpa_shard.config.settings import Settings, knobs
 from rpa_shard.config.source_names import template_of
+from rpa_shard.control.governors.at_rest import saved_hosts
 from rpa_shard.control.supervisor import RunEnd
 from rpa_shard.ipc.account import LimitOfRun
 from rpa_shard.ipc.run_status import RunStatus, read_status
-from rpa_shard.ipc.saved_hosts import read_hosts
 from rpa_shard.model.phase import PREP, Status
 from rpa_shard.observe import statistics
 from rpa_shard.observe.status import count_lines
@@ -69,9 +69,9 @@ def summary_lines(folder: DataFolder, end: RunEnd | None) -> Summary:
         if end.limit is not None and status is not None:
             first.append(_limit_line(end.limit, status.account.open))
         lines[:0] = [*first, *figures]
-    lines.append(f"results   {folder.papers}")
+    lines.append(f"results   {folder.artifacts or folder.papers}")
     lines.append(f"look      {program()} show ID    {program()} status    {program()} export --out papers.jsonl")
-    saved = read_hosts(folder.run.governor_file)
+    saved = saved_hosts(folder)
     refusals = {each.host: each.status.blocked for each in saved if each.status.blocked}
     for host, said in refusals.items():
         lines.append(f"blocked   {host} refuses us: {said}")

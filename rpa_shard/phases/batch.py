@@ -15,6 +15,7 @@ from rpa_shard.config.settings import Settings
 from rpa_shard.llm.batch import AnswerLine, answer_of
 from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.arxiv_id import from_canonical
+from rpa_shard.model.errors import StoreError
 from rpa_shard.model.failure import PhasePausedError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import ANALYZE, WRAP, Phase
@@ -111,6 +112,8 @@ class _UnwrittenReport(WrapRunner):
 @contextmanager
 def open_desk(settings: Settings, folder: DataFolder, engine: StoreEngine, asker: Asks) -> Iterator[Desk]:
     """The desk of this process, at which `asker` stands for the models. Raises StoreError, SettingsError."""
+    if folder.artifacts is not None:
+        raise StoreError("RPA_V2_ARTIFACTS: batches of questions need papers' files in the data folder: unset it")
     prompts = load_prompts(settings.prompts)
     Indexer(folder, engine, share=1.0).catch_up()
     with ExitStack() as opened:

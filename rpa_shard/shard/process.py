@@ -43,9 +43,11 @@ from rpa_shard.ipc.shard_report import IN_WORK_SHOWN, PaperInWork, ShardReport, 
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.distribution import Durations
 from rpa_shard.model.phase import Phase
+from rpa_shard.phases.publishing import open_published
 from rpa_shard.phases.registry import PhaseRegistry
 from rpa_shard.phases.runner import PhaseRunner, ShardContext, Slots
 from rpa_shard.shard.claims import Claims
+from rpa_shard.shard.recounts import Recounts
 from rpa_shard.shard.vitals import Counters, loop_lag, measure_lag
 from rpa_shard.shard.worker import Worker, WorkerContext
 from rpa_shard.store.data_folder import DataFolder
@@ -92,7 +94,7 @@ class Shard:
         self._settings = settings
         self._registry = registry
         self._share = settings.share(number)
-        self._folder = DataFolder(settings.data_dir)
+        self._folder = DataFolder.of(settings)
         self._control = control
         self._counters = Counters()
         self._lag = Durations()
@@ -117,7 +119,7 @@ class Shard:
             runners: dict[Phase, PhaseRunner] = {}
             chosen = self._registry.chosen(self._settings.run_phases)
             for definition in chosen:
-                runners[definition.phase] = await opened.enter_async_context(definition.open_runner(lent))
+                runners[definition.phase] = await opened.enter_async_context(open_published(definition, lent))
             asking = frozenset(each.phase for each in chosen if each.asks_models)
             claims = Claims(store, self._counters, tuple(runners), group, asking, lambda: calls.standing)
             slots = Slots(_merged(*(runner.slots for runner in runners.values())))
@@ -202,22 +204,18 @@ class Shard:
 
     async def _report_regularly(self, link: Link, store: Store, context: WorkerContext) -> None:
         """Reports to the supervisor once a second, and at once when there is nothing left to do."""
-        loop, claims = asyncio.get_running_loop(), context.claims
-        counts: Counts | None = None
-        recount_at = loop.time()
-        while True:
-            if loop.time() >= recount_at:
-                begun = loop.time()
-                counts = await store.counts()
-                recount_at = loop.time() + max(REPORT_SECONDS / 2, (loop.time() - begun) / RECOUNT_SHARE)
-            link.send(Reported(self._report(counts, context)))
-            claims.ran_dry.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REPORT_SECONDS):
-                    await claims.ran_dry.wait()
-                    if claims.held == 0:
-                        recount_at = min(recount_at, loop.time() + REPORT_SECONDS / 10)
-                    await asyncio.sleep(REPORT_SECONDS / 10)
+        claims = context.claims
+        async with Recounts(store, REPORT_SECONDS / 2, RECOUNT_SHARE) as recounts:
+            while True:
+                counts = await recounts.latest(REPORT_SECONDS)
+                link.send(Reported(self._report(counts, context)))
+                claims.ran_dry.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(REPORT_SECONDS):
+                        await claims.ran_dry.wait()
+                        if claims.held == 0:
+                            recounts.hurry(REPORT_SECONDS / 10)
+                        await asyncio.sleep(REPORT_SECONDS / 10)
 
     def _report(self, counts: Counts | None, context: WorkerContext) -> ShardReport:
         runners = context.runners

@@ -1,8 +1,8 @@
-"""The data folder: everything of one collection of papers, below one path.
+"""The data folder: everything of one collection of papers, below one path, or what a node of many machines has of it.
 
-Guarantee: only names paths; asking for one creates nothing. Limit: the contents of each part are defined elsewhere: the
-papers' files (`rpa_shard.phases`), the run's files (`rpa_shard.ipc.run_directory`), and the rows, whose place the store
-engine knows (`rpa_shard.store.factory`).
+Guarantee: only names places; asking for one creates nothing. Limit: the contents of each part are defined elsewhere:
+the papers' files (`rpa_shard.phases`), the run's files (`rpa_shard.ipc.run_directory`), and the rows, whose place the
+store engine knows (`rpa_shard.store.factory`).
 """
 
 from __future__ import annotations
@@ -13,27 +13,45 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rpa_shard.config.settings import Settings
 from rpa_shard.ipc.run_directory import RunDirectory
 from rpa_shard.system.files import remove_temporaries, temporaries_in
 
 # Everything that a run, a command or a store engine makes directly in the folder, so that nobody else writes there.
 OWN_NAMES = (
-    "papers", "shards", "run", "logs", "tmp", "damaged", "before-upgrade",
-    "manifest.json", "catalogue.sqlite3", "signals.sqlite3", "run.lock", "layout.lock",
+    "papers", "shards", "run", "logs", "tmp", "cache", "damaged", "before-upgrade", "before-move",
+    "manifest.json", "moved.json", "catalogue.sqlite3", "signals.sqlite3", "run.lock", "layout.lock",
     "signals.lock",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """The data folder at `root`."""
+    """The data folder at `root`.
+
+    `store` is the URL of the database that holds the rows, and `artifacts` the one below which papers' files are kept;
+    where they are None, that is in the folder. `node` is what this machine is called in such a database.
+    """
 
     root: Path
+    store: str | None = None
+    artifacts: str | None = None
+    node: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> DataFolder:
+        """The data folder that the settings name."""
+        return cls(settings.data_dir, settings.store, settings.artifacts, settings.node)
 
     @property
     def papers(self) -> Path:
         """The papers' files: PDF, text, record."""
         return self.root / "papers"
+
+    @property
+    def cache(self) -> Path:
+        """Papers' files that are kept elsewhere, as they were brought for readers; it may be removed at any time."""
+        return self.root / "cache"
 
     @property
     def signals_file(self) -> Path:

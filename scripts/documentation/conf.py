@@ -29,11 +29,12 @@ GROUPS = {
         "getting-papers",
         "when-a-source-says-no",
         "operations",
+        "many-machines",
         "watching",
         "monitoring",
         "deploy/README",
     ],
-    "Background": ["architecture", "reliability", "performance", "quality", "glossary"],
+    "Background": ["architecture", "reliability", "performance", "many-machines-model", "quality", "glossary"],
     "Project": ["CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }
 HOME = "README"

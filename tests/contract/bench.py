@@ -19,12 +19,14 @@ from rpa_shard.store.outcome import completed
 from rpa_shard.store.protocol import Store, StoreEngine
 from rpa_shard.store.rows import HistoryLine, PaperRow
 from tests.memory_store import MemoryEngine
+from tests.postgres import postgres_engine
 
 LEASE_SECONDS = 300.0
 ONE_SHARD = Layout(200, 1)
 ENGINES: Mapping[str, Callable[[Path], StoreEngine]] = {
     "sqlite": lambda root: engine_of(DataFolder(root)),
     "memory": lambda root: MemoryEngine(),
+    "postgresql": postgres_engine,
 }
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from rpa_shard.store.protocol import StoreEngine
 from tests.contract.bench import ENGINES, LEASE_SECONDS, ONE_SHARD, Bench, Clock
+from tests.postgres import SERVER
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StoreEngine:
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreEngine]:
     """An engine without a store yet."""
-    return ENGINES[request.param](tmp_path / "data")
+    yield ENGINES[request.param](tmp_path / "data")
+    SERVER.drop_databases()
 
 
 @pytest.fixture

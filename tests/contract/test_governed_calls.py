@@ -11,6 +11,7 @@ import pytest
 
 from rpa_shard.config.llm import CallLimits, ModelAt
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors.memory import FileMemory
 from rpa_shard.control.models.broker import CallBroker
 from rpa_shard.ipc.calls import CallMessage, CallsGranted, ModelStates
 from rpa_shard.ipc.messages import ToShard
@@ -31,7 +32,7 @@ class Supervisor:
     """The governor, and the shards that it grants calls."""
 
     def __init__(self, settings: Settings, shards: int) -> None:
-        self.broker = CallBroker(settings)
+        self.broker = CallBroker(settings, FileMemory(DataFolder.of(settings).run))
         self.permits = [CallPermits(self._link(number)) for number in range(shards)]
 
     def _link(self, number: int) -> Callable[[CallMessage], None]:

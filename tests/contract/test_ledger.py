@@ -17,6 +17,8 @@ from rpa_shard.model.phase import ANALYZE, PHASES, PREP, WRAP, Phase, Status
 from rpa_shard.store.catalogue import Member
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import completed, failed, postponed, suspected
+from rpa_shard.store.postgres.ledger import ledger as postgres_ledger
+from rpa_shard.store.postgres.ledger import past as postgres_past
 from rpa_shard.store.protocol import StoreEngine
 from rpa_shard.store.rows import Event
 from rpa_shard.store.selection import Selection
@@ -149,7 +151,7 @@ async def test_results_of_papers_that_have_changed_since_a_moment(bench: Bench) 
     of = {claim.paper_id: {"of": claim.paper_id} for claim in claims}
     with bench.engine.open_ledger() as ledger:
         found = sorted(ledger.results(PREP), key=lambda each: str(each["of"]))
-        assert found == [of[each.paper_id] for each in claims[:2]]
+        assert found == [of[each] for each in sorted(claim.paper_id for claim in claims[:2])]
         assert list(ledger.results(ANALYZE)) == []
         # It has changed again since it was prepped.
         assert list(ledger.results(PREP, begins + 15)) == [of[claim.paper_id]]
@@ -159,6 +161,8 @@ async def test_results_of_papers_that_have_changed_since_a_moment(bench: Bench) 
 async def test_all_is_counted_however_little_is_read_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "HISTORY_LINES", 2)
     monkeypatch.setattr(ledger_module, "PAGE_ROWS", 2)
+    monkeypatch.setattr(postgres_past, "HISTORY_LINES", 2)
+    monkeypatch.setattr(postgres_ledger, "PAGE_ROWS", 2)
     for claim in await bench.store.claim(PREP, 3):
         await bench.store.finish(claim, completed(PREP, {"pages": 3}))
     with bench.engine.open_ledger() as ledger:

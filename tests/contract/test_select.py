@@ -22,6 +22,7 @@ from rpa_shard.model.phase import ANALYZE, PHASES, PREP, Status
 from rpa_shard.store.catalogue import PaperMetadata, UnknownCategoryError
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, released
+from rpa_shard.store.postgres.ledger import selecting as postgres_selecting
 from rpa_shard.store.protocol import Ledger, Store, StoreEngine
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.store.selection import Selection
@@ -29,6 +30,7 @@ from rpa_shard.store.sqlite import ledger as ledger_module
 from rpa_shard.store.sqlite import selecting
 from tests.contract.bench import ENGINES, Clock
 from tests.memory_store import MemoryEngine
+from tests.postgres import emptied_engine
 
 LAYOUT = Layout(40, 3)
 IDS = [
@@ -188,7 +190,8 @@ def test_what_is_selected(name: str, papers: dict[str, Fate], wanted: list[Selec
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patches:
         patches.setattr(ledger_module, "time", SimpleNamespace(time=clock))
         patches.setattr(selecting, "PAGE_IDS", 3)
-        engine: StoreEngine = MemoryEngine(clock) if name == "memory" else ENGINES[name](Path(root) / "data")
+        patches.setattr(postgres_selecting, "PAGE_IDS", 3)
+        engine = engine_with(clock, name, Path(root) / "data")
         fill(engine, papers, clock)
         metadata = metadata_of(papers)
         with engine.open_ledger() as ledger:
@@ -202,6 +205,13 @@ def test_what_is_selected(name: str, papers: dict[str, Fate], wanted: list[Selec
                 assert [row.paper_id for row in ledger.select(each, ids)] == of_ids
                 assert ledger.count_selected(each) == len(expected)
                 assert ledger.count_selected(each, ids) == len(of_ids)
+
+
+def engine_with(clock: Clock, name: str, root: Path) -> StoreEngine:
+    """An engine of which everything happens at the time that the clock shows."""
+    if name == "memory":
+        return MemoryEngine(clock)
+    return emptied_engine(root, clock) if name == "postgresql" else ENGINES[name](root)
 
 
 async def with_every_state(engine: StoreEngine) -> None:
@@ -228,6 +238,7 @@ async def with_every_state(engine: StoreEngine) -> None:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(selecting, "PAGE_IDS", 2)
+    monkeypatch.setattr(postgres_selecting, "PAGE_IDS", 2)
     yield
 
 

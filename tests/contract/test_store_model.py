@@ -34,6 +34,7 @@ from rpa_shard.store.sqlite import queue as queue_module
 from rpa_shard.store.sqlite import reclaim as reclaim_module
 from tests.contract.bench import Clock
 from tests.memory_store import MemoryEngine
+from tests.postgres import emptied_engine
 
 WORKERS = 5
 LEASE_SECONDS = 100.0
@@ -67,17 +68,22 @@ class TwoEngines(RuleBasedStateMachine):
         self.clock = Clock(1_000_000.0)
         self.root = Path(tempfile.mkdtemp())
         self.patches = pytest.MonkeyPatch()
-        for module in (ledger_module, queue_module, reclaim_module):
-            self.patches.setattr(module, "time", SimpleNamespace(time=self.clock))
-        self.engines: tuple[StoreEngine, StoreEngine] = (
-            engine_of(DataFolder(self.root / "data")),
-            MemoryEngine(self.clock),
-        )
+        self.engines: tuple[StoreEngine, StoreEngine] = (self.real_engine(), MemoryEngine(self.clock))
         self.loop = asyncio.Runner()
         self.opened = AsyncExitStack()
         self.stores: list[tuple[Store, Store]] = []
         # Pairs of claims of one paper, also of claims that were lost or ended long ago.
         self.claims: list[tuple[Claim, Claim]] = []
+
+    def real_engine(self) -> StoreEngine:
+        """SQLite's, whose modules take the time from the clock."""
+        for module in (ledger_module, queue_module, reclaim_module):
+            self.patches.setattr(module, "time", SimpleNamespace(time=self.clock))
+        return engine_of(DataFolder(self.root / "data"))
+
+    def claim_the_same(self, pair: tuple[Store, Store], phase: Phase, limit: int, since: float) -> Any:
+        """What both claim."""
+        return self._both(lambda which: pair[which].claim(phase, limit, since))
 
     def teardown(self) -> None:
         self.loop.run(self.opened.aclose())
@@ -174,7 +180,7 @@ class TwoEngines(RuleBasedStateMachine):
         stores = self.stores[shard]
         next_attempts = self._both(lambda which: stores[which].next_attempt_at(phase, not_failed_since))
         assert next_attempts[0] == next_attempts[1]
-        real, model = self._both(lambda which: stores[which].claim(phase, limit, not_failed_since))
+        real, model = self.claim_the_same(stores, phase, limit, not_failed_since)
         by_id = {claim.paper_id: claim for claim in model}
         assert {claim.paper_id: replace(claim, lease_id="") for claim in real} == {
             paper_id: replace(claim, lease_id="") for paper_id, claim in by_id.items()
@@ -338,9 +344,37 @@ class TwoEngines(RuleBasedStateMachine):
         return replace(row, lease_id=str(number))
 
 
+class WithPostgreSQL(TwoEngines):
+    """The same with PostgreSQL, which may choose among papers of one priority and second."""
+
+    def real_engine(self) -> StoreEngine:
+        return emptied_engine(self.root / "data", self.clock)
+
+    def claim_the_same(self, pair: tuple[Store, Store], phase: Phase, limit: int, since: float) -> Any:
+        before = self._rows()
+        real = self.loop.run(pair[0].claim(phase, limit, since))
+        expected = self.loop.run(pair[1].claim(phase, limit, since))
+
+        def places(claims: list[Claim]) -> list[tuple[int, float]]:
+            return sorted((-before[each.paper_id].priority, before[each.paper_id].next_attempt_at) for each in claims)
+
+        assert places(real) == places(expected)
+        memory = self.engines[1]
+        assert isinstance(memory, MemoryEngine)
+        for claim in expected:
+            memory.papers.put(before[claim.paper_id])
+        return real, self.loop.run(pair[1].claim_named(phase, [each.paper_id for each in real]))
+
+
 TestTwoEngines = TwoEngines.TestCase
 TestTwoEngines.settings = settings(
     max_examples=30,
     stateful_step_count=30,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestWithPostgreSQL = WithPostgreSQL.TestCase
+TestWithPostgreSQL.settings = settings(
+    max_examples=8,
+    stateful_step_count=25,
     suppress_health_check=[HealthCheck.too_slow],
 )

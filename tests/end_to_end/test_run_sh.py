@@ -181,3 +181,22 @@ def test_the_health_check_of_a_living_run(queued: Rig) -> None:
     as_json = subprocess.run([*script, "--json"], capture_output=True, text=True, check=False)
     assert as_json.returncode == 2
     assert '"level": "CRITICAL"' in as_json.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "asked"),
+    [
+        (["status"], {}, ""),
+        (["add", "https://arxiv.org/abs/2401.00001"], {}, ""),
+        (["status"], {"RPA_V2_STORE": "postgresql://rpa@db/papers"}, "cluster"),
+        (["run"], {"RPA_V2_STORE": "postgresql://rpa@db/papers", "RPA_V2_ARTIFACTS": "file:///shared"}, "cluster"),
+        (["run", "--on", "ray"], {}, "cluster"),
+        (["migrate", "--to", "postgresql://rpa@db/papers"], {}, "cluster"),
+    ],
+)
+def test_what_several_machines_need_is_set_up_only_for_them(
+    clone: Path, arguments: list[str], environment: dict[str, str], asked: str
+) -> None:
+    (clone / "scripts" / "setup.sh").write_text('#!/bin/sh\necho "asked: $*"\nexit 9\n')
+    ran = run(clone, *arguments, cwd=None, **environment)
+    assert (ran.returncode, ran.stdout) == (9, f"asked: {asked}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,27 @@ def test_while_a_probe_is_under_way_nobody_knows_the_end() -> None:
     assert account.waits[0].until is None
     assert account.left_seconds is None
     assert "one request is to show whether it is over" in account.text
+
+
+def test_a_node_with_nothing_to_do_waits_for_papers_that_others_have() -> None:
+    idle = report(0, 8, 90, 2, held=0, workers=("idle",) * 8)
+    account = account_of(known(idle, is_shared=True))
+    (wait,) = account.waits
+    assert (wait.cause, wait.papers, wait.until) == (Cause.NODE, 8, None)
+    assert (account.limited_by, account.left_seconds) == (Limit.WAITING, None)
+    assert account.text == "92 % · 90 done · 2 failed · 8 waiting: other nodes have them"
+    assert account_of(known(idle)).waits == ()
+    assert account_of(known(replace(idle, held=2, workers=("extract",) * 2), is_shared=True)).waits == ()
+
+
+def test_while_no_node_governs_all_who_want_a_turn_wait_for_one() -> None:
+    account = waiting_at({"blocked": "HTTP 403"}, ungoverned="no node governs")
+    first, refusal = account.waits
+    assert (first.cause, first.papers, first.until, first.why) == (Cause.GOVERNOR, 88, None, "no node governs")
+    assert refusal.cause is Cause.REFUSAL
+    assert (account.limited_by, account.left_seconds) == (Limit.WAITING, None)
+    assert account.text.startswith("31 % · 35 done · 5 failed · 88 waiting: no node governs")
+    assert account_of(known(report(60, 20, 15, 5), ungoverned="no node governs")).waits == ()
 
 
 def test_a_closed_host_does_not_hold_up_papers_of_another() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors.memory import FileMemory
 from rpa_shard.control.politeness.broker import PermitBroker
 from rpa_shard.control.politeness.in_a_row import SAME_PAGES
 from rpa_shard.ipc.messages import HostBlocked, HostDoubted, HostStates, NoPdf, NoPdfNoted, ToShard
@@ -24,7 +25,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.settings = Settings(data_dir=root)
         self.folder = DataFolder(root)
-        self.broker = PermitBroker(self.settings)
+        self.broker = PermitBroker(self.settings, FileMemory(self.folder.run))
         self.sent: list[tuple[int, ToShard]] = []
 
     def act(self, *shards: int) -> None:
@@ -67,6 +68,6 @@ def test_a_refusal_that_a_person_has_ended_reaches_no_shard_of_the_next_run(tmp_
     bench.broker.handle(0, [HostBlocked(HOST, "HTTP 403")])
     bench.act(0)
     reopen(bench.folder, [HOST])
-    hosts = PermitBroker(bench.settings).hosts()
+    hosts = PermitBroker(bench.settings, FileMemory(bench.folder.run)).hosts()
     assert hosts[HOST].blocked is None
     assert hosts[HOST].closed_seconds == 0.0, "a probe is to show whether it can be opened"

@@ -98,6 +98,18 @@ def test_a_start_that_fails_takes_no_other_start_with_it_past_the_end() -> None:
     assert decisions.is_over
 
 
+def test_a_store_that_is_away_is_no_death_of_a_shard() -> None:
+    decisions = begun(2)
+    decisions.exited(0, "signal SIGKILL", 0.0, papers_doing=True)
+    list(decisions.commands())
+    for seconds in range(1, 1000, 10):
+        decisions.tick(float(seconds), {1: READY})
+        assert list(decisions.commands()) == [StartShard(0, charge_suspect=True)]
+        decisions.start_postponed(0, float(seconds))
+        assert not decisions.is_over
+    assert decisions.state is RunState.RUNNING
+
+
 @pytest.mark.parametrize(
     ("view", "reason", "for_paper"),
     [

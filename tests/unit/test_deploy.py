@@ -68,6 +68,16 @@ def job() -> tuple[Any, Any]:
     return claim, made["spec"]
 
 
+def indexed_job() -> Any:
+    """The Indexed Job's specification."""
+    return yaml.safe_load((DEPLOY / "kubernetes-indexed-job.yaml").read_text())["spec"]
+
+
+def node_container() -> Any:
+    (container,) = indexed_job()["template"]["spec"]["containers"]
+    return container
+
+
 def run_container() -> Any:
     (container,) = job()[1]["template"]["spec"]["containers"]
     return container
@@ -121,7 +131,7 @@ def command_lines() -> list[list[str]]:
     """The arguments of every command that a file starts."""
     lines: list[Sequence[str]] = [shlex.split(unit(path)["ExecStart"][0])[1:] for path in (*RUN_UNITS, HEALTH_UNIT)]
     lines += [service["command"] for service in compose().values()]
-    lines.append(run_container()["args"])
+    lines += [run_container()["args"], node_container()["args"]]
     (add,) = job()[1]["template"]["spec"]["initContainers"]
     for text in (*add["command"], *(DEPLOY / "Dockerfile").read_text().splitlines(), cron_line()):
         lines += [
@@ -200,6 +210,48 @@ def test_a_job_has_memory_for_its_shards() -> None:
     settings = Settings.from_environment(job_environment())
     needed = settings.shard_count * (settings.shard_memory_bytes + settings.child_memory_bytes)
     assert int(run_container()["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30 > needed
+
+
+def test_each_pod_of_an_indexed_job_is_a_node_of_its_own() -> None:
+    spec = indexed_job()
+    pod = spec["template"]["spec"]
+    assert (spec["completionMode"], spec["completions"]) == ("Indexed", spec["parallelism"])
+    assert (pod["restartPolicy"], spec["podReplacementPolicy"]) == ("Never", "Failed")
+    (rule,) = [each for each in spec["podFailurePolicy"]["rules"] if each["action"] == "FailIndex"]
+    assert set(rule["onExitCodes"]["values"]) == FINAL
+    variables = {each["name"]: each for each in node_container()["env"]}
+    names = list(variables)
+    assert variables["RPA_V2_NODE"]["value"].endswith("-$(INDEX)")
+    assert names.index("INDEX") < names.index("RPA_V2_NODE"), "a variable is known to those after it"
+    assert variables["RPA_V2_NODE_ADDRESS"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    texts = {name: each["value"] for name, each in variables.items() if name.startswith("RPA_V2_") and "value" in each}
+    settings = Settings.from_environment({**texts, "RPA_V2_NODE": texts["RPA_V2_NODE"].replace("$(INDEX)", "0")})
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_seconds
+    assert settings.store is not None
+    assert settings.artifacts is not None
+    needed = settings.shard_count * (settings.shard_memory_bytes + settings.child_memory_bytes)
+    assert int(node_container()["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30 > needed
+
+
+def test_volumes_of_an_indexed_job_are_those_that_are_mounted() -> None:
+    pod = indexed_job()["template"]["spec"]
+    containers = [*pod["initContainers"], *pod["containers"]]
+    mounts = [each for container in containers for each in container["volumeMounts"]]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert {each["name"] for each in mounts} == set(volumes)
+    assert "emptyDir" in volumes["data"], "what counts is elsewhere"
+    password = next(each["value"] for each in node_container()["env"] if each["name"] == "PGPASSFILE")
+    (private,) = {each["mountPath"] for each in mounts if each["name"] == "private"}
+    assert Path(password).parent == Path(private)
+
+
+@pytest.mark.parametrize("name", ["slurm-array.sh", "ssh.sh"])
+def test_scripts_are_valid_and_start_a_node(name: str) -> None:
+    path = DEPLOY / name
+    assert os.access(path, os.X_OK)
+    subprocess.run(["bash", "-n", str(path)], check=True)
+    (line,) = re.findall(r"(?:rpa-shard|rpa-shard}) (node[a-z -]*)", path.read_text())
+    assert parser().parse_args(line.split()).command == "node"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

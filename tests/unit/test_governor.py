@@ -17,8 +17,8 @@ from rpa_shard.config.host_policy import (
     policies_by_host,
     polite_url,
 )
-from rpa_shard.control.politeness.governor import RECOVERY_SECONDS, Governor, changes
-from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS
+from rpa_shard.control.politeness.governor import RECOVERY_SECONDS, Governor
+from rpa_shard.control.politeness.host_state import LAST_WORDS_SECONDS, changes
 from rpa_shard.control.politeness.in_a_row import Given
 from rpa_shard.ipc.messages import Ending, Instead
 

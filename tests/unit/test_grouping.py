@@ -11,11 +11,11 @@ from rpa_shard.model.phase import PREP
 from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import Claims
 from rpa_shard.shard.vitals import Counters
+from rpa_shard.store import grouping
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.store.outcome import completed
-from rpa_shard.store.sqlite import store as sqlite_module
 
 FOR_EVER = 10_000.0
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 async def test_results_are_written_when_they_make_a_group(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_module, "GROUP_SECONDS", FOR_EVER)
+    monkeypatch.setattr(grouping, "GROUP_SECONDS", FOR_EVER)
     async with engine_of(folder).open_store(0, 60, group=2) as store:
         first, second = await store.claim(PREP, 2)
         saving = asyncio.ensure_future(store.finish(first, completed(PREP, {})))

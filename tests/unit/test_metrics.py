@@ -29,6 +29,8 @@ from rpa_shard.model.phase import Status
 from rpa_shard.observe.metrics import MetricsFile, metrics_of_folder, textfile, write_textfile
 from rpa_shard.observe.metrics.exposition import Family, open_metrics, text_format
 from rpa_shard.observe.metrics.families import HOSTS_SHOWN, counts_of, families
+from rpa_shard.observe.metrics.nodes import node_families
+from rpa_shard.observe.nodes import Nodes
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
@@ -351,7 +353,8 @@ def known_names() -> set[str]:
 def test_the_page_describes_every_metric_and_no_other() -> None:
     table = re.findall(r"^\| `(rpa_[a-z_]+)", (DOCS / "monitoring.md").read_text(), re.MULTILINE)
     assert len(table) == len(set(table))
-    assert set(table) == {each.sample_name for each in of(run_status())}
+    known = [*of(run_status()), *node_families(Nodes())]
+    assert set(table) == {each.sample_name for each in known}
 
 
 def test_the_page_names_every_value_of_a_label() -> None:

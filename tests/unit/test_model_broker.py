@@ -10,8 +10,9 @@ import pytest
 
 from rpa_shard.config.llm import CallLimits, LlmBudget, ModelAt
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors import memory as memory_module
+from rpa_shard.control.governors.memory import FileMemory
 from rpa_shard.control.models import broker as broker_module
-from rpa_shard.control.models import keeper as keeper_module
 from rpa_shard.control.models.broker import CallBroker
 from rpa_shard.control.models.keeper import SAVE_DAY_SECONDS, SAVE_SECONDS
 from rpa_shard.control.models.spending import DAY_SECONDS, Now
@@ -44,7 +45,7 @@ class Bench:
         self.settings = Settings(
             data_dir=root, phases=("prep", "analyze"), llm_endpoints=(MODEL,), llm_budget=budget
         )  # fmt: skip
-        self.broker = CallBroker(self.settings)
+        self.broker = CallBroker(self.settings, FileMemory(self.folder.run))
         self.sent: list[tuple[int, ToShard]] = []
 
     def act(self, *shards: int) -> list[tuple[int, ToShard]]:
@@ -77,7 +78,7 @@ def unwritable(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def turn() -> None:
         nonlocal broken
         broken = not broken
-        monkeypatch.setattr(keeper_module, "save_models", fail if broken else save_models)
+        monkeypatch.setattr(memory_module, "save_models", fail if broken else save_models)
 
     return turn
 
@@ -97,7 +98,7 @@ def test_a_call_from_beginning_to_end(bench: Bench) -> None:
     assert status.today == status.last_minute == Spent(requests=1, input_tokens=90, output_tokens=20)
     bench.broker.close()
     assert bench.saved.today == {NAME: status.today}
-    assert CallBroker(bench.settings).states().models[NAME].today == status.today
+    assert CallBroker(bench.settings, FileMemory(bench.folder.run)).states().models[NAME].today == status.today
 
 
 def test_what_is_granted_is_on_file_before_it_is_sent(bench: Bench) -> None:
@@ -111,7 +112,7 @@ def test_what_is_granted_is_on_file_before_it_is_sent(bench: Bench) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         bench.broker.act([0], killed)
-    later = CallBroker(bench.settings).states()
+    later = CallBroker(bench.settings, FileMemory(bench.folder.run)).states()
     assert later.budget.today.requests >= 3
     assert later.budget.today.input_tokens >= 30
 
@@ -119,9 +120,9 @@ def test_what_is_granted_is_on_file_before_it_is_sent(bench: Bench) -> None:
 def test_a_steady_flow_is_saved_once_a_second(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.act(0)
     saves = []
-    monkeypatch.setattr(keeper_module, "save_models", lambda path, models: saves.append(models))
+    monkeypatch.setattr(memory_module, "save_models", lambda path, models: saves.append(models))
     days = []
-    monkeypatch.setattr(keeper_module, "save_day", lambda path, models: days.append(models))
+    monkeypatch.setattr(memory_module, "save_day", lambda path, models: days.append(models))
     for number in range(90):
         bench.broker.handle(0, CallWanted(NAME, number, 1, 1))
         assert (0, CallsGranted(NAME, (number,))) in bench.act(0)
@@ -180,7 +181,7 @@ def test_shards_and_people_learn_of_pauses_and_refusals(bench: Bench, caplog: py
     assert len(bench.act(0, 1)) == 2
     assert "refuses us, not asked until a person acts and starts a run: HTTP 402: no credit" in caplog.text
     assert bench.broker.standing().is_stopped
-    later = CallBroker(bench.settings)
+    later = CallBroker(bench.settings, FileMemory(bench.folder.run))
     assert later.standing().may_ask
     later.act([], lambda number, message: None)
     assert "one call is to show whether it can be asked: HTTP 402: no credit" in caplog.text
@@ -226,7 +227,7 @@ def test_a_budget_that_is_too_small_for_a_call_is_called_so(bench: Bench, caplog
 
 
 def test_a_run_that_asks_no_model_saves_nothing(tmp_path: Path) -> None:
-    broker = CallBroker(Settings(data_dir=tmp_path))
+    broker = CallBroker(Settings(data_dir=tmp_path), FileMemory(DataFolder(tmp_path).run))
     broker.handle(0, CallWanted(NAME, 1, 10, 10))
     sent: list[ToShard] = []
     broker.act([0], lambda number, message: sent.append(message))
@@ -245,7 +246,7 @@ def test_damaged_files_count_as_missing(bench: Bench) -> None:
     bench.act(0)
     file.write_bytes(file.read_bytes().replace(b'"input_tokens":1', b'"input_tokens":-1'))
     assert read_models(file) is None
-    assert CallBroker(bench.settings).states().budget.today == Spent()
+    assert CallBroker(bench.settings, FileMemory(bench.folder.run)).states().budget.today == Spent()
 
 
 def test_of_two_files_the_later_day_counts_and_of_one_day_the_larger_figures() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from rpa_shard.cli import main
 from rpa_shard.cli.arguments import MOST, Once, parser
+from rpa_shard.cli.arguments.nodes import node_name
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.ipc.saved_hosts import save_hosts
 from rpa_shard.model.failure import Failure
@@ -25,7 +26,9 @@ from rpa_shard.testing.sample_papers import Kind, sample_pdf
 
 Captured = pytest.CaptureFixture[str]
 # Two values for an option of any type.
-CANDIDATES = ("1", "2", "0.5", "2024-01-01", "2024-01-02", "one", "two")
+CANDIDATES = (
+    "1", "2", "0.5", "2024-01-01", "2024-01-02", "one", "two", "postgresql://me@db/papers", "postgresql://me@db/others",
+)  # fmt: skip
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -115,7 +118,7 @@ def assert_pair_is_kept(name: str, action: argparse.Action, capsys: Captured) ->
 
 @EVERY_OPTION
 def test_numbers_beyond_all_bounds_are_one_line(name: str, action: argparse.Action, capsys: Captured) -> None:
-    if not callable(action.type) or action.type is Path or two_values(action)[:1] != ["1"]:
+    if not callable(action.type) or action.type in (Path, node_name) or two_values(action)[:1] != ["1"]:
         return
     for odd in (str(10**20), str(-(10**20)), "nan", "1e400", "\u0663", "", "one"):
         given = [name, *required(name, action), f"{action.option_strings[0]}={odd}"]
@@ -124,7 +127,10 @@ def test_numbers_beyond_all_bounds_are_one_line(name: str, action: argparse.Acti
         except SystemExit:
             assert len(capsys.readouterr().err.splitlines()) == 1
         else:
-            assert -MOST <= number <= MOST or name in ("run", "analyze"), (odd, number)  # a knob has its own bounds
+            assert -MOST <= number <= MOST or name in ("run", "node", "analyze"), (
+                odd,
+                number,
+            )  # a knob has its own bounds
 
 
 @pytest.fixture

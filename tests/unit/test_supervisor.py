@@ -18,6 +18,8 @@ import pytest
 from rpa_shard.config.host_policy import parse_policies
 from rpa_shard.config.llm import CallLimits, ModelAt
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors.local import LocalGovernors
+from rpa_shard.control.governors.memory import FileMemory
 from rpa_shard.control.placement import DiedOf, Exited, PlacedShard, Placement, ShardExit
 from rpa_shard.control.supervisor import RunEnd, Supervisor
 from rpa_shard.ipc.account import Cause, LimitOfRun
@@ -123,7 +125,7 @@ class ImaginaryPlacement:
         self.started.append(ImaginaryShard(number))
         return self.started[-1]
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, descriptor: int | None = None) -> None:
         assert seconds >= 0
         if self.script:
             self.script.popleft()()
@@ -150,7 +152,8 @@ class Stage:
     ) -> RunEnd:
         self.placement.script.extend(steps)
         placement: Placement = self.placement
-        return Supervisor(self.settings, placement, daemon=daemon, limit=limit, asking=asking).run()
+        governors = LocalGovernors(self.settings, FileMemory(self.folder.run))
+        return Supervisor(self.settings, placement, governors, daemon=daemon, limit=limit, asking=asking).run()
 
     def reports(self, message: FromShard) -> Callable[[], None]:
         """A step: every living shard sends a message."""

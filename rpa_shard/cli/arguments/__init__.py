@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 
 from rpa_shard import __version__
-from rpa_shard.cli.arguments import analysis, mending, rehearsals, results, runs, watching
+from rpa_shard.cli.arguments import analysis, mending, nodes, rehearsals, results, runs, watching
 from rpa_shard.cli.arguments.parsing import Once, Parser
 from rpa_shard.cli.arguments.values import MOST
 from rpa_shard.system.program import NAME, program
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         described = does[0].upper() + does[1:] + "."
         return commands.add_parser(name, help=does, description=described, epilog=f"example: {program()} {example}")
 
-    for group in (runs, analysis, watching, mending, results, rehearsals):
+    for group in (runs, nodes, analysis, watching, mending, results, rehearsals):
         group.add_commands(command)
     return made
 

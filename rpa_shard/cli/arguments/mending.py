@@ -5,6 +5,7 @@ Guarantee: as `rpa_shard.cli.arguments` says. Limit: likewise.
 
 from __future__ import annotations
 
+from rpa_shard.cli.arguments.nodes import node_name
 from rpa_shard.cli.arguments.parsing import AddCommand
 from rpa_shard.cli.arguments.values import REPEATED
 from rpa_shard.cli.selectors import add_selector
@@ -57,6 +58,7 @@ def add_commands(command: AddCommand) -> None:
 
     sub = command("resize", "change the number of shards of the current run", "resize 4")
     sub.add_argument("shards", type=int, metavar="N")
+    sub.add_argument("--node", type=node_name, metavar="NODE", help="of this node of a run on several machines")
 
     sub = command("knobs", "show each knob, its value, and where it comes from", "knobs --changed")
     sub.add_argument("--changed", action="store_true", help="only those that are given")

@@ -97,6 +97,12 @@ def _add_chaos(command: AddCommand) -> None:
         "kill, stop, resize and starve a run of its own, and verify that the promise holds",
         "chaos --kills 100 --seed 7",
     )
+    sub.add_argument(
+        "--on",
+        choices=("nodes", "ray"),
+        metavar="WHERE",
+        help="nodes: a run on several nodes, over a PostgreSQL and an S3 server of its own; ray: placed by Ray",
+    )
     sub.add_argument("--kills", type=count, default=25, metavar="N", help="how many processes to kill (default 25)")
     sub.add_argument("--papers", type=count, metavar="P", help="how many papers (default 40 per kill)")
     sub.add_argument(

@@ -61,6 +61,11 @@ def add_commands(command: AddCommand) -> None:
 
     sub = command("run", "work until nothing is left to do", "run --shards 4")
     add_run_options(sub)
+    sub.add_argument(
+        "--on",
+        choices=("ray",),
+        help="work on every machine of a Ray cluster: that of RAY_ADDRESS, or one started here for as long",
+    )
 
     sub = command("status", "show states, failures by reason, rates and the oldest lease", "status")
     sub.add_argument("--json", action="store_true", help="for programs")

@@ -32,6 +32,7 @@ class Known:
     `short_of_room` is the folder whose disk is short of room, and why the run pauses, or None. `since` says when a wait
     began that is known already. `pace` is in papers per second while the run did not wait; 0 if none was measured.
     `limit` says how far a run with a limit is. The phases in `asking` ask the `models`.
+    `ungoverned` is why nobody grants permits, if so. `is_shared`: other nodes work on the same papers.
     """
 
     now: float
@@ -43,6 +44,8 @@ class Known:
     hosts: Mapping[str, HostStatus] = field(default_factory=dict)
     models: ModelStates = ModelStates({}, BudgetStatus())
     asking: Collection[Phase] = ()
+    ungoverned: str | None = None
+    is_shared: bool = False
     short_of_room: tuple[str, str] | None = None
     pace: float = 0.0
     since: Mapping[tuple[Cause, str], float] = field(default_factory=dict)

@@ -19,6 +19,8 @@ from rpa_shard.ipc.shard_report import BackOff, ShardReport
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.retry import POLICIES
 
+GOVERNOR = "the node that governs"
+
 
 def waits_of(known: Known, living: Sequence[ShardReport], places: Places, idle_papers: int) -> tuple[Wait, ...]:
     """What is waited for; first what holds up most of the papers that are not in work."""
@@ -32,6 +34,7 @@ def waits_of(known: Known, living: Sequence[ShardReport], places: Places, idle_p
     for number, at in known.restarts.items():
         papers = known.shards.get(number, ShardReport()).outstanding or 0
         found.append(wait(known, Cause.RESTART, f"shard {number}", papers, at, "it died"))
+    found += _at_other_nodes(known, living, places, idle_papers)
     ready = max(0, idle_papers - sum(each.papers for each in found) - places.at_hosts)
     for_models = papers_for_models(known, living, places, ready)
     found += model_waits(known, places, for_models)
@@ -39,28 +42,44 @@ def waits_of(known: Known, living: Sequence[ShardReport], places: Places, idle_p
     return tuple(sorted(found, key=lambda each: (not holds_up(each), -each.papers, each.subject)))
 
 
+def _at_other_nodes(known: Known, living: Sequence[ShardReport], places: Places, idle_papers: int) -> list[Wait]:
+    """Papers that other nodes hold, if this one has nothing else to do."""
+    if not known.is_shared or places.working:
+        return []
+    active = sum(report.by_status.get(each.active_status, 0) for report in living for each in known.phases)
+    papers = min(active - sum(report.held for report in living), idle_papers)
+    return [wait(known, Cause.NODE, "other nodes", papers, None, "other nodes have them")] if papers > 0 else []
+
+
 def _host_waits(known: Known, places: Places, ready: int) -> list[Wait]:
     """What is known of hosts; `ready` papers are behind those whose turn it would be."""
+    if known.ungoverned is not None and places.at_hosts:
+        papers = places.at_hosts + (ready if places.hosts_hold_most else 0)
+        return [wait(known, Cause.GOVERNOR, GOVERNOR, papers, None, known.ungoverned), *_refusals(known)]
     wanted = {host: each.wanted for host, each in known.hosts.items() if each.wanted and not each.blocked}
     # The papers of a report and the requests that the governor knows are not of quite the same moment.
     at_hosts = shares(places.at_hosts, wanted)
     if places.hosts_hold_most and wanted:
         most = max(wanted, key=lambda host: (known.hosts[host].is_shut, wanted[host]))
         at_hosts[most] += ready
-    found = []
-    refused = [host for host, each in known.hosts.items() if each.blocked]
+    found = _refusals(known)
     for host, each in known.hosts.items():
         papers = at_hosts.get(host, 0)
         if each.blocked:
-            failed = sum(report.by_failure.get(Failure.BLOCKED, 0) for report in known.shards.values())
-            papers = failed if len(refused) == 1 else 0
-            found.append(wait(known, Cause.REFUSAL, host, papers, None, each.blocked))
-        elif each.closed_seconds is not None:
+            continue
+        if each.closed_seconds is not None:
             until = known.now + each.closed_seconds if each.closed_seconds else None
             found.append(wait(known, Cause.HOST, host, papers, until, each.why or "it was closed"))
         elif papers:
             found.append(wait(known, Cause.RATE, host, papers, None, _allowed(each)))
     return found
+
+
+def _refusals(known: Known) -> list[Wait]:
+    refused = {host: each.blocked for host, each in known.hosts.items() if each.blocked}
+    failed = sum(report.by_failure.get(Failure.BLOCKED, 0) for report in known.shards.values())
+    papers = failed if len(refused) == 1 else 0
+    return [wait(known, Cause.REFUSAL, host, papers, None, why) for host, why in refused.items()]
 
 
 def back_offs(reports: Collection[ShardReport]) -> dict[str, BackOff]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from rpa_shard.config.settings import Settings
+from rpa_shard.control.governors.memory import Memory
 from rpa_shard.control.models.governor import Grant, ModelGovernor, changes
 from rpa_shard.control.models.keeper import Keeper
 from rpa_shard.control.models.spending import Now
@@ -28,7 +29,6 @@ from rpa_shard.ipc.calls import (
 )
 from rpa_shard.ipc.messages import ToShard
 from rpa_shard.ipc.model_status import PATIENCE_SECONDS, BudgetStatus, ModelStatus, Standing, standing_of
-from rpa_shard.store.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ Send = Callable[[int, ToShard], None]
 class CallBroker:
     """The governor of models of one run, and every shard that it deals with."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, memory: Memory) -> None:
         now = _now()
         self._asks = settings.llm_connections > 0
         self._governor = ModelGovernor(
@@ -51,7 +51,7 @@ class CallBroker:
             settings.llm_deadline_seconds + CALL_GRACE_SECONDS,
             now,
         )
-        self._keeper = Keeper(DataFolder(settings.data_dir).run, self._governor, now)
+        self._keeper = Keeper(memory, self._governor, now)
         self._keeper.restore(now)
         self._published: Mapping[str, ModelStatus] = {}
         self._budget = BudgetStatus()
@@ -72,11 +72,7 @@ class CallBroker:
 
     def refusal(self) -> str | None:
         """Why no model is asked until a person acts, in one line, if that is so."""
-        if not self.standing().is_stopped:
-            return None
-        blocked = {name: each.blocked for name, each in self.states().models.items()}
-        reasons = "; ".join(f"{name} refuses us: {(why or '').rstrip('.')}" for name, why in blocked.items())
-        return f"{reasons} (see to that, then run again)"
+        return refusal_of(self.states())
 
     def handle(self, number: int, message: CallMessage) -> None:
         """Handles what shard `number` has sent."""
@@ -97,6 +93,10 @@ class CallBroker:
             case ModelRefused(model, call, detail):
                 self._must_publish = True
                 governor.refused(number, model, call, detail, now)
+
+    def adopt(self, number: int, model: str, call: int) -> None:
+        """A shard has a call under way that an earlier governor has granted."""
+        self._governor.adopt(number, model, call, _now())
 
     def forget(self, number: int) -> None:
         """A shard is gone; what it had under way counts as spent."""
@@ -137,6 +137,15 @@ class CallBroker:
             if grant.shard in shards:
                 send(grant.shard, CallsGranted(grant.model, grant.numbers))
         self._unsent.clear()
+
+
+def refusal_of(states: ModelStates) -> str | None:
+    """Why no model is asked until a person acts, in one line, if that is so."""
+    if not standing_of(states.models.values(), states.budget).is_stopped:
+        return None
+    blocked = {name: each.blocked for name, each in states.models.items()}
+    reasons = "; ".join(f"{name} refuses us: {(why or '').rstrip('.')}" for name, why in blocked.items())
+    return f"{reasons} (see to that, then run again)"
 
 
 def _now() -> Now:

@@ -76,7 +76,8 @@ class ModelGovernor:
         state, key = self._models.get(model), (shard, number)
         if state is None or key not in state.calls:
             return
-        took = NOTHING if ending == "unsent" else state.spent(input_tokens, output_tokens)
+        is_counted = state.calls[key].need == NOTHING
+        took = NOTHING if ending == "unsent" or is_counted else state.spent(input_tokens, output_tokens)
         self._end(state, key, took, now, lingers=ending in ("failed", "given_up"))
         if ending == "answered":
             state.gate.answered(key, now.monotonic)
@@ -99,6 +100,12 @@ class ModelGovernor:
         if state is not None:
             self._end(state, (shard, number), NOTHING, now, was_request=True)
             state.gate.block(detail)
+
+    def adopt(self, shard: int, model: str, number: int, now: Now) -> None:
+        """A shard has a call under way that an earlier governor has granted, and counted in what it has saved."""
+        state = self._models.get(model)
+        if state is not None and (shard, number) not in state.calls:
+            state.adopt((shard, number), now.monotonic)
 
     def forget(self, shard: int, now: Now) -> None:
         """A shard is gone: what it had under way counts as spent."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
+from rpa_shard.control.governors.memory import Memory, UnsavedError
 from rpa_shard.control.models.ahead import AHEAD_SECONDS, Ahead
 from rpa_shard.control.models.governor import Grant, ModelGovernor
 from rpa_shard.control.models.spending import Now
-from rpa_shard.ipc.run_directory import RunDirectory
-from rpa_shard.ipc.saved_models import later_of, read_models, save_day, save_models
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +21,10 @@ SAVE_DAY_SECONDS = 30.0
 
 
 class Keeper:
-    """Keeps the state of one governor in the files of a run."""
+    """Keeps the state of one governor in a memory."""
 
-    def __init__(self, run: RunDirectory, governor: ModelGovernor, now: Now) -> None:
-        self._models_file, self._day_file = run.models_file, run.spending_file
+    def __init__(self, memory: Memory, governor: ModelGovernor, now: Now) -> None:
+        self._memory = memory
         self._governor = governor
         self._ahead = Ahead()
         self._saved_at = self._day_saved_at = now.monotonic
@@ -34,10 +33,10 @@ class Keeper:
 
     def restore(self, now: Now) -> None:
         """Gives the governor what the last run has kept."""
-        models, day = read_models(self._models_file), read_models(self._day_file)
-        content = later_of(models[0] if models else None, day[0] if day else None)
-        if content is not None:
-            self._governor.restore(content, models[1] if models else float("inf"), AHEAD_SECONDS, now)
+        found = self._memory.models()
+        if found is not None:
+            content, age_seconds = found
+            self._governor.restore(content, age_seconds, AHEAD_SECONDS, now)
 
     def news(self) -> None:
         """Something has happened that the next run should know."""
@@ -67,10 +66,10 @@ class Keeper:
         self._saved_at, self._has_news = now.monotonic, False
         allowed = self._ahead.allow(self._governor.counts(now)) if ahead else {}
         try:
-            save_models(self._models_file, self._governor.saved(allowed, now))
-        except OSError as error:
+            self._memory.save_models(self._governor.saved(allowed, now))
+        except UnsavedError as error:
             if self._can_save:
-                log.warning("%s cannot be written, so no model is asked: %s", self._models_file, error.strerror)
+                log.warning("%s cannot be written, so no model is asked: %s", error.place, error.why)
             self._can_save, self._has_news = False, True
             return False
         self._can_save = True
@@ -80,6 +79,6 @@ class Keeper:
     def _save_day(self, now: Now) -> None:
         self._day_saved_at, self._day_has_news = now.monotonic, False
         try:
-            save_day(self._day_file, self._governor.saved({}, now))
-        except OSError as error:
-            log.warning("%s cannot be written: %s", self._day_file, error.strerror)
+            self._memory.save_day(self._governor.saved({}, now))
+        except UnsavedError as error:
+            log.warning("%s", error)

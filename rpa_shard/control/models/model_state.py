@@ -110,6 +110,11 @@ class ModelState:
         )
         self.gate.sent(key)
 
+    def adopt(self, key: Key, now: float) -> None:
+        """A call is under way that was granted, and counted, before: it takes nothing more."""
+        begin = (self._requests.begin(0), self._input.begin(0), self._output.begin(0), self._money.begin(0))
+        self.calls[key] = Call(now, NOTHING, *begin)
+
     def begun(self, key: Key, at: float) -> None:
         """The answer to a call has begun."""
         call = self.calls.get(key)

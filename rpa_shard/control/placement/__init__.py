@@ -94,5 +94,5 @@ class Placement(AbstractContextManager["Placement"], Protocol):
     def start(self, number: int, settings: Settings) -> PlacedShard:
         """Starts shard `number`. Raises OSError if the system lacks the resources."""
 
-    def wait(self, seconds: float) -> None:
-        """Returns when a shard has sent something or ended, on a signal, or after this time."""
+    def wait(self, seconds: float, descriptor: int | None = None) -> None:
+        """Returns when a shard has sent something or ended, on a signal, after this time, or if one can read there."""

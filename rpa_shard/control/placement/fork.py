@@ -129,10 +129,17 @@ class ForkedShard:
 
 
 class ForkPlacement:
-    """Forks shards that run the phases of a registry."""
+    """Forks shards that run the phases of a registry; `not_for_shards` is a descriptor of ours that they close."""
 
-    def __init__(self, run: RunDirectory, registry: PhaseRegistry, console: Console | None) -> None:
+    def __init__(
+        self,
+        run: RunDirectory,
+        registry: PhaseRegistry,
+        console: Console | None,
+        not_for_shards: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._run = run
+        self._not_for_shards = not_for_shards
         self._registry = registry
         self._console = console
         self._shards: list[ForkedShard] = []
@@ -174,10 +181,12 @@ class ForkPlacement:
         self._shards.append(ForkedShard(number, pid, ours, self._run.breadcrumb_file(number)))
         return self._shards[-1]
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, descriptor: int | None = None) -> None:
         waiting = select.poll()
         for each in (self._woken, *(shard.control for shard in self._shards if shard.is_open)):
             waiting.register(each, select.POLLIN)
+        if descriptor is not None:
+            waiting.register(descriptor, select.POLLIN)
         waiting.poll(seconds * 1000)
         with suppress(BlockingIOError):
             self._woken.recv(4096)
@@ -193,6 +202,8 @@ class ForkPlacement:
                 signal.signal(each, signal.SIG_DFL)
             for sock in to_close:
                 sock.close()
+            if (other := self._not_for_shards()) is not None:
+                os.close(other)
             log_to(self._run.log_file(f"shard-{number:03d}"), f"shard {number}", self._console)
             last = control.dup()
             run_shard(number, settings, self._registry, control)

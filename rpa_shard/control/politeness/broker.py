@@ -7,15 +7,14 @@ supervisor's only thread; a permit waits for that thread's next turn.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
 
-from rpa_shard.config.host_policy import policies_by_host
+from rpa_shard.config.host_policy import HostPolicy, policies_by_host
 from rpa_shard.config.settings import Settings
-from rpa_shard.control.politeness.governor import Governor, changes
+from rpa_shard.control.governors.memory import Memory
+from rpa_shard.control.politeness.governor import Governor, Grant
+from rpa_shard.control.politeness.host_state import changes
 from rpa_shard.control.politeness.in_a_row import Given
 from rpa_shard.ipc.messages import (
     HostAnswered,
@@ -33,8 +32,6 @@ from rpa_shard.ipc.messages import (
     ToShard,
 )
 from rpa_shard.ipc.run_status import HostStatus
-from rpa_shard.ipc.saved_hosts import read_hosts, save_hosts
-from rpa_shard.store.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +42,19 @@ Send = Callable[[int, ToShard], None]
 
 
 class PermitBroker:
-    """The governor of one run, and every shard that it deals with."""
+    """The governor of one run, and every shard that it deals with. The first permit gets the number `first_permit`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._run = DataFolder(settings.data_dir).run
+    def __init__(self, settings: Settings, memory: Memory, *, first_permit: int = 1) -> None:
+        self._memory = memory
         now = time.monotonic()
         self._governor = Governor(
             policies_by_host(settings.host_policies),
             settings.host_close_seconds,
             settings.download_deadline_seconds + PERMIT_GRACE_SECONDS,
             now,
+            first_permit=first_permit,
         )
-        for saved in read_hosts(self._run.governor_file):
+        for saved in memory.hosts():
             self._governor.restore(saved.host, saved.status, saved.age_seconds, now)
         self._reopen_on_request()  # before a shard learns of a refusal that a person has ended
         self._published: Mapping[str, HostStatus] = {}
@@ -89,19 +87,34 @@ class PermitBroker:
                 case HostAnswered(host, with_pdf):
                     self._governor.well_answered(host, now, with_pdf=with_pdf)
 
+    def adopt(self, number: int, host: str, permit: int, *, answered: bool) -> None:
+        """A shard has a request under way that an earlier governor has granted."""
+        self._governor.adopt(number, host, permit, time.monotonic(), answered=answered)
+
+    def learn(self, policies: Iterable[HostPolicy]) -> None:
+        """These policies hold, too, for hosts that have none here."""
+        self._governor.learn({policy.host: policy for policy in policies}, time.monotonic())
+
     def forget(self, number: int) -> None:
         """A shard is gone; its permits are free again."""
         self._noted = [(shard, noted) for shard, noted in self._noted if shard != number]
         self._governor.forget(number, time.monotonic())
 
     def act(self, shards: Collection[int], send: Send) -> None:
-        """Publishes changes to the living shards and grants the permits that may be granted now."""
+        """Publishes changes to the living shards and grants the permits that may be granted now.
+
+        Raises what the memory raises: then nothing has been granted.
+        """
         now = time.monotonic()
         granted = self._governor.grants(now)
-        self._publish_changes(shards, send, now)
-        # Only a published state can be withdrawn: a shard keeps the refusal that it has seen until it receives ours.
-        if self._reopen_on_request():
+        try:
             self._publish_changes(shards, send, now)
+            # Only a published state can be withdrawn: a shard keeps the refusal that it has seen until it hears ours.
+            if self._reopen_on_request():
+                self._publish_changes(shards, send, now)
+        except Exception:
+            self._take_back(granted, now)
+            raise
         for host in self._governor.newly_doubted():
             for number in shards:
                 send(number, HostDoubted(host))
@@ -116,6 +129,12 @@ class PermitBroker:
                 for permit in grant.ids:
                     self._governor.back(grant.host, permit, "unused", now)
 
+    def _take_back(self, granted: Iterable[Grant], now: float) -> None:
+        for grant in granted:
+            for permit in grant.ids:
+                self._governor.back(grant.host, permit, "unused", now)
+            self._governor.want(grant.shard, grant.host, len(grant.ids))
+
     def seconds_to_next_grant(self) -> float | None:
         """How long until the clock allows another permit; None if the clock alone allows none."""
         return self._governor.seconds_to_next_grant(time.monotonic())
@@ -125,11 +144,8 @@ class PermitBroker:
         changed = list(changes(self._published, hosts))
         if not changed:
             return
+        self._memory.save_hosts(hosts)
         self._published = hosts
-        try:
-            save_hosts(self._run.governor_file, hosts)
-        except OSError as error:
-            log.warning("%s cannot be written: %s", self._run.governor_file, error.strerror)
         for host in changed:
             if host in hosts:
                 _log_state(host, hosts[host])
@@ -138,12 +154,10 @@ class PermitBroker:
 
     def _reopen_on_request(self) -> bool:
         reopened = False
-        with suppress(FileNotFoundError):
-            for request in os.scandir(self._run.reopen_folder):
-                if self._governor.reopen(request.name, time.monotonic()):
-                    log.warning("host %s: opened again on request", request.name)
-                    reopened = True
-                Path(request.path).unlink(missing_ok=True)
+        for host in self._memory.reopen_requests():
+            if self._governor.reopen(host, time.monotonic()):
+                log.warning("host %s: opened again on request", host)
+                reopened = True
         return reopened
 
 

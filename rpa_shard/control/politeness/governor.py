@@ -14,7 +14,7 @@ Hosts without a policy need no permits. A host that answers 429 or 503 gets a te
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -46,11 +46,17 @@ class Governor:
     """The budgets of all governed hosts."""
 
     def __init__(
-        self, policies: Mapping[str, HostPolicy], floor_seconds: float, permit_seconds: float, now: float
+        self,
+        policies: Mapping[str, HostPolicy],
+        floor_seconds: float,
+        permit_seconds: float,
+        now: float,
+        *,
+        first_permit: int = 1,
     ) -> None:
         self._floor_seconds = floor_seconds
         self._permit_seconds = permit_seconds
-        self._ids = count(1)
+        self._ids = count(first_permit)
         self._hosts = {host: self._new_host(policy, now) for host, policy in policies.items()}
         # Hosts without a policy are here, too.
         self._in_a_row: dict[str, InARow] = {}
@@ -197,6 +203,18 @@ class Governor:
             for permit in [permit for permit, (holder, _) in state.lent.items() if holder == shard]:
                 state.give_up(permit, now)
 
+    def adopt(self, shard: int, host: str, permit: int, now: float, *, answered: bool) -> None:
+        """A shard has a request under way that was granted before this governor was there."""
+        state = self._hosts.get(host)
+        if state is not None and state.blocked is None:
+            state.adopt(shard, permit, now, answered=answered)
+
+    def learn(self, policies: Mapping[str, HostPolicy], now: float) -> None:
+        """These policies hold, too, for hosts that have none here."""
+        for host, policy in policies.items():
+            if host not in self._hosts:
+                self._hosts[host] = self._new_host(policy, now)
+
     def hosts(self, now: float) -> dict[str, HostStatus]:
         """Every governed host, for shards, for the status and for the next run: durations, not points in time."""
         return {
@@ -289,16 +307,3 @@ class Governor:
             state.closings = 0
             if state.temporary and state.blocked is None:
                 del self._hosts[host]
-
-
-def changes(before: Mapping[str, HostStatus], after: Mapping[str, HostStatus]) -> Iterator[str]:
-    """The hosts whose state has changed in a way that matters to a person."""
-    for host in {**before, **after}:
-        if _gist(before.get(host)) != _gist(after.get(host)):
-            yield host
-
-
-def _gist(host: HostStatus | None) -> tuple[object, ...]:
-    if host is None:
-        return ()
-    return (host.blocked, host.closed_seconds is None, host.closings, host.factor)

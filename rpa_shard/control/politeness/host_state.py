@@ -7,9 +7,11 @@ Limit: what the state allows is the governor's decision.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rpa_shard.config.host_policy import HostPolicy
+from rpa_shard.ipc.run_status import HostStatus
 
 # What a shard sent before it died, and what a run sent before it ended, arrives within this.
 LAST_WORDS_SECONDS = 0.2
@@ -57,3 +59,22 @@ class HostState:
         self.note_arrival(permit, now + LAST_WORDS_SECONDS)
         if self.probe == permit:
             self.probe = None
+
+    def adopt(self, shard: int, permit: int, now: float, *, answered: bool) -> None:
+        """A request is under way that was granted before."""
+        self.lent[permit] = (shard, now)
+        if not answered:
+            self.unanswered.add(permit)
+
+
+def changes(before: Mapping[str, HostStatus], after: Mapping[str, HostStatus]) -> Iterator[str]:
+    """The hosts whose state has changed in a way that matters to a person."""
+    for host in {**before, **after}:
+        if _gist(before.get(host)) != _gist(after.get(host)):
+            yield host
+
+
+def _gist(host: HostStatus | None) -> tuple[object, ...]:
+    if host is None:
+        return ()
+    return (host.blocked, host.closed_seconds is None, host.closings, host.factor)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.observe.export.identity import arxiv_identity
-from rpa_shard.phases.finished import files_of, json_schema, record_result
+from rpa_shard.phases.at_hand import at_hand, each_at_hand
+from rpa_shard.phases.finished import PaperFiles, json_schema, record_result
 from rpa_shard.reading.clean import clean_of_record
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
@@ -42,8 +42,8 @@ RAW = Texts()
 def records(folder: DataFolder, papers: Iterable[PaperRow], texts: Texts) -> Iterator[dict[str, Any]]:
     """The records of the papers."""
     with engine_of(folder).open_catalogue() as catalogue:
-        for row in papers:
-            record = read_record(folder, row, texts)
+        for row, files in each_at_hand(folder, papers, _kinds(texts)):
+            record = _identified(row, _read_record(files, row, texts))
             if catalogue is not None:
                 record["metadata"] = catalogue.metadata(row.paper_id)
             yield record
@@ -51,12 +51,20 @@ def records(folder: DataFolder, papers: Iterable[PaperRow], texts: Texts) -> Ite
 
 def read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, Any]:
     """A paper's record as it is exported, from its row and, where it is prepped, its files."""
-    record = _read_record(folder, row, texts)
+    with at_hand(folder, row, _kinds(texts)) as files:
+        return _identified(row, _read_record(files, row, texts))
+
+
+def _kinds(texts: Texts) -> tuple[str, ...]:
+    return ("record", "text") if texts.fields else ("record",)
+
+
+def _identified(row: PaperRow, record: dict[str, Any]) -> dict[str, Any]:
     identity = arxiv_identity(row.paper_id, record["stamp"])
     return {**record, "arxiv_id": identity.arxiv_id, "arxiv_version": identity.version}
 
 
-def _read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, Any]:
+def _read_record(files: PaperFiles, row: PaperRow, texts: Texts) -> dict[str, Any]:
     known: dict[str, Any] = {"id": row.paper_id, "status": row.status.value, "attempts": row.attempts, "failure": None}
     if row.failure is not None:
         known["failure"] = {"reason": row.failure, "detail": row.detail}
@@ -64,7 +72,6 @@ def _read_record(folder: DataFolder, row: PaperRow, texts: Texts) -> dict[str, A
     nothing = {**_empty(), "attempts": row.attempts, **dict.fromkeys(texts.fields)}
     if result is None:
         return {**nothing, **known}
-    files = files_of(folder.papers, from_canonical(row.paper_id))
     known["attempts"] = result["attempts"]
     with suppress(OSError, ValueError, KeyError):
         found = {**nothing, **json.loads(files.record.read_bytes())}

@@ -13,11 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import ANALYZE, WRAP
 from rpa_shard.observe.export.identity import arxiv_identity
-from rpa_shard.phases.finished import files_of, results_of
+from rpa_shard.phases.at_hand import at_hand, each_at_hand
+from rpa_shard.phases.finished import PaperFiles, results_of
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.rows import PaperRow
 from rpa_shard.system.program import program
@@ -27,14 +27,14 @@ def report_rows(
     folder: DataFolder, papers: Iterable[PaperRow], note_damage: Callable[[], None], *, text: bool
 ) -> Iterator[dict[str, Any]]:
     """The reports of those papers that have one, with their Markdown if `text`."""
-    for row in papers:
+    kinds = ("record", "report_record", *(("report",) if text else ()))
+    with_report = (row for row in papers if results_of(row).get(WRAP) is not None)
+    for row, files in each_at_hand(folder, with_report, kinds):
+        result = results_of(row)[WRAP] or {}
         try:
-            record = report_record(folder, row)
-            if record is None:
-                continue
-            found = {**_identity(folder, row), **record}
+            found = {**_identity(files, row), **_record(files.report_record, result["report_record_sha256"])}
             if text:
-                found["report"] = report_text(folder, row)
+                found["report"] = _checked(files.report, result["report_sha256"]).decode()
         except StoreError:
             note_damage()
             continue
@@ -46,7 +46,8 @@ def analysis_record(folder: DataFolder, row: PaperRow) -> dict[str, Any] | None:
     result = results_of(row).get(ANALYZE)
     if result is None:
         return None
-    return _record(files_of(folder.papers, from_canonical(row.paper_id)).analysis, result["analysis_sha256"])
+    with at_hand(folder, row, ("analysis",)) as files:
+        return _record(files.analysis, result["analysis_sha256"])
 
 
 def report_record(folder: DataFolder, row: PaperRow) -> dict[str, Any] | None:
@@ -54,7 +55,8 @@ def report_record(folder: DataFolder, row: PaperRow) -> dict[str, Any] | None:
     result = results_of(row).get(WRAP)
     if result is None:
         return None
-    return _record(files_of(folder.papers, from_canonical(row.paper_id)).report_record, result["report_record_sha256"])
+    with at_hand(folder, row, ("report_record",)) as files:
+        return _record(files.report_record, result["report_record_sha256"])
 
 
 def report_text(folder: DataFolder, row: PaperRow) -> str | None:
@@ -62,15 +64,15 @@ def report_text(folder: DataFolder, row: PaperRow) -> str | None:
     result = results_of(row).get(WRAP)
     if result is None:
         return None
-    path = files_of(folder.papers, from_canonical(row.paper_id)).report
-    return _checked(path, result["report_sha256"]).decode()
+    with at_hand(folder, row, ("report",)) as files:
+        return _checked(files.report, result["report_sha256"]).decode()
 
 
-def _identity(folder: DataFolder, row: PaperRow) -> Mapping[str, Any]:
+def _identity(files: PaperFiles, row: PaperRow) -> Mapping[str, Any]:
     """Under which arXiv id others know the paper."""
     stamp = None
     with suppress(OSError, ValueError, KeyError):
-        stamp = json.loads(files_of(folder.papers, from_canonical(row.paper_id)).record.read_bytes())["stamp"]
+        stamp = json.loads(files.record.read_bytes())["stamp"]
     identity = arxiv_identity(row.paper_id, stamp)
     return {"id": row.paper_id, "arxiv_id": identity.arxiv_id, "arxiv_version": identity.version}
 

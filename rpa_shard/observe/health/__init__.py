@@ -16,15 +16,31 @@ from pathlib import Path
 
 from rpa_shard.config.settings import Settings
 from rpa_shard.observe.health.check import SEVERITY, Check, Level, as_json, lines, worst
-from rpa_shard.observe.health.measure import measure
+from rpa_shard.observe.health.measure import Measured, measure
 from rpa_shard.observe.health.models import model_check
+from rpa_shard.observe.health.nodes import check_nodes
 from rpa_shard.observe.health.papers import lease_check, suspect_check
 from rpa_shard.observe.health.processes import lag_check, resource_check, run_check, shard_check
 from rpa_shard.observe.health.progress import disk_check, failure_check, paused_check, throughput_check, waiting_check
 from rpa_shard.observe.health.refusals import host_check
 from rpa_shard.store.data_folder import DataFolder
 
-__all__ = ["SEVERITY", "Check", "Level", "as_json", "check_folder", "lines", "worst"]
+__all__ = ["SEVERITY", "Check", "Level", "as_json", "check_folder", "check_run", "lines", "worst"]
+
+
+def check_run(settings: Settings) -> list[Check]:
+    """Every check of the run that the settings name, also where its rows are in a database. Raises OSError.
+
+    A machine that is no node is asked about nodes alone.
+    """
+    folder = DataFolder.of(settings)
+    nodes = check_nodes(folder, settings)
+    if nodes is None:
+        return check_folder(settings.data_dir, settings.min_free_bytes)
+    found = measure(folder, settings.min_free_bytes)
+    if found.run is None:
+        return [nodes]
+    return [nodes, *_checks(found)]
 
 
 def check_folder(root: Path, min_free_bytes: int | None = None) -> list[Check]:
@@ -32,7 +48,10 @@ def check_folder(root: Path, min_free_bytes: int | None = None) -> list[Check]:
 
     `min_free_bytes` counts for a folder in which no run has been yet; None is the knob's default. Raises OSError.
     """
-    found = measure(DataFolder(root), Settings().min_free_bytes if min_free_bytes is None else min_free_bytes)
+    return _checks(measure(DataFolder(root), Settings().min_free_bytes if min_free_bytes is None else min_free_bytes))
+
+
+def _checks(found: Measured) -> list[Check]:
     if found.run is None:
         unknown = Check("run", Level.UNKNOWN, found.why_no_run)
         return [unknown] if found.free is None else [unknown, disk_check(found)]

@@ -48,7 +48,7 @@ class Measured:
     `run` is the current run, or the last one; None if there is none to judge, and `why_no_run` says why. `live`: it is
     in progress. `store` is None if the store cannot be read, for the reason `why_no_store`. `hosts` are those of a run
     in progress, otherwise those that refuse us and that nobody has asked to reopen. `figures` has the processes of the
-    living shards, by number, as they are now.
+    living shards, by number, as they are now. `has_nodes`: the papers are shared with other machines.
     """
 
     run: RunStatus | None
@@ -60,6 +60,7 @@ class Measured:
     figures: Mapping[int, ProcessFigures] = field(default_factory=dict)
     free: FreeSpace | None = None
     min_free_bytes: int = 0
+    has_nodes: bool = False
 
     @property
     def status(self) -> RunStatus:
@@ -73,6 +74,14 @@ class Measured:
         if self.live or self.store is None:
             return self.status.account.open
         return outstanding(self.store.counts.by_status, in_order(self.status.phases))
+
+    @property
+    def is_left_to_others(self) -> bool:
+        """Whether all papers that are open are under leases of other machines."""
+        if not self.has_nodes or self.store is None or any(shard.report.held for shard in self.status.shards):
+            return False
+        counts = self.store.counts.by_status
+        return outstanding(counts, in_order(self.status.phases)) <= self.store.leases.held
 
     @property
     def by_failure(self) -> Mapping[str, int]:
@@ -102,6 +111,7 @@ def measure(folder: DataFolder, min_free_bytes: int) -> Measured:
         figures={shard.number: _figures_now(shard) for shard in run.shards} if live else {},
         free=free,
         min_free_bytes=run.min_free_bytes,
+        has_nodes=folder.store is not None,
     )
 
 

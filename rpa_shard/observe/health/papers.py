@@ -21,7 +21,7 @@ def lease_check(found: Measured) -> Check:
     text = f"{leases.held} held{oldest}, {leases.incoherent} held without a lease, {leases.expired} expired"
     if leases.incoherent:
         return Check("leases", Level.CRITICAL, text)
-    if leases.expired or (leases.held and not found.live):
+    if leases.expired or (leases.held and not found.live and not found.has_nodes):
         return Check("leases", Level.WARNING, text if found.live else f"{text}; the next run frees them")
     return Check("leases", Level.OK, text)
 

@@ -39,6 +39,8 @@ def throughput_check(found: Measured) -> Check:
     still = _still_seconds(found)
     if still < NO_PROGRESS_SECONDS or _is_explained(run, still):
         return Check("throughput", Level.OK, text)
+    if found.is_left_to_others:
+        return Check("throughput", Level.OK, f"all open papers are with other nodes; {text}")
     return Check(
         "throughput", Level.CRITICAL, f"no progress for {duration(still)}, no reason known; {_oldest(run)}{text}"
     )
@@ -66,9 +68,10 @@ def _waits_that_end(run: RunStatus) -> list[Wait]:
 
 
 def _is_intended(run: RunStatus) -> bool:
-    """Whether what papers wait for is the next day's budget, or their turn."""
+    """Whether what papers wait for is the next day's budget, other nodes, or their turn."""
     causes = {wait.cause for wait in run.account.waits if wait.papers}
-    return Cause.BUDGET in causes and causes <= {Cause.BUDGET, Cause.RATE, Cause.MODEL_RATE}
+    intended = {Cause.BUDGET, Cause.NODE}
+    return bool(causes & intended) and causes <= {*intended, Cause.RATE, Cause.MODEL_RATE}
 
 
 def _oldest(run: RunStatus) -> str:

@@ -118,6 +118,8 @@ def waited_for(each: PastWait) -> str:
         Cause.MODEL_RATE: f"for their turn at {subject}",
         Cause.MODEL_REFUSAL: f"for {subject}, which refuses us",
         Cause.BUDGET: "for the next day's budget",
+        Cause.GOVERNOR: "for a node that governs",
+        Cause.NODE: "for other nodes, which had the rest",
     }[each.cause]
 
 

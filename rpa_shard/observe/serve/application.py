@@ -52,7 +52,7 @@ def application(folder: DataFolder, settings: Settings, guard: Guard) -> web.App
     """The application for one data folder."""
     made = web.Application(middlewares=[guard.middleware(), _in_words])
     made.on_response_prepare.append(guard.add_headers)
-    pages = _Pages(folder, Source(folder, settings))
+    pages = _Pages(folder, settings, Source(folder, settings))
     for path, (name, content_type) in PARTS.items():
         made.router.add_get(path, _part(name, content_type))
     made.router.add_get("/api/status", pages.status)
@@ -72,8 +72,9 @@ def application(folder: DataFolder, settings: Settings, guard: Guard) -> web.App
 class _Pages:
     """The answers that need the data folder."""
 
-    def __init__(self, folder: DataFolder, source: Source) -> None:
+    def __init__(self, folder: DataFolder, settings: Settings, source: Source) -> None:
         self._folder = folder
+        self._settings = settings
         self._threads = Threads()
         self._watching = Threads(1)  # a source is for one thread
         self._source = source
@@ -120,7 +121,7 @@ class _Pages:
     def _metrics_of(self, seen: Seen) -> Callable[[], str]:
         """At rest from the last count, since to count millions of papers takes a while."""
         if seen.on or seen.problem:
-            return partial(metrics_of_folder, self._folder)
+            return partial(metrics_of_folder, self._folder, self._settings)
         run = replace(seen.run, hosts=seen.hosts, account=seen.account) if seen.run is not None else None
         return partial(metrics_of, self._folder, run, seen.counts, live=False)
 

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.observe.serve.papers import MAX_SECONDS, WrongQuestionError
-from rpa_shard.phases.finished import PaperFiles, files_of
+from rpa_shard.phases.at_hand import kept_at_hand
+from rpa_shard.phases.finished import PaperFiles
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 
@@ -41,7 +41,7 @@ def paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
             raise NoSuchPaperError(f"{paper_id} was never added")
         history = ledger.history(paper_id)
         metadata = catalogue.metadata(paper_id) if catalogue is not None else None
-    files = files_of(folder.papers, from_canonical(row.paper_id))
+    files = kept_at_hand(folder, row, ("text", "record"))
     return {
         "row": asdict(row),
         "metadata": metadata,
@@ -54,24 +54,24 @@ def paper(folder: DataFolder, paper_id: str) -> dict[str, Any]:
 
 def file(folder: DataFolder, paper_id: str, what: str) -> Path:
     """The file of a paper that `PaperFiles` calls `what`. Raises NoSuchPaperError, StoreError."""
-    path: Path = getattr(files(folder, paper_id), what)
+    path: Path = getattr(files(folder, paper_id, what), what)
     if not path.is_file():
         raise NoSuchPaperError(f"{paper_id} has no {what}")
     return path
 
 
-def files(folder: DataFolder, paper_id: str) -> PaperFiles:
-    """Where the files of a paper lie. Raises NoSuchPaperError, StoreError."""
+def files(folder: DataFolder, paper_id: str, *kinds: str) -> PaperFiles:
+    """Where the files of these kinds lie. Raises NoSuchPaperError, StoreError."""
     with open_ledger(folder, seconds=MAX_SECONDS) as ledger:
         row = ledger.paper(paper_id)
     if row is None:
         raise NoSuchPaperError(f"{paper_id} was never added")
-    return files_of(folder.papers, from_canonical(row.paper_id))
+    return kept_at_hand(folder, row, kinds)
 
 
 def page_of_text(folder: DataFolder, paper_id: str, number: int) -> dict[str, Any]:
     """The text of page `number`, from 1. Raises NoSuchPaperError, StoreError, WrongQuestionError."""
-    found = files(folder, paper_id)
+    found = files(folder, paper_id, "text", "record")
     try:
         text = found.text.read_text("utf-8", errors="replace")
     except OSError:
@@ -86,7 +86,7 @@ def page_of_text(folder: DataFolder, paper_id: str, number: int) -> dict[str, An
 
 def references(folder: DataFolder, paper_id: str, after: int, limit: int) -> dict[str, Any]:
     """Some references, from the one after number `after` on. Raises NoSuchPaperError, StoreError."""
-    record = _record(files(folder, paper_id).record)
+    record = _record(files(folder, paper_id, "record").record)
     if record is None:
         raise NoSuchPaperError(f"{paper_id} has no record")
     every = record.get("references") or []

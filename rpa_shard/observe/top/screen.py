@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from rpa_shard.observe.top import head, lists, sections
 from rpa_shard.observe.top.lists import Item
 from rpa_shard.observe.top.models import models
+from rpa_shard.observe.top.nodes import below_nodes, nodes
 from rpa_shard.observe.top.sections import Section
 from rpa_shard.observe.top.text import BLANK, Line, Span, beside, columns, cut, line, width_of, wrapped_text
 from rpa_shard.observe.top.view import Reach, Tab, View, settled
@@ -24,7 +25,7 @@ WORKERS_SHARE = 5
 # With fewer lines than this below the head, what can be said in a heading is.
 FEW_ROWS = 26
 LEGEND_LINES = 2
-ON_THE_LEFT, ON_THE_RIGHT = ("workers", "models", "hosts", "shards"), ("waits", "papers", "failures")
+ON_THE_LEFT, ON_THE_RIGHT = ("nodes", "workers", "models", "hosts", "shards"), ("waits", "papers", "failures")
 PLAIN_ROWS = 10
 
 HELP = (
@@ -125,7 +126,7 @@ def _section(watched: Watched, view: View, width: int, rows: int, now: float) ->
         case Tab.WORKERS:
             return Section(title="Workers", note="none: no run is on")
         case Tab.SHARDS:
-            return sections.shards(watched, width)
+            return below_nodes(watched, sections.shards(watched, width), width)
         case Tab.HOSTS:
             waits = sections.waits(watched, now, width)
             hosts = sections.hosts(watched, now, width)
@@ -153,6 +154,7 @@ def _parts(
         **({"workers": lambda: sections.workers(watched.run, width, max(1, rows // WORKERS_SHARE))} if on else {}),
         "models": lambda: models(watched, now, width),
         "hosts": lambda: sections.hosts(watched, now, width),
+        **({"nodes": lambda: nodes(watched, width)} if watched.nodes is not None else {}),
         **({"shards": lambda: sections.shards(watched, width, urgent_first=True)} if on else {}),
         "papers": lambda: _papers(watched, view, width, most or rows),
         "failures": lambda: _failures(watched, view, width, most or rows),
@@ -173,7 +175,8 @@ def _in_short(watched: Watched, view: View, width: int, rows: int, now: float) -
         return [*waits, *_made(parts, ("hosts", "failures"))]
     workers = [replace(each, head=each.head[:LEGEND_LINES]) for each in _made(parts, ("workers",))]
     asked = [replace(each, head=()) for each in _made(parts, ("models",))]
-    return [*waits, *asked, *workers, *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
+    machines = [replace(each, head=()) for each in _made(parts, ("nodes",))]
+    return [*waits, *machines, *asked, *workers, *sections.in_short(watched), *_made(parts, ("papers", "failures"))]
 
 
 def _everything(watched: Watched, view: View, width: int, rows: int, now: float) -> list[Line]:

@@ -28,6 +28,8 @@ class Source:
     def look(self) -> Watched:
         """The folder now. Raises NoRunError before the first run."""
         seen = self._source.look()
+        if seen.run is None and seen.problem and self._folder.store is not None:
+            raise NoRunError(seen.problem)
         if seen.run is None:
             raise NoRunError(
                 f"no run was ever made in {self._folder.root}: start one with {program()} run, then watch it"
@@ -41,6 +43,7 @@ class Source:
             hosts_at=seen.hosts_at,
             age_seconds=seen.run.written.seconds_since(),
             problem=seen.problem,
+            nodes=seen.nodes,
         )
 
     def paper(self, paper_id: str) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rpa_shard.ipc.account import Account
 from rpa_shard.ipc.run_status import HostStatus, RunStatus
+from rpa_shard.observe.nodes import Nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Watched:
     """A data folder, whether a run is on, and what is known of it; `run` is the run that is on, or the last one.
 
     `hosts` are as they were `hosts_at` (Unix seconds). `problem` says in a few words why nothing newer is known.
+    `nodes` are those of a run on several machines.
     """
 
     folder: str
@@ -28,3 +30,4 @@ class Watched:
     hosts_at: float
     age_seconds: float = 0.0
     problem: str = ""
+    nodes: Nodes | None = None

@@ -54,7 +54,7 @@ def refuse_too_many(settings: Settings, ledger: Ledger, limit: int | None = None
         # Counted only now: the archives may hold most of several million papers.
         papers = ledger.count_arxiv_papers(statuses, except_archived=True)
     if papers > settings.arxiv_max_papers:
-        papers -= _already_fetched(DataFolder(settings.data_dir), ledger)
+        papers -= _already_fetched(DataFolder.of(settings), ledger)
     papers = papers if limit is None else min(papers, limit)
     if papers > settings.arxiv_max_papers:
         raise StoreError(

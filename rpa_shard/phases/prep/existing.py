@@ -50,7 +50,7 @@ class Fetched:
 def existing(paper: PaperId, files: PaperFiles, outdated_before: float | None) -> Finished | Fetched | None:
     """What an earlier attempt left: a finished paper, or a PDF (it has its final name only if it is complete)."""
     found = read_finished(files, paper.canonical)
-    if found is not None and not _is_outdated(found[0], outdated_before):
+    if found is not None and not is_outdated(found[0], outdated_before):
         sync_names(files.record.parent)  # the process that wrote them may have died before it synced
         record, content = found
         return Finished(row_result(record, content, pdf_kept=files.pdf.exists()))
@@ -60,7 +60,7 @@ def existing(paper: PaperId, files: PaperFiles, outdated_before: float | None) -
         return None
 
 
-def _is_outdated(record: Mapping[str, Any], before: float | None) -> bool:
+def is_outdated(record: Mapping[str, Any], before: float | None) -> bool:
     """Whether a finished paper was extracted before a moment; one of which that is not known was."""
     return before is not None and (from_utc(record.get("extracted_at")) or 0.0) < before
 

@@ -7,14 +7,13 @@ citations, since other references name no paper of the corpus with certainty.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rpa_shard.model.arxiv_id import from_canonical, without_version
+from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.model.phase import PREP, is_completed
-from rpa_shard.phases.files import PaperFiles, files_of
+from rpa_shard.phases.files import PaperFiles
 from rpa_shard.phases.signals.index import IndexedPaper
 from rpa_shard.reading.title import one_line, own_title
 from rpa_shard.store.catalogue import Catalogue
@@ -58,9 +57,8 @@ def record_sha256(row: PaperRow) -> str | None:
     return sha256 if isinstance(sha256, str) else None
 
 
-def entry_of(papers: Path, row: PaperRow, sha256: str, catalogue: Catalogue | None) -> IndexedPaper | None:
+def entry_of(files: PaperFiles, row: PaperRow, sha256: str, catalogue: Catalogue | None) -> IndexedPaper | None:
     """What is indexed of a paper; None if its record cannot be read. Raises StoreError (of the catalogue)."""
-    files = files_of(papers, from_canonical(row.paper_id))
     try:
         record = _RECORD.decode(files.record.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

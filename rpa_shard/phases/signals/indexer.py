@@ -19,6 +19,7 @@ from contextlib import closing
 from rpa_shard.model.arxiv_id import without_version
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import Status
+from rpa_shard.phases.at_hand import each_at_hand
 from rpa_shard.phases.signals.counting import count_again, must_count_again
 from rpa_shard.phases.signals.entries import entry_of, record_sha256
 from rpa_shard.phases.signals.index import (
@@ -180,7 +181,11 @@ class Indexer:
         self._pace.pause()
         for start in range(0, len(wanted), BATCH_PAPERS):
             batch = wanted[start : start + BATCH_PAPERS]
-            entries = [entry_of(self._folder.papers, row, sha256, catalogue) for row, sha256 in batch]
+            hashes = {row.paper_id: sha256 for row, sha256 in batch}
+            entries = [
+                entry_of(files, row, hashes[row.paper_id], catalogue)
+                for row, files in each_at_hand(self._folder, [row for row, _ in batch], ("record", "text"))
+            ]
             # Of several versions of a paper the last one comes last, and stays.
             found = sorted(filter(None, entries), key=lambda each: order_of(each.row_id))
             if found:

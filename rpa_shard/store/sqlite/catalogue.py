@@ -179,6 +179,18 @@ class SQLiteCatalogue:
         row = self._one("has_members")
         return row is not None and bool(row[0])
 
+    def pages_of_members(self, size: int) -> Iterator[list[str]]:
+        """The ids of all papers that lie in a known archive, in order, so many at a time."""
+        after = ""
+        while True:
+            with _naming(self._path):
+                rows = self._connection.execute(catalogue_query("page_of_members"), {"after": after, "limit": size})
+                ids = [row["id"] for row in rows]
+            if not ids:
+                return
+            yield ids
+            after = ids[-1]
+
     def _of_any_version(self, name: str, paper_id: str) -> sqlite3.Row | None:
         row = self._one(name, id=paper_id)
         if row is None and (without := without_version(paper_id)) != paper_id:

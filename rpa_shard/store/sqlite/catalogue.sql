@@ -171,3 +171,7 @@ SELECT title, authors, abstract, categories, doi FROM metadata WHERE id = :id;
 -- name: has_members
 -- Whether any archive is known.
 SELECT EXISTS (SELECT 1 FROM members);
+
+-- name: page_of_members
+-- The next papers, in order of id, that lie in a known archive.
+SELECT id FROM members WHERE id > :after ORDER BY id LIMIT :limit;

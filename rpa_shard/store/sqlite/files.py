@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.store.layout import Layout, StoredLayout
+from rpa_shard.store.moving import Mark, refusal
 from rpa_shard.system.files import replace_file
 from rpa_shard.system.locks import lock, lock_now
 
@@ -53,8 +54,33 @@ class SQLiteFiles:
         """Copies of the files of an older format, made before they were upgraded."""
         return self.root / "before-upgrade" / f"format-{version}"
 
-    def read_manifest(self) -> StoredLayout | None:
-        """The content of the manifest, or None if there is none yet. Raises StoreError for one that is not ours."""
+    @property
+    def mark_file(self) -> Path:
+        """What the folder says of a move of its papers to another store, or from there."""
+        return self.root / "moved.json"
+
+    @property
+    def before_move(self) -> Path:
+        """The shard files of papers that are in another store now."""
+        return self.root / "before-move"
+
+    def read_mark(self) -> Mark | None:
+        """What the folder says of a move. Raises StoreError if the file is not ours."""
+        try:
+            return Mark(**json.loads(self.mark_file.read_text()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{self.mark_file} cannot be read: {error}") from None
+
+    def read_manifest(self, *, marked: bool = False) -> StoredLayout | None:
+        """The content of the manifest, or None if there is none yet. Raises StoreError for one that is not ours.
+
+        Also where papers are moved or were moved elsewhere, unless `marked` says that this is known.
+        """
+        mark = None if marked else self.read_mark()
+        if mark is not None:
+            raise refusal(str(self.root), mark)
         manifest = self._read_manifest()
         return manifest[1] if manifest is not None else None
 

@@ -50,6 +50,23 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
 
     Raises StoreError.
     """
+    _make_folder(files)
+    with files.exclusive():
+        stored = files.read_manifest()
+        if stored is None:
+            stored = _make_shard_files(files, layout)
+    upgrade_if_older(files)
+    return stored
+
+
+def make_files(files: SQLiteFiles, layout: Layout) -> None:
+    """Makes a store for papers of another one, unless that was done; nobody else can use the folder meanwhile."""
+    _make_folder(files)
+    if files.read_manifest(marked=True) is None:
+        _make_shard_files(files, layout)
+
+
+def _make_folder(files: SQLiteFiles) -> None:
     for folder in (files.root, files.shard_file(0).parent):
         refuse_network_file_system(folder)
     try:
@@ -57,13 +74,12 @@ def create(files: SQLiteFiles, layout: Layout) -> StoredLayout:
     except OSError as error:
         why = "a link to nowhere" if isinstance(error, FileExistsError) else error.strerror
         raise StoreError(f"{files.root} cannot be used as data folder: {error.filename}: {why}") from None
-    with files.exclusive():
-        stored = files.read_manifest()
-        if stored is None:
-            for shard in range(layout.shards):
-                # An older version may have been killed while it created the folder.
-                open_shard_file(files.shard_file(shard), create=True, older=True).close()
-            stored = StoredLayout(layout)
-            files.write_manifest(stored)
-    upgrade_if_older(files)
+
+
+def _make_shard_files(files: SQLiteFiles, layout: Layout) -> StoredLayout:
+    for shard in range(layout.shards):
+        # An older version may have been killed while it created the folder.
+        open_shard_file(files.shard_file(shard), create=True, older=True).close()
+    stored = StoredLayout(layout)
+    files.write_manifest(stored)
     return stored

@@ -193,6 +193,17 @@ SELECT * FROM papers WHERE id = :id;
 -- What happened to one paper, oldest first.
 SELECT at, event, phase, attempt, failure, detail FROM history WHERE paper_id = :id ORDER BY number;
 
+-- name: histories
+-- What happened to some papers, oldest first.
+SELECT paper_id, at, event, phase, attempt, failure, detail
+FROM json_each(:ids) CROSS JOIN history ON paper_id = value ORDER BY number;
+
+-- name: totals
+-- How many papers there are, how many of them are held, and how many lines of history.
+SELECT (SELECT count(*) FROM papers INDEXED BY papers_to_claim) AS papers,
+       (SELECT count(*) FROM papers INDEXED BY papers_leased WHERE lease_id IS NOT NULL) AS held,
+       (SELECT count(*) FROM history) AS lines;
+
 -- name: last_of_history
 -- The number of the last line of all histories; one seek.
 SELECT max(number) FROM history;

@@ -13,17 +13,16 @@ import json
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
 from rpa_shard.ipc.shard_report import BackOff
-from rpa_shard.model.errors import StoreError
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import CLAIMED_STATUSES, Phase, phase_holding
+from rpa_shard.store.grouping import Ending, GroupedEnds, NotNowError
 from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.rows import NEVER, Counts
 from rpa_shard.store.sqlite.outcome_rows import outcome_line, outcome_row
@@ -34,18 +33,9 @@ from rpa_shard.system.failpoints import reach
 
 log = logging.getLogger(__name__)
 
-# How long the first end of a claim waits for others to share its transaction, unless they make a group earlier.
-GROUP_SECONDS = 0.2
 HIGHEST_PRIORITY = 2**53
 # How long to wait before a full disk or a locked file is tried again.
 WAIT_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    claim: Claim
-    outcome: Outcome
-    written: asyncio.Future[bool]
 
 
 class SQLiteStore:
@@ -66,11 +56,7 @@ class SQLiteStore:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._transaction = asyncio.Lock()
-        self._flushing = asyncio.Lock()
-        self._endings: list[_Ending] = []
-        self._arrived = asyncio.Event()
-        self._group = group
-        self._group_arrived = asyncio.Event()
+        self._ends = GroupedEnds(self._write_group, str(path), group)
 
     @classmethod
     @asynccontextmanager
@@ -84,14 +70,8 @@ class SQLiteStore:
             aiosqlite.Connection(lambda: open_shard_file(path), iter_chunk_size=64) as reader,
         ):
             store = cls(path, writer, reader, lease_seconds, clock or SteadyClock(), group)
-            committer = asyncio.create_task(store._commit_groups(), name="commit groups")
-            try:
+            async with store._ends.running():
                 yield store
-            finally:
-                await store._write_what_waits()
-                committer.cancel()
-                await asyncio.gather(committer, return_exceptions=True)
-                store._refuse_what_waits()
 
     async def claim(self, phase: Phase, limit: int, not_failed_since: float = NEVER) -> list[Claim]:
         with self._naming_the_file():
@@ -173,12 +153,7 @@ class SQLiteStore:
         return sum(await asyncio.gather(*endings))
 
     async def finish(self, claim: Claim, outcome: Outcome) -> bool:
-        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._endings.append(_Ending(claim, outcome, written))
-        self._arrived.set()
-        if len(self._endings) >= self._group:
-            self._group_arrived.set()
-        return await written
+        return await self._ends.end(claim, outcome)
 
     async def counts(self) -> Counts:
         with self._naming_the_file():
@@ -212,71 +187,20 @@ class SQLiteStore:
                 await self._writer.rollback()
                 raise
 
-    async def _commit_groups(self) -> None:
-        while True:
-            await self._arrived.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GROUP_SECONDS):
-                    await self._group_arrived.wait()
-            await self._flush()
-
-    async def _write_what_waits(self) -> None:
-        """Writes the last groups, including one in progress; stops if the file cannot be written for now."""
-        while self._endings or self._flushing.locked():
-            if not await self._flush():
-                return
-
-    def _refuse_what_waits(self) -> None:
-        self._fail(self._endings, StoreError(f"{self._path} could not be written before it was closed"))
-
-    async def _flush(self) -> bool:
-        """Writes one group; False if it has to wait for the file."""
-        async with self._flushing:
-            self._arrived.clear()
-            self._group_arrived.clear()
-            group = self._next_group()
-            if not group:
-                return True
+    async def _write_group(self, group: Sequence[Ending]) -> set[str]:
+        """Writes one group. Raises NotNowError, after a while, if it has to wait for the file."""
+        with self._naming_the_file():
             try:
-                with self._naming_the_file():
-                    try:
-                        finished = await self._finish_group(group)
-                    except sqlite3.OperationalError as error:
-                        if not _will_pass(error):
-                            raise
-                        await self._put_back(group, error)
-                        return False
-            except Exception as error:  # whatever it is, the waiting workers must receive it
-                self._fail(group, error)
-                return True
-            for ending in group:
-                if not ending.written.done():  # its worker may have been cancelled
-                    ending.written.set_result(ending.claim.paper_id in finished)
-            return True
-
-    @staticmethod
-    def _fail(endings: list[_Ending], error: Exception) -> None:
-        for ending in endings:
-            if not ending.written.done():
-                ending.written.set_exception(error)
-
-    async def _put_back(self, group: list[_Ending], error: sqlite3.Error) -> None:
-        why = "the disk is full" if is_full(error) else "another program has locked the store"
-        log.error("%s: %d results wait: %s: %s", why, len(group), self._path, error)
-        self._endings[:0] = group
+                return await self._finish_group(group)
+            except sqlite3.OperationalError as error:
+                if not _will_pass(error):
+                    raise
+                why = "the disk is full" if is_full(error) else "another program has locked the store"
+                log.error("%s: %d results wait: %s: %s", why, len(group), self._path, error)
         await asyncio.sleep(WAIT_SECONDS)
-        self._arrived.set()
+        raise NotNowError
 
-    def _next_group(self) -> list[_Ending]:
-        """All waiting ends, but only one per paper: a lost lease and its successor may both end here."""
-        group: dict[str, _Ending] = {}
-        later = [ending for ending in self._endings if group.setdefault(ending.claim.paper_id, ending) is not ending]
-        self._endings = later
-        if later:
-            self._arrived.set()
-        return list(group.values())
-
-    async def _finish_group(self, group: list[_Ending]) -> set[str]:
+    async def _finish_group(self, group: Sequence[Ending]) -> set[str]:
         now = self._clock()
         outcomes = json.dumps(
             [outcome_row(each.claim.paper_id, each.claim.lease_id, each.outcome, now) for each in group]

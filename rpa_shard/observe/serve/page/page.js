@@ -108,6 +108,8 @@ const CAUSES = {
   model_rate: (wait) => `Their turn at ${wait.subject}`,
   model_refusal: (wait) => `${wait.subject} refuses us`,
   budget: () => "The next day's budget",
+  governor: () => "A node that governs",
+  node: (wait) => wait.until === null ? "Other nodes" : `Papers of ${wait.subject}`,
 };
 
 // ---- links ----
@@ -144,6 +146,7 @@ function showRun(seen) {
   const parts = [accountSection(seen), waitsSection(seen)];
   if (run && on) parts.push(paceSection(run), workersSection(run));
   if (account.total) parts.push(countsSection(seen));
+  if (seen.nodes) parts.push(nodesSection(seen.nodes));
   if (run && on) parts.push(shardsSection(run));
   if (run && on && Object.keys(run.models).length) parts.push(modelsSection(seen));
   if (Object.keys(seen.hosts).length) parts.push(hostsSection(seen));
@@ -223,6 +226,17 @@ function countsSection({ counts, statuses }) {
     reasons.length > 0 && make("h3", {}, "Failed for good"),
     reasons.length > 0 && table([["Reason"], ["Papers", "number"]],
       reasons.map(([reason, number]) => [make("a", { href: toPapers({ status: "failed", reason }) }, words(reason)), count(number)]), "Failed papers by reason"));
+}
+
+function nodesSection({ nodes, governor, last_10_seconds: pace }) {
+  const shown = nodes.filter((node) => node.state !== "left");
+  const members = shown.filter((node) => node.state !== "lost");
+  const working = (node, text) => (node.state === "lost" ? "" : text);
+  return section("half", `Nodes: ${members.length}`,
+    make("p", {}, `${pace.toFixed(1)} papers/s together; `, governor ? `governed by ${governor}` : make("strong", { class: "bad" }, "nobody governs")),
+    table([["Node"], ["State"], ["Papers/s", "number"], ["Shards", "number"], ["In work", "number"], ["Since", "wide"]],
+      shown.map((node) => [node.name, node.state === "running" ? "running" : make("strong", { class: node.state === "lost" ? "bad" : "" }, words(node.state)),
+        working(node, node.last_10_seconds.toFixed(1)), working(node, `${node.ready}/${node.shards}`), working(node, count(node.in_work)), node.since]), "Nodes"));
 }
 
 function shardsSection(run) {

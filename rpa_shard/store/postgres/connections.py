@@ -1,0 +1,69 @@
+"""Connections to the database, made in the same way everywhere.
+
+Guarantee: whoever waits for a dead server or network is told within about a minute; no password is in a URL, a log or
+an error (libpq reads PGPASSFILE, PGSERVICE and PGPASSWORD by itself). Limit: a proxy that shares sessions between
+clients, such as PgBouncer in transaction mode, cannot be used: locks belong to sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+
+from rpa_shard.model.errors import StoreError
+from rpa_shard.store.postgres.errors import naming
+
+# A longer limit of time is none.
+LONGEST_LIMIT_SECONDS = 24 * 3600.0
+# What libpq does if the URL does not say otherwise. The last time limit counts milliseconds, others seconds.
+_DEFAULTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "fallback_application_name": "rpa-shard",
+}
+
+
+@contextmanager
+def connected(url: str, *, seconds: float | None = None) -> Iterator[Connection[DictRow]]:
+    """A connection in autocommit mode for the time of the block; a statement takes at most `seconds`.
+
+    Raises StoreError if there is none to be had, and for every error of psycopg within the block.
+    """
+    with naming(url), closing(connect(url, seconds=seconds)) as connection:
+        yield connection
+
+
+def connect(url: str, *, seconds: float | None = None) -> Connection[DictRow]:
+    """A connection in autocommit mode. Raises StoreError."""
+    with naming(url):
+        return try_to_connect(url, seconds=seconds)
+
+
+def try_to_connect(url: str, *, seconds: float | None = None) -> Connection[DictRow]:
+    """The same. Raises psycopg.Error, so that the caller can wait, and StoreError for a wrong URL."""
+    connection = Connection.connect(row_factory=dict_row, autocommit=True, **_parameters(url))
+    if seconds is not None and seconds < LONGEST_LIMIT_SECONDS:
+        limit = str(max(1, int(1000 * seconds)))
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", (limit,))
+    return connection
+
+
+async def connect_async(url: str) -> AsyncConnection[DictRow]:
+    """The same for an event loop. Raises psycopg.Error, so that the caller can wait, and StoreError for a wrong URL."""
+    return await AsyncConnection.connect(row_factory=dict_row, autocommit=True, **_parameters(url))
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    try:
+        return {**_DEFAULTS, **conninfo_to_dict(url)}
+    except psycopg.Error as error:
+        raise StoreError(f"RPA_V2_STORE is no URL of a PostgreSQL database: {str(error).strip()}") from None
