@@ -6,6 +6,7 @@ of a disruption, and so what it hits, depends on the machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -66,18 +67,14 @@ class Start:
     failpoints: str
 
 
-class Schedule:
-    """The disruptions and starts of a seed. `points`: where in its work a shard may be made to die."""
+class Draws:
+    """What every trial draws from its seed: `disruptions` and `starts` name what is drawn apart from all else."""
 
-    def __init__(self, seed: int, points: tuple[str, ...] = SHARD_POINTS) -> None:
-        self._points = (*points, *RESIZE_POINTS)
+    def __init__(self, seed: int, disruptions: str, starts: str, shard_counts: Sequence[int]) -> None:
         # Separate, so that the disruptions do not depend on how often the run had to be started.
-        self._disruptions = Random(f"{seed} disruptions")  # noqa: S311  # repeatable, not secret
-        self._starts = Random(f"{seed} starts")  # noqa: S311
-
-    def disruption(self) -> Disruption:
-        """The next thing to do."""
-        return self._disruptions.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        self._disruptions = Random(f"{seed} {disruptions}")  # noqa: S311  # repeatable, not secret
+        self._starts = Random(f"{seed} {starts}")  # noqa: S311
+        self._shard_counts = shard_counts
 
     def share(self) -> float:
         """A number in [0, 1) for the choices that a disruption makes."""
@@ -85,12 +82,28 @@ class Schedule:
 
     def shard_count(self) -> int:
         """The number of shards to which a living run is resized."""
-        return self._disruptions.choice(SHARD_COUNTS)
+        return self._disruptions.choice(self._shard_counts)
+
+    def _shards_and_pool(self) -> tuple[int, str]:
+        """With how many shards, and with which pool, to start next."""
+        return self._starts.choice(self._shard_counts), self._starts.choices(("thread", "process"), (3, 1))[0]
+
+
+class Schedule(Draws):
+    """The disruptions and starts of a seed. `points`: where in its work a shard may be made to die."""
+
+    def __init__(self, seed: int, points: tuple[str, ...] = SHARD_POINTS) -> None:
+        super().__init__(seed, "disruptions", "starts", SHARD_COUNTS)
+        self._points = (*points, *RESIZE_POINTS)
+
+    def disruption(self) -> Disruption:
+        """The next thing to do."""
+        return self._disruptions.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
 
     def start(self, *, armed: bool) -> Start:
         """How to start the run next; `armed` with a point at which one of its processes dies or meets an error."""
         draw = self._starts
-        shards, pool = draw.choice(SHARD_COUNTS), draw.choices(("thread", "process"), (3, 1))[0]
+        shards, pool = self._shards_and_pool()
         point = draw.choice(self._points)
         error = f"write_artifact={draw.choice(SYSTEM_ERRORS)}@{draw.randint(1, 5)}"
         number = 1 if point.startswith("resize") or point == "mid_drain" else draw.randint(1, 5)

@@ -6,13 +6,17 @@ are in one place. Limit: the store decides, when it writes, whether the claim st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rpa_shard.ipc.shard_report import Ending
 from rpa_shard.model.failure import Failure
 from rpa_shard.model.phase import Phase, Status, phase_named
+
+# A source may ask for a day; no other wait is this long.
+MAX_WAIT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,23 @@ def suspected(phase: Phase, reason: str, *, charged: bool) -> Outcome:
         suspect=True,
         detail=reason,
     )
+
+
+def reclaimed_or_suspected(phase: Phase, charged: bool | None, *, suspect: bool) -> Outcome:
+    """The end of a claim whose process died: `charged` is None unless the process died while parsing this paper."""
+    if charged is not None:
+        return suspected(phase, "its process died while parsing it", charged=charged)
+    return reclaimed(phase, "its process died", suspect=suspect)
+
+
+def count_endings(events: Iterable[tuple[str, str, int]]) -> Mapping[str, Mapping[str, int]]:
+    """How many claims have ended, by phase, then by how, from (phase, event, claims) of the history."""
+    claims: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for phase, event, number in events:
+        ending = ending_of_event(event, phase)
+        if ending is not None:
+            claims[phase][ending] += number
+    return claims
 
 
 def ending_of_event(event: str, phase: str) -> Ending | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rpa_shard.ipc.shard_report import BackOff
 from rpa_shard.model.phase import Status
@@ -46,6 +46,35 @@ class PaperRow:
     def place(self) -> PlaceInList:
         """Where it stands in a list."""
         return PlaceInList(self.priority, self.next_attempt_at, self.paper_id)
+
+
+class Columns(Protocol):
+    """A row of a database, by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def paper_row(row: Columns, shard: int, results: Mapping[str, Any]) -> PaperRow:
+    """A row as a value, with results that have been decoded. Raises ValueError if its status is damaged."""
+    return PaperRow(
+        paper_id=row["id"],
+        worker=row["worker"],
+        shard=shard,
+        priority=row["priority"],
+        status=Status(row["status"]),
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        lease_id=row["lease_id"],
+        lease_expires_at=row["lease_expires_at"],
+        suspect=bool(row["suspect"]),
+        failure=row["failure"],
+        failed_phase=row["failed_phase"],
+        detail=row["detail"],
+        results=results,
+        added_at=row["added_at"],
+        changed_at=row["changed_at"],
+        outdated_before=row["outdated_before"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from random import Random
 
 from rpa_shard.chaos.plan import KNOBS
-from rpa_shard.chaos.schedule import SHARD_POINTS, Start
+from rpa_shard.chaos.schedule import SHARD_POINTS, Draws, Start
 from rpa_shard.config.host_policy import HostPolicy
 
 # Less than the nodes could use together, so that the budget is what holds them back.
@@ -90,29 +89,20 @@ NOT_ON_RAY = frozenset({Blow.KILL_ARMED})
 ONLY_ON_RAY = frozenset({Blow.KILL_HEAD})
 
 
-class ClusterSchedule:
+class ClusterSchedule(Draws):
     """The disruptions and starts of a seed, of those that `blows` names."""
 
     def __init__(self, seed: int, blows: Sequence[Blow]) -> None:
+        super().__init__(seed, "blows", "nodes", SHARD_COUNTS)
         self._blows = list(blows)
-        self._disruptions = Random(f"{seed} blows")  # noqa: S311  # repeatable, not secret
-        self._starts = Random(f"{seed} nodes")  # noqa: S311
 
     def blow(self) -> Blow:
         """The next thing to do."""
         return self._disruptions.choices(self._blows, [WEIGHTS[each] for each in self._blows])[0]
 
-    def share(self) -> float:
-        """A number in [0, 1) for the choices that a disruption makes."""
-        return self._disruptions.random()
-
-    def shard_count(self) -> int:
-        """The number of shards to which a living node is resized."""
-        return self._disruptions.choice(SHARD_COUNTS)
-
     def start(self, *, armed: bool) -> Start:
         """How to start a node next; `armed` with a point at which one of its shards dies."""
         draw = self._starts
-        shards, pool = draw.choice(SHARD_COUNTS), draw.choices(("thread", "process"), (3, 1))[0]
+        shards, pool = self._shards_and_pool()
         point, number = draw.choice(SHARD_POINTS + PUBLISHING_POINTS), draw.randint(1, 5)
         return Start(shards, pool, f"{point}=kill@{1 if point == 'mid_drain' else number}" if armed else "")

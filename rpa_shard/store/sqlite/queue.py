@@ -7,12 +7,11 @@ memory. Limit: of the moment when it is read; papers that are added meanwhile ma
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 
 from rpa_shard.model.phase import Phase
-from rpa_shard.store.outcome import ending_of_event
+from rpa_shard.store.outcome import count_endings
 from rpa_shard.store.queue import Place, Queued, shares_of
 from rpa_shard.store.rows import Ended
 from rpa_shard.store.sqlite.files import SQLiteFiles
@@ -44,12 +43,7 @@ def shares_of_queue(
 def ended(files: SQLiteFiles, shard: int, mark: int | None) -> Ended:
     """See `rpa_shard.store.protocol.StoreEngine.ended`."""
     path = files.shard_file(shard)
-    claims: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with closing(open_shard_file(path)) as connection, transaction_on(connection, path):
         ((last,),) = connection.execute(query("last_of_history")).fetchall()
         rows = connection.execute(query("ended_since"), {"mark": mark}).fetchall() if mark is not None else []
-    for row in rows:
-        ending = ending_of_event(row["event"], row["phase"])
-        if ending is not None:
-            claims[row["phase"]][ending] += row["claims"]
-    return Ended(last or 0, claims)
+    return Ended(last or 0, count_endings((row["phase"], row["event"], row["claims"]) for row in rows))

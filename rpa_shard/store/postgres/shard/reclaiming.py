@@ -6,7 +6,6 @@ nodes hold is left. Limit: the caller holds the node's run lock, and no process 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +16,11 @@ from rpa_shard.model.paper import Claim
 from rpa_shard.model.partition import workers_of
 from rpa_shard.model.phase import PHASES, phase_holding
 from rpa_shard.store.layout import Layout
-from rpa_shard.store.outcome import Outcome, ending_of_event, reclaimed, suspected
+from rpa_shard.store.outcome import MAX_WAIT_SECONDS, count_endings, reclaimed_or_suspected
 from rpa_shard.store.postgres.queries import query
 from rpa_shard.store.postgres.shard.counting import EVERY_WORKER, Clock, forget_counts
 from rpa_shard.store.postgres.shard.outcome_columns import outcome_columns
 from rpa_shard.store.rows import Ended
-
-# A source may ask for a day; no other wait is this long.
-MAX_WAIT_SECONDS = 24 * 3600.0
 
 
 def workers_between(layout: Layout, shard: int) -> dict[str, int]:
@@ -58,7 +54,10 @@ def reclaim(
             waits = {**now, **workers_between(layout, shard), "longest": MAX_WAIT_SECONDS}
             connection.execute(query("mend_waits", phase), waits)
         held = [claim_of(row) for row in connection.execute(query("held"), where)]
-        ends = [(claim, _reclaimed(claim, suspects.get(claim.paper_id))) for claim in held]
+        ends = [
+            (claim, reclaimed_or_suspected(claim.phase, suspects.get(claim.paper_id), suspect=claim.suspect))
+            for claim in held
+        ]
         everywhere = {"first_worker": 0, "last_worker": EVERY_WORKER, "by_holder": False}
         connection.execute(query("finish"), {**now, **where, **everywhere, **outcome_columns(ends)})
         connection.execute(query("remove_holders"), now)
@@ -66,21 +65,10 @@ def reclaim(
     return len(held)
 
 
-def _reclaimed(claim: Claim, suspected_and_charged: bool | None) -> Outcome:
-    if suspected_and_charged is not None:
-        return suspected(claim.phase, "its process died while parsing it", charged=suspected_and_charged)
-    return reclaimed(claim.phase, "its process died", suspect=claim.suspect)
-
-
 def ended(connection: Connection[DictRow], node: str, shard: int, mark: int | None) -> Ended:
     """See `rpa_shard.store.protocol.StoreEngine.ended`. Lines that are written meanwhile come after the mark."""
     row = connection.execute(query("last_of_history")).fetchone()
     last = row["last"] if row is not None and row["last"] is not None else 0
-    claims: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    if mark is not None:
-        wanted = {"mark": mark, "last": last, "node": node, "shard": shard}
-        for found in connection.execute(query("ended_since"), wanted):
-            ending = ending_of_event(found["event"], found["phase"])
-            if ending is not None:
-                claims[found["phase"]][ending] += found["claims"]
-    return Ended(last, claims)
+    wanted = {"mark": mark, "last": last, "node": node, "shard": shard}
+    found = connection.execute(query("ended_since"), wanted) if mark is not None else ()
+    return Ended(last, count_endings((row["phase"], row["event"], row["claims"]) for row in found))
