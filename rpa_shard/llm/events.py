@@ -36,7 +36,7 @@ class EventParser:
             return []
         if self._ended_in_return and received.startswith(b"\n"):
             received = received[1:]
-        self._ended_in_return = received.endswith(b"\r") or (self._ended_in_return and not received)
+        self._ended_in_return = received.endswith(b"\r")
         if b"\r" in received:
             received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if b"\n" not in received:

@@ -53,6 +53,10 @@ def test_the_events_of_a_stream(content: bytes, expected: list[bytes]) -> None:
     assert events([content]) == expected
 
 
+def test_a_line_end_of_two_bytes_that_is_divided_takes_no_empty_line_with_it() -> None:
+    assert events([b"data: one\r", b"\n", b"\n", b"id\n"]) == [b"one"]
+
+
 def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
     parser = EventParser()
     assert parser.feed(b"data: one\r\n\r") == [b"one"]
