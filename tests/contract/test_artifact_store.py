@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -111,6 +113,21 @@ def test_a_store_that_overwrites_is_refused() -> None:
     probe(MemoryArtifacts(), "memory:")
     with pytest.raises(ArtifactStoreError, match="overwrites"):
         probe(Overwriting(), "memory:")
+
+
+def test_the_process_that_tries_is_not_taken_down_while_threads_hold_its_objects(keys: S3Server) -> None:
+    url = keys.create_bucket("tried")
+    program = (
+        "import atexit, runpy; atexit.register(print, 'taken down');"
+        "runpy.run_module('rpa_shard.store.artifacts.probe', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program]
+    good = subprocess.run([*command, url], capture_output=True, text=True, timeout=60, check=False)
+    assert (good.returncode, good.stdout, good.stderr) == (0, "", "")
+    bad = subprocess.run([*command, "s3://absent"], capture_output=True, text=True, timeout=60, check=False)
+    assert (bad.returncode, bad.stderr) == (1, "")
+    assert "no such bucket" in bad.stdout
+    assert "taken down" not in bad.stdout
 
 
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, keys: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,4 +45,5 @@ def refuse_unusable(folder: DataFolder) -> None:
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if tried.returncode:
         said = (tried.stdout or tried.stderr).strip().splitlines()
-        raise ArtifactStoreError(said[-1] if said else f"{folder.artifacts} cannot be used")
+        silent = f"{folder.artifacts} could not be tried: the process that did so ended with {tried.returncode}"
+        raise ArtifactStoreError(said[-1] if said else silent)

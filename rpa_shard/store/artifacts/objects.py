@@ -2,7 +2,8 @@
 
 Guarantee: as the protocol says: files are created by conditional requests, each of which is repeated for a while if the
 server fails. Credentials are those of the environment, as the providers' own programs take them. Limit: loads obstore,
-which starts threads: a process that uses it must not fork afterwards.
+which starts threads: a process that uses it must not fork afterwards, and one that has awaited it must end with
+`os._exit`, since those threads may still hold objects of Python.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 Guarantee: it ends in an error, with one line, unless a file was created, read and listed there, and a second one of the
 same name was refused. It removes what it made, if it may. Limit: it cannot see whether the server keeps what it has.
+Its process ends without taking Python down: a thread of obstore that still lets go of an answer would abort it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -56,4 +58,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)
