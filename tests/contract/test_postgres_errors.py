@@ -108,6 +108,7 @@ def test_the_place_of_a_service() -> None:
         (psycopg.errors.TooManyConnections("x"), True, "too many connections"),
         (psycopg.errors.AdminShutdown("x"), True, "stopping"),
         (psycopg.errors.CannotConnectNow("x"), True, "starting or stopping"),
+        (psycopg.errors.IdleInTransactionSessionTimeout("x"), True, "was silent for too long"),
         (psycopg.errors.DeadlockDetected("x"), True, "x"),
         (psycopg.OperationalError("server closed the connection"), True, "cannot be reached"),
         (psycopg.errors.UndefinedTable("x"), False, "tables are missing"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from rpa_shard.model.errors import StoreError
 from rpa_shard.model.phase import PREP
 from rpa_shard.store.layout import Layout, StoredLayout
 from rpa_shard.store.outcome import completed
+from rpa_shard.store.postgres import connections
 from rpa_shard.store.postgres.engine import PostgresEngine
 from rpa_shard.store.postgres.shard.store import PostgresStore
 from tests.contract.bench import LEASE_SECONDS, Clock
@@ -89,6 +92,26 @@ async def test_a_node_that_is_started_again_takes_back_what_its_shards_held(
     assert await of_a.renew(claims) == {claim.lease_id for claim in claims}
     for store, claim in zip(of_b, others, strict=True):
         assert await store.renew([claim]) == set()
+
+
+async def test_a_node_that_stops_in_the_middle_of_a_change_keeps_no_papers(
+    engines: list[PostgresEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = clock_of(engines[0])
+    monkeypatch.setattr(connections, "IDLE_TRANSACTION_SECONDS", 0.2)
+    async with engines[0].open_store(0, LEASE_SECONDS) as stopped, engines[1].open_store(0, LEASE_SECONDS) as other:
+        claims = await stopped.claim(PREP, 2)
+        async with stopped._writer.use() as connection:
+            with pytest.raises(IdleInTransactionSessionTimeout):  # it is told, where it goes on
+                async with connection.transaction():
+                    await connection.execute("SELECT FROM papers WHERE lease_id IS NOT NULL FOR UPDATE")
+                    clock.now += 2 * LEASE_SECONDS
+                    assert await other.reclaim_expired(()) == 0, "they are locked"
+                    async with asyncio.timeout(20):
+                        while not await other.reclaim_expired(()):
+                            await asyncio.sleep(0.05)
+                    await connection.execute("SELECT")
+        assert await stopped.renew(claims) == {claim.lease_id for claim in claims}
 
 
 def test_each_node_has_its_own_number_of_shards(engines: list[PostgresEngine]) -> None:

@@ -24,6 +24,7 @@ _BY_STATE = {
     "42501": "no permission: grant this user all rights on the schema and its tables",
     "57P03": "the server is starting or stopping",
     "57P": "the server is stopping",
+    "25P03": "this process was silent for too long in the middle of a change",
     "08": "the connection broke",
     "3D000": "there is no such database: create it with `createdb`",
     "28": "the server does not let us in: name the user in the URL, the password in PGPASSFILE or by PGSERVICE",
@@ -101,7 +102,7 @@ def will_pass(error: psycopg.Error) -> bool:
 def is_away(error: psycopg.Error) -> bool:
     """Whether no session could be had, or it ended, and the next one may be had soon; not if we are turned away."""
     if error.sqlstate is not None:
-        return error.sqlstate.startswith(("08", "53300", "57P", "25006"))
+        return error.sqlstate.startswith(("08", "53300", "57P", "25006", "25P03"))
     said = _in_one_line(error)
     refusals = ("28", "3D000", "42501")
     turned_away = any(part in said for part, reason in _BY_TEXT if reason in [_BY_STATE[each] for each in refusals])
@@ -115,7 +116,7 @@ def is_conflict(error: psycopg.Error) -> bool:
 
 def is_of_session(error: psycopg.Error) -> bool:
     """Whether another session may succeed: this one ends, or is on a server that takes no writes any more."""
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "25006"))
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "25006", "25P03"))
 
 
 @contextmanager

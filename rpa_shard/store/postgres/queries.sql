@@ -1,3 +1,11 @@
+-- name: settings_of_session
+-- Time limits, in milliseconds, and how soon the server notices that the machine of its client is gone (Linux alone would
+-- take two hours).
+SELECT set_config('statement_timeout', %(statement)s, false),
+       set_config('idle_in_transaction_session_timeout', %(idle_transaction)s, false),
+       set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
+       set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30000', false);
+
 -- name: has_migrations
 -- Whether the database has a schema of ours.
 SELECT to_regclass('migrations') IS NOT NULL AS there;
