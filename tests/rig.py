@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,4 +191,5 @@ class Rig:
             for pipe in filter(None, (process.stdout, process.stderr)):
                 pipe.close()
         for stray in self.processes():
-            stray.kill()
+            with suppress(psutil.NoSuchProcess):  # it may have ended by itself
+                stray.kill()
