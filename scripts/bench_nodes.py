@@ -2,8 +2,9 @@
 """What many machines cost: papers/s with 1, 2 and 3 nodes of one shard on this box, beside the embedded store.
 
 Every contender works through the same papers from the same mirror, in turn and in rounds; medians, and ratios to the
-embedded run with as many shards. Nodes work over a PostgreSQL and an S3 server on this box, which take their part of
-its cores: their CPU is counted apart. The server flushes to the disk, as it does by default.
+embedded run with as many shards: of the whole run, and of the time in which it is under way, without start and end.
+Nodes work over a PostgreSQL and an S3 server on this box, which take their part of its cores: their CPU is counted
+apart. The server flushes to the disk, as it does by default.
 
     scripts/bench_nodes.py [FOLDER ...] [--papers 300] [--rounds 3] [--json FILE]
     scripts/bench_nodes.py --quick    # about a minute, to see that it works
@@ -80,22 +81,33 @@ def table(measured: Sequence[Measured]) -> list[str]:
     """The medians, and how each compares with the embedded run of as many shards."""
     embedded = {each.nodes: each for each in measured if each.kind == EMBEDDED and each.rounds}
     shown = [
-        f"{'':<34} papers/s  /embedded  CPU, ms per paper: nodes  of it agents  PostgreSQL  object store"
-        "  transactions  log, kB",
+        f"{'':<34} papers/s  /embedded  under way  /embedded  first paper, s"
+        "  CPU, ms per paper: nodes  of it agents  PostgreSQL  object store  transactions  log, kB",
     ]
     for each in measured:
         if not each.rounds:
             continue
-        beside = embedded.get(each.nodes)
-        speed = each.middle("papers_per_second")
-        ratio = f"{speed / beside.middle('papers_per_second'):>9.2f}" if beside is not None else f"{'':>9}"
-        costs = "  ".join(
-            f"{each.middle(name):>{width}.1f}"
-            for name, width in (("node_ms", 24), ("agent_ms", 12), ("database_ms", 10), ("files_ms", 12))
+        rates = "  ".join(
+            f"{each.middle(name):>{width}.1f}  {_ratio(each, embedded.get(each.nodes), name):>9}"
+            for name, width in (("papers_per_second", 8), ("rate_under_way", 9))
         )
-        costs += f"  {each.middle('transactions'):>12.2f}  {each.middle('log_bytes') / 1000:>7.1f}"
-        shown.append(f"{f'{each.kind}, {each.nodes}':<34} {speed:>8.1f}  {ratio}  {costs}")
+        costs = "  ".join(
+            f"{each.middle(name):>{width}.{digits}f}"
+            for name, width, digits in (
+                ("first_after_seconds", 14, 1),
+                ("node_ms", 24, 1),
+                ("agent_ms", 12, 1),
+                ("database_ms", 10, 1),
+                ("files_ms", 12, 1),
+                ("transactions", 12, 2),
+            )
+        )
+        shown.append(f"{f'{each.kind}, {each.nodes}':<34} {rates}  {costs}  {each.middle('log_bytes') / 1000:>7.1f}")
     return shown
+
+
+def _ratio(one: Measured, beside: Measured | None, name: str) -> str:
+    return f"{one.middle(name) / beside.middle(name):.2f}" if beside is not None else ""
 
 
 def parse() -> argparse.Namespace:
@@ -115,7 +127,7 @@ def main() -> None:
     given = parse()
     end_on_sigterm()
     contenders = [Measured(kind, nodes) for nodes in NODES for kind in (EMBEDDED, S3)]
-    contenders += [Measured(SHARED, 1), Measured(PLAIN, 1)]
+    contenders += [*(Measured(SHARED, nodes) for nodes in NODES), Measured(PLAIN, 1)]
     with tempfile.TemporaryDirectory(prefix="rpa-shard-bench-") as name:
         scratch = Path(name)
         shelf = fill_shelf(scratch / "shelf", given.folders, given.papers)

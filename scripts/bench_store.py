@@ -5,7 +5,8 @@
 
 Every shard is a process. It claims papers and ends each claim with a small result, nothing else; so it is the store
 alone that is measured, with its server, on all cores. The server flushes every commit to the disk, as it does by
-default, unless `--relaxed`. With `--rows` it measures claims among few and among many papers, without a VACUUM by hand.
+default, unless `--relaxed`. With `--rows` it measures claims among few and among many papers, without a VACUUM by hand,
+counts of all, and the command `status`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,11 +37,6 @@ from rpa_shard.testing.postgres_server import PostgresServer
 
 WORKERS = 200
 RESULT = {"pages": 12, "characters": 48_000, "text_sha256": "0" * 64, "flags": [], "source": "arxiv.org"}
-FILL = """
-INSERT INTO papers (id, worker, priority, status, next_attempt_at, added_at, changed_at)
-SELECT '24' || lpad(number::text, 8, '0'), hashint4(number) & 127, 0, 'pending', 1, 1, 1
-FROM generate_series(%(first)s::int, %(last)s::int) AS number
-"""
 
 
 def main() -> None:
@@ -71,23 +70,17 @@ def main() -> None:
 def new_postgres(server: PostgresServer, folder: Path, shards: int, papers: int) -> tuple[StoreEngine, str]:
     """A new database full of waiting papers, and its URL."""
     url = server.create_database(f"bench_{time.monotonic_ns()}")
-    engine = engine_of(DataFolder(folder / "node", url, None, "node-1"))
-    engine.create(Layout(128, shards))
-    fill(url, 1, papers)
-    return engine, url
-
-
-def fill(url: str, first: int, last: int) -> None:
-    """Adds papers by number."""
-    with connected(url) as connection:
-        for begin in range(first, last + 1, 100_000):
-            connection.execute(FILL, {"first": begin, "last": min(last, begin + 99_999)})
-        counting.forget_counts(connection)
+    return full(DataFolder(folder / "node", url, None, "node-1"), shards, papers), url
 
 
 def new_sqlite(folder: Path, shards: int, papers: int) -> StoreEngine:
     """A new data folder full of waiting papers."""
-    engine = engine_of(DataFolder(folder))
+    return full(DataFolder(folder), shards, papers)
+
+
+def full(folder: DataFolder, shards: int, papers: int) -> StoreEngine:
+    """Adds papers as people do."""
+    engine = engine_of(folder)
     with engine.open_ledger(Layout(WORKERS, shards)) as ledger:
         ledger.add(f"24{number:08}" for number in range(papers))
     return engine
@@ -131,11 +124,13 @@ def measure_rows(server: PostgresServer, folder: Path, rows: int, turnovers: int
         many, url = new_postgres(server, folder, 2, rows)
     compare_claims(server, folder, many, group)
     measure_counts(url)
+    measure_status(url, folder)
     for part in range(1, 5):
         reached = rate(many, 2, turnovers // 4, group)
         print(f"{part * turnovers // 4:,} turnovers: {reached:,.0f} papers/s", flush=True)
         compare_claims(server, folder, many, group)
     measure_counts(url)
+    measure_status(url, folder)
 
 
 def measure_counts(url: str) -> None:
@@ -147,6 +142,18 @@ def measure_counts(url: str) -> None:
             counting.count(connection)
         row = connection.execute("SELECT pg_total_relation_size('papers') AS size").fetchone()
     print(f"papers with indexes: {row['size'] / 1e6 if row else 0:,.0f} MB")
+
+
+def measure_status(url: str, folder: Path) -> None:
+    """The command `status`, from start to exit: when all must be counted again, and soon after."""
+    with connected(url) as connection:
+        counting.forget_counts(connection)
+    variables = {"RPA_V2_STORE": url, "RPA_V2_NODE": "node-1", "RPA_V2_DATA_DIR": str(folder / "node")}
+    for when in ("that counts again", "soon after"):
+        begun = time.perf_counter()
+        command = [sys.executable, "-m", "rpa_shard", "status"]
+        subprocess.run(command, env=os.environ | variables, stdout=subprocess.DEVNULL, check=True)
+        print(f"a status {when}: {time.perf_counter() - begun:.2f} s", flush=True)
 
 
 def compare_claims(server: PostgresServer, folder: Path, many: StoreEngine, group: int) -> None:

@@ -1,8 +1,8 @@
 """Runs of several nodes, and of one machine beside them, as contenders.
 
-Guarantee: the time is that from the start of the first node to the end of the last; CPU is the kernel's count for each
-node and all of its processes, and what a server used meanwhile. Limit: what an agent used is sampled, so its last tenth
-of a second is missing.
+Guarantee: the time is that from the start of the first node to the end of the last, and beside it what is left of it
+without the start and the end; CPU is the kernel's count for each node and all of its processes, start and end included,
+and what a server used meanwhile. Limit: what an agent used is sampled, so its last tenth of a second is missing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from scripts.benchmarks.ours import MIN_PREPPED, SOME_FAILED, environment
 from scripts.benchmarks.papers import Shelf
 
 SAMPLE_SECONDS = 0.1
+# Between these shares of the papers a run is under way: all processes are up, and none has run out of papers.
+UNDER_WAY = (0.1, 0.8)
 _COMMAND = (sys.executable, "-m", "rpa_shard")
 
 
@@ -52,11 +54,15 @@ class Place:
 class Cost:
     """What a run took: seconds, and CPU milliseconds a paper of nodes, of their agents and of the servers.
 
-    `transactions` of the database, and bytes of its write-ahead log, are those of one paper as well.
+    `first_after_seconds` is when the first paper was finished, `rate_under_way` counts papers a second between the
+    first tenth and the last fifth of them. `transactions` of the database, and bytes of its write-ahead log, are those
+    of one paper as well.
     """
 
     papers: int
     seconds: float
+    first_after_seconds: float
+    rate_under_way: float
     node_ms: float
     agent_ms: float = 0.0
     database_ms: float = 0.0
@@ -140,7 +146,7 @@ def _run(
     """Starts all of them at once; `folder` is where the rows of all of them are."""
     with open_ledger(folder, Layout(Settings().workers, each[0][3])) as ledger:
         ledger.add(shelf.urls(url))
-    begun = time.perf_counter()
+    begun, begun_at = time.perf_counter(), time.time()
     runs = [_start(own, command, url, knobs, shards, scratch) for own, command, knobs, shards in each]
     try:
         while any([run.look() for run in runs]):  # noqa: C419  # all of them are looked at
@@ -151,11 +157,13 @@ def _run(
             if run.process.returncode is None:
                 run.process.terminate()
                 run.process.wait()
-    _refuse_failed(runs, shelf, scratch, folder)
+    ended_at = _ended_at(runs, shelf, scratch, folder)
+    first, last = (int(share * (len(ended_at) - 1)) for share in UNDER_WAY)
+    rate = (last - first) / (ended_at[last] - ended_at[first])
     each_ms = 1000 / len(shelf.ids)
     used = sum(run.cpu_seconds or 0.0 for run in runs)
     agents = sum(sum(run.beside.values()) for run in runs)
-    return Cost(len(shelf.ids), seconds, used * each_ms, agents * each_ms)
+    return Cost(len(shelf.ids), seconds, ended_at[0] - begun_at, rate, used * each_ms, agents * each_ms)
 
 
 def _start(folder: DataFolder, command: str, url: str, knobs: Mapping[str, str], shards: int, scratch: Path) -> _Run:
@@ -167,15 +175,17 @@ def _start(folder: DataFolder, command: str, url: str, knobs: Mapping[str, str],
     return _Run(folder, process)
 
 
-def _refuse_failed(runs: Sequence[_Run], shelf: Shelf, scratch: Path, folder: DataFolder) -> None:
+def _ended_at(runs: Sequence[_Run], shelf: Shelf, scratch: Path, folder: DataFolder) -> list[float]:
+    """When each paper was finished, in order (Unix time). Raises ContenderError if too many were not."""
     for run in runs:
         if run.process.returncode not in (0, SOME_FAILED):
             said = (scratch / f"{run.folder.root.name}.log").read_text(errors="replace").strip().splitlines()
             raise ContenderError(f"exit {run.process.returncode}: {said[-1][:200] if said else 'it said nothing'}")
     with open_ledger(folder) as ledger:
-        prepped = ledger.counts().by_status.get("prepped", 0)
-    if prepped < MIN_PREPPED * len(shelf.ids):
-        raise ContenderError(f"only {prepped} of {len(shelf.ids)} papers came to an end")
+        ended_at = sorted(row.changed_at for row in ledger.papers() if row.status == "prepped")
+    if len(ended_at) < MIN_PREPPED * len(shelf.ids):
+        raise ContenderError(f"only {len(ended_at)} of {len(shelf.ids)} papers came to an end")
+    return ended_at
 
 
 def cpu_of_tree(pid: int | None) -> float:
