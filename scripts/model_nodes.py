@@ -68,9 +68,9 @@ class Cluster:
 # docs/many-machines-model.md says what was measured, how, and what is assumed.
 MEASURED = Figures(
     core_papers=12.0,
-    database_cpu_seconds=0.75e-3,
-    database_transactions=0.4,
-    database_log_bytes=3_000,
+    database_cpu_seconds=1.7e-3,
+    database_transactions=1.7,
+    database_log_bytes=4_300,
     database_cores=16,
     database_log_limit=500 * MEGABYTE,
     connections_a_shard=2,
