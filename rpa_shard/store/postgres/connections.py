@@ -56,14 +56,22 @@ def connect(url: str, *, seconds: float | None = None) -> Connection[DictRow]:
 def try_to_connect(url: str, *, seconds: float | None = None) -> Connection[DictRow]:
     """The same. Raises psycopg.Error, so that the caller can wait, and StoreError for a wrong URL."""
     connection = Connection.connect(row_factory=dict_row, autocommit=True, **_parameters(url))
-    connection.execute(query("settings_of_session"), _settings(seconds))
+    try:
+        connection.execute(query("settings_of_session"), _settings(seconds))
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 async def connect_async(url: str) -> AsyncConnection[DictRow]:
     """The same for an event loop. Raises psycopg.Error, so that the caller can wait, and StoreError for a wrong URL."""
     connection = await AsyncConnection.connect(row_factory=dict_row, autocommit=True, **_parameters(url))
-    await connection.execute(query("settings_of_session"), _settings(None))
+    try:
+        await connection.execute(query("settings_of_session"), _settings(None))
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
