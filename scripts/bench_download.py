@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import resource
 import statistics
 import tempfile
@@ -30,6 +31,7 @@ from rpa_shard.fetch.address_guard import AddressGuard
 from rpa_shard.fetch.download import Downloader, DownloadLimits
 from rpa_shard.fetch.permits import Permit, Permits
 from rpa_shard.fetch.transport import open_client
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.testing.mirror import MirrorProcess
 
 PDF_BYTES = 500_000
@@ -51,7 +53,7 @@ class NoPermits(Permits):
 async def ours(folder: Path, permits: Permits) -> AsyncIterator[Download]:
     settings = Settings(shard_count=1)
     guard = AddressGuard(())
-    client = open_client(settings, settings.share(0), guard)
+    client = open_client(settings, settings.share(0), guard, LeaseValidity(math.inf).check)
     numbers = iter(range(10**9))
     with ThreadPoolExecutor(settings.io_threads) as disk:
         limits = DownloadLimits(settings.max_pdf_bytes, settings.download_deadline_seconds, 1000.0)
@@ -103,8 +105,8 @@ async def bench(url: str, downloads: int, folder: Path) -> dict[str, dict[str, f
     rounds: dict[str, list[dict[str, float]]] = {}
     for _ in range(ROUNDS):
         for name, opened in (
-            ("ours", ours(folder, Permits((), lambda _: None))),
-            ("ours, no governor", ours(folder, NoPermits((), lambda _: None))),
+            ("ours", ours(folder, Permits((), lambda _: None, LeaseValidity(math.inf)))),
+            ("ours, no governor", ours(folder, NoPermits((), lambda _: None, LeaseValidity(math.inf)))),
             ("httpx, own transport", httpx_own()),
             ("bare aiohttp", bare_aiohttp()),
         ):

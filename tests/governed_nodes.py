@@ -35,6 +35,7 @@ from rpa_shard.ipc.node_messages import NodeMessage
 from rpa_shard.model.failure import PaperError
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_cluster
+from rpa_shard.store.lease_validity import LeaseValidity
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 60.0
@@ -118,7 +119,7 @@ class Node:
         self.agents: list[Agent] = []
         self.governors = RemoteGovernors(settings, lambda: self._started(start))
         governed = [policy.host for policy in settings.host_policies]
-        self.permits = [Permits(governed, self._link(number)) for number in range(shards)]
+        self.permits = [Permits(governed, self._link(number), LeaseValidity(300.0)) for number in range(shards)]
         self.sent: defaultdict[int, list[ToShard]] = defaultdict(list)
         self.answered = 0
         self._has_left = False

@@ -67,7 +67,7 @@ class MemoryStore:
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         return min((row.next_attempt_at for row in self._waiting(phase, not_failed_since)), default=None)
 
-    async def renew(self, claims: Collection[Claim]) -> set[str]:
+    async def renew(self, claims: Collection[Claim]) -> set[str] | None:
         lost = set()
         for claim in claims:
             row = self.papers.held_row(claim, self.shard)

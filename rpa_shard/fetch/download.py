@@ -39,6 +39,7 @@ from rpa_shard.fetch.transport import LOCATION, failure_of
 from rpa_shard.fetch.trust import Asking
 from rpa_shard.fetch.unkept import Memory, UnkeptPdf
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.store.lease_validity import LeaseInDoubtError
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.files import Fingerprint
 from rpa_shard.system.threads import run_to_its_end
@@ -141,6 +142,12 @@ class Downloader:
 
     async def _request(self, url: str, progress: _Progress) -> str | None:
         """One request and its response; returns the target if it is a redirect. Raises PaperError."""
+        while True:
+            with suppress(LeaseInDoubtError):  # then it waits, with its next permit, until it may be sent
+                return await self._send(url, progress)
+
+    async def _send(self, url: str, progress: _Progress) -> str | None:
+        """Sends a request. Raises PaperError, and LeaseInDoubtError if it was not sent."""
         headers = {}
         resumes = progress.validator is not None and bool(progress.body.size_bytes)
         if resumes:

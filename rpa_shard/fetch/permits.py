@@ -1,8 +1,8 @@
 """A shard's side of politeness: permits for governed hosts, requested from the supervisor and returned.
 
-Guarantee: no request to a governed host begins without a fresh permit; a refusal that one worker receives stops all
-workers of the shard at once, before the supervisor has informed the other shards. Limit: a host that is not governed
-needs no permit; passing through here costs one dictionary look-up.
+Guarantee: no request to a governed host begins without a fresh permit, and none to any host while a lease may have run
+out; a refusal that one worker receives stops all workers of the shard at once, before the supervisor has informed the
+other shards. Limit: a host that is not governed needs no permit; passing through here costs one dictionary look-up.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rpa_shard.ipc.messages import (
 )
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 from rpa_shard.system.activity import PERMIT, begin
 
 Send = Callable[[PermitMessage], None]
@@ -70,8 +71,9 @@ class _Granted:
 class Permits:
     """The permits of one shard. `handle` takes the supervisor's messages about hosts."""
 
-    def __init__(self, governed: Iterable[str], send: Send) -> None:
+    def __init__(self, governed: Iterable[str], send: Send, leases: LeaseValidity) -> None:
         self._send = send
+        self._leases = leases
         self._waiting: dict[str, deque[asyncio.Future[_Granted | None]]] = {host: deque() for host in governed}
         self._blocked: dict[str, str] = {}
         # States that we reported and the supervisor has not yet confirmed: messages that crossed ours do not change
@@ -85,8 +87,9 @@ class Permits:
         """Waits for a permit for one request to `host`, held until the end of its answer.
 
         Raises PaperError(BLOCKED) if the host refuses us. The exception that leaves the block, if any, determines the
-        ending that is reported to the supervisor.
+        ending that is reported to the supervisor: after a LeaseInDoubtError the permit was not used.
         """
+        await self._leases.wait()
         if host in self._blocked:
             raise self._refusal(host)
         permit = None
@@ -102,6 +105,9 @@ class Permits:
         except PaperError as error:
             ending = _ENDINGS.get(error.failure, "failed")
             self._refused(host, permit, error)
+            raise
+        except LeaseInDoubtError:
+            ending = "unused"
             raise
         finally:
             if permit is not None:
@@ -123,10 +129,11 @@ class Permits:
     async def _acquire(self, host: str) -> int | None:
         """A fresh permit, or None if the host no longer needs one."""
         while (granted := await self._turn(host)) is not None:
-            if granted.fresh:
+            if granted.fresh and self._leases.holds:
                 return granted.permit
-            # The loop stalled between the grant and its use.
+            # The loop stalled between the grant and its use, or a renewal fails.
             self._give_back(host, granted.permit)
+            await self._leases.wait()
             if host not in self._waiting:
                 return None
         return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from urllib.request import getproxies
 
@@ -19,6 +19,8 @@ import aiohttp
 import certifi
 import httpx
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from rpa_shard.config.host_policy import host_of
@@ -32,6 +34,35 @@ READ_BUFFER_BYTES = 2**18
 LARGE_BODY_BYTES = 2**19
 # The response's extension that says where a redirect leads: text, or None.
 LOCATION = "rpa_shard.location"
+
+
+class _LastLookConnector(aiohttp.TCPConnector):
+    """Calls `before_sending` when there is a connection for a request, which is not sent if that raises."""
+
+    def __init__(
+        self,
+        before_sending: Callable[[], None],
+        *,
+        limit: int,
+        keepalive_timeout: float,
+        resolver: AbstractResolver | None,
+    ) -> None:
+        super().__init__(limit=limit, keepalive_timeout=keepalive_timeout, resolver=resolver)
+        self._before_sending = before_sending
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            self._before_sending()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 class ShardTransport(httpx.AsyncBaseTransport):
@@ -104,12 +135,18 @@ class _ResponseStream(httpx.AsyncByteStream):
             self._response.close()  # after the last byte the connection is in the pool already
 
 
-def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.AsyncClient:
-    """The client for downloads of one shard, in the running loop; close it with `aclose`."""
+def open_client(
+    settings: Settings, share: Share, guard: AddressGuard, before_sending: Callable[[], None]
+) -> httpx.AsyncClient:
+    """The client for downloads of one shard, in the running loop; close it with `aclose`.
+
+    `before_sending` is called right before each request, which is not sent if that raises.
+    """
     for proxy in _proxies().values():
         guard.name(host_of(proxy))  # the user's own, most often at a private address
     seconds = settings.download_timeout_seconds
     transport = make_transport(
+        before_sending,
         connections=share.max_connections,
         idle=share.max_keepalive,
         idle_seconds=KEEPALIVE_SECONDS,
@@ -126,6 +163,7 @@ def open_client(settings: Settings, share: Share, guard: AddressGuard) -> httpx.
 
 
 def make_transport(
+    before_sending: Callable[[], None],
     *,
     connections: int,
     idle: int,
@@ -136,10 +174,12 @@ def make_transport(
     """A transport in the running loop; close it with `aclose`.
 
     It has so many `connections` at most, of which so many are kept for `idle_seconds` while `idle`. Without a
-    `resolver` any address may be reached.
+    `resolver` any address may be reached. What `before_sending` raises is raised instead of sending a request.
     """
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=idle_seconds, resolver=resolver),
+        connector=_LastLookConnector(
+            before_sending, limit=connections, keepalive_timeout=idle_seconds, resolver=resolver
+        ),
         timeout=timeout,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),

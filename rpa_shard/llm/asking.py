@@ -35,6 +35,7 @@ from rpa_shard.llm.replies import context_of_model
 from rpa_shard.llm.structured import body_of, json_text
 from rpa_shard.llm.tokens import MESSAGE_TOKENS, estimated_tokens, is_plausible
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 
 __all__ = ["Asker", "estimated_tokens", "open_asker"]
 
@@ -93,7 +94,7 @@ class Asker:
             try:
                 async with asked.learned.turn():
                     return await self._ask(asked, question)
-            except (ModelLimitedError, ModelRefusedError, ModelClosedError, _AskDifferentlyError):
+            except (ModelLimitedError, ModelRefusedError, ModelClosedError, _AskDifferentlyError, LeaseInDoubtError):
                 continue
             except PaperError as error:
                 if error.failure not in ENDPOINT_FAILURES:
@@ -241,13 +242,13 @@ def estimate_of(question: Question) -> int:
 
 
 @asynccontextmanager
-async def open_asker(settings: Settings, calls: CallPermits, name: str) -> AsyncIterator[Asker]:
+async def open_asker(settings: Settings, calls: CallPermits, leases: LeaseValidity, name: str) -> AsyncIterator[Asker]:
     """What asks models in one shard; `name` is a word for the shard's process in the ids of requests.
 
     Endpoints are asked once what they say about their models; one that does not answer at once is left alone. Raises
     SettingsError if a key cannot be read.
     """
-    async with open_llm_transport(settings) as transport:
+    async with open_llm_transport(settings, leases.check) as transport:
         asked = []
         for model in settings.llm_endpoints:
             key = model.key.read(os.environ) if model.key is not None else None

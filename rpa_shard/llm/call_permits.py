@@ -1,8 +1,8 @@
 """A shard's side of the governor of models: permits for calls, requested from the supervisor and returned.
 
-Guarantee: no call begins without a permit; every permit is returned, whatever happens to the call; a refusal that one
-worker receives stops all workers of the shard at once. Limit: what a killed shard had under way is counted by the
-supervisor as spent.
+Guarantee: no call begins without a permit, nor while a lease may have run out; every permit is returned, whatever
+happens to the call; a refusal that one worker receives stops all workers of the shard at once. Limit: what a killed
+shard had under way is counted by the supervisor as spent.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rpa_shard.ipc.model_status import BudgetStatus, ModelStatus, Standing, stan
 from rpa_shard.llm.errors import ENDPOINT_FAILURES, ModelClosedError, ModelLimitedError, ModelRefusedError
 from rpa_shard.llm.question import Usage
 from rpa_shard.model.failure import PaperError, PhasePausedError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 from rpa_shard.system.activity import ASKING, CALL, begin
 
 Send = Callable[[CallMessage], None]
@@ -75,6 +76,10 @@ class CallPermit:
         took = self._took or Usage(self._wanted.input_tokens, self._wanted.output_tokens)
         self._end("given_up", took, "")
 
+    def unsent(self) -> None:
+        """The call was not sent."""
+        self._end("unsent", Usage(0, 0), "")
+
     def limited(self, error: ModelLimitedError) -> None:
         """The call has ended because we are to slow down."""
         self._send(ModelLimited(self._wanted.model, self.number, error.retry_after_seconds, error.detail))
@@ -99,8 +104,9 @@ class _Waiting:
 class CallPermits:
     """The permits of one shard for calls to models. `handle` takes the supervisor's messages."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, leases: LeaseValidity) -> None:
         self._send = send
+        self._leases = leases
         self._numbers = count(1)
         self._waiting: dict[int, _Waiting] = {}
         # Granted, and not let go yet.
@@ -157,13 +163,13 @@ class CallPermits:
     async def permit(self, model: str, input_tokens: int, output_tokens: int) -> AsyncIterator[CallPermit]:
         """Waits for a permit for one call, for which so many tokens are reserved.
 
-        The exception that leaves the block, if any, determines what is reported. Raises PhasePausedError, also while it
-        waits, if no model may be asked for longer than a moment; ModelClosedError if this one was closed while it
-        waited, and another one may be asked.
+        The exception that leaves the block, if any, determines what is reported: after a LeaseInDoubtError, that the
+        call was not sent. Raises PhasePausedError, also while it waits, if no model may be asked for longer than a
+        moment; ModelClosedError if this one was closed while it waited, and another one may be asked.
         """
         wanted = CallWanted(model, next(self._numbers), input_tokens, output_tokens)
-        self._calls[model] += 1
         stage = begin(CALL)
+        self._calls[model] += 1
         try:
             await self._turn(wanted)
             begin(ASKING)
@@ -190,6 +196,9 @@ class CallPermits:
             raise
         except PaperError as error:
             permit.failed(error)
+            raise
+        except LeaseInDoubtError:
+            permit.unsent()
             raise
         except BaseException:
             permit.given_up()
@@ -218,6 +227,8 @@ class CallPermits:
         self._send(wanted)
         try:
             turned_away = await waiting.turn
+            if turned_away is None:
+                await self._leases.wait()
         except asyncio.CancelledError:
             if self._waiting.pop(wanted.number, None) is not None:
                 self._send(CallForgotten(wanted.model, wanted.number))

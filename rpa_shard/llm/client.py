@@ -26,6 +26,7 @@ from rpa_shard.llm.errors import ModelRefusedError
 from rpa_shard.llm.events import AnswerReader, Received, decoded
 from rpa_shard.llm.replies import Said, failure_of_reply, one_line, read_error
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.store.lease_validity import LeaseInDoubtError
 
 CONNECT_SECONDS = 30.0
 # Less than after which the common servers close an idle connection (uvicorn: 5): a request must not meet that.
@@ -66,11 +67,15 @@ class Exchange:
 
 
 @asynccontextmanager
-async def open_llm_transport(settings: Settings) -> AsyncIterator[ShardTransport]:
-    """The connections of a shard to endpoints, which may have any address: the user named them."""
+async def open_llm_transport(settings: Settings, before_sending: Callable[[], None]) -> AsyncIterator[ShardTransport]:
+    """The connections of a shard to endpoints, which may have any address: the user named them.
+
+    `before_sending` is called right before each request, which is not sent if that raises.
+    """
     silent = settings.llm_stall_seconds if settings.llm_stream else None
     connections = max(1, sum(each.limits.in_flight for each in settings.llm_endpoints))
     transport = make_transport(
+        before_sending,
         connections=connections,
         idle=connections,
         idle_seconds=IDLE_SECONDS,
@@ -120,7 +125,7 @@ class Endpoint:
             request = httpx.Request("GET", f"{self._url}/models", headers=self._headers)
             async with asyncio.timeout(LISTING_SECONDS), self._sent(request) as response:
                 return decoded(await response.aread()) if response.status_code == 200 else None
-        except (TimeoutError, aiohttp.ClientError, httpx.HTTPError, httpx.InvalidURL, OSError):
+        except (TimeoutError, aiohttp.ClientError, httpx.HTTPError, httpx.InvalidURL, OSError, LeaseInDoubtError):
             return None
 
     @cached_property

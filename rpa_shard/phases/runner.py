@@ -20,6 +20,7 @@ from rpa_shard.model.arxiv_id import PaperId
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.protocol import Ledger, StoreEngine
 from rpa_shard.system.activity import begin
 
@@ -66,23 +67,24 @@ class Attempt:
         return self._slots.hold(name)
 
     def must_finish(self) -> None:
-        """From here on a drain waits for the attempt instead of interrupting it."""
+        """From here on whoever wants the paper back waits for the attempt instead of interrupting it."""
         self.interruptible = False
 
     def may_be_interrupted(self) -> None:
-        """From here on a drain interrupts the attempt again; at once if it has begun meanwhile."""
+        """From here on it may be interrupted again; it is at once if the paper was wanted back meanwhile."""
         self.interruptible = True
         if self._is_wanted_back:
             raise asyncio.CancelledError
 
-    def want_back(self) -> None:
-        """The shard drains."""
+    def want_back(self) -> bool:
+        """The shard drains, or the lease is lost; returns whether the attempt may be interrupted at once."""
         self._is_wanted_back = True
         if self._when_wanted_back is not None:
             self._when_wanted_back()
+        return self.interruptible
 
     def when_wanted_back(self, call: Callable[[], None] | None) -> None:
-        """What an attempt that must finish does when the shard drains, to finish sooner; at once if it drains."""
+        """What an attempt that must finish does when it is wanted back, to finish sooner; at once if it is."""
         self._when_wanted_back = call
         if call is not None and self._is_wanted_back:
             call()
@@ -125,6 +127,7 @@ class ShardContext:
     engine: StoreEngine
     permits: Permits
     calls: CallPermits
+    leases: LeaseValidity
 
 
 @dataclass(frozen=True, slots=True)

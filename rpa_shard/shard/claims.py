@@ -3,9 +3,9 @@
 Guarantee: no more papers are claimed than there are idle workers, so no claimed paper waits for a worker; later phases
 are served first, so that papers in progress get finished; nothing is claimed during a pause, nor for a phase that asks
 models while none may be asked, and no paper is handed out once the claims are closed; with an allowance, no more papers
-are taken than it holds, and none twice; every lease is renewed, even during a drain, until its claim is ended. Limit:
-renewal runs on the loop; a loop that stalls for longer than a lease loses its leases, and the fence in the store then
-discards its work.
+are taken than it holds, and none twice; every lease is renewed, even during a drain, until its claim is ended, and the
+work on one that turns out to be lost is interrupted. Limit: renewal runs on the loop; a loop that stalls for longer
+than a lease loses its leases, and the fence in the store then discards its work.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from rpa_shard.ipc.allowance import Allowance
 from rpa_shard.ipc.model_status import Standing
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import Phase, outstanding
 from rpa_shard.shard.vitals import Counters
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import Outcome, released
 from rpa_shard.store.protocol import Store
 from rpa_shard.store.rows import NEVER
@@ -34,11 +35,14 @@ GATHER_SECONDS = 0.2
 # How often an idle shard looks for papers that were added meanwhile.
 POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.03
+# How soon leases are renewed again if they could not be renewed.
+RENEW_AGAIN_SECONDS = 1.0
 
 
 class Claims:
     """The claims of one shard over `phases`. `feed` and `renew` must run as tasks while workers work.
 
+    `leases` is kept up to date with what is known of them.
     A `group` of idle workers, or more, does not wait for others. The phases in `asking` ask models; `standing` says
     whether any may be asked.
     """
@@ -49,6 +53,7 @@ class Claims:
         counters: Counters,
         phases: Collection[Phase],
         group: int,
+        leases: LeaseValidity,
         asking: Collection[Phase] = (),
         standing: Callable[[], Standing] = lambda: Standing(True),
     ) -> None:
@@ -61,7 +66,11 @@ class Claims:
         self._from_statuses = frozenset(phase.from_status for phase in self._phases)
         self._group = group
         self._clock = SteadyClock()
+        self._leases = leases
         self._held: dict[str, Claim] = {}
+        # Of those that are held, the leases that turned out to be lost; and what interrupts the work on a claim.
+        self._lost: set[str] = set()
+        self._interrupts: dict[str, Callable[[], None]] = {}
         self._idle_workers: deque[asyncio.Future[Claim | None]] = deque()
         self._wanted = asyncio.Event()
         self._wanted_by_group = asyncio.Event()
@@ -126,6 +135,7 @@ class Claims:
             written = await self._store.finish(claim, outcome)
         finally:
             self._held.pop(claim.lease_id, None)
+            self._lost.discard(claim.lease_id)
             if outcome.failure is None and outcome.status in self._from_statuses:
                 self._may_wait = frozenset(self._phases)
                 self._look_now.set()
@@ -135,6 +145,19 @@ class Claims:
         if not written:
             log.warning("lost_lease arxiv_id=%s: the work of attempt %d is thrown away", claim.paper_id, claim.attempt)
         return written
+
+    def is_lost(self, claim: Claim) -> bool:
+        """Whether the lease of a held claim has turned out to be lost."""
+        return claim.lease_id in self._lost
+
+    @contextmanager
+    def if_lost(self, claim: Claim, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Calls `interrupt`, once, if the lease of a held claim turns out to be lost while the block runs."""
+        self._interrupts[claim.lease_id] = interrupt
+        try:
+            yield
+        finally:
+            del self._interrupts[claim.lease_id]
 
     def look_again(self) -> None:
         """Something has changed that may allow claims."""
@@ -173,14 +196,30 @@ class Claims:
             _give(self._idle_workers.popleft(), None)
 
     async def renew(self, every_seconds: float) -> None:
-        """Renews all held leases until cancelled, and hands back expired ones that no worker here holds."""
+        """Renews all held leases until cancelled, and hands back expired ones that no worker here holds.
+
+        It does so at once if somebody doubts the leases.
+        """
+        seconds = every_seconds
         while True:
-            await asyncio.sleep(every_seconds)
-            held = list(self._held.values())
+            await _wait_for(self._leases.doubted, seconds)
+            begun_at = self._leases.renewal_begins()
+            held = [claim for claim in self._held.values() if claim.lease_id not in self._lost]
             lost = await self._store.renew(held) if held else set()
+            if lost is None:
+                seconds = min(every_seconds, RENEW_AGAIN_SECONDS)
+                continue
+            seconds = every_seconds
             for lease_id in lost & self._held.keys():
-                log.warning("lost_lease arxiv_id=%s: found when renewing", self._held[lease_id].paper_id)
+                self._lose(lease_id)
+            self._leases.renewed(begun_at)
             await self._store.reclaim_expired(self._held.keys())
+
+    def _lose(self, lease_id: str) -> None:
+        log.warning("lost_lease arxiv_id=%s: found when renewing", self._held[lease_id].paper_id)
+        self._lost.add(lease_id)
+        if (interrupt := self._interrupts.get(lease_id)) is not None:
+            interrupt()
 
     async def _claim_for_idle_workers(self) -> bool:
         """Claims for the workers that are idle now; True if nothing is left to claim."""
@@ -202,7 +241,9 @@ class Claims:
             if not limit or self._closed.is_set() or not self._not_paused.is_set():
                 return False
             allowed = min(limit, self._left(phase)) if self._may_claim(phase) else 0
+            begun_at = self._leases.now()
             claims = await self._store.claim(phase, allowed, self._not_failed_since) if allowed else []
+            self._leases.claimed(begun_at)
             self._held.update((claim.lease_id, claim) for claim in claims)
             unserved -= len(claims)
             nothing_to_claim = nothing_to_claim and not claims

@@ -52,6 +52,7 @@ from rpa_shard.shard.vitals import Counters, loop_lag, measure_lag
 from rpa_shard.shard.worker import Worker, WorkerContext
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.protocol import Store
 from rpa_shard.store.rows import Counts
 from rpa_shard.system.allocator import share_arenas
@@ -108,20 +109,21 @@ class Shard:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._draining.set)
         engine, group = engine_of(self._folder), group_of(len(self._share.workers))
+        leases = LeaseValidity(self._settings.lease_ttl_seconds)
         async with AsyncExitStack() as opened:
             link = await opened.enter_async_context(open_link(self._control))
-            permits = Permits(policies_by_host(self._settings.host_policies), link.send)
+            permits = Permits(policies_by_host(self._settings.host_policies), link.send, leases)
             store = await opened.enter_async_context(
                 engine.open_store(self._number, self._settings.lease_ttl_seconds, group=group)
             )
-            calls = CallPermits(link.send)
-            lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits, calls)
+            calls = CallPermits(link.send, leases)
+            lent = ShardContext(self._number, self._settings, self._share, self._folder, engine, permits, calls, leases)
             runners: dict[Phase, PhaseRunner] = {}
             chosen = self._registry.chosen(self._settings.run_phases)
             for definition in chosen:
                 runners[definition.phase] = await opened.enter_async_context(open_published(definition, lent))
             asking = frozenset(each.phase for each in chosen if each.asks_models)
-            claims = Claims(store, self._counters, tuple(runners), group, asking, lambda: calls.standing)
+            claims = Claims(store, self._counters, tuple(runners), group, leases, asking, lambda: calls.standing)
             slots = Slots(_merged(*(runner.slots for runner in runners.values())))
             context = WorkerContext(claims, runners, slots, self._counters, self._settings.retry_delay_scale)
             await self._work(context, store, link, permits, calls, group)

@@ -1,8 +1,8 @@
 """One worker: an asyncio task that takes a paper, lets its phase's runner work on it, ends the claim, and goes on.
 
 Guarantee: whatever happens to an attempt, its claim is ended exactly once; a drain hands back, free of charge, what may
-be interrupted and lets the rest finish. Limit: the number of workers bounds papers in flight; the slots of the phases,
-not the workers, bound downloads, extractions and the like.
+be interrupted and lets the rest finish; so does a lost lease, after which the worker goes on. Limit: the number of
+workers bounds papers in flight; the slots of the phases, not the workers, bound downloads, extractions and the like.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 # The stage of a worker whose result is being written to the store.
 COMMIT = "commit"
+# How an attempt ends whose lease is lost; its end meets the fence.
+LOST = "lease lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,36 @@ class WorkerContext:
     slots: Slots
     counters: Counters
     delay_scale: float
+
+
+class _Interruption:
+    """Interrupts an attempt of the current task, but not the task."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._attempt = attempt
+        self._was_wanted = False
+        self._cancels = 0
+
+    def __call__(self) -> None:
+        """The attempt is not wanted any more."""
+        self._was_wanted = True
+        if self._attempt.want_back():
+            self._task.cancel()
+            self._cancels = 1
+
+    @property
+    def is_only_reason(self) -> bool:
+        """Whether it is why the attempt was cancelled, and nobody has cancelled the task besides."""
+        return self._was_wanted and self._task.cancelling() == self._cancels
+
+    def end(self) -> None:
+        """The attempt is over: the task is as if it had not been cancelled by this."""
+        if self._cancels:
+            self._task.uncancel()
+            self._cancels = 0
 
 
 class Worker:
@@ -58,10 +90,7 @@ class Worker:
 
     def drain(self, task: asyncio.Task[None]) -> None:
         """Interrupts the current paper if it can be handed back without losing work, now or later."""
-        if self._attempt is None:
-            return
-        self._attempt.want_back()
-        if self._attempt.interruptible:
+        if self._attempt is not None and self._attempt.want_back():
             task.cancel()
 
     async def run(self) -> None:
@@ -105,11 +134,17 @@ class Worker:
 
     async def _work_on(self, claim: Claim) -> Outcome:
         context = self._context
-        self._attempt = Attempt(context.slots)
+        if context.claims.is_lost(claim):  # before its turn came
+            return released(claim.phase, LOST, suspect=claim.suspect)
+        attempt = self._attempt = Attempt(context.slots)
+        interruption = _Interruption(attempt)
         try:
-            result = await context.runners[claim.phase].run(claim, self._attempt)
+            with context.claims.if_lost(claim, interruption):
+                result = await context.runners[claim.phase].run(claim, attempt)
             return completed(claim.phase, {**result, "attempts": claim.attempt})
         except asyncio.CancelledError:
+            if interruption.is_only_reason:
+                return released(claim.phase, LOST, suspect=claim.suspect)
             self._cancelled = True
             return released(claim.phase, "shutdown", suspect=claim.suspect)
         except PhasePausedError as paused:
@@ -124,6 +159,7 @@ class Worker:
             log.exception("bug arxiv_id=%s", claim.paper_id)
             failed = PaperError(Failure.BUG, cause_and_place(error))
         finally:
+            interruption.end()
             self._attempt = None
         return verdict(claim, failed, random.random(), context.delay_scale)  # noqa: S311  # jitter, not a secret
 

@@ -37,8 +37,8 @@ class Store(Protocol):
     async def next_attempt_at(self, phase: Phase, not_failed_since: float = NEVER) -> float | None:
         """When the next such claim can succeed (Unix seconds, perhaps past), or None if nothing waits."""
 
-    async def renew(self, claims: Collection[Claim]) -> set[str]:
-        """Extends the leases; returns the lease ids that were lost."""
+    async def renew(self, claims: Collection[Claim]) -> set[str] | None:
+        """Extends the leases; returns the lease ids that were lost, or None if nothing could be renewed for now."""
 
     async def reclaim_expired(self, held: Collection[str]) -> int:
         """Hands back papers whose lease ran out, except for the lease ids that the caller still holds.

@@ -1,4 +1,5 @@
-"""The time of day for leases and waits, which never runs backwards while a process lives; and time between processes.
+"""The time of day for leases and waits, which never runs backwards while a process lives; time between processes; and
+time that passes while the machine sleeps.
 
 Guarantee: Unix seconds that never go back when the system's clock is set back; within a process, time passes at least
 as fast as on the monotonic clock; the age of a moment that another process noted does not depend on later steps of the
@@ -27,6 +28,11 @@ class SteadyClock:
 
     def __call__(self) -> float:
         return max(time.time(), time.monotonic() + self._offset)
+
+
+def boot_clock() -> float:
+    """Seconds since the machine was booted, also those in which it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)

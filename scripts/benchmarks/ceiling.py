@@ -22,6 +22,7 @@ from rpa_shard.shard.process import group_of
 from rpa_shard.shard.vitals import Counters
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import completed
 from scripts.benchmarks.measuring import ContenderError
 from scripts.benchmarks.ours import queue
@@ -63,8 +64,9 @@ async def drain(folder: DataFolder, shard: int, workers: int) -> tuple[int, floa
     """Processes every paper of one shard; returns their number, and when it began and ended."""
     counters = Counters()
     group = group_of(workers)
-    async with engine_of(folder).open_store(shard, Settings().lease_ttl_seconds, group=group) as store:
-        claims = Claims(store, counters, [PREP], group)
+    lease_seconds = Settings().lease_ttl_seconds
+    async with engine_of(folder).open_store(shard, lease_seconds, group=group) as store:
+        claims = Claims(store, counters, [PREP], group, LeaseValidity(lease_seconds))
 
         async def work() -> int:
             done = 0

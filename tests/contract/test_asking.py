@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from rpa_shard.llm.asking import Asker, open_asker
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.llm.question import Answer, Parameters, Question
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 from rpa_shard.testing.llm_mirror import MODEL, LlmMirror
 from rpa_shard.testing.llm_mirror.log import read_calls
 from rpa_shard.testing.llm_mirror.running import behaviour_of
@@ -60,12 +62,15 @@ def question(number: int = 0, document: str = SENTENCE * 20, most: int = 200) ->
     )
 
 
+LEASES = LeaseValidity(math.inf)
+
+
 class Governor:
     """Grants every call at once, unless its model was refused or has been closed."""
 
     def __init__(self, models: tuple[ModelAt, ...]) -> None:
         self.said: list[CallMessage] = []
-        self.permits = CallPermits(self.take)
+        self.permits = CallPermits(self.take, LEASES)
         self.closed_after_limit: float | None = None
         self._states = {each.name: ModelStatus(limits="", in_flight_limit=9) for each in models}
         self._tell()
@@ -108,10 +113,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*models: ModelAt, **knobs: Any) -> AsyncIterator[Bench]:
+async def bench(*models: ModelAt, leases: LeaseValidity = LEASES, **knobs: Any) -> AsyncIterator[Bench]:
     governor = Governor(models)
     given: dict[str, Any] = {"llm_stall_seconds": 10.0, "llm_deadline_seconds": 20.0} | knobs
-    async with open_asker(Settings(llm_endpoints=models, **given), governor.permits, "t1") as asker:
+    async with open_asker(Settings(llm_endpoints=models, **given), governor.permits, leases, "t1") as asker:
         yield Bench(asker, governor)
 
 
@@ -128,6 +133,28 @@ async def mirrored(
     behaviour = behaviour_of(faults, log=str(log) if log is not None else None, **options)
     async with LlmMirror(behaviour) as mirror, bench(ModelAt(mirror.base_url, model), **(knobs or {})) as made:
         yield made
+
+
+class DoubtedOnce(LeaseValidity):
+    """Leases that are in doubt when the first call is about to be sent, after the endpoint has been looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(300.0)
+        self.looks = 0
+
+    def check(self) -> None:
+        self.looks += 1
+        if self.looks == 2:
+            raise LeaseInDoubtError
+
+
+async def test_a_call_is_not_sent_at_the_last_moment_if_a_lease_may_have_run_out(tmp_path: Path) -> None:
+    log, leases = tmp_path / "calls", DoubtedOnce()
+    async with mirrored(log=log, knobs={"leases": leases}) as made:
+        assert (await made.asker.ask(question())).finish == "complete"
+        assert [ending for ending, *_ in made.governor.ended()] == ["unsent", "answered"]
+    assert leases.looks == 3
+    assert len(log.read_text().splitlines()) == 1
 
 
 async def test_an_answer(tmp_path: Path) -> None:

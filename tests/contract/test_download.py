@@ -51,6 +51,7 @@ from rpa_shard.ipc.messages import (
     RequestAnswered,
 )
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 from rpa_shard.system.content import InMemory
 from rpa_shard.system.files import Fingerprint, fingerprint_of, temporaries_in
 from rpa_shard.system.threads import run_to_its_end
@@ -125,15 +126,20 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    folder: Path, *, timeout_seconds: float = 5.0, guard: AddressGuard | None = None
+    folder: Path,
+    *,
+    timeout_seconds: float = 5.0,
+    guard: AddressGuard | None = None,
+    leases: LeaseValidity | None = None,
 ) -> AsyncIterator[Bench]:
     settings = Settings(shard_count=1, download_timeout_seconds=timeout_seconds)
     guard = guard or AddressGuard(())
-    client = open_client(settings, settings.share(0), guard)
+    leases = leases or LeaseValidity(300.0)
+    client = open_client(settings, settings.share(0), guard, leases.check)
     messages: list[PermitMessage] = []
     limits = DownloadLimits(max_bytes=5_000_000, deadline_seconds=30.0, min_bytes_per_second=0.0)
     with ThreadPoolExecutor(4) as disk:
-        permits = Permits((), lambda message: note(permits, messages, message))
+        permits = Permits((), lambda message: note(permits, messages, message), leases)
         yield Bench(Downloader(client, disk, "shard-000", limits, permits, guard), folder, messages)
         await client.aclose()
 
@@ -878,6 +884,33 @@ async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:
     assert " ".join(permits.message_types) == " ".join(asked)
 
 
+class DoubtedOnce(LeaseValidity):
+    """Leases that are in doubt when the first request is about to be sent."""
+
+    def __init__(self) -> None:
+        super().__init__(300.0)
+        self.looks = 0
+
+    def check(self) -> None:
+        self.looks += 1
+        if self.looks == 1:
+            raise LeaseInDoubtError
+
+
+async def test_a_request_is_not_sent_at_the_last_moment_if_a_lease_may_have_run_out(tmp_path: Path) -> None:
+    leases, requests = DoubtedOnce(), []
+
+    async def note_request(request: bytes, number: int) -> bytes:
+        requests.append(number)
+        return await _complete(request, number)
+
+    async with open_bench(tmp_path, leases=leases) as bench, raw_server(note_request) as url:
+        permits = Granting({host_of(url)})
+        await replace(bench, downloader=replace(bench.downloader, permits=permits)).get(url)
+    assert (leases.looks, requests) == (2, [1])
+    assert permits.endings == ["unused", "ok"]
+
+
 SHORT = {PermitsWanted: "want", RequestAnswered: "answered", PermitReturned: "back"}
 
 
@@ -885,7 +918,7 @@ class Granting(Permits):
     """Permits of a supervisor that grants every request at once."""
 
     def __init__(self, governed: set[str]) -> None:
-        super().__init__(governed, self._grant)
+        super().__init__(governed, self._grant, LeaseValidity(300.0))
         self.message_types: list[str] = []
         self.sent: list[PermitMessage] = []
 

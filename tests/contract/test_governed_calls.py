@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from rpa_shard.llm.asking import Asker, open_asker
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.model.failure import PaperError, PhasePausedError
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.testing.llm_mirror import MODEL, LlmMirror
 from rpa_shard.testing.llm_mirror.log import LoggedCall, read_calls
 from rpa_shard.testing.llm_mirror.running import behaviour_of
@@ -26,6 +28,7 @@ from tests.contract.test_asking import question
 
 TURN_SECONDS = 0.002
 PATIENCE_SECONDS = 20.0
+LEASES = LeaseValidity(math.inf)
 
 
 class Supervisor:
@@ -33,7 +36,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, shards: int) -> None:
         self.broker = CallBroker(settings, FileMemory(DataFolder.of(settings).run))
-        self.permits = [CallPermits(self._link(number)) for number in range(shards)]
+        self.permits = [CallPermits(self._link(number), LEASES) for number in range(shards)]
 
     def _link(self, number: int) -> Callable[[CallMessage], None]:
         return lambda message: self.broker.handle(number, message)
@@ -72,7 +75,7 @@ async def run(
         yield (
             supervisor,
             [
-                await opened.enter_async_context(open_asker(settings, permits, f"s{number}"))
+                await opened.enter_async_context(open_asker(settings, permits, LEASES, f"s{number}"))
                 for number, permits in enumerate(supervisor.permits)
             ],
         )

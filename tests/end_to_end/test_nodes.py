@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rpa_shard.testing.sample_papers import Collection
-from tests.cluster_rig import ClusterRig
+from rpa_shard.testing.mirror import MirrorProcess
+from rpa_shard.testing.sample_papers import Collection, write_collection
+from tests.cluster_rig import ClusterRig, NodeRig
 from tests.rig import wait_for
 
 # What a machine that is no node shows of one.
@@ -94,6 +95,44 @@ def test_the_fence_discards_the_work_of_a_node_that_was_stopped_past_its_lease(
     wait_for(lambda: cluster.states()["n1"] == "running", "it is a node again")
     assert cluster.history() == before
     assert_each_done_once(cluster, len(collection.pdfs))
+
+
+def test_a_node_that_was_stopped_past_its_leases_asks_no_source_for_what_others_have_done(
+    tmp_path: Path, database: str, collection: Collection
+) -> None:
+    """Most of its attempts wait for permits when it is stopped; when it goes on, there are more papers to do."""
+    write_collection(tmp_path / "shelf", collection)
+    first, second = list(collection.pdfs)[:20], list(collection.pdfs)[20:]
+    log = tmp_path / "requests"
+
+    def requests() -> list[str]:
+        return [line for line in log.read_text().splitlines() if any(paper in line for paper in first)]
+
+    with MirrorProcess(tmp_path / "shelf", log=log) as mirror:
+        cluster = ClusterRig(tmp_path, database, mirror.url, knobs={"HOST_POLICY": "127.0.0.1=4/1@2"})
+        try:
+            cluster.add(first)
+            stopped, other = cluster.node("n1"), cluster.node("n2")
+            process = stopped.start("node", "--quiet")
+            wait_for(lambda: log.exists() and log.read_text(), "the first requests")
+            stopped.signal(signal.SIGSTOP)
+            assert cluster.by_status().get("prepping"), "it holds papers"
+            other.start("node", "--daemon")
+            wait_for(lambda: ended(cluster, len(first)), "the other node has done them")
+            before = requests()
+            cluster.add(second)
+            stopped.signal(signal.SIGCONT)
+            process.communicate(timeout=90)
+            assert ended(cluster, len(collection.pdfs))
+            assert lost_leases(stopped) > 0
+            assert requests() == before
+        finally:
+            cluster.end()
+
+
+def lost_leases(node: NodeRig) -> int:
+    status = node.status()
+    return status.work.lost_leases if status is not None else 0
 
 
 def test_a_node_is_drained_and_resized_from_another_machine_and_its_name_is_its_own(

@@ -162,7 +162,7 @@ async def test_leases_are_not_lost_with_the_server(
     async with PostgresStore.open(url, "n", 0, LAYOUT, 60.0) as store:
         claims = await store.claim(PREP, 2)
         server.stop(signal.SIGKILL)
-        assert await store.renew(claims) == set()
+        assert await store.renew(claims) is None
         assert await store.claim(PREP, 2) == []
         assert await store.reclaim_expired(()) == 0
         counting = asyncio.ensure_future(store.counts())

@@ -153,7 +153,7 @@ async def test_a_locked_file_is_waited_for(folder: DataFolder, monkeypatch: pyte
         other.execute("BEGIN IMMEDIATE")
         ending = asyncio.create_task(store.finish(claim, failed(PREP, Failure.NOT_FOUND, "gone")))
         assert await store.claim(PREP, 1) == []
-        assert await store.renew([claim]) == set()
+        assert await store.renew([claim]) is None
         assert not ending.done()
         other.execute("COMMIT")
         other.close()

@@ -27,6 +27,7 @@ from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.llm.errors import ModelClosedError, ModelLimitedError, ModelRefusedError
 from rpa_shard.llm.question import Usage
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 from rpa_shard.system.activity import ASKING, CALL, Activity
 
 ERRORS: list[Exception] = [
@@ -49,7 +50,9 @@ def states(*models: ModelStatus, budget: BudgetStatus | None = None) -> ModelSta
 class Bench:
     def __init__(self, *models: ModelStatus) -> None:
         self.said: list[CallMessage] = []
-        self.permits = CallPermits(self.said.append)
+        self.now = 0.0
+        self.leases = LeaseValidity(300.0, lambda: self.now)
+        self.permits = CallPermits(self.said.append, self.leases)
         self.permits.handle(states(*(models or (model(), model()))))
         self.inside = 0
 
@@ -100,6 +103,31 @@ async def test_calls_that_are_granted_together_begin_one_after_the_other() -> No
     look()
     await asyncio.gather(*tasks)
     assert max(after - before for before, after in pairwise(seen)) == 1
+
+
+async def test_no_call_while_a_lease_may_have_run_out() -> None:
+    bench = Bench()
+    first, given_up = await bench.start(), await bench.start()
+    bench.now += 400
+    bench.grant(1, 2)
+    await bench.leases.doubted.wait()
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    assert bench.said[2:] == [CallEnded(FIRST, 2, "unsent", 0, 0)]
+    assert bench.inside == 0
+    bench.leases.renewed(bench.leases.renewal_begins())
+    await first
+    assert bench.said[3:] == [CallEnded(FIRST, 1, "answered", 100, 20)]
+
+
+async def test_a_call_that_was_not_sent_has_cost_nothing() -> None:
+    bench = Bench()
+    task = await bench.start(LeaseInDoubtError())
+    bench.grant(1)
+    with pytest.raises(LeaseInDoubtError):
+        await task
+    assert bench.said[1:] == [CallEnded(FIRST, 1, "unsent", 0, 0)]
 
 
 async def test_that_an_answer_has_begun_is_said_once() -> None:

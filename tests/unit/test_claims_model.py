@@ -22,6 +22,7 @@ from rpa_shard.model.phase import ANALYZE, PREP, Phase, Status
 from rpa_shard.shard import claims as claims_module
 from rpa_shard.shard.claims import GATHER_SECONDS, POLL_SECONDS, Claims
 from rpa_shard.shard.vitals import Counters
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import Outcome, completed, failed, postponed, released
 from rpa_shard.store.rows import NEVER, Counts
 
@@ -209,7 +210,10 @@ class Bench:
         self.store.before_return = self.before_return
         self.counters = Counters()
         self.standing = STANDINGS["open"]
-        self.claims = Claims(self.store, self.counters, [PREP, ANALYZE], group, [ANALYZE], lambda: self.standing)
+        leases = LeaseValidity(LEASE_SECONDS, self.loop.time)
+        self.claims = Claims(
+            self.store, self.counters, [PREP, ANALYZE], group, leases, [ANALYZE], lambda: self.standing
+        )
         self.allowance, self.not_failed_since = allowance, NEVER
         if allowance is not None:
             self.not_failed_since = self.loop.time()

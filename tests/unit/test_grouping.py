@@ -15,6 +15,7 @@ from rpa_shard.store import grouping
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import completed
 
 FOR_EVER = 10_000.0
@@ -50,7 +51,7 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
 ) -> None:
     monkeypatch.setattr(claims_module, "GATHER_SECONDS", FOR_EVER)
     async with engine_of(folder).open_store(0, 60) as store:
-        claims = Claims(store, Counters(), [PREP], group=2)
+        claims = Claims(store, Counters(), [PREP], 2, LeaseValidity(300.0))
         feeding = asyncio.create_task(claims.feed())
         waiting = asyncio.ensure_future(claims.next())
         await turns()
@@ -70,7 +71,7 @@ async def test_papers_are_claimed_when_idle_workers_make_a_group(
 
 async def test_one_that_stays_alone_waits_no_longer_than_it_has_to(folder: DataFolder) -> None:
     async with engine_of(folder).open_store(0, 60, group=100) as store:
-        claims = Claims(store, Counters(), [PREP], group=100)
+        claims = Claims(store, Counters(), [PREP], 100, LeaseValidity(300.0))
         feeding = asyncio.create_task(claims.feed())
         claim = await claims.next()
         assert claim is not None

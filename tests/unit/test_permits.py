@@ -21,6 +21,7 @@ from rpa_shard.ipc.messages import (
 )
 from rpa_shard.ipc.run_status import HostStatus
 from rpa_shard.model.failure import Failure, PaperError
+from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
 
 HOST = "source.example"
 
@@ -39,10 +40,12 @@ REFUSING = HostStates({HOST: host("HTTP 403")})
 class Bench:
     def __init__(self, *governed: str) -> None:
         self.said: list[PermitMessage] = []
-        self.permits = Permits(governed, self.said.append)
+        self.now = 0.0
+        self.leases = LeaseValidity(300.0, lambda: self.now)
+        self.permits = Permits(governed, self.said.append, self.leases)
         self.inside = 0
 
-    async def use(self, error: PaperError | None = None) -> None:
+    async def use(self, error: Exception | None = None) -> None:
         async with self.permits.permit(HOST):
             self.inside += 1
             if error is not None:
@@ -94,6 +97,42 @@ async def test_a_stale_permit_goes_back_and_another_is_asked_for() -> None:
     assert bench.said == [WANTED, returned(1, "unused"), WANTED]
     bench.grant(2)
     await task
+
+
+async def test_no_request_while_a_lease_may_have_run_out() -> None:
+    bench = Bench()
+    bench.now += 400
+    (task,) = await started(bench, 1)
+    await bench.leases.doubted.wait()
+    assert bench.inside == 0
+    bench.leases.renewed(bench.leases.renewal_begins())
+    await task
+    assert bench.inside == 1
+
+
+async def test_a_permit_that_comes_while_a_lease_may_have_run_out_goes_back() -> None:
+    bench = Bench(HOST)
+    (task,) = await started(bench, 1)
+    bench.now += 400
+    bench.grant(1)
+    await bench.leases.doubted.wait()
+    assert bench.said == [WANTED, returned(1, "unused")]
+    bench.leases.renewed(bench.leases.renewal_begins())
+    await asyncio.sleep(0)
+    assert bench.said[2:] == [WANTED]
+    bench.grant(2)
+    await task
+    assert bench.said[3:] == [returned(2)]
+
+
+async def test_a_request_that_was_not_sent_has_not_used_its_permit() -> None:
+    bench = Bench(HOST)
+    task = asyncio.create_task(bench.use(LeaseInDoubtError()))
+    await asyncio.sleep(0)
+    bench.grant(1)
+    with pytest.raises(LeaseInDoubtError):
+        await task
+    assert bench.said == [WANTED, returned(1, "unused")]
 
 
 async def test_a_permit_that_grows_stale_before_its_use(monkeypatch: pytest.MonkeyPatch) -> None:

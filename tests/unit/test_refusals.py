@@ -26,6 +26,7 @@ from rpa_shard.shard.worker import Worker, WorkerContext
 from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
 from rpa_shard.store.layout import Layout
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import released
 from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.salvage.pages import Record
@@ -154,7 +155,7 @@ def test_of_two_images_of_a_row_the_later_one_counts() -> None:
 async def test_a_lost_lease_is_counted_and_logged(folder: DataFolder, caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
     async with engine_of(folder).open_store(0, 300) as store:
-        claims = Claims(store, counters, [PREP], group=1)
+        claims = Claims(store, counters, [PREP], 1, LeaseValidity(300.0))
         feeding, renewing = asyncio.create_task(claims.feed()), asyncio.create_task(claims.renew(0.01))
         claim = await claims.next()
         assert claim is not None
@@ -208,7 +209,7 @@ async def test_whatever_an_attempt_meets_it_is_settled(
     folder: DataFolder, error: Exception, failure: Failure, attempts: int
 ) -> None:
     async with engine_of(folder).open_store(0, 300) as store:
-        claims = Claims(store, Counters(), [PREP], group=1)
+        claims = Claims(store, Counters(), [PREP], 1, LeaseValidity(300.0))
         worker = Worker(WorkerContext(claims, {PREP: Broken(error)}, Slots({}), Counters(), 1.0))
         feeding, working = asyncio.create_task(claims.feed()), asyncio.create_task(worker.run())
         with open_ledger(folder) as ledger:

@@ -27,6 +27,7 @@ from rpa_shard.phases.signals.signals import Signals
 from rpa_shard.store.changes import Target
 from rpa_shard.store.data_folder import OWN_NAMES, DataFolder
 from rpa_shard.store.factory import engine_of, open_ledger
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.system.locks import lock_now
 from tests.corpus import LOCAL, PLAIN, VERSIONED, make_corpus
 from tests.rig import DEADLINE_SECONDS, wait_for
@@ -178,9 +179,9 @@ def test_the_pace_waits_in_proportion_and_ends_at_once(monkeypatch: pytest.Monke
 
 async def test_the_signals_of_a_shard(folder: DataFolder) -> None:
     settings = Settings.from_environment({"RPA_V2_DATA_DIR": str(folder.root), "RPA_V2_SHARD_COUNT": "1"})
-    engine, permits = engine_of(folder), Permits({}, lambda message: None)
-    calls = CallPermits(lambda message: None)
-    context = ShardContext(0, settings, settings.share(0), folder, engine, permits, calls)
+    engine, leases = engine_of(folder), LeaseValidity(300.0)
+    permits, calls = Permits({}, lambda message: None, leases), CallPermits(lambda message: None, leases)
+    context = ShardContext(0, settings, settings.share(0), folder, engine, permits, calls, leases)
     async with open_signals(context) as signals:
         give_up = time.monotonic() + DEADLINE_SECONDS
         while (await signals.read("2401.00001", "", "")).corpus_papers < 4:

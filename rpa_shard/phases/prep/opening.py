@@ -49,7 +49,7 @@ async def open_runner(context: ShardContext) -> AsyncIterator[PhaseRunner]:
         disk = opened.enter_context(background_threads("disk", share.io_threads))
         pool = opened.enter_context(closing(ExtractionPool(rules, share.extract_workers, breadcrumb)))
         slow_lane = opened.enter_context(closing(SlowLane(rules)))
-        client = open_client(settings, share, guard)
+        client = open_client(settings, share, guard, context.leases.check)
         opened.push_async_callback(client.aclose)
         yield PrepRunner(
             context.folder.papers,

@@ -129,7 +129,8 @@ async def open_desk(context: ShardContext) -> AsyncIterator[Desk]:
         await run_to_its_end(disk, context.folder.remove_half_written, writer)
         catalogue = opened.enter_context(closing(context.engine.catalogue_reader()))
         signals = await opened.enter_async_context(open_signals(context))
-        asker = await opened.enter_async_context(open_asker(settings, context.calls, f"{context.number}-{os.getpid()}"))
+        name = f"{context.number}-{os.getpid()}"
+        asker = await opened.enter_async_context(open_asker(settings, context.calls, context.leases, name))
         totals: Counter[str] = Counter()
         desk = Desk(
             papers=context.folder.papers,

@@ -125,7 +125,7 @@ class SQLiteStore:
                 times += [row["next_attempt_at"] for row in found]
         return min(times, default=None)
 
-    async def renew(self, claims: Collection[Claim]) -> set[str]:
+    async def renew(self, claims: Collection[Claim]) -> set[str] | None:
         leases = json.dumps([{"id": claim.paper_id, "lease_id": claim.lease_id} for claim in claims])
         with self._naming_the_file():
             try:
@@ -136,7 +136,7 @@ class SQLiteStore:
             except sqlite3.OperationalError as error:
                 if not _will_pass(error):
                     raise
-                return set()  # the next renewal finds out
+                return None
         return {claim.lease_id for claim in claims} - {row["lease_id"] for row in rows}
 
     async def reclaim_expired(self, held: Collection[str]) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -22,6 +21,7 @@ from rpa_shard.control.governors.serving.governing import GoverningThread
 from rpa_shard.control.governors.serving.service import Service
 from rpa_shard.model.errors import StoreError
 from rpa_shard.store.cluster import Cluster
+from rpa_shard.system.clock import boot_clock
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.threads import run_to_its_end
 
@@ -30,11 +30,6 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE_SECONDS = 2.0
 
 OpenCluster = Callable[[], AbstractContextManager[Cluster]]
-
-
-def lease_clock() -> float:
-    """Seconds that also pass while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Candidacy:
@@ -50,7 +45,7 @@ class Candidacy:
         service: Service,
         address: str,
         open_cluster: OpenCluster,
-        clock: Callable[[], float] = lease_clock,
+        clock: Callable[[], float] = boot_clock,
         *,
         noted: Callable[[int], None] = lambda _: None,
         ended: int = 0,

@@ -154,7 +154,7 @@ class PostgresStore:
         found = row["next_attempt_at"]
         return float(found) if found is not None else None
 
-    async def renew(self, claims: Collection[Claim]) -> set[str]:
+    async def renew(self, claims: Collection[Claim]) -> set[str] | None:
         leases = [claim.lease_id for claim in claims]
         wanted = {**self._lease(), "ids": [claim.paper_id for claim in claims], "leases": leases}
         try:
@@ -166,7 +166,7 @@ class PostgresStore:
                 rows = await _rows(connection, query("standing"), wanted)
         except psycopg.Error as error:
             await self._wait_or_raise(self._writer, error, "leases are not renewed for now")
-            return set()  # the next renewal finds out
+            return None
         lost = set(leases) - {row["lease_id"] for row in rows}
         for lease_id in lost:
             self._known.pop(lease_id, None)
