@@ -151,12 +151,13 @@ def office(
     script: Script = lambda question: None,
     prompts: PromptSet | None = None,
     drain_seconds: float = 10.0,
+    asker: ScriptedAsker | None = None,
 ) -> Iterator[Office]:
     """A data folder with one prepped paper, whose questions are answered by a script."""
     folder = DataFolder(root)
     if not files_of(folder.papers, from_canonical(PAPER)).record.exists():
         prepped_paper(folder)
-    asker = ScriptedAsker(script)
+    asker = asker or ScriptedAsker(script)
     with ThreadPoolExecutor(4) as disk:
         desk = Desk(
             papers=folder.papers,

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from rpa_shard.llm.errors import OverlongError
-from rpa_shard.llm.question import Question
+from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
 from rpa_shard.model.phase import ANALYZE, WRAP
 from rpa_shard.phases.runner import Attempt, Slots
 from rpa_shard.phases.writing.answers import KeptAnswers
 from rpa_shard.phases.writing.desk import PAPERS
-from tests.model_desk import MODEL, Office, Reply, answer_of, good_answer, office
+from rpa_shard.system.activity import CALL, begin
+from tests.model_desk import MODEL, Office, Reply, ScriptedAsker, answer_of, good_answer, office
 
 STEPS = {f"analyze/{name}" for name in ("key_outcome", "why_it_matters", "how_to_reproduce_it", "open_questions")}
 
@@ -110,6 +111,30 @@ async def test_when_the_shard_drains_what_is_under_way_is_waited_for_and_kept(on
     assert len(kept_steps(one)) == 2
     assert (await one.run(ANALYZE))["answers"] == 4
     assert one.asker.steps == dict.fromkeys(STEPS, 1)
+
+
+class FailingOver(ScriptedAsker):
+    """Asks a second model, as if the first had failed."""
+
+    async def ask(self, question: Question) -> Answer:
+        for _ in range(2):
+            begin(CALL)
+            answer = await super().ask(question)
+        return answer
+
+
+async def test_what_is_under_way_is_not_asked_of_another_model_once_the_paper_is_wanted_back(tmp_path: Path) -> None:
+    with office(tmp_path, asker=FailingOver()) as one:
+        one.asker.gate = asyncio.Event()
+        trying = attempt()
+        running = asyncio.create_task(one.run(ANALYZE, trying))
+        await until(lambda: len(one.asker.asked) == 4)
+        trying.want_back()
+        one.asker.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert one.asker.steps == dict.fromkeys(STEPS, 1)
+        assert kept_steps(one) == []
 
 
 async def test_what_takes_longer_than_the_drain_allows_is_given_up(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Questions about one paper in one attempt: kept answers are used, others are asked for, all at a time.
 
 Guarantee: an answer is on disk before it is checked, or anything depends on it; a question is asked only if no kept
-answer to it is of use. When the shard drains, questions that wait for their turn are given up at once; those under
-way, which are being paid for, are waited for, as long as the drain allows. Limit: a call that is given up may be
-charged for.
+answer to it is of use. When the paper is wanted back, questions that wait for their turn are given up at once; those
+under way, which are being paid for, are waited for, as long as a drain allows, and are not asked of another model.
+Limit: a call that is given up may be charged for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rpa_shard.llm.question import Answer, Question
 from rpa_shard.model.failure import PaperError, PhasePausedError
 from rpa_shard.phases.runner import Attempt
 from rpa_shard.phases.writing.answers import KeptAnswer, KeptAnswers
-from rpa_shard.system.activity import ASKING, IDLE, Activity, current
+from rpa_shard.system.activity import ASKING, CALL, IDLE, Activity, current
 from rpa_shard.system.failpoints import reach
 from rpa_shard.system.threads import run_to_its_end
 
@@ -148,7 +148,7 @@ class _Call:
     def __init__(self, inquiry: Inquiry, wanted: Wanted) -> None:
         self._inquiry = inquiry
         self._wanted = wanted
-        self._activity: Activity | None = None
+        self._activity: _StageOfCall | None = None
         self._task: asyncio.Task[None] | None = None
         self._has_come = False
         self._taken: Taken | None = None
@@ -166,9 +166,12 @@ class _Call:
         return self._taken
 
     def give_up(self, *, unless_under_way: bool = False) -> None:
-        """Cancels it, unless its answer has come, which is being kept."""
-        is_under_way = self._activity is not None and self._activity.stage == ASKING
-        if self._task is not None and not self._has_come and not (unless_under_way and is_under_way):
+        """Cancels it, unless its answer has come, which is being kept; one that is left under way is the last."""
+        if self._task is None or self._has_come:
+            return
+        if unless_under_way and self._activity is not None and self._activity.stage == ASKING:
+            self._activity.is_last = True
+        else:
             self._task.cancel()
 
     async def _run(self, parent: Activity | None, stage: str) -> None:
@@ -179,14 +182,20 @@ class _Call:
 
 
 class _StageOfCall(Activity):
-    """The stage of one call, which is a stage of the attempt too."""
+    """The stage of one call, which is a stage of the attempt too.
+
+    If it `is_last`, no other model is asked after it: whoever waits for the turn of another call is cancelled.
+    """
 
     def __init__(self, parent: Activity | None, stage: str) -> None:
         super().__init__()
         self._parent = parent
         self.stage = stage
+        self.is_last = False
 
     def begin(self, stage: str) -> str:
+        if self.is_last and stage == CALL:
+            raise asyncio.CancelledError
         if self._parent is not None:
             self._parent.begin(stage)
         return super().begin(stage)
