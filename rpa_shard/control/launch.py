@@ -77,7 +77,7 @@ def launch(
         _resize(folder, target, say)
         folder.run.resize_request.unlink(missing_ok=True)  # meant for an earlier run
         refuse_unwritable(folder)
-        refuse_unusable(folder)
+        refuse_unusable(folder, say)
         folder.remove_half_written()
         with open_ledger(folder) as ledger:
             if not daemon and not outstanding(ledger.counts().by_status, settings.run_phases):

@@ -16,6 +16,7 @@ from rpa_shard.store.artifacts import ArtifactStore, ArtifactStoreError
 from rpa_shard.store.artifacts.factory import artifact_store_of, refuse_unusable
 from rpa_shard.store.artifacts.probe import probe
 from rpa_shard.store.data_folder import DataFolder
+from rpa_shard.testing.flaky_http import FlakyHttp
 from rpa_shard.testing.s3_server import S3Server
 from tests.memory_artifacts import MemoryArtifacts
 
@@ -131,14 +132,30 @@ def test_the_process_that_tries_is_not_taken_down_while_threads_hold_its_objects
 
 
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, keys: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_unusable(DataFolder(tmp_path, artifacts=keys.create_bucket("usable")))
-    refuse_unusable(DataFolder(tmp_path, artifacts=f"file://{tmp_path}/shared"))
-    refuse_unusable(DataFolder(tmp_path))
+    refuse_unusable(DataFolder(tmp_path, artifacts=keys.create_bucket("usable")), print)
+    refuse_unusable(DataFolder(tmp_path, artifacts=f"file://{tmp_path}/shared"), print)
+    refuse_unusable(DataFolder(tmp_path), print)
     with pytest.raises(ArtifactStoreError, match="no such bucket"):
-        refuse_unusable(DataFolder(tmp_path, artifacts="s3://absent/prefix"))
+        refuse_unusable(DataFolder(tmp_path, artifacts="s3://absent/prefix"), print)
     with pytest.raises(ArtifactStoreError, match="RPA_V2_ARTIFACTS"):
-        refuse_unusable(DataFolder(tmp_path, artifacts="file:///proc/nowhere"))
+        refuse_unusable(DataFolder(tmp_path, artifacts="file:///proc/nowhere"), print)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
     with pytest.raises(ArtifactStoreError, match="access denied") as refused:
-        refuse_unusable(DataFolder(tmp_path, artifacts="s3://usable"))
+        refuse_unusable(DataFolder(tmp_path, artifacts="s3://usable"), print)
     assert "not-the-secret" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_store_that_is_busy_is_waited_for(tmp_path: Path, keys: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, said = DataFolder(tmp_path, artifacts=keys.create_bucket("busy")), list[str]()
+    with FlakyHttp(keys.url, share=1.0) as proxy:
+
+        def say(line: str) -> None:
+            said.append(line)
+            proxy.share = 0.0
+
+        monkeypatch.setenv("AWS_ENDPOINT", proxy.url)
+        refuse_unusable(folder, say)
+        assert [line.endswith(": waiting for it") and "SlowDown" in line for line in said] == [True]
+        proxy.share = 1.0
+        with pytest.raises(ArtifactStoreError, match="SlowDown"):
+            refuse_unusable(folder, print, patience_seconds=0.0)

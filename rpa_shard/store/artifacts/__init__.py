@@ -22,6 +22,10 @@ class ArtifactStoreError(StoreError):
     """The object store does not answer, or refuses us, for now."""
 
 
+class ArtifactStoreBusyError(ArtifactStoreError):
+    """The object store answers that it cannot do it now (503 and the like)."""
+
+
 class StoredFile(NamedTuple):
     """A file in the store: its name below the prefix, and its size."""
 

@@ -25,7 +25,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
-from rpa_shard.store.artifacts import ArtifactStoreError, StoredFile
+from rpa_shard.store.artifacts import ArtifactStoreBusyError, ArtifactStoreError, StoredFile
 
 # How long a request is repeated while the server fails or is not reached.
 MAX_RETRIES, RETRY_SECONDS = 6, 20
@@ -35,6 +35,7 @@ _RETRIES: Any = {
     "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=4), "base": 2},
 }
 _ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT", "GOOGLE_BASE_URL")
+_BUSY = re.compile(r"status code: (429|5\d\d)\b")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _SECRET_NAMES = re.compile(r"(?i)(secret|token|signature|credential)[^\s,]*")
 
@@ -112,7 +113,8 @@ class ObjectStore:
 
     def _refused(self, error: Exception) -> NoReturn:
         """Raises ArtifactStoreError, with what to do."""
-        raise ArtifactStoreError(f"{self._url}: {_advice(error)}") from None
+        kind = ArtifactStoreBusyError if _BUSY.search(str(error)) else ArtifactStoreError
+        raise kind(f"{self._url}: {_advice(error)}") from None
 
 
 def _advice(error: Exception) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from rpa_shard.model.errors import StoreError
-from rpa_shard.store.artifacts import ArtifactStore, ArtifactStoreError
-from rpa_shard.store.artifacts.factory import artifact_store_of
+from rpa_shard.store.artifacts import ArtifactStore, ArtifactStoreBusyError, ArtifactStoreError
+from rpa_shard.store.artifacts.factory import BUSY, artifact_store_of
 from rpa_shard.store.data_folder import DataFolder
 
 FOLDER = "probes"
@@ -42,7 +42,10 @@ async def _create_twice(store: ArtifactStore, name: str, first: bytes, second: b
 
 
 def main() -> int:
-    """0 if artifacts can be kept at the URL that is given, else 1, with the reason on standard output."""
+    """0 if artifacts can be kept at the URL that is given.
+
+    Else, with the reason on standard output, BUSY if that may change by itself, or 1.
+    """
     url = sys.argv[1]
     try:
         store = artifact_store_of(DataFolder(Path(), artifacts=url))
@@ -53,7 +56,7 @@ def main() -> int:
         return 1
     except StoreError as error:
         print(error)
-        return 1
+        return BUSY if isinstance(error, ArtifactStoreBusyError) else 1
     return 0
 
 
