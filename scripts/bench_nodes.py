@@ -4,7 +4,8 @@
 Every contender works through the same papers from the same mirror, in turn and in rounds; medians, and ratios to the
 embedded run with as many shards: of the whole run, and of the time in which it is under way, without start and end.
 Nodes work over a PostgreSQL and an S3 server on this box, which take their part of its cores: their CPU is counted
-apart. The server flushes to the disk, as it does by default.
+apart. The server flushes to the disk, as it does by default. Knobs of the environment hold for all contenders, such as
+RPA_V2_KEEP_PDF=0.
 
     scripts/bench_nodes.py [FOLDER ...] [--papers 300] [--rounds 3] [--json FILE]
     scripts/bench_nodes.py --quick    # about a minute, to see that it works
@@ -107,7 +108,8 @@ def table(measured: Sequence[Measured]) -> list[str]:
 
 
 def _ratio(one: Measured, beside: Measured | None, name: str) -> str:
-    return f"{one.middle(name) / beside.middle(name):.2f}" if beside is not None else ""
+    base = beside.middle(name) if beside is not None else 0.0
+    return f"{one.middle(name) / base:.2f}" if base else ""
 
 
 def parse() -> argparse.Namespace:

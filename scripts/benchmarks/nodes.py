@@ -159,7 +159,7 @@ def _run(
                 run.process.wait()
     ended_at = _ended_at(runs, shelf, scratch, folder)
     first, last = (int(share * (len(ended_at) - 1)) for share in UNDER_WAY)
-    rate = (last - first) / (ended_at[last] - ended_at[first])
+    rate = (last - first) / max(ended_at[last] - ended_at[first], SAMPLE_SECONDS)  # of one paper, there is no rate
     each_ms = 1000 / len(shelf.ids)
     used = sum(run.cpu_seconds or 0.0 for run in runs)
     agents = sum(sum(run.beside.values()) for run in runs)
