@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from pathlib import Path
 from rpa_shard.config.errors import SettingsError
 from rpa_shard.config.settings import Settings
 from rpa_shard.control.launch import launch
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.llm.errors import ModelClosedError, ModelRefusedError
 from rpa_shard.llm.question import Usage
@@ -28,6 +27,7 @@ from rpa_shard.model.phase import ANALYZE
 from rpa_shard.phases.registry import BUILT_IN_PHASES, PhaseRegistry
 from rpa_shard.phases.runner import Attempt, PhaseDefinition, PhaseRunner, Result, ShardContext
 from rpa_shard.system.logs import Console
+from tests.bare_runner import BareRunner
 
 REFUSES, SENT = "ASKING_REFUSES", "ASKING_SENT"
 INPUT_TOKENS, OUTPUT_TOKENS = 15, 5
@@ -35,15 +35,11 @@ SECONDS = float(os.environ.get("ASKING_SECONDS", "0.05"))
 
 
 @dataclass
-class AskingRunner:
+class AskingRunner(BareRunner):
     """Asks one question a paper."""
 
     model: str
     calls: CallPermits
-
-    @property
-    def slots(self) -> Mapping[str, int]:
-        return {}
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         try:
@@ -62,15 +58,6 @@ class AskingRunner:
 
     def summary(self, result: Result) -> str:
         return "answered"
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return {}
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {}
 
 
 @asynccontextmanager

@@ -34,10 +34,11 @@ from rpa_shard.llm.asking import Asker, open_asker
 from rpa_shard.llm.call_permits import CallPermits
 from rpa_shard.llm.question import Answer, Parameters, Question
 from rpa_shard.model.failure import Failure, PaperError, PhasePausedError
-from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.testing.llm_mirror import MODEL, LlmMirror
 from rpa_shard.testing.llm_mirror.log import read_calls
 from rpa_shard.testing.llm_mirror.running import behaviour_of
+from tests.doubted_leases import DoubtedOnce
 
 SCHEMA = {
     "type": "object",
@@ -135,21 +136,8 @@ async def mirrored(
         yield made
 
 
-class DoubtedOnce(LeaseValidity):
-    """Leases that are in doubt when the first call is about to be sent, after the endpoint has been looked at."""
-
-    def __init__(self) -> None:
-        super().__init__(300.0)
-        self.looks = 0
-
-    def check(self) -> None:
-        self.looks += 1
-        if self.looks == 2:
-            raise LeaseInDoubtError
-
-
 async def test_a_call_is_not_sent_at_the_last_moment_if_a_lease_may_have_run_out(tmp_path: Path) -> None:
-    log, leases = tmp_path / "calls", DoubtedOnce()
+    log, leases = tmp_path / "calls", DoubtedOnce(2)  # the first is before the endpoint is asked what it has
     async with mirrored(log=log, knobs={"leases": leases}) as made:
         assert (await made.asker.ask(question())).finish == "complete"
         assert [ending for ending, *_ in made.governor.ended()] == ["unsent", "answered"]

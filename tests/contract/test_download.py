@@ -51,13 +51,14 @@ from rpa_shard.ipc.messages import (
     RequestAnswered,
 )
 from rpa_shard.model.failure import Failure, PaperError
-from rpa_shard.store.lease_validity import LeaseInDoubtError, LeaseValidity
+from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.system.content import InMemory
 from rpa_shard.system.files import Fingerprint, fingerprint_of, temporaries_in
 from rpa_shard.system.threads import run_to_its_end
 from rpa_shard.testing.faults import parse_faults
 from rpa_shard.testing.mirror import Behaviour, Mirror
 from rpa_shard.testing.sample_papers import Kind, sample_pdf
+from tests.doubted_leases import DoubtedOnce
 
 PDF = sample_pdf(Kind.TWO_COLUMNS, "2401.00001")
 PDF = PDF[:9] + b"%" + b"large enough to travel in several pieces " * 5000 + b"\n" + PDF[9:]
@@ -884,21 +885,8 @@ async def test_each_hop_has_a_permit_of_its_own_host(bench: Bench) -> None:
     assert " ".join(permits.message_types) == " ".join(asked)
 
 
-class DoubtedOnce(LeaseValidity):
-    """Leases that are in doubt when the first request is about to be sent."""
-
-    def __init__(self) -> None:
-        super().__init__(300.0)
-        self.looks = 0
-
-    def check(self) -> None:
-        self.looks += 1
-        if self.looks == 1:
-            raise LeaseInDoubtError
-
-
 async def test_a_request_is_not_sent_at_the_last_moment_if_a_lease_may_have_run_out(tmp_path: Path) -> None:
-    leases, requests = DoubtedOnce(), []
+    leases, requests = DoubtedOnce(1), []
 
     async def note_request(request: bytes, number: int) -> bytes:
         requests.append(number)

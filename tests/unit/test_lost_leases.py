@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.paper import Claim
 from rpa_shard.model.phase import PREP
 from rpa_shard.phases.runner import Attempt, Result, Slots
@@ -23,6 +22,7 @@ from rpa_shard.store.layout import Layout
 from rpa_shard.store.lease_validity import LeaseValidity
 from rpa_shard.store.outcome import released
 from rpa_shard.store.protocol import Store
+from tests.bare_runner import BareRunner
 
 FIRST, SECOND = "2401.00001", "2401.00002"
 RESULT = {"pages": 1}
@@ -30,13 +30,12 @@ PATIENCE_SECONDS = 20.0
 
 
 @dataclass
-class Runner:
+class Runner(BareRunner):
     """A phase's runner that does what a test says, which is told the number of the attempt, and remembers them."""
 
     work: Callable[[int, Attempt], Awaitable[None]]
     begun: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    slots: Mapping[str, int] = field(default_factory=dict)
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         self.begun.append(claim.paper_id)
@@ -46,18 +45,6 @@ class Runner:
             self.cancelled.append(claim.paper_id)
             raise
         return RESULT
-
-    def summary(self, result: Result) -> str:
-        return ""
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return {}
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {}
 
 
 @dataclass

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.model.arxiv_id import from_canonical
 from rpa_shard.model.failure import Failure, PaperError
 from rpa_shard.model.paper import Claim
@@ -28,6 +27,7 @@ from rpa_shard.store.data_folder import DataFolder
 from rpa_shard.store.factory import open_ledger
 from rpa_shard.store.layout import Layout
 from rpa_shard.system.files import fingerprint_of
+from tests.bare_runner import BareRunner
 from tests.memory_artifacts import MemoryArtifacts
 
 PAPER = from_canonical("2401.00001")
@@ -35,28 +35,15 @@ NAME = "2401/2401.00001"
 
 
 @dataclass
-class Runner:
+class Runner(BareRunner):
     """Does to the files what it is told; counts its attempts."""
 
     work: Callable[[], Result]
-    slots: Mapping[str, int] = field(default_factory=dict)
     attempts: int = 0
 
     async def run(self, claim: Claim, attempt: Attempt) -> Result:
         self.attempts += 1
         return self.work()
-
-    def summary(self, result: Result) -> str:
-        return ""
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return {}
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {}
 
 
 @dataclass

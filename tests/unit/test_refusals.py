@@ -7,13 +7,11 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
-from rpa_shard.ipc.shard_report import Gauge
 from rpa_shard.maintain.repair import repair
 from rpa_shard.model.errors import FolderBusyError, StoreError
 from rpa_shard.model.failure import Failure, PaperError
@@ -32,6 +30,7 @@ from rpa_shard.store.sqlite.files import SQLiteFiles
 from rpa_shard.store.sqlite.salvage.pages import Record
 from rpa_shard.store.sqlite.salvage.rows import COLUMNS, salvage
 from rpa_shard.system.files import replace_file
+from tests.bare_runner import BareRunner
 
 
 @pytest.fixture
@@ -172,10 +171,8 @@ async def test_a_lost_lease_is_counted_and_logged(folder: DataFolder, caplog: py
     assert await claims.next() is None, "closed"
 
 
-class Broken:
+class Broken(BareRunner):
     """The runner of a phase that raises an error of this program or of the system."""
-
-    slots: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -185,15 +182,6 @@ class Broken:
 
     def summary(self, result: Result) -> str:
         raise AssertionError("there is no result")
-
-    def gauges(self) -> Mapping[str, Gauge]:
-        return {}
-
-    def tallies(self) -> Mapping[str, Mapping[str, int]]:
-        return {}
-
-    def totals(self) -> Mapping[str, int]:
-        return {}
 
 
 @pytest.mark.parametrize(
